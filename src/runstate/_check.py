@@ -1,0 +1,90 @@
+"""
+Histories that somebody else observed, held against the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ._history import Finding, ObservationModel, Report
+from ._lifecycle import Lifecycle
+from ._monitor import Monitor, Seen
+from ._run import RUN
+
+__all__ = ["check"]
+
+
+def check(
+    history: Iterable[Seen],
+    lifecycle: Lifecycle = RUN,
+    *,
+    observed: ObservationModel = "complete",
+    finished: bool = False,
+    limits: Mapping[str, float] | None = None,
+    now: float | None = None,
+) -> Report:
+    """
+    Return what is wrong with *history*; nothing is, where every run in it is possible.
+
+    Args:
+        history: What was seen, of one run or of many that Observations or snapshots
+            tell apart by their ids, interleaved in any way. Consumed once; memory
+            grows with the number of runs, not with their length.
+        lifecycle: The table to hold it against.
+        observed: What was seen of each run: every change (``complete``), some of them
+            (``polled``), or in no order (``unordered``).
+        finished: Whether every run should have ended (RS107).
+        limits: Longest time in a status, in seconds by status (RS302).
+        now: When to judge what is still under way, in Unix seconds (RS301, RS302).
+
+    Raises:
+        TypeError: An item is neither a status, a snapshot nor an Observation.
+
+    Example:
+        >>> check(["queued", "in_progress", "completed"]).ok
+        True
+        >>> [finding.message for finding in check(["queued", "completed"]).findings]
+        ['queued -> completed: no such move']
+        >>> check(["queued", "completed"], observed="polled").ok
+        True
+    """
+    if type(history) is list and not (finished or limits or now is not None):
+        legal = _nothing_wrong(history, lifecycle, observed)
+        if legal is not None:
+            return legal
+    monitor = Monitor(lifecycle, observed=observed, limits=limits)
+    findings: list[Finding] = []
+    for seen in history:
+        findings += monitor.observe(seen)
+    findings += monitor.finish(finished=finished, now=now)
+
+    return Report(tuple(findings), monitor.runs, monitor.observations, monitor.undecided)
+
+
+def _nothing_wrong(
+    statuses: list[Any], lifecycle: Lifecycle, observed: ObservationModel
+) -> Report | None:
+    """
+    Return the report on a list of bare statuses that is legal; None for anything else.
+
+    Compares sets of pairs, which runs at the speed of C. Whatever is no bare status
+    is in no pair of the table, or is unhashable, and takes the long way.
+    """
+    try:
+        if observed == "complete":
+            legal = (
+                statuses[0] == lifecycle.initial
+                and set(zip(statuses, statuses[1:])) <= lifecycle.seen_next  # noqa: B905, RUF007
+            )
+            undecided = 0
+        else:
+            seen = frozenset(statuses)
+            undecided = 1 if len(seen) == 1 else 0
+            legal = (
+                lifecycle.fits_one_run(seen)
+                if observed == "unordered"
+                else set(zip(statuses, statuses[1:])) <= lifecycle.seen_later  # noqa: B905, RUF007
+            ) and statuses[0] in lifecycle.known
+    except (TypeError, IndexError):
+        return None
+
+    return Report((), 1, len(statuses), undecided) if legal else None

@@ -1,0 +1,244 @@
+"""
+What a snapshot of a run must hold, and what it must not (RS2xx).
+
+Nothing here is a rule of its own: which fields a status requires and excludes,
+which stamp comes before which, and which move may rewrite what, all follows from
+the lifecycle's entries. What real services are known to do in spite of it is in
+the lifecycle's deviations, and makes a warning of an error.
+
+A key that a snapshot lacks is unknown, not null, and says nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from ._history import ObservationModel, Severity
+from ._lifecycle import Lifecycle
+from ._rules import RULES
+from ._text import printable
+
+__all__ = ["Fault", "SnapshotRules"]
+
+
+class Fault(NamedTuple):
+    """
+    One thing wrong with a snapshot.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str
+
+
+class SnapshotRules:
+    """
+    The rules about fields that follow from one lifecycle under one observation model.
+    """
+
+    def __init__(self, lifecycle: Lifecycle, observed: ObservationModel) -> None:
+        self._lifecycle = lifecycle
+        self._observed = observed
+        self._stamps = frozenset(lifecycle.stamp_fields)
+        self._may_rewrite: dict[tuple[str | None, str], frozenset[str]] = {}
+        self.kept = (*lifecycle.stamp_fields, *lifecycle.identity)
+        """Fields whose last values must be kept to check the next snapshot."""
+
+    def faults(
+        self,
+        status: str,
+        fields: Mapping[str, Any],
+        before: str | None = None,
+        kept: Mapping[str, Any] | None = None,
+    ) -> Iterator[Fault]:
+        """
+        Yield what is wrong with a snapshot of a run in *status*.
+
+        Args:
+            status: A status of the lifecycle.
+            fields: The snapshot.
+            before: The status of the run's last snapshot; None if this is the first.
+            kept: What is known of the run's kept fields; None if nothing.
+        """
+        yield from self._missing(status, fields)
+        yield from self._excluded(status, fields)
+        yield from self._disordered(status, fields)
+        if kept:
+            yield from self._changed(status, fields, before, kept)
+
+    def _missing(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+        for name in self._required[status]:
+            if name in fields and fields[name] is None:
+                code = "RS201" if name in self._stamps else "RS204"
+                yield self._fault(
+                    code,
+                    status,
+                    name,
+                    f"{name} is null in {status}",
+                    f"every way there sets {name}",
+                )
+
+    def _excluded(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+        for name in self._null[status]:
+            value = fields.get(name)
+            if value is None:
+                continue
+            yield self._fault(
+                self._code_of_excluded(status, name),
+                status,
+                name,
+                f"{name} is set in {status}" + (f" ({value})" if isinstance(value, int) else ""),
+                f"no way to {status} leaves {name} set",
+            )
+
+    def _code_of_excluded(self, status: str, name: str) -> str:
+        if name in self._stamps:
+            return "RS202"
+        # What ends merely accept, such as usage, is a total: it is early rather than stale.
+        early = not self._lifecycle.is_terminal(status) and name not in self._demanded
+
+        return "RS206" if early else "RS205"
+
+    def _disordered(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+        for earlier, later in self._order:
+            first, second = _time(fields, earlier), _time(fields, later)
+            if first is not None and second is not None and second < first:
+                message = f"{later} is {first - second:.15g} s before {earlier}"
+                yield self._fault("RS203", status, later, message, f"{earlier} comes first")
+        yield from self._late(fields)
+
+    def _late(self, fields: Mapping[str, Any]) -> Iterator[Fault]:
+        deadline, created = self._lifecycle.deadline, self._lifecycle.created
+        if deadline is None or not created:
+            return
+        birth, end = _time(fields, created[0]), _time(fields, deadline.field)
+        if birth is None:
+            return
+        last = birth + deadline.longest if end is None else max(end, birth)
+        for name in self._live_stamps:
+            time = _time(fields, name)
+            if time is not None and time > last:
+                yield Fault(
+                    "RS203",
+                    "warning",
+                    f"{name} is {time - birth:.15g} s after {created[0]}",
+                    f"by then a run has passed its {deadline.field}",
+                )
+
+    def _changed(
+        self, status: str, fields: Mapping[str, Any], before: str | None, kept: Mapping[str, Any]
+    ) -> Iterator[Fault]:
+        for name in self.kept:
+            if name not in fields or name not in kept or fields[name] == kept[name]:
+                continue
+            shown = f"{name} changed from {_shown(kept[name])} to {_shown(fields[name])}"
+            if name not in self._stamps:
+                yield self._fault("RS207", status, name, shown, f"{name} never changes")
+            elif name not in self._rewritten(before, status):
+                since = "" if before is None else f" between {before} and {status}"
+                yield self._fault("RS208", status, name, shown, f"no move{since} writes {name}")
+
+    def _rewritten(self, before: str | None, status: str) -> frozenset[str]:
+        """
+        The fields that the moves between two snapshots may have written.
+        """
+        known = self._may_rewrite.get((before, status))
+        if known is None:
+            known = frozenset[str]().union(
+                *(
+                    self._lifecycle.entry(entered).fields
+                    for entered in self._between(before, status)
+                )
+            )
+            self._may_rewrite[before, status] = known
+
+        return known
+
+    def _between(self, before: str | None, status: str) -> Iterator[str]:
+        lifecycle = self._lifecycle
+        if before is None or self._observed == "unordered":
+            yield from lifecycle.statuses
+        elif self._observed == "complete":
+            if before != status or lifecycle.rows(status, status):
+                yield status
+        else:
+            for entered in lifecycle.reachable(before):
+                if (entered, status) in lifecycle.seen_later:
+                    yield entered
+
+    def _fault(self, code: str, status: str, name: str, message: str, hint: str) -> Fault:
+        for deviation in self._lifecycle.deviations:
+            if (deviation.code, deviation.field) == (code, name) and (
+                deviation.statuses is None or status in deviation.statuses
+            ):
+                return Fault(code, "warning", message, f"{hint}, but: {deviation.citation}")
+
+        return Fault(code, RULES[code].severity, message, hint)
+
+    @cached_property
+    def _required(self) -> dict[str, tuple[str, ...]]:
+        every = (*self._lifecycle.stamp_fields, *self._lifecycle.detail_fields)
+
+        return {
+            status: tuple(f for f in every if f in self._lifecycle.required_fields(status))
+            for status in self._lifecycle.statuses
+        }
+
+    @cached_property
+    def _null(self) -> dict[str, tuple[str, ...]]:
+        every = (*self._lifecycle.stamp_fields, *self._lifecycle.detail_fields)
+
+        return {
+            status: tuple(f for f in every if f in self._lifecycle.excluded_fields(status))
+            for status in self._lifecycle.statuses
+        }
+
+    @cached_property
+    def _demanded(self) -> frozenset[str]:
+        return frozenset(name for entry in self._lifecycle.entries for name in entry.requires)
+
+    @cached_property
+    def _live_stamps(self) -> tuple[str, ...]:
+        """Stamps of statuses that a run passes through alive."""
+        return tuple(
+            name
+            for entry in self._lifecycle.entries
+            if not self._lifecycle.is_terminal(entry.status)
+            for name in entry.stamps
+        )
+
+    @cached_property
+    def _order(self) -> tuple[tuple[str, str], ...]:
+        """
+        Pairs of stamps of which the first is never the later one.
+        """
+        created, deadline = self._lifecycle.created, self._lifecycle.deadline
+        entered: dict[str, set[str]] = {}
+        for entry in self._lifecycle.entries:
+            for name in entry.stamps:
+                entered.setdefault(name, set()).add(entry.status)
+        moved = [
+            (a, b)
+            for a in entered
+            for b in entered
+            if all(
+                t in self._lifecycle.reachable(s) and s not in self._lifecycle.reachable(t)
+                for s in entered[a]
+                for t in entered[b]
+            )
+        ]
+        born = [(birth, name) for birth in created for name in entered if name not in created]
+        due = [(birth, deadline.field) for birth in created] if deadline else []
+
+        return (*born, *due, *moved)
+
+
+def _time(fields: Mapping[str, Any], name: str) -> float | None:
+    value = fields.get(name)
+
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else printable(str(value), 80)

@@ -1,0 +1,245 @@
+"""
+What can go wrong, as types that carry their facts.
+
+::
+
+    RunstateError
+    ├── LifecycleError              the table itself is wrong; every fault at once
+    ├── DefinitionError             a lifecycle file cannot be read; names the place
+    ├── LifecycleFieldError         only a move may change this field
+    └── MoveRefusedError            base of the four below: nothing has moved
+        ├── IllegalTransitionError  the table has no such row from here
+        ├── UnknownTriggerError     the table knows no such trigger at all
+        ├── GuardRefusedError       a guard said no, and why
+        └── PayloadError            what came with the trigger does not fit it
+
+Misuse by the caller raises one of these. Bad data that comes from elsewhere is
+never raised: it is yielded as a :class:`runstate.Finding`.
+
+This module imports only the ground floor of the package, so that every room may raise.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from ._text import printable
+
+__all__ = [
+    "DefinitionError",
+    "GuardRefusedError",
+    "IllegalTransitionError",
+    "LifecycleError",
+    "LifecycleFieldError",
+    "MoveRefusedError",
+    "PayloadError",
+    "RunstateError",
+    "UnknownTriggerError",
+]
+
+
+class RunstateError(Exception):
+    """
+    Base of everything this package raises.
+
+    The message is derived from the arguments, which are kept as attributes, so
+    an error pickles with its facts.
+    """
+
+    def __str__(self) -> str:
+        return self._message()
+
+    def _message(self) -> str:
+        return super().__str__()
+
+
+class LifecycleError(RunstateError, ValueError):
+    """
+    Raised when a lifecycle table contradicts itself.
+
+    Carries every fault found, not only the first.
+    """
+
+    def __init__(self, lifecycle: str, faults: Iterable[str]) -> None:
+        self.lifecycle = lifecycle
+        """Name of the lifecycle."""
+        self.faults = tuple(faults)
+        """One sentence a fault, in the order of the table."""
+        super().__init__(lifecycle, self.faults)
+
+    def _message(self) -> str:
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
+
+        return printable(
+            f"lifecycle '{self.lifecycle}' has {count}: {'; '.join(self.faults)}", 5_000
+        )
+
+
+class DefinitionError(RunstateError, ValueError):
+    """
+    Raised when a lifecycle definition cannot be read.
+    """
+
+    def __init__(self, origin: str, place: str, reason: str) -> None:
+        self.origin = origin
+        """File the definition came from, or ``<definition>``."""
+        self.place = place
+        """Where in it: ``line 3``, ``transitions[2].source``; empty for the whole."""
+        self.reason = reason
+        """What is wrong there, and what would have worked."""
+        super().__init__(origin, place, reason)
+
+    def _message(self) -> str:
+        return printable(": ".join(p for p in (self.origin, self.place, self.reason) if p), 5_000)
+
+
+class LifecycleFieldError(RunstateError, AttributeError):
+    """
+    Raised when something other than a move changes a field that the lifecycle owns.
+    """
+
+    def __init__(self, model: str, field: str) -> None:
+        self.model = model
+        """Name of the model's class."""
+        self.field = field
+        """Name of the field that was to be changed."""
+        super().__init__(model, field)
+
+    def _message(self) -> str:
+        return (
+            f"{self.model}.{self.field} belongs to the lifecycle: "
+            "fire a trigger on an engine instead of assigning it"
+        )
+
+
+class MoveRefusedError(RunstateError):
+    """
+    Base of the errors that say a run was not moved, and is as it was.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None,
+        status: str,
+        trigger: str,
+        target: str | None,
+        allowed: Iterable[str],
+    ) -> None:
+        self.run_id = run_id
+        """Id of the run; None if the object has none."""
+        self.status = status
+        """Status the run has, and keeps."""
+        self.trigger = trigger
+        """Trigger that was fired."""
+        self.target = target
+        """Status it would have led to; None where the table names no single one."""
+        self.allowed = tuple(allowed)
+        """Triggers that the table allows from *status*, in its order."""
+        super().__init__(run_id, status, trigger, target, self.allowed)
+
+    def _where(self) -> str:
+        who = "run" if self.run_id is None else f"run '{printable(self.run_id)}'"
+
+        return f"{who} is {printable(self.status)}"
+
+
+class IllegalTransitionError(MoveRefusedError):
+    """
+    Raised when the table has no row for this trigger from the run's status.
+
+    Also what the loser of a race gets: *status* is then the status that beat it,
+    and *beaten_by* the trigger that led there.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None,
+        status: str,
+        trigger: str,
+        target: str | None,
+        allowed: Iterable[str],
+        beaten_by: str | None = None,
+    ) -> None:
+        super().__init__(run_id, status, trigger, target, allowed)
+        self.beaten_by = beaten_by
+        """Trigger of the run's last move; None if it has not moved in this process."""
+        self.args = (*self.args, beaten_by)
+
+    def _message(self) -> str:
+        allowed = ", ".join(self.allowed) or f"nothing, {printable(self.status)} is terminal"
+
+        return f"{self._where()}: cannot {self.trigger} (allowed: {allowed})"
+
+
+class UnknownTriggerError(MoveRefusedError):
+    """
+    Raised when no row of the table has this trigger.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None,
+        status: str,
+        trigger: str,
+        known: Iterable[str],
+        allowed: Iterable[str],
+    ) -> None:
+        super().__init__(run_id, status, trigger, None, allowed)
+        self.known = tuple(known)
+        """Every trigger of the lifecycle."""
+        self.args = (run_id, status, trigger, self.known, self.allowed)
+
+    def _message(self) -> str:
+        # The caller may have fired anything at all, an Enum's member for one.
+        trigger = str(self.trigger)
+        close = get_close_matches(trigger, self.known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self.known)}"
+
+        return f"{self._where()}: no trigger '{printable(trigger)}' ({hint})"
+
+
+class GuardRefusedError(MoveRefusedError):
+    """
+    Raised when the table allows a move and a guard does not.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None,
+        status: str,
+        trigger: str,
+        target: str | None,
+        allowed: Iterable[str],
+        reason: str = "",
+    ) -> None:
+        super().__init__(run_id, status, trigger, target, allowed)
+        self.reason = reason
+        """What the guard answered; empty if it only said no."""
+        self.args = (*self.args, reason)
+
+    def _message(self) -> str:
+        why = f": {printable(self.reason)}" if self.reason else ""
+
+        return f"{self._where()}: a guard refused {self.trigger}{why}"
+
+
+class PayloadError(MoveRefusedError):
+    """
+    Raised when what came with a trigger is missing, unexpected or malformed.
+    """
+
+    def __init__(
+        self,
+        run_id: str | None,
+        status: str,
+        trigger: str,
+        target: str | None,
+        allowed: Iterable[str],
+        reason: str = "",
+    ) -> None:
+        super().__init__(run_id, status, trigger, target, allowed)
+        self.reason = reason
+        """What is wrong with the payload, and what would have worked."""
+        self.args = (*self.args, reason)
+
+    def _message(self) -> str:
+        return f"{self._where()}: cannot {self.trigger}: {printable(self.reason, 500)}"

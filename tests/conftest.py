@@ -1,0 +1,113 @@
+"""
+What all tests share: a silent log, a clock that is set by hand, runs in every status.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import structlog
+
+from runstate import RUN, RunEngine, RunResponse
+
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("suite")
+
+BORN = 1_700_000_000
+
+PAYLOADS: dict[str, dict[str, Any]] = {
+    "require_action": {
+        "required_action": {
+            "type": "submit_tool_outputs",
+            "submit_tool_outputs": {
+                "tool_calls": [
+                    {
+                        "id": "call_1",
+                        "type": "function",
+                        "function": {"name": "f", "arguments": "{}"},
+                    }
+                ]
+            },
+        }
+    },
+    "submit_tool_outputs": {"outputs": {"call_1": "sunny"}},
+    "fail": {"last_error": {"code": "server_error", "message": "broken"}},
+    "stop_incomplete": {"reason": "max_completion_tokens"},
+}
+"""What each trigger needs to be fired; nothing for those that are not here."""
+
+
+class ManualClock:
+    """
+    A clock that stands still until it is moved.
+    """
+
+    def __init__(self, now: float = BORN) -> None:
+        self.now = float(now)
+
+    def __call__(self) -> float:
+        """
+        Return the time.
+        """
+        return self.now
+
+
+def _drop(*_: Any) -> Any:
+    raise structlog.DropEvent
+
+
+@pytest.fixture
+def no_log() -> Any:
+    """
+    A structlog logger that drops everything.
+    """
+    return structlog.wrap_logger(None, processors=[_drop])
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """
+    Give every test a structlog that says nothing, and put the defaults back.
+    """
+    structlog.configure(processors=[_drop])
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """
+    A clock at the birth of all runs.
+    """
+    return ManualClock()
+
+
+@pytest.fixture
+def engine(clock: ManualClock) -> RunEngine:
+    """
+    An engine on the manual clock.
+    """
+    return RunEngine(clock=clock)
+
+
+def fire(engine: RunEngine, run: RunResponse, trigger: str) -> Any:
+    """
+    Fire *trigger* with what it needs.
+    """
+    return engine.fire(run, trigger, **PAYLOADS.get(trigger, {}))
+
+
+def run_in(engine: RunEngine, status: str) -> RunResponse:
+    """
+    Return a run that was moved to *status* by the shortest path.
+    """
+    run = engine.create(id="run_1")
+    path = RUN.shortest_path(RUN.initial, status)
+    assert path is not None
+    for row in path:
+        fire(engine, run, row.trigger)
+
+    return run

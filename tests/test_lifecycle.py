@@ -1,0 +1,478 @@
+"""
+The table, its queries, and its self-check.
+"""
+
+import itertools
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import (
+    RUN,
+    Deadline,
+    Entry,
+    Lifecycle,
+    LifecycleError,
+    RunStatus,
+    Transition,
+)
+
+ROWS = [
+    "",
+    "queued -start-> in_progress",
+    "queued -request_cancel-> cancelling",
+    "queued -fail-> failed",
+    "queued -expire-> expired",
+    "in_progress -require_action-> requires_action",
+    "in_progress -complete-> completed",
+    "in_progress -fail-> failed",
+    "in_progress -stop_incomplete-> incomplete",
+    "in_progress -expire-> expired",
+    "in_progress -request_cancel-> cancelling",
+    "requires_action -submit_tool_outputs-> queued",
+    "requires_action -request_cancel-> cancelling",
+    "requires_action -expire-> expired",
+    "cancelling -confirm_cancel-> cancelled",
+    "cancelling -complete-> completed",
+    "cancelling -fail-> failed",
+    "cancelling -stop_incomplete-> incomplete",
+    "cancelling -expire-> expired",
+    "",
+][1:-1]
+
+
+def door(**changes):
+    """
+    A small lifecycle with a cycle, a self-move and two ends.
+    """
+    values = {
+        "name": "door",
+        "transitions": (
+            Transition("open", "closed", "opened"),
+            Transition("shut", "opened", "closed"),
+            Transition("knock", "closed", "closed"),
+            Transition("break_down", "opened", "broken"),
+            Transition("wall_up", "closed", "walled"),
+        ),
+        "initial": "closed",
+        "terminal": {"broken": "failure", "walled": "success"},
+        **changes,
+    }
+    return Lifecycle(**values)
+
+
+def test_the_run_table_has_its_eighteen_rows():
+    """
+    RUN holds exactly the rows of the contract, in their order.
+    """
+    assert ROWS == [str(row) for row in RUN]
+    assert len(RUN) == 18
+
+
+def test_every_row_of_the_run_table_says_where_it_comes_from():
+    """
+    No row is without evidence and citation.
+    """
+    assert [] == [row for row in RUN if not row.citation]
+    assert {
+        "documented": 10,
+        "implemented": 2,
+        "inferred": 4,
+        "reported": 2,
+    } == {
+        kind: sum(row.evidence == kind for row in RUN)
+        for kind in ("documented", "implemented", "inferred", "reported")
+    }
+
+
+def test_statuses_begin_with_the_initial_and_end_with_the_terminal_ones():
+    """
+    The order of statuses is that of a run's life.
+    """
+    assert tuple(RunStatus) != ()
+    assert (
+        "queued", "in_progress", "requires_action", "cancelling",
+        "cancelled", "failed", "completed", "incomplete", "expired",
+    ) == RUN.statuses  # fmt: skip
+    assert frozenset(RunStatus) == RUN.known
+
+
+def test_queries_answer_from_the_rows():
+    """
+    Allowed triggers, targets, sources and rows are read off the table.
+    """
+    lifecycle = door()
+
+    assert ("open", "shut", "knock", "break_down", "wall_up") == lifecycle.triggers
+    assert ("open", "knock", "wall_up") == lifecycle.allowed("closed")
+    assert ("opened", "closed", "walled") == lifecycle.targets("closed")
+    assert ("closed",) == lifecycle.sources("open")
+    assert lifecycle.transitions[0] == lifecycle.row("open", "closed")
+    assert lifecycle.row("open", "opened") is None
+    assert (lifecycle.transitions[3],) == lifecycle.rows("opened", "broken")
+    assert () == lifecycle.rows("broken", "opened")
+    assert () == lifecycle.allowed("broken")
+    assert () == lifecycle.allowed("nowhere")
+    assert lifecycle.is_terminal("broken")
+    assert not lifecycle.is_terminal("closed")
+
+
+def test_reachable_counts_a_status_itself_only_on_a_cycle():
+    """
+    One move or more: a terminal status reaches nothing, not even itself.
+    """
+    assert frozenset({"opened", "closed", "broken", "walled"}) == door().reachable("closed")
+    assert frozenset() == door().reachable("broken")
+    assert frozenset() == door().reachable("nowhere")
+
+
+def test_the_shortest_path_has_the_fewest_moves():
+    """
+    Paths are made of rows, are empty from a status to itself, and None where there is no way.
+    """
+    assert [
+        "requires_action -submit_tool_outputs-> queued",
+        "queued -start-> in_progress",
+        "in_progress -complete-> completed",
+    ] != [str(row) for row in RUN.shortest_path("requires_action", "completed")]
+    assert [
+        "requires_action -request_cancel-> cancelling",
+        "cancelling -complete-> completed",
+    ] == [str(row) for row in RUN.shortest_path("requires_action", "completed")]
+    assert () == RUN.shortest_path("queued", "queued")
+    assert RUN.shortest_path("completed", "queued") is None
+    assert RUN.shortest_path("nowhere", "queued") is None
+    assert RUN.shortest_path("queued", "nowhere") is None
+
+
+def test_components_come_in_the_order_of_a_run():
+    """
+    Statuses that reach each other are one component; earlier ones come first.
+    """
+    assert (
+        frozenset({"queued", "in_progress", "requires_action"}),
+        frozenset({"cancelling"}),
+        frozenset({"cancelled"}),
+        frozenset({"failed"}),
+        frozenset({"completed"}),
+        frozenset({"incomplete"}),
+        frozenset({"expired"}),
+    ) == RUN.components
+
+
+def test_what_may_be_seen_in_succession():
+    """
+    Repeats are always possible; a gap may be bridged only by polling.
+    """
+    assert ("queued", "completed") not in RUN.seen_next
+    assert ("queued", "completed") in RUN.seen_later
+    assert ("completed", "completed") in RUN.seen_next & RUN.seen_later
+    assert ("completed", "queued") not in RUN.seen_later
+    assert len(RUN.seen_next) == 18 + 9
+
+
+@pytest.mark.parametrize(
+    ("statuses", "fits"),
+    [
+        ([], True),
+        (["completed"], True),
+        (["completed", "queued", "requires_action"], True),
+        (["cancelling", "queued", "completed"], True),
+        (["completed", "failed"], False),
+        (["completed", "queued", "cancelled"], False),
+    ],
+)
+def test_a_set_of_statuses_fits_one_run_or_not(statuses, fits):
+    """
+    Statuses fit if one path can pass through all of them; asked twice, the same.
+    """
+    assert fits is RUN.fits_one_run(statuses)
+    assert fits is RUN.fits_one_run(statuses)
+
+
+def test_what_each_status_requires_and_excludes_follows_from_the_entries():
+    """
+    The field rules agree with the counts of 650 recorded snapshots.
+    """
+    assert {"created_at", "started_at"} == RUN.required_fields("in_progress")
+    assert {"created_at", "started_at", "required_action"} == RUN.required_fields("requires_action")
+    # A run that is queued again keeps its old started_at; a new one has none.
+    assert "started_at" not in RUN.required_fields("queued") | RUN.excluded_fields("queued")
+    # Cancelled before its start, a run may even complete without one.
+    assert "started_at" not in RUN.required_fields("completed") | RUN.excluded_fields("completed")
+    assert {"created_at", "failed_at", "last_error"} == RUN.required_fields("failed")
+    assert {
+        "cancelled_at", "completed_at", "failed_at", "incomplete_details", "last_error",
+        "required_action", "usage",
+    } == RUN.excluded_fields("in_progress")  # fmt: skip
+    assert "expires_at" in RUN.excluded_fields("completed")
+    assert "usage" not in RUN.excluded_fields("cancelled")
+
+
+def test_an_entry_that_accepts_a_field_leaves_it_open():
+    """
+    What a payload may bring is neither required nor excluded, and a clear wipes it.
+    """
+    lifecycle = door(
+        entries=(
+            Entry("opened", stamps=("opened_at",), accepts=("by",)),
+            Entry("broken", requires=("blame",), clears=("by",)),
+        ),
+        created=("made_at",),
+        deadline=Deadline("due_at", 60, 600),
+    )
+
+    assert {"made_at"} == lifecycle.required_fields("closed")
+    assert {"blame"} == lifecycle.excluded_fields("closed")
+    assert {"made_at", "opened_at"} == lifecycle.required_fields("opened")
+    assert {"made_at", "opened_at", "blame"} == lifecycle.required_fields("broken")
+    assert {"by"} == lifecycle.excluded_fields("broken")
+    assert ("made_at", "opened_at", "due_at") == lifecycle.stamp_fields
+    assert ("by", "blame") == lifecycle.detail_fields
+    assert Entry("closed") == lifecycle.entry("closed")
+    assert frozenset({"opened_at", "by"}) == lifecycle.entry("opened").fields
+
+
+def test_a_wrong_table_is_refused_with_all_its_faults():
+    """
+    Every fault is named at once, each in a sentence of its own.
+    """
+    with pytest.raises(LifecycleError) as refused:
+        Lifecycle(
+            "wrong",
+            (
+                Transition("go", "a", "b"),
+                Transition("go", "a", "c"),
+                Transition("go", "a", "b"),
+                Transition("back", "end", "a"),
+                Transition("fall", "b", "pit"),
+                Transition("sink", "pit", "pit", "guessed"),
+                Transition("stop", "c", "end"),
+                Transition("float", "island", "end"),
+            ),
+            "a",
+            {"end": "fine"},
+            entries=(
+                Entry("c", stamps=("x", "x"), clears=("y",)),
+                Entry("c"),
+                Entry("nowhere"),
+            ),
+            created=("z",),
+            identity=("i",),
+            deadline=Deadline("d", 1, 1),
+            fields=frozenset({"x"}),
+        )
+
+    assert (
+        "a -go-> c: clashes with a -go-> b: one trigger has one target from a status",
+        "a -go-> b: is there twice: one trigger has one target from a status",
+        "end -back-> a: leads out of the terminal status 'end'",
+        "pit -sink-> pit: evidence 'guessed' is none of documented, observed, reported, "
+        "implemented, inferred",
+        "terminal status 'end': outcome 'fine' is none of success, failure, error, timeout, "
+        "cancelled, incomplete",
+        "status 'b' is a trap: no terminal status is reachable from it",
+        "status 'pit' is a trap: no terminal status is reachable from it",
+        "status 'island' is unreachable from 'a'",
+        "entry for 'c': field 'x' is named twice",
+        "entry for 'c': no field 'y'",
+        "entry for 'c' is there twice",
+        "entry for 'nowhere': no such status",
+        "creation: no field 'z'",
+        "identity: no field 'i'",
+        "deadline: no field 'd'",
+    ) == refused.value.faults
+    assert refused.value.lifecycle == "wrong"
+
+
+def test_a_table_without_an_end_is_refused():
+    """
+    A lifecycle ends somewhere.
+    """
+    with pytest.raises(LifecycleError) as refused:
+        Lifecycle("endless", (Transition("turn", "a", "a"),), "a", {})
+
+    assert (
+        "no status is terminal",
+        "status 'a' is a trap: no terminal status is reachable from it",
+    ) == refused.value.faults
+
+
+@pytest.mark.parametrize("name", ["", "two\nlines", "x" * 101, "\x1b[31m"])
+def test_names_that_could_forge_a_line_are_refused(name):
+    """
+    Names of lifecycles, statuses and triggers are one visible line.
+    """
+    with pytest.raises(LifecycleError) as refused:
+        Lifecycle(name, (Transition("go", "a", "b"),), "a", {"b": "success"})
+
+    assert (f"lifecycle {name!r} is not a name of 1 to 100 visible characters",) == (
+        refused.value.faults
+    )
+    with pytest.raises(LifecycleError):
+        Lifecycle("fine", (Transition(name, "a", "b"),), "a", {"b": "success"})
+    with pytest.raises(LifecycleError):
+        Lifecycle("fine", (Transition("go", "a", name),), "a", {name: "success"})
+
+
+def test_names_and_numbers_at_their_bounds_are_taken():
+    """
+    A hundred characters and 255 statuses are still fine, one more is not.
+    """
+    assert Lifecycle("x" * 100, (Transition("g", "a", "b"),), "a", {"b": "success"}).known
+
+    def star(ends):
+        rows = tuple(Transition(f"t{n}", "a", f"s{n}") for n in range(ends))
+        return Lifecycle("star", rows, "a", {f"s{n}": "success" for n in range(ends)})
+
+    assert len(star(254).statuses) == 255
+    with pytest.raises(LifecycleError) as refused:
+        star(255)
+
+    assert ("256 statuses are more than 255",) == refused.value.faults
+
+
+def test_only_keeps_the_rows_of_that_evidence_and_what_they_reach():
+    """
+    The strict subset is a lifecycle of its own, named after its evidence.
+    """
+    strict = RUN.only("documented")
+
+    assert strict.name == "run-documented"
+    assert [row for row in RUN if row.evidence == "documented"] == list(strict)
+    assert RUN.statuses == strict.statuses
+    assert RUN.only("documented", name="strict").name == "strict"
+    with pytest.raises(LifecycleError):
+        RUN.only("inferred", "implemented", name="no start").only("observed")
+
+
+def test_only_drops_what_is_out_of_reach():
+    """
+    Statuses that no kept row reaches are gone, with their entries, rows and outcomes.
+    """
+    lifecycle = door(
+        transitions=(
+            Transition("open", "closed", "opened", "inferred"),
+            Transition("break_down", "opened", "broken"),
+            Transition("wall_up", "closed", "walled"),
+        ),
+        entries=(Entry("broken", stamps=("broken_at",)), Entry("walled", stamps=("walled_at",))),
+    )
+    strict = lifecycle.only("documented")
+
+    assert ("closed", "walled") == strict.statuses
+    assert {"walled": "success"} == dict(strict.terminal)
+    assert (Entry("walled", stamps=("walled_at",)),) == strict.entries
+    assert (Transition("wall_up", "closed", "walled"),) == strict.transitions
+
+
+def test_with_transitions_adds_rows_ends_and_entries():
+    """
+    A lifecycle is widened without touching the one it came from.
+    """
+    wider = RUN.with_transitions(
+        Transition("reject", "queued", "rejected", "implemented", "ours"),
+        terminal={"rejected": "error"},
+        entries=(Entry("rejected", stamps=("failed_at",)), Entry("queued")),
+        name="ours",
+    )
+
+    assert len(wider) == 19
+    assert wider.name == "ours"
+    assert wider.terminal["rejected"] == "error"
+    assert Entry("queued") == wider.entry("queued")
+    assert "rejected" not in RUN.known
+    assert RUN.with_transitions().name == "run"
+
+
+def test_without_narrows_by_status_trigger_or_row():
+    """
+    Azure knows no incomplete; others know no cancel; what is named must be there.
+    """
+    azure = RUN.without(statuses=["incomplete"], name="azure")
+
+    assert "incomplete" not in azure.known
+    assert (16, "azure") == (len(azure), azure.name)
+    assert RUN.without(rows=[("expire", "queued")]).row("expire", "queued") is None
+    assert RUN.without(triggers=["expire"], statuses=["expired"]).name == "run"
+    with pytest.raises(LifecycleError) as refused:
+        RUN.without(statuses=["done"], triggers=["go"], rows=[("start", "failed")])
+
+    assert (
+        "cannot leave out: no status 'done'",
+        "cannot leave out: no trigger 'go'",
+        "cannot leave out: no row ('start', 'failed')",
+    ) == refused.value.faults
+
+
+def test_a_lifecycle_is_a_value():
+    """
+    Equal tables are equal, hash alike, and pickle through their own check.
+    """
+    assert door() == door()
+    assert hash(door()) == hash(door())
+    assert door() != door(name="other")
+    assert RUN == pickle.loads(pickle.dumps(RUN))
+    with pytest.raises(AttributeError):
+        RUN.name = "other"
+    with pytest.raises(TypeError):
+        RUN.terminal["queued"] = "success"
+
+
+@st.composite
+def tables(draw):
+    """
+    Lifecycles of up to six live statuses, each with a way on, and up to three ends.
+    """
+    live = [f"s{n}" for n in range(draw(st.integers(1, 6)))]
+    ends = [f"e{n}" for n in range(draw(st.integers(1, 3)))]
+    rows = {(here, there) for here, there in itertools.pairwise(live)}
+    rows |= {(draw(st.sampled_from(live)), end) for end in ends} | {(live[-1], ends[0])}
+    pairs = st.tuples(st.sampled_from(live), st.sampled_from(live + ends))
+    rows |= set(draw(st.lists(pairs, max_size=8)))
+
+    return Lifecycle(
+        "drawn",
+        tuple(Transition(f"to_{target}", source, target) for source, target in sorted(rows)),
+        "s0",
+        dict.fromkeys(ends, "success"),
+    )
+
+
+@given(tables())
+def test_reachability_is_the_closure_of_the_rows(lifecycle):
+    """
+    A status is reachable exactly if a shortest path of one move or more leads there.
+    """
+    for source in lifecycle.statuses:
+        direct = set(lifecycle.targets(source))
+        closure = direct | {far for near in direct for far in lifecycle.reachable(near)}
+        assert closure == lifecycle.reachable(source)
+        for target in lifecycle.statuses:
+            path = lifecycle.shortest_path(source, target)
+            assert (path is not None) == (target in lifecycle.reachable(source) | {source})
+            here = source
+            for row in path or ():
+                assert here == row.source
+                here = row.target
+            if path:
+                assert target == here
+
+
+@given(tables())
+def test_components_partition_the_statuses_in_topological_order(lifecycle):
+    """
+    Each status is in one component, and no row leads back to an earlier one.
+    """
+    place = {status: n for n, members in enumerate(lifecycle.components) for status in members}
+
+    assert lifecycle.known == place.keys()
+    assert sum(map(len, lifecycle.components)) == len(lifecycle.statuses)
+    for row in lifecycle:
+        assert place[row.source] <= place[row.target]
+    for a in lifecycle.statuses:
+        for b in lifecycle.statuses:
+            together = a == b or (b in lifecycle.reachable(a) and a in lifecycle.reachable(b))
+            assert together == (place[a] == place[b])

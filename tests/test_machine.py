@@ -1,0 +1,175 @@
+"""
+The door to transitions, both ways.
+"""
+
+from enum import Enum, StrEnum
+
+import pytest
+import transitions
+from transitions.extensions import HierarchicalMachine
+
+from runstate import RUN, Lifecycle, LifecycleError, Transition
+
+
+class Light(Enum):
+    """
+    Statuses whose names are not their values.
+    """
+
+    RED = "red"
+    GREEN = "green"
+    OFF = "off"
+
+
+def test_machine_hands_out_a_plain_machine_of_the_table():
+    """
+    The machine drives a model of the user's, and has no way out of a terminal status.
+    """
+
+    class Job:
+        """
+        A model with nothing of its own.
+        """
+
+    job = Job()
+    machine = RUN.machine(model=job)
+
+    assert type(machine) is transitions.Machine
+    assert job.state == "queued"
+    assert job.start()
+    assert job.complete()
+    assert job.state == "completed"
+    with pytest.raises(transitions.MachineError):
+        job.start()
+    assert not hasattr(job, "to_queued")
+    assert machine.name == "run: "
+
+
+def test_machine_takes_the_options_of_transitions():
+    """
+    Options reach the machine, callbacks among them.
+    """
+    seen = []
+    machine = RUN.machine(after_state_change=lambda: seen.append("moved"), name="mine")
+    model = type("Job", (), {})()
+    machine.add_model(model)
+    model.start()
+
+    assert ["moved"] == seen
+    assert machine.name == "mine: "
+
+
+def test_a_machine_made_from_the_table_gives_the_table_back():
+    """
+    Out and in again, rows, initial and terminal statuses are the same.
+    """
+    back = Lifecycle.from_machine(RUN.machine(), terminal=RUN.terminal)
+
+    assert sorted(map(str, RUN)) == sorted(map(str, back))
+    assert (RUN.initial, set(RUN.statuses), dict(RUN.terminal)) == (
+        back.initial,
+        set(back.statuses),
+        dict(back.terminal),
+    )
+    assert back.name == "run"
+
+
+def test_from_machine_reads_an_existing_program():
+    """
+    Automatic triggers are left out, statuses without a way on are its successes.
+    """
+    machine = transitions.Machine(
+        states=["draft", "review", "done"],
+        initial="draft",
+        transitions=[["submit", "draft", "review"], ["pass_", ["draft", "review"], "done"]],
+    )
+    lifecycle = Lifecycle.from_machine(machine, name="paper")
+
+    assert lifecycle == Lifecycle(
+        "paper",
+        (
+            Transition("submit", "draft", "review"),
+            Transition("pass_", "draft", "done"),
+            Transition("pass_", "review", "done"),
+        ),
+        "draft",
+        {"done": "success"},
+    )
+    assert Lifecycle.from_machine(machine).name == "machine"
+
+
+def test_from_machine_reads_enums_by_their_values():
+    """
+    An Enum's member stands for its value, which is what goes over the wire.
+    """
+    machine = transitions.Machine(
+        states=Light,
+        initial=Light.RED,
+        transitions=[["go", Light.RED, Light.GREEN], ["stop", Light.GREEN, Light.OFF]],
+        auto_transitions=False,
+    )
+
+    assert ("red", "green", "off") == Lifecycle.from_machine(machine).statuses
+
+
+def test_from_machine_reads_string_enums_by_their_values():
+    """
+    The same holds for a StrEnum.
+    """
+
+    class Word(StrEnum):
+        """
+        Statuses that are strings.
+        """
+
+        HERE = "here"
+        THERE = "there"
+
+    machine = transitions.Machine(
+        states=Word, initial=Word.HERE, transitions=[["go", Word.HERE, Word.THERE]]
+    )
+
+    assert ("here", "there") == Lifecycle.from_machine(machine).statuses
+
+
+def test_from_machine_takes_internal_transitions_as_moves_in_place():
+    """
+    A transition without a destination stays where it is; one said twice is one row.
+    """
+    machine = transitions.Machine(
+        states=["on", "off"],
+        initial="on",
+        transitions=[["tick", "on", None], ["tick", "on", "on"], ["stop", "on", "off"]],
+    )
+
+    assert (
+        Transition("tick", "on", "on"),
+        Transition("stop", "on", "off"),
+    ) == Lifecycle.from_machine(machine).transitions
+
+
+def test_from_machine_falls_back_on_the_first_status():
+    """
+    A machine without an initial status begins in its first.
+    """
+    machine = transitions.Machine(
+        model=None, states=["on", "off"], initial=None, transitions=[["stop", "on", "off"]]
+    )
+
+    assert Lifecycle.from_machine(machine).initial == "on"
+
+
+def test_from_machine_refuses_what_is_no_lifecycle():
+    """
+    A trap is a fault wherever the table came from, and a nested machine is not flat.
+    """
+    machine = transitions.Machine(
+        states=["on", "stuck", "off"],
+        initial="on",
+        transitions=[["stop", "on", "off"], ["jam", "on", "stuck"], ["rattle", "stuck", "stuck"]],
+    )
+    with pytest.raises(LifecycleError, match="'stuck' is a trap"):
+        Lifecycle.from_machine(machine)
+    nested = HierarchicalMachine(states=["a", {"name": "b", "children": ["c"]}], initial="a")
+    with pytest.raises(ValueError, match="nested"):
+        Lifecycle.from_machine(nested)
