@@ -1,0 +1,141 @@
+"""
+Bytes to what they say about runs, whatever the format.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
+from types import MappingProxyType
+from typing import BinaryIO, Final
+
+from pydantic_core import from_json
+
+from .._lifecycle import Lifecycle
+from .._run import RUN
+from . import _source
+from ._record import Columns, Interpreter, Read
+from ._source import Source
+from .csv import read_csv
+from .json import read_json
+from .jsonl import read_jsonl
+from .sse import read_sse
+
+__all__ = ["FORMATS", "read"]
+
+_READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
+    {"json": read_json, "jsonl": read_jsonl, "sse": read_sse, "csv": read_csv}
+)
+
+FORMATS: Final[tuple[str, ...]] = tuple(_READERS)
+"""The formats that can be read."""
+
+_USUAL_COLUMNS: Final = Columns()
+_BY_SUFFIX: Final = MappingProxyType(
+    {
+        ".json": "json",
+        ".jsonl": "jsonl",
+        ".ndjson": "jsonl",
+        ".log": "jsonl",
+        ".sse": "sse",
+        ".csv": "csv",
+    }
+)
+_SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
+_LONGEST_BEGINNING: Final = max(map(len, _SSE_BEGINNINGS))
+
+
+def read(
+    stream: BinaryIO,
+    *,
+    format: str = "auto",  # noqa: A002 - the name of the option it is
+    name: str = "<stdin>",
+    columns: Columns = _USUAL_COLUMNS,
+    lifecycle: Lifecycle = RUN,
+    assume_utc: bool = False,
+) -> Iterator[Read]:
+    """
+    Yield what *stream* says about runs: observations, and a finding for each bad record.
+
+    Reads on as the caller takes. Holds one record at a time (of JSON, a top-level
+    object is one), so the stream may be a pipe, and endless. Records that are not
+    about a run are passed over: steps, messages, other people's log lines.
+
+    Args:
+        stream: Bytes, open for reading; never sought, and not closed.
+        format: One of :data:`FORMATS`, or ``auto``: by the suffix of *name*, else by
+            how the bytes begin.
+        name: What observations and findings call the input.
+        columns: Where records keep what is needed, if not under the usual keys.
+        lifecycle: Whose field names and ``object`` the records use. Statuses that it
+            does not know are yielded like all others.
+        assume_utc: Whether a time without a zone is UTC rather than unreadable.
+
+    Raises:
+        ValueError: *format* is none of them.
+        OSError: The stream failed; what it gave before has been yielded.
+    """
+    if format != "auto" and format not in _READERS:
+        raise ValueError(f"no format {format!r} (known: auto, {', '.join(FORMATS)})")
+    interpreter = Interpreter(columns, lifecycle, name, assume_utc)
+
+    return _read(stream, format, name, interpreter)
+
+
+def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) -> Iterator[Read]:
+    source = Source(stream)
+    if source.foreign:
+        yield interpreter.finding("RS901", source.foreign, 1)
+        return
+    if chosen == "auto":
+        chosen = _BY_SUFFIX.get(PurePath(name).suffix.lower()) or _sniffed(source)
+
+    yield from _READERS[chosen](source, interpreter)
+
+
+def _sniffed(source: Source) -> str:
+    """
+    Return the format that *source* begins like, without taking anything from it.
+    """
+    start = _visible(source, 0)
+    head = bytes(source.held[start : start + _LONGEST_BEGINNING])
+    if head.startswith(b"["):
+        return "json"
+    if head.startswith(b"{"):
+        return _sniffed_object(source, start)
+
+    return "sse" if head.startswith(_SSE_BEGINNINGS) else "csv"
+
+
+def _sniffed_object(source: Source, start: int) -> str:
+    """
+    Return ``json`` for an object that goes on after its first line, else ``jsonl``.
+
+    A first line that breaks off is a broken line where another object follows it.
+    """
+    end = source.held.find(b"\n", start)
+    while end < 0 and len(source.held) < _source.LARGEST_RECORD:
+        before = len(source.held)
+        if not source.look_further():
+            return "jsonl"
+        end = source.held.find(b"\n", before)
+    try:
+        from_json(bytes(source.held[start : end if end >= 0 else None]), allow_inf_nan=False)
+    except ValueError as error:
+        if end >= 0 and str(error).startswith("EOF"):
+            following = _visible(source, end)
+            return "jsonl" if source.held[following : following + 1] == b"{" else "json"
+
+    return "jsonl"
+
+
+def _visible(source: Source, start: int) -> int:
+    """
+    Return where in what *source* holds, from *start*, the first byte is that is not blank.
+
+    Has as many bytes held after it as a format may need to be known by.
+    """
+    while True:
+        start = len(source.held) - len(source.held[start:].lstrip())
+        if len(source.held) - start >= _LONGEST_BEGINNING:
+            return start
+        if len(source.held) >= _source.LARGEST_RECORD or not source.look_further():
+            return start

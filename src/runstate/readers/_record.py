@@ -1,0 +1,360 @@
+"""
+One parsed record to what it says about a run.
+
+Three kinds of record are told apart: a *move*, which names a source and a target
+(runstate's own log, or a journal); a *snapshot*, which names a status; and what
+is not about a run at all, which is passed over without a word.
+
+What a record is about (its run, its status, where it moved from) must be
+readable, or the record is not used. What it says besides (when it was seen, its
+number, its stamps) is left out where it is not, and the rest of it is used.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic.alias_generators import to_pascal
+
+from .._history import NOTHING, Finding, Observation
+from .._lifecycle import Lifecycle
+from .._parts import FIRST_SECOND, LAST_SECOND
+from .._rules import RULES
+from .._text import printable
+from ._keys import found, missing, refuse_doubled, wire_keys
+from ._parse import Doubled
+from ._values import (
+    BadRecordError,
+    identifier,
+    sequence_number,
+    shown,
+    stamp,
+    status_name,
+    unix_seconds,
+)
+
+__all__ = ["Columns", "Interpreter", "Read"]
+
+_T = TypeVar("_T")
+
+Read = Observation | Finding
+"""What reading yields."""
+
+MOVE_EVENT: Final = "run.transition"
+OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
+"""Events of runstate's own log that move nothing."""
+TIME_KEYS: Final = ("observed_at", "at", "timestamp")
+"""Where the time of an observation is looked for, in this order."""
+
+_KNOWN_BY: Final = frozenset({"object", "event", "target"})
+_LONGEST_MESSAGE: Final = 500
+
+
+class Columns(NamedTuple):
+    """
+    Where a record keeps what is needed: keys, or dotted paths into nested objects.
+
+    A key that is spelt with its dots wins over the path. None means the usual keys.
+    Naming *run_id* or *status* says that every record is about a run.
+    """
+
+    run_id: str | None = None
+    status: str | None = None
+    at: str | None = None
+    """When the run was seen to have its status; not one of its own stamps."""
+
+
+class Interpreter:
+    """
+    Says what records mean, under one lifecycle and one set of columns.
+    """
+
+    def __init__(self, columns: Columns, lifecycle: Lifecycle, name: str, assume_utc: bool) -> None:
+        self.columns = columns
+        self.named = columns.run_id is not None or columns.status is not None
+        """Whether the caller said where a run is found, and so means every record."""
+        self._usual_status = columns.status is None
+        self.kind = lifecycle.kind
+        self.status_key = lifecycle.status_field
+        self.id_key = lifecycle.id_field
+        self.id_keys = tuple(dict.fromkeys(_usual_ids(lifecycle.id_field)))
+        """Where the run id is looked for, in this order, in a record that is no run object."""
+        self.stamps = lifecycle.stamp_fields
+        self.details = lifecycle.detail_fields
+        self.identity = lifecycle.identity
+        self._fields = lifecycle.fields
+        own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}
+        own |= {*lifecycle.detail_fields, *(lifecycle.fields or ())}
+        self.pascal = {to_pascal(key): key for key in own if to_pascal(key) != key}
+        """The wire's key by the reference's spelling, as far as a run's keys are known."""
+        read = {"object", "event", "data", "source", "target", "seq", self.status_key}
+        read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}
+        self._read_keys = frozenset(read | {to_pascal(key) for key in read})
+        self._file = name
+        self._assume_utc = assume_utc
+
+    def finding(self, code: str, reason: str, line: int, run_id: str | None = None) -> Finding:
+        """
+        Return the finding that *reason* is, made harmless to show.
+        """
+        message = printable(reason, _LONGEST_MESSAGE)
+
+        return Finding(code, RULES[code].severity, message, run_id, file=self._file, line=line)
+
+    def refusal(self, bad: BadRecordError, line: int) -> Finding:
+        """
+        Return the finding that *bad* is.
+        """
+        return self.finding(bad.code, bad.reason, line, bad.run_id)
+
+    def observe(self, value: Any, line: int) -> Sequence[Read]:
+        """
+        Return what *value* says: a record, or an array of them. Never raises for bad data.
+        """
+        if isinstance(value, list):
+            return [read for record in value for read in self._guarded(self._record, record, line)]
+
+        return self._guarded(self._record, value, line)
+
+    def may_be_read(self, value: Any) -> bool:
+        """
+        Return whether *value* has a key by which a record is known for what it is.
+        """
+        return isinstance(value, dict) and (
+            self.gives_status(value) or not _KNOWN_BY.isdisjoint(value)
+        )
+
+    def gives_status(self, record: Mapping[str, Any]) -> bool:
+        """
+        Return whether *record* has the key of the status, in either spelling.
+        """
+        return self.status_key in record or to_pascal(self.status_key) in record
+
+    # -- what kind of record it is -----------------------------------------
+
+    def _guarded(
+        self, read: Callable[[dict[str, Any], int], Sequence[Read]], record: Any, line: int
+    ) -> Sequence[Read]:
+        if not isinstance(record, dict):
+            reason = f"a record must be a JSON object, not {shown(record)}"
+            return (self.finding("RS901", reason, line),)
+        try:
+            return read(record, line)
+        except BadRecordError as bad:
+            return (self.refusal(bad, line),)
+
+    def _record(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        """
+        Return what *record* says, which may be a list object that holds records.
+        """
+        if self._usual_status and record.get("event") == MOVE_EVENT:
+            return self._move(record, line)
+        data = record.get("data")
+        if isinstance(data, list) and record.get("object") == "list":
+            refuse_doubled(record, {"object", "data"})
+            return [read for one in data for read in self._guarded(self._single, one, line)]
+
+        return self._single(record, line)
+
+    def _single(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        if not self._usual_status:
+            return self._run_object(record, line)
+        if record.get("event") is not None:
+            return self._event(record, line)
+        moved = "target" in record and "source" in record and not self.gives_status(record)
+
+        return self._move(record, line) if moved else self._run_object(record, line)
+
+    def _event(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        """
+        Return what a line of a structured log, or a stream's event as JSON, says.
+        """
+        refuse_doubled(record, {"event"})
+        event, data = record["event"], record.get("data")
+        if event == MOVE_EVENT:
+            return self._move(record, line)
+        if event in OWN_EVENTS:
+            return ()
+        if isinstance(data, dict) and not self.gives_status(record):
+            refuse_doubled(record, {"data"})
+            known = "object" in data or self._means_a_run(data)
+            return self._run_object(data, line) if known else ()
+
+        return self._run_object(record, line) if self._means_a_run(record) else ()
+
+    def _means_a_run(self, record: dict[str, Any]) -> bool:
+        """
+        Return whether somebody else's log line has what a run's would: a status and an id.
+        """
+        record = wire_keys(record, self.pascal)
+        named = self.columns.run_id
+        keys = self.id_keys if named is None else (named.partition(".")[0], named)
+
+        return isinstance(record.get(self.status_key), str) and any(key in record for key in keys)
+
+    # -- a snapshot, and a move --------------------------------------------
+
+    def _run_object(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        if type(record) is Doubled:
+            refuse_doubled(record, {"object", "Object"})
+        kind = record.get("object", record.get("Object"))
+        foreign = kind is not None and self.kind is not None and kind != self.kind
+        if foreign and not self.named:
+            return ()
+        key = self.columns.status
+        place = found(record, key) if key is not None else None
+        holder = place[0] if place else record
+
+        return self._snapshot(record, holder, place[1] if place else key, line)
+
+    def _snapshot(
+        self, record: dict[str, Any], holder: dict[str, Any], key: str | None, line: int
+    ) -> Sequence[Read]:
+        """
+        Return what the run in *holder* says, which is *record* or an object within it.
+        """
+        refuse_doubled(holder, self._read_keys)
+        if holder is not record:
+            refuse_doubled(record, {*TIME_KEYS, *self.id_keys})
+        holder = wire_keys(holder, self.pascal)
+        run_id = self._run_id(record, holder)
+        key = self.status_key if key is None else key
+        status = holder.get(key)
+        if status is None:
+            there = key in holder
+            reason = _no_value(key) if there else missing([key], record, "keys", "--status")
+            raise BadRecordError("RS902", reason, run_id)
+        status = status_name(status, key, run_id)
+        notes: list[BadRecordError] = []
+        at = self._time(record, notes)
+        fields = self._snapshot_fields(holder, notes)
+        seen = Observation(status, run_id, at, fields, None, None, self._file, line)
+
+        return self._with_notes(notes, seen) if notes else (seen,)
+
+    def _move(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        if type(record) is Doubled:
+            refuse_doubled(record, self._read_keys)
+        run_id = self._run_id(record, record)
+        target, source, seq = record.get("target"), record.get("source"), record.get("seq")
+        if target is None:
+            raise BadRecordError("RS902", "a move without a target", run_id)
+        target = status_name(target, "target", run_id)
+        if source is not None:
+            source = status_name(source, "source", run_id)
+        notes: list[BadRecordError] = []
+        at = self._time(record, notes)
+        if seq is not None:
+            seq = _tried(sequence_number, seq, "seq", notes)
+        seen = Observation(target, run_id, at, NOTHING, source, seq, self._file, line)
+
+        return self._with_notes(notes, seen) if notes else (seen,)
+
+    def _with_notes(self, notes: list[BadRecordError], seen: Observation) -> Sequence[Read]:
+        line = seen.line or 0
+        found = [self.finding(bad.code, bad.reason, line, seen.run_id) for bad in notes]
+
+        return [*found, seen]
+
+    # -- its parts ---------------------------------------------------------
+
+    def _run_id(self, record: dict[str, Any], holder: dict[str, Any]) -> str:
+        """
+        Return the run's id: from the column named, from the run object, or from a usual key.
+        """
+        named = self.columns.run_id
+        keys = self.id_keys
+        if named is not None:
+            place = found(record, named)
+            value, keys = place[0][place[1]] if place else None, (named,)
+        elif self.kind is not None and holder.get("object") == self.kind:
+            value, keys = holder.get(self.id_key), (self.id_key,)
+        else:
+            value = _first(keys, holder)
+            if value is None and holder is not record:
+                value = _first(keys, record)
+        if value is None:
+            there = next((key for key in keys if key in holder), None)
+            reason = _no_value(there) if there else missing(keys, record, "keys", "--run-id")
+            raise BadRecordError("RS902", reason)
+
+        return identifier(value)
+
+    def _time(self, record: dict[str, Any], notes: list[BadRecordError]) -> float | None:
+        """
+        Return when the record was made; None if it does not say, or not readably.
+        """
+        key = self.columns.at
+        if key is None:
+            return self._usual_time(record, notes)
+        place = found(record, key)
+        value = place[0][place[1]] if place else None
+
+        return None if value is None else self._seconds(value, key, notes)
+
+    def _usual_time(self, record: dict[str, Any], notes: list[BadRecordError]) -> float | None:
+        for key in TIME_KEYS:
+            value = record.get(key)
+            if value is not None:
+                kind = record.get("object")
+                speaks = kind is None or self.kind is None or kind == self.kind
+                return self._seconds(value, key, notes) if speaks else None
+
+        return None
+
+    def _seconds(self, value: Any, key: str, notes: list[BadRecordError]) -> float | None:
+        try:
+            return unix_seconds(value, key, self._assume_utc)
+        except BadRecordError as bad:
+            notes.append(bad)
+            return None
+
+    def _snapshot_fields(
+        self, holder: dict[str, Any], notes: list[BadRecordError]
+    ) -> Mapping[str, Any]:
+        """
+        Return the fields of a run that *holder* has, its stamps being whole seconds or null.
+        """
+        known = self._fields
+        fields = holder
+        if known is not None and not holder.keys() <= known:
+            fields = {key: value for key, value in holder.items() if key in known}
+        for key in self.stamps:
+            value = fields.get(key)
+            if value is not None and not (
+                type(value) is int and FIRST_SECOND <= value <= LAST_SECOND
+            ):
+                fields = dict(fields)
+                seconds = _tried(stamp, value, key, notes)
+                if seconds is None:
+                    del fields[key]
+                else:
+                    fields[key] = seconds
+
+        return fields
+
+
+def _usual_ids(id_key: str) -> Sequence[str]:
+    return ("run_id", "id") if id_key == "id" else (id_key, "run_id", "id")
+
+
+def _no_value(key: str) -> str:
+    return f"{key} has no value"
+
+
+def _first(keys: Sequence[str], record: dict[str, Any]) -> Any:
+    for key in keys:
+        value = record.get(key)
+        if value is not None:
+            return value
+
+    return None
+
+
+def _tried(
+    read: Callable[[Any, str], _T], value: Any, key: str, notes: list[BadRecordError]
+) -> _T | None:
+    try:
+        return read(value, key)
+    except BadRecordError as bad:
+        notes.append(bad)
+        return None

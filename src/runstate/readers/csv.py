@@ -1,0 +1,164 @@
+"""
+Comma-separated values with a header, a row of observations or moves a line.
+
+An empty cell is unknown, which is not the same as null. Cells are text, so each
+column is read as what it is: stamps are whole numbers, details are JSON objects
+(a cell that begins with a brace), and columns that nobody checks are not looked at.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from ._keys import missing
+from ._parse import parse
+from ._record import TIME_KEYS, Interpreter, Read
+from ._rows import Row, Rows
+from ._source import Source
+from ._values import BadRecordError
+
+__all__ = ["read_csv"]
+
+_NUMBER: Final = re.compile(r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?", re.ASCII)
+
+
+def read_csv(source: Source, interpreter: Interpreter) -> Iterator[Read]:
+    """
+    Yield what each row of *source* says.
+    """
+    table = Rows(source.lines())
+    all_rows = iter(table)
+    header = next(all_rows, None)
+    if header is None:
+        return
+    try:
+        columns = _Columns(header, interpreter)
+    except BadRecordError as bad:
+        yield interpreter.refusal(bad, header.line)
+        return
+    table.width = columns.width
+    for row in all_rows:
+        if row.fault:
+            yield interpreter.refusal(row.fault, row.line)
+        else:
+            yield from columns.read(row)
+
+
+class _Columns:
+    """
+    The columns of one table that are used, and how their cells are read.
+    """
+
+    def __init__(self, header: Row, interpreter: Interpreter) -> None:
+        """
+        Choose the columns that are used.
+
+        Raises:
+            BadRecordError: The header is broken, names a column twice that is used, or
+                lacks one that every row needs.
+        """
+        if header.fault:
+            raise header.fault
+        names = header.cells
+        self.width = len(names)
+        self._interpreter = interpreter
+        kinds = _kinds(names, interpreter)
+        used = [
+            (place, name, kinds[key])
+            for place, name in enumerate(names)
+            if (key := name if name in kinds else interpreter.pascal.get(name)) in kinds
+        ]
+        _refuse_doubled([name for _, name, _ in used])
+        _refuse_missing(names, interpreter)
+        # An empty cell is unknown, as if it were not there. Here that has a meaning: a
+        # move from nowhere is a creation, and a row without an id or a status is no use.
+        needed = (*interpreter.id_keys, interpreter.status_key, *interpreter.columns[:2])
+        self._told_if_empty = {
+            name for name in names if interpreter.pascal.get(name, name) in ("source", *needed)
+        }
+        self._values = [(place, name, how) for place, name, how in used if how is not _object]
+        self._objects = [(place, name) for place, name, how in used if how is _object]
+
+    def read(self, row: Row) -> Iterator[Read]:
+        """
+        Yield what *row* says.
+        """
+        cells, interpreter = row.cells, self._interpreter
+        if len(cells) != self.width:
+            reason = f"not CSV: the row has {len(cells)} cells, the header {self.width}"
+            yield interpreter.finding("RS901", reason, row.line)
+            return
+        record = {
+            name: how(cells[place]) if cells[place] else None
+            for place, name, how in self._values
+            if cells[place] or name in self._told_if_empty
+        }
+        for place, name in self._objects:
+            if cells[place].startswith("{"):
+                try:
+                    record[name] = _object(cells[place])
+                except BadRecordError as bad:
+                    yield interpreter.finding(bad.code, f"{name} is {bad.reason}", row.line)
+
+        yield from interpreter.observe(record, row.line)
+
+
+def _text(cell: str) -> str:
+    return cell
+
+
+def _number(cell: str) -> int | float | str:
+    """
+    Return the number that *cell* is; else its text, for a time in words or a refusal.
+    """
+    match = _NUMBER.fullmatch(cell)
+    if not match:
+        return cell
+
+    return float(cell) if match[1] or match[2] else int(cell)
+
+
+def _object(cell: str) -> Any:
+    return parse(cell.encode())
+
+
+def _kinds(names: list[str], interpreter: Interpreter) -> dict[str | None, Callable[[str], Any]]:
+    """
+    Return how to read the cells of the columns that are used, by the columns' names.
+    """
+    texts = {"object", "event", "source", "target", interpreter.status_key}
+    texts |= {*interpreter.id_keys, *interpreter.identity}
+    kinds: dict[str | None, Callable[[str], Any]] = dict.fromkeys(interpreter.details, _object)
+    kinds |= dict.fromkeys(texts, _text)
+    kinds |= dict.fromkeys(("seq", *interpreter.stamps, *TIME_KEYS), _number)
+    for named in interpreter.columns:
+        if named is not None and named not in names:
+            kinds[named.partition(".")[0]] = _object
+    run_id, status, at = interpreter.columns
+    kinds |= {run_id: _text, status: _text, at: _number}
+    kinds.pop(None, None)
+
+    return kinds
+
+
+def _refuse_doubled(used: list[str]) -> None:
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice:
+        raise BadRecordError("RS903", f"columns given more than once: {', '.join(twice)}")
+
+
+def _refuse_missing(names: list[str], interpreter: Interpreter) -> None:
+    """
+    Pass a header that has what every row needs, and what the caller named.
+    """
+    there = {*names, *(interpreter.pascal.get(name, name) for name in names)}
+    run_id, status, at = interpreter.columns
+    moves = status is None and {"source", "target"} <= there
+    wanted = (
+        ((run_id,) if run_id else interpreter.id_keys, "--run-id"),
+        ((status or ("target" if moves else interpreter.status_key),), "--status"),
+        ((at,) if at else (), "--at"),
+    )
+    for keys, option in wanted:
+        if keys and not any(key in there or key.partition(".")[0] in there for key in keys):
+            raise BadRecordError("RS902", missing(keys, names, "columns", option))

@@ -1,0 +1,258 @@
+"""
+JSON documents: a broken element costs itself, and no more than it must.
+"""
+
+import json
+from io import BytesIO
+
+import pytest
+
+from runstate._history import Finding
+from runstate.readers import _source, read
+from runstate.readers import json as document
+
+
+def run(run_id, **more):
+    """
+    Return the JSON of a run object.
+    """
+    return json.dumps({"id": run_id, "status": "queued", **more})
+
+
+def told(text, **options):
+    """
+    Return what *text* says: code, line and message of findings; status, run and line of the rest.
+    """
+    data = text if isinstance(text, bytes) else text.encode()
+
+    return [
+        (item.code, item.line, item.message)
+        if isinstance(item, Finding)
+        else (item.status, item.run_id, item.line)
+        for item in read(BytesIO(data), **{"name": "runs.json", **options})
+    ]
+
+
+NESTED = {"required_action": {"x": [{"y": [[]]}, ']}\\"[{']}, "metadata": {"a": "\\"}}
+
+
+@pytest.mark.parametrize(
+    ("indent", "lines"),
+    [(None, [2, 2, 2]), (0, [3, 20, 37]), (2, [3, 20, 37]), ("\t", [3, 20, 37])],
+)
+@pytest.mark.parametrize("portion", [1, 3, 1 << 16])
+def test_array(monkeypatch, indent, lines, portion):
+    """
+    The elements of an array are read one by one, each with the line it begins in.
+    """
+    monkeypatch.setattr(_source, "PORTION", portion)
+    text = json.dumps([json.loads(run(name, **NESTED)) for name in "abc"], indent=indent)
+
+    assert [("queued", name, line) for name, line in zip("abc", lines, strict=True)] == told(
+        " \n" + text
+    )
+
+
+@pytest.mark.parametrize(
+    ("element", "expected"),
+    [
+        ("5", "a record must be a JSON object, not 5"),
+        ("null", "a record must be a JSON object, not null"),
+        ('"]},{["', "a record must be a JSON object, not ']},{['"),
+        ("[{}]", "a record must be a JSON object, not an array"),
+        ("nope", "not JSON: a value is missing or misspelt (column 2)"),
+        ("}", "not JSON: a value is missing or misspelt (column 1)"),
+        ('{"id": NaN}', "not JSON: a value is missing or misspelt (column 8)"),
+        ('{"id": 1\n, "x"}', "not JSON: a colon is missing after a key (line 4, column 6)"),
+        ('{"id": "a}', "not JSON: a string does not end in its line"),
+        ('{"id": "a\\', "not JSON: a string does not end in its line"),
+        ('"abc', "not JSON: a string does not end in its line"),
+        ('{"id": [1, 2}', "not JSON: a bracket is closed by one of the other kind"),
+        ("[" * 2_000, "not JSON: it is nested too deeply"),
+        ('{"a":' * 300 + "1" + "}" * 300, "not JSON: it is nested too deeply (column 1006)"),
+    ],
+    ids=lambda value: value[:16],
+)
+@pytest.mark.parametrize("portion", [1, 1 << 16])
+def test_broken_element(monkeypatch, portion, element, expected):
+    """
+    A broken element is one finding, and the elements around it are read.
+    """
+    monkeypatch.setattr(_source, "PORTION", portion)
+    found = told(f"[\n{run('a')},\n{element},\n{run('b')}\n]\n")
+
+    assert [
+        ("queued", "a", 2),
+        ("RS901", 3, expected),
+        ("queued", "b", 4 + element.count("\n")),
+    ] == found
+
+
+def test_commas():
+    """
+    A comma too many or too few is a finding, and the elements are read all the same.
+    """
+    text = f"[,\n{run('a')}\n{run('b')},,\n{run('c')},\n]"
+    expected = [
+        ("RS901", 1, "not JSON: an element is missing before a comma"),
+        ("queued", "a", 2),
+        ("RS901", 3, "not JSON: a comma is missing before an element"),
+        ("queued", "b", 3),
+        ("RS901", 3, "not JSON: an element is missing before a comma"),
+        ("queued", "c", 4),
+        ("RS901", 5, "not JSON: an element is missing after a comma"),
+    ]
+
+    assert expected == told(text)
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("", [("RS901", 2, "not JSON: the array does not end")]),
+        (",", [("RS901", 2, "not JSON: the array does not end")]),
+        (',\n{"id": "b", "sta', [("RS901", 3, "not JSON: a string does not end in its line")]),
+        (',\n{"id": "b",\n\n', [("RS901", 3, "not JSON: it ends in the middle")]),
+        (",\n{", [("RS901", 3, "not JSON: it ends in the middle")]),
+        (
+            ",\n5",
+            [
+                ("RS901", 3, "a record must be a JSON object, not 5"),
+                ("RS901", 3, "not JSON: the array does not end"),
+            ],
+        ),
+        ("]\n]", [("RS901", 3, "not JSON: something follows the array")]),
+        ("]\n{}\n{}", [("RS901", 3, "not JSON: something follows the array")]),
+    ],
+)
+def test_end_of_the_array(end, expected):
+    """
+    An array that breaks off, or does not end the input, is a finding after what it held.
+    """
+    assert [("queued", "a", 2), *expected] == told(f"[\n{run('a')}{end}")
+
+
+def test_element_without_its_end_in_a_laid_out_array():
+    """
+    After an element that does not end, reading goes on at the next line that begins like it.
+    """
+    text = """\
+[
+  {
+    "id": "a",
+    "x": [
+      {"id": "inner", "status": "queued"}
+
+  },
+  {
+    "id": "b",
+    "status": "queued"
+  },
+  {
+    "id": "c",
+    "sta"""
+    expected = [
+        ("RS901", 2, "not JSON: a bracket is closed by one of the other kind"),
+        ("queued", "b", 8),
+        ("RS901", 12, "not JSON: a string does not end in its line"),
+    ]
+
+    assert expected == told(text)
+
+
+def test_element_that_swallows_the_rest():
+    """
+    An element whose bracket is missing is gone back to, so that those after it are read.
+    """
+    text = f'[\n{{"id": "a", "x": {{\n{run("b")},\n{run("c")}\n]\n'
+    expected = [
+        ("RS901", 2, "not JSON: a bracket is closed by one of the other kind"),
+        ("queued", "b", 3),
+        ("queued", "c", 4),
+    ]
+
+    assert expected == told(text)
+
+
+@pytest.mark.parametrize("gap", ["", "\n"])
+def test_element_beyond_the_cap(monkeypatch, gap):
+    """
+    An element that is too large is reported and passed over, in a line of its own or not.
+    """
+    monkeypatch.setattr(_source, "LARGEST_RECORD", 60)
+    monkeypatch.setattr(_source, "PORTION", 16)
+    large = run("b", x="y" * 500, z=[[["]"]]])
+    text = f"[{gap}{run('a')},{gap}{large},{gap}{run('c')}{gap}]"
+    line = len(gap)
+    expected = [
+        ("queued", "a", 1 + line),
+        ("RS904", 1 + 2 * line, "the record is larger than 60 bytes: passed over"),
+        ("queued", "c", 1 + 3 * line),
+    ]
+
+    assert expected == told(text)
+
+
+def test_going_back_is_bounded(monkeypatch):
+    """
+    A document in which nothing ends is read in time, not again and again.
+    """
+    monkeypatch.setattr(_source, "LARGEST_RECORD", 10_000)
+    found = told("[\n" + '{"a": [\n' * 5_000)
+
+    assert {"RS901", "RS904"} >= {item[0] for item in found}
+    assert 0 < len(found) < 2_000
+
+
+def test_object_is_read_whole():
+    """
+    A document that is an object is one record, or a list of them, in the line it begins in.
+    """
+    page = json.dumps({"data": [json.loads(run("b")), 5], "object": "list"}, indent=1)
+    expected = [("queued", "b", 2), ("RS901", 2, "a record must be a JSON object, not 5")]
+
+    assert [("queued", "a", 1)] == told(run("a"))
+    assert expected == told("\n" + page)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("5", "a record must be a JSON object, not 5"),
+        ("nope", "not JSON: a value is missing or misspelt (column 2)"),
+        ('{"id":\n "a",\n "sta', "not JSON: it ends in the middle (line 3, column 5)"),
+        (
+            '{"id": "a"}\n{"id": "b"}',
+            (
+                "not JSON: something follows the value (line 2, column 1); "
+                "one value a line is --format jsonl"
+            ),
+        ),
+    ],
+)
+def test_broken_document(text, message):
+    """
+    A document that is no array is read as one value, and broken as one.
+    """
+    assert [("RS901", 1, message)] == told(text)
+
+
+def test_document_beyond_the_cap(monkeypatch):
+    """
+    An object that is too large to be read whole is refused.
+    """
+    monkeypatch.setattr(document, "LARGEST_DOCUMENT", 100)
+
+    assert [("queued", "a", 1)] == told(run("a").ljust(100))
+    assert [("RS904", 1, "the document is larger than 100 bytes: passed over")] == told(
+        run("a").ljust(101)
+    )
+
+
+def test_repeated_key_in_an_element():
+    """
+    Elements are minded for repeated keys like any record.
+    """
+    text = '[{"id": "a", "status": "x", "status": "y"}]'
+
+    assert [("RS903", 1, "given more than once: 'status'")] == told(text)
