@@ -22,6 +22,7 @@ from runstate import (
     GuardRefusedError,
     IllegalTransitionError,
     Lifecycle,
+    LifecycleError,
     LifecycleFieldError,
     Moved,
     PayloadError,
@@ -227,6 +228,28 @@ def test_a_narrowed_lifecycle_refuses_the_method_it_lacks(clock):
     engine.start(run)
     with pytest.raises(UnknownTriggerError):
         engine.stop_incomplete(run, "max_prompt_tokens")
+
+
+def test_a_run_takes_more_rows_but_no_foreign_status(clock):
+    """
+    A wider table of the same statuses moves runs; another status needs a model that has it.
+    """
+    retry = Transition("requeue", "in_progress", "queued", "implemented")
+    engine = RunEngine(RUN.with_transitions(retry), clock=clock)
+    run = engine.create()
+    engine.start(run)
+    engine.fire(run, "requeue")
+
+    assert run.status is RunStatus.QUEUED
+    wider = RUN.with_transitions(
+        Transition("reject", "queued", "rejected"), terminal={"rejected": "error"}
+    )
+    with pytest.raises(LifecycleError) as refused:
+        RunEngine(wider)
+
+    assert ("a RunResponse cannot be 'rejected': move a model of your own with Engine",) == (
+        refused.value.faults
+    )
 
 
 def test_fire_by_name_is_the_typed_method(engine):

@@ -6,7 +6,6 @@ lifecycle prints can be read back. A definition is data: it names no code, opens
 file and expands nothing.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -131,6 +130,8 @@ def _parsed(content: bytes, suffix: str, origin: str) -> Any:
         if suffix == ".json":
             return from_json(content, allow_inf_nan=False)
         _refuse_long_keys(content, origin)
+        import tomllib  # noqa: PLC0415  few programs read a definition
+
         return tomllib.loads(content.decode("utf-8"))
     except DefinitionError:
         raise

@@ -15,12 +15,12 @@ from pydantic import BaseModel
 from ._hooks import CREATE, Moved, MoveLog, Observer
 from ._lifecycle import Lifecycle
 from ._machine import Dispatcher
-from ._models import OWNED_NAMES, RunResponse
+from ._models import OWNED_NAMES, RunResponse, RunStatus
 from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove
 from ._parts import IncompleteDetails, LastError, RequiredAction, Usage
 from ._rows import Transition
 from ._run import RUN
-from .errors import LifecycleFieldError
+from .errors import LifecycleError, LifecycleFieldError
 
 __all__ = ["Engine", "RunEngine"]
 
@@ -204,7 +204,19 @@ class RunEngine(Engine[RunResponse]):
             guards: Asked before a move, in this order, outside of any lock.
             observers: Told after a move, in this order.
             logger: A structlog logger; by default the one called ``runstate``.
+
+        Raises:
+            LifecycleError: A status of *lifecycle* is none that a RunResponse can have.
         """
+        foreign = [status for status in lifecycle.statuses if status not in RUN.known]
+        if foreign:
+            raise LifecycleError(
+                lifecycle.name,
+                [
+                    f"a RunResponse cannot be {status!r}: move a model of your own with Engine"
+                    for status in foreign
+                ],
+            )
         super().__init__(lifecycle, clock=clock, guards=guards, observers=observers, logger=logger)
         self._new_id = new_id
         self._expires_after = expires_after
@@ -342,6 +354,8 @@ class RunEngine(Engine[RunResponse]):
 
     def _plan(self, row: Transition) -> Plan:
         plan = self._mover.plan(row, _PAYLOAD_MODELS)
+        # A table from a file holds bare strings; a run's status is a member.
+        plan.changes[self.lifecycle.status_field] = RunStatus(row.target)
         if row.trigger != _ANSWER:
             return plan
 

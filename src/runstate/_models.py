@@ -15,7 +15,6 @@ and class ``RunResponse`` of Aspose.PDF for .NET (aspose-pdf/Aspose.PDF-API-Refe
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
@@ -92,6 +91,8 @@ class BaseResponse(WireModel):
     @property
     def reason_phrase(self) -> str | None:
         """The standard phrase of the status code (``Not Found``); None without or for an unknown one."""
+        from http import HTTPStatus  # noqa: PLC0415  asked for seldom, and slow to load
+
         try:
             return HTTPStatus(self.http_status_code or 0).phrase
         except ValueError:

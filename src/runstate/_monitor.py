@@ -7,7 +7,6 @@ every change has seen a fault. Nothing here raises for bad data.
 """
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel
@@ -205,6 +204,8 @@ class Monitor:
         self._remember(run, observation)
 
     def _unknown(self, observation: Observation, status: str) -> Finding:
+        from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
         close = get_close_matches(status, self.lifecycle.statuses, n=1)
         hint = (
             f"did you mean {close[0]}?" if close else f"known: {', '.join(self.lifecycle.statuses)}"

@@ -55,7 +55,7 @@ _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defi
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Plan:
     """
     A row with all that carrying it out needs, worked out once.
@@ -81,7 +81,7 @@ class Plan:
     """Whether the target is an end worth a warning in the log."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Mover:
     """
     What all moves of one engine share.

@@ -13,7 +13,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     model_validator,
 )
 from pydantic.alias_generators import to_pascal
@@ -62,17 +61,15 @@ def _one_visible_line(value: str) -> str:
     return value
 
 
-Identifier = Annotated[
-    str, StringConstraints(min_length=1, max_length=512), AfterValidator(_one_visible_line)
-]
+Identifier = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_one_visible_line)]
 """1 to 512 characters, none of them a control, invisible or line-breaking one."""
 
 TokenCount = Annotated[int, Field(ge=0)]
 
 Metadata = Annotated[
     dict[
-        Annotated[str, StringConstraints(max_length=64)],
-        Annotated[str, StringConstraints(max_length=512)],
+        Annotated[str, Field(max_length=64)],
+        Annotated[str, Field(max_length=512)],
     ],
     Field(max_length=16),
 ]
@@ -140,7 +137,7 @@ class Function(_Part):
     A function a tool can call, or the call of one.
     """
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
     """At most 64 characters."""
     description: str | None = None
     """What it does, for the model to choose by."""

@@ -20,7 +20,6 @@ This module imports only the ground floor of the package, so that every room may
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from ._text import printable
 
@@ -191,6 +190,8 @@ class UnknownTriggerError(MoveRefusedError):
     def _message(self) -> str:
         # The caller may have fired anything at all, an Enum's member for one.
         trigger = str(self.trigger)
+        from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
         close = get_close_matches(trigger, self.known, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(self.known)}"
 
