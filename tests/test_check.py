@@ -22,6 +22,7 @@ from runstate import (
     Transition,
     check,
 )
+from runstate._check import _nothing_wrong
 from runstate.readers import read
 from test_lifecycle import tables
 
@@ -162,6 +163,10 @@ def test_statuses_that_cannot_fit_are_told_once():
     assert [("RS106", "failed and completed cannot belong to one run")] == [
         (f.code, f.message) for f in report.findings
     ]
+    several = check(["cancelling", "completed", "queued", "failed"], observed="unordered")
+    assert ["failed and completed cannot belong to one run"] == [
+        f.message for f in several.findings
+    ]
 
 
 def test_undecided_is_not_fine():
@@ -175,6 +180,11 @@ def test_undecided_is_not_fine():
     assert Report((), 1, 1, undecided=0) == check(["queued"])
     assert Report((), 1, 2, undecided=0) == check(["queued", "failed"], observed="polled")
     assert Report((), 0, 0, undecided=0) == check([])
+    assert (
+        0
+        == check([{"id": "r", "status": "failed", "failed_at": None}], observed="polled").undecided
+    )
+    assert 0 == check(moves((2, "queued", "failed")), observed="polled").undecided
     assert check([Observation("failed", "r"), Observation("queued", "s")], observed="polled") == (
         (), 2, 2, 2,
     )  # fmt: skip
@@ -190,6 +200,52 @@ def test_the_long_way_and_the_short_way_count_alike():
                 fast = check(list(history), observed=observed)
                 slow = check(iter(history), observed=observed)
                 assert slow == fast
+
+
+@pytest.mark.parametrize(
+    ("statuses", "observed", "undecided"),
+    [
+        (["queued"], "complete", 0),
+        (["queued", "queued", "failed"], "complete", 0),
+        (["failed"], "polled", 1),
+        (["failed", "failed"], "polled", 1),
+        (["queued", "failed"], "polled", 0),
+        (["queued", "in_progress", "queued"], "polled", 0),
+        (["failed", "failed"], "unordered", 1),
+        (["failed", "queued"], "unordered", 0),
+    ],
+)
+def test_a_legal_list_of_statuses_takes_the_short_way(statuses, observed, undecided):
+    """
+    No monitor is needed for what is right, and the counts are the same.
+    """
+    assert Report((), 1, len(statuses), undecided) == _nothing_wrong(statuses, RUN, observed)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "observed"),
+    [
+        ([], "complete"), (["failed"], "complete"), (["queued", "completed"], "complete"),
+        (["asleep"], "polled"), (["failed", "queued"], "polled"), ([["queued"]], "polled"),
+        (["asleep"], "unordered"), (["failed", "expired"], "unordered"), ([{}], "unordered"),
+    ],
+)  # fmt: skip
+def test_anything_else_takes_the_long_way(statuses, observed):
+    """
+    What may be wrong is looked at one by one, so that the finding has its place.
+    """
+    assert _nothing_wrong(statuses, RUN, observed) is None
+
+
+def test_the_short_way_is_not_taken_where_more_is_asked(monkeypatch):
+    """
+    Limits, an end and a time are the monitor's business; so is anything but a list.
+    """
+    monkeypatch.setattr("runstate._check._nothing_wrong", lambda *_: "short")
+    assert "short" == check(["queued"])
+    for more in ({"finished": True}, {"limits": {"queued": 1}}, {"now": float(BORN)}):
+        assert (1, 1) == check(["queued"], **more)[1:3]
+    assert (1, 1) == check(("queued",))[1:3]
 
 
 def test_what_is_neither_status_nor_snapshot_is_misuse():
@@ -212,7 +268,9 @@ def test_what_is_neither_status_nor_snapshot_is_misuse():
         {"id": "r", "status": 3},
         {"status": ""},
     ):
-        assert ["RS902"] == codes(check([nothing]))
+        assert [("RS902", "the record has no status")] == [
+            (f.code, f.message) for f in check([nothing]).findings
+        ]
 
 
 # -- many runs, places, time -------------------------------------------------------
@@ -252,6 +310,8 @@ def test_finished_wants_every_run_at_its_end():
         "from queued: start, request_cancel, fail, expire", "x", 1,
     ) == finding  # fmt: skip
     assert check(seen).ok
+    both = check([*seen[1:], seen[0]], finished=True, now=BORN).findings
+    assert [("RS107", "a")] == [(f.code, f.run_id) for f in both]
     assert ["RS107"] == codes(check(["queued"], finished=True))
     assert [] == codes(check(["completed", "queued"], finished=True, observed="unordered"))
     assert ["RS107"] == codes(check(["cancelling", "queued"], finished=True, observed="unordered"))
@@ -320,6 +380,11 @@ def test_overdue_is_past_its_deadline_and_not_ended():
     assert ["RS301"] == codes(check([at(0, **due)], now=BORN + 700))
     assert [] == codes(check([at(0, **due), at(2, "failed", expires_at=None)], now=BORN + 700))
     assert ["RS301"] == codes(check([at(0, **due), at(700)], observed="unordered"))
+    assert ["RS301"] == codes(check([at(0, **due), at(1), at(700)]))
+    assert [] == codes(check([at(0, expires_at="tomorrow"), at(700)]))
+    assert [] == codes(check([at(0, **due), at(700, "failed")]))
+    overdue_and_stuck = check([at(0, **due)], limits={"queued": 60}, now=BORN + 700)
+    assert ["RS301", "RS302"] == codes(overdue_and_stuck)
 
 
 # -- snapshots ---------------------------------------------------------------------
@@ -463,9 +528,13 @@ def test_stamps_out_of_order_are_found(status, fields, severity, message):
     """
     Creation, start and end come in this order, and a start before the deadline.
     """
-    assert [("RS203", severity, message)] == [
-        f[:3] for f in check([snapshot(status, **fields)]).findings
-    ]
+    (finding,) = check([snapshot(status, **fields)]).findings
+    assert ("RS203", severity, message) == finding[:3]
+    expected = {
+        "error": ("created_at comes first", "started_at comes first"),
+        "warning": ("by then a run has passed its expires_at",),
+    }
+    assert finding.hint in expected[severity]
 
 
 def test_stamps_at_the_bounds_are_in_order():
@@ -641,7 +710,9 @@ def test_a_recorded_move_that_is_no_row_is_illegal_under_every_model():
     Whoever records source and target claims one move.
     """
     for observed in MODELS:
-        assert ["RS103"] == codes(check(moves((2, "queued", "completed")), observed=observed))
+        (finding,) = check(moves((2, "queued", "completed")), observed=observed).findings
+        assert ("RS103", "queued", "completed") == (finding.code, finding.source, finding.target)
+        assert finding.hint.startswith("shortest legal path: queued -start->")
         assert "RS105" in codes(check(moves((7, "completed", "failed")), observed=observed))
 
 
@@ -672,6 +743,11 @@ def test_a_gap_in_the_numbers_is_bridged_as_far_as_the_table_allows():
     A missing move is not held against the run, an impossible one is.
     """
     assert [] == codes(check([*JOURNAL[:2], JOURNAL[5]]))
+    assert [] == codes(check([JOURNAL[0], JOURNAL[2], JOURNAL[5]]))
+    (finding,) = check(
+        moves((1, None, "queued"), (2, "queued", "cancelling"), (9, "queued", "failed"))
+    ).findings
+    assert "cancelling -> queued: no such move" == finding.message
     assert ["RS105"] == codes(
         check(moves((1, None, "queued"), (2, "queued", "failed"), (9, "in_progress", "completed")))
     )
@@ -699,6 +775,30 @@ def test_a_move_that_never_arrives_holds_back_a_bounded_number():
 
     assert 0 == len(held)
     assert [] == monitor.finish()
+    # A thousand are still held back, in case the missing one is merely late.
+    patient = Monitor()
+    patient.observe(JOURNAL[0])
+    for n in range(1_000):
+        patient.observe(Observation(states[n % 3], "r", source=states[(n - 1) % 3], seq=n + 3))
+    assert 1_000 == len(patient._runs["r"].ahead)
+    assert [] == patient.finish()
+
+
+def test_what_was_held_back_is_judged_in_the_end():
+    """
+    A fault that waits for its predecessor is told when the monitor finishes, with those of others.
+    """
+    seen = [
+        *moves((1, "in_progress", "completed"), run_id="other"),
+        *moves((3, "queued", "completed")),
+        Observation("queued", "third"),
+    ]
+
+    report = check(seen, finished=True)
+    assert [("RS102", "other"), ("RS103", "r"), ("RS107", "third")] == [
+        (f.code, f.run_id) for f in report.findings
+    ]
+    assert 0 == report.undecided
 
 
 def test_an_unknown_source_is_unknown_too():

@@ -263,6 +263,9 @@ def test_fire_by_name_is_the_typed_method(engine):
         assert (row.trigger, row.source, row.target) == (moved.trigger, moved.source, moved.target)
         assert run.status is RunStatus(row.target)
     assert run_in(engine, "incomplete").incomplete_details.reason == "max_completion_tokens"
+    run = run_in(engine, "in_progress")
+    engine.stop_incomplete(run, "max_prompt_tokens")
+    assert run.incomplete_details.reason == "max_prompt_tokens"
 
 
 @pytest.mark.parametrize(
@@ -482,7 +485,10 @@ def test_async_observers_are_scheduled_not_awaited(clock):
     assert [] == before
     assert ["queued", "in_progress"] == told
     assert [] == list(engine._pending)
-    assert 2 == sum(entry["event"] == "run.observer_failed" for entry in log)
+    failures = [entry for entry in log if entry["event"] == "run.observer_failed"]
+    assert 2 == len(failures)
+    assert failures[0]["observer"].endswith("broken")
+    assert isinstance(failures[0]["exc_info"], ValueError)
 
 
 def test_an_async_observer_without_a_loop_is_reported(clock):
@@ -546,6 +552,44 @@ def test_every_move_is_one_event_with_fixed_keys(engine, clock):
     ] == log  # fmt: skip
     assert {str} == {type(entry["target"]) for entry in log}
     assert "secret" not in str(log)
+
+
+def test_a_logger_of_ones_own_is_used(clock):
+    """
+    Both engines write to the logger they were given.
+    """
+    logger = structlog.wrap_logger(None, processors=[capture := structlog.testing.LogCapture()])
+    RunEngine(clock=clock, logger=logger).create()
+    Engine(PLAIN, clock=clock, logger=logger).fire(Job(), "begin")
+
+    assert ["create", "begin"] == [entry["trigger"] for entry in capture.entries]
+
+
+def test_an_objects_bad_end_is_a_warning(clock):
+    """
+    Failures and timeouts are warnings for any object.
+    """
+    lifecycle = Lifecycle("l", (Transition("end", "on", "off"),), "on", {"off": "timeout"})
+    with structlog.testing.capture_logs() as log:
+        Engine(lifecycle, clock=clock).fire(type("Thing", (), {"status": "on"})(), "end")
+
+    assert ["warning"] == [entry["log_level"] for entry in log]
+
+
+def test_an_illegal_trigger_with_several_targets_names_none(clock):
+    """
+    Where a trigger would lead depends on the status, so nothing is claimed.
+    """
+    lifecycle = Lifecycle(
+        "l",
+        (Transition("go", "a", "b"), Transition("go", "b", "c")),
+        "a",
+        {"c": "success"},
+    )
+    with pytest.raises(IllegalTransitionError) as refused:
+        Engine(lifecycle, clock=clock).fire(type("Thing", (), {"status": "c"})(), "go")
+
+    assert refused.value.target is None
 
 
 def test_refusals_say_of_what_kind_they_are(clock):

@@ -114,7 +114,7 @@ def test_queries_answer_from_the_rows():
     assert (lifecycle.transitions[3],) == lifecycle.rows("opened", "broken")
     assert () == lifecycle.rows("broken", "opened")
     assert () == lifecycle.allowed("broken")
-    assert () == lifecycle.allowed("nowhere")
+    assert () == lifecycle.allowed("nowhere") == lifecycle.targets("nowhere")
     assert lifecycle.is_terminal("broken")
     assert not lifecycle.is_terminal("closed")
 
@@ -188,8 +188,9 @@ def test_a_set_of_statuses_fits_one_run_or_not(statuses, fits):
     """
     Statuses fit if one path can pass through all of them; asked twice, the same.
     """
-    assert fits is RUN.fits_one_run(statuses)
-    assert fits is RUN.fits_one_run(statuses)
+    fresh = RUN.with_transitions()
+    assert fits is fresh.fits_one_run(statuses)
+    assert fits is fresh.fits_one_run(iter(statuses))
 
 
 def test_what_each_status_requires_and_excludes_follows_from_the_entries():
@@ -311,10 +312,12 @@ def test_names_that_could_forge_a_line_are_refused(name):
     assert (f"lifecycle {name!r} is not a name of 1 to 100 visible characters",) == (
         refused.value.faults
     )
-    with pytest.raises(LifecycleError):
-        Lifecycle("fine", (Transition(name, "a", "b"),), "a", {"b": "success"})
-    with pytest.raises(LifecycleError):
-        Lifecycle("fine", (Transition("go", "a", name),), "a", {name: "success"})
+    for kind, trigger, end in (("trigger", name, "b"), ("status", "go", name)):
+        with pytest.raises(LifecycleError) as refused:
+            Lifecycle("fine", (Transition(trigger, "a", end),), "a", {end: "success"})
+        assert (f"{kind} {name!r} is not a name of 1 to 100 visible characters",) == (
+            refused.value.faults
+        )
 
 
 def test_names_and_numbers_at_their_bounds_are_taken():
@@ -344,8 +347,9 @@ def test_only_keeps_the_rows_of_that_evidence_and_what_they_reach():
     assert [row for row in RUN if row.evidence == "documented"] == list(strict)
     assert RUN.statuses == strict.statuses
     assert RUN.only("documented", name="strict").name == "strict"
+    assert RUN.only("documented", "reported").name == "run-documented-reported"
     with pytest.raises(LifecycleError):
-        RUN.only("inferred", "implemented", name="no start").only("observed")
+        RUN.only("observed")
 
 
 def test_only_drops_what_is_out_of_reach():
@@ -405,6 +409,7 @@ def test_without_narrows_by_status_trigger_or_row():
         "cannot leave out: no trigger 'go'",
         "cannot leave out: no row ('start', 'failed')",
     ) == refused.value.faults
+    assert refused.value.lifecycle == "run"
 
 
 def test_a_lifecycle_is_a_value():
@@ -412,7 +417,9 @@ def test_a_lifecycle_is_a_value():
     Equal tables are equal, hash alike, and pickle through their own check.
     """
     assert door() == door()
-    assert hash(door()) == hash(door())
+    assert hash(door()) == hash(door()) != hash(door(name="other"))
+    listed = door(transitions=list(door()), entries=[Entry("opened")])
+    assert (tuple, tuple) == (type(listed.transitions), type(listed.entries))
     assert door() != door(name="other")
     assert RUN == pickle.loads(pickle.dumps(RUN))
     with pytest.raises(AttributeError):

@@ -112,6 +112,24 @@ def test_from_machine_reads_enums_by_their_values():
     assert ("red", "green", "off") == Lifecycle.from_machine(machine).statuses
 
 
+def test_from_machine_begins_where_the_machine_does():
+    """
+    The initial status is the machine's, wherever it stands in the list.
+    """
+    machine = transitions.Machine(
+        states=["off", "on"],
+        initial="on",
+        transitions=[["to_off", "on", "off"]],
+        auto_transitions=False,
+        name="lamp",
+    )
+    lifecycle = Lifecycle.from_machine(machine)
+
+    assert ("on", "lamp") == (lifecycle.initial, lifecycle.name)
+    # Without automatic triggers, a trigger that is called like one is the user's own.
+    assert (Transition("to_off", "on", "off"),) == lifecycle.transitions
+
+
 def test_from_machine_reads_string_enums_by_their_values():
     """
     The same holds for a StrEnum.
@@ -171,5 +189,7 @@ def test_from_machine_refuses_what_is_no_lifecycle():
     with pytest.raises(LifecycleError, match="'stuck' is a trap"):
         Lifecycle.from_machine(machine)
     nested = HierarchicalMachine(states=["a", {"name": "b", "children": ["c"]}], initial="a")
-    with pytest.raises(ValueError, match="nested"):
+    with pytest.raises(
+        ValueError, match=r"^a hierarchical machine has nested states; a lifecycle is flat$"
+    ):
         Lifecycle.from_machine(nested)

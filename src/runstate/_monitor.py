@@ -157,7 +157,7 @@ class Monitor:
             last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
             if now is not None:
                 findings += self._waiting(run, last)
-            if finished and not self._has_ended(run):
+            if finished:
                 hint = f"from {run.status}: {', '.join(self.lifecycle.allowed(run.status))}"
                 findings.append(
                     _finding("RS107", last, f"ends in {run.status}", source=run.status, hint=hint)
@@ -371,9 +371,6 @@ class Monitor:
         run.file, run.line = observation.file, observation.line
 
     # -- wording -----------------------------------------------------------------
-
-    def _has_ended(self, run: _Run) -> bool:
-        return not self._in_order and any(map(self.lifecycle.is_terminal, run.seen))
 
     def _due(self, fields: Mapping[str, Any], known: float | None) -> float | None:
         deadline = self.lifecycle.deadline
