@@ -1,0 +1,59 @@
+"""
+JSON: the whole lifecycle as data, under the names of its attributes.
+
+What is empty or None is left out. Reading it back gives the lifecycle again.
+"""
+
+import json
+from typing import Any
+
+from .._lifecycle import Lifecycle
+from .._rows import Deadline, Deviation, Entry, Transition
+from ._figure import Overlay
+
+__all__ = ["render"]
+
+
+def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
+    """
+    Return *lifecycle* as one object, with the counts of *overlay* under ``observed``.
+    """
+    data = {
+        "name": lifecycle.name,
+        "kind": lifecycle.kind,
+        "status_field": lifecycle.status_field,
+        "id_field": lifecycle.id_field,
+        "initial": lifecycle.initial,
+        "terminal": dict(lifecycle.terminal),
+        "transitions": [_plain(row) for row in lifecycle],
+        "entries": [_plain(entry) for entry in lifecycle.entries],
+        "created": lifecycle.created,
+        "deadline": lifecycle.deadline and _plain(lifecycle.deadline),
+        "identity": lifecycle.identity,
+        "fields": sorted(lifecycle.fields or ()),
+        "deviations": [_plain(deviation) for deviation in lifecycle.deviations],
+        "observed": [
+            {"source": source, "target": target, "count": count}
+            for (source, target), count in sorted(overlay.counts.items())
+        ],
+    }
+
+    return (json.dumps(_without_empty(data), ensure_ascii=True, indent=2) + "\n").encode("ascii")
+
+
+def _plain(record: Transition | Entry | Deadline | Deviation) -> dict[str, Any]:
+    """
+    Return *record* as what JSON has; a set comes in order.
+    """
+    values = {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+    return _without_empty(
+        {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: v for name, v in values.items() if v is not None and v not in ("", (), [], {})}

@@ -1,0 +1,165 @@
+"""
+SVG that stands alone: one style sheet, no script, no reference, light and dark.
+"""
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from typing import Final
+
+from .._lifecycle import Lifecycle
+from .._text import printable
+from ._figure import Overlay, make_figure
+from ._layout import lay_out
+from ._paint import Disc, Group, Panel, Polygon, Shape, Stroke, Words, paint
+from ._palette import PALETTE
+from ._scene import LABEL_SIZE, NAME_SIZE, Curve
+
+__all__ = ["render"]
+
+_FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
+
+
+def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
+    """
+    Return the picture as an SVG document, to stand alone or inside a page.
+    """
+    scene = lay_out(make_figure(lifecycle, overlay))
+    groups = tuple(paint(scene))
+    width, height = _number(scene.width), _number(scene.height)
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="runstate" role="img" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
+        f"<title>{_escape(scene.title)}</title>",
+        f"<desc>{_escape(scene.summary)}</desc>",
+        f"<style>{_style(groups)}</style>",
+        f'<rect class="f-paper" width="{width}" height="{height}" rx="10"/>',
+        *(_group(group) for group in groups),
+        "</svg>\n",
+    ]
+
+    return "\n".join(lines).encode()
+
+
+def _escape(text: str) -> str:
+    """
+    Return *text* as XML that holds nothing XML cannot hold; its line breaks stay.
+    """
+    return "\n".join(escape(printable(line, 5_000)) for line in text.split("\n"))
+
+
+def _number(value: float) -> str:
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+
+    return "0" if text == "-0" else text
+
+
+def _style(groups: Iterable[Group]) -> str:
+    """
+    Return the style sheet for what *groups* use.
+
+    Its rules hold inside this picture alone, also where several are in one page.
+    """
+    shapes = [shape for group in groups for shape in group.shapes]
+    used = sorted({"f-paper", *(name for shape in shapes for name in _classes(shape))})
+    fixed = (
+        f"text{{font-family:{_FONT};text-anchor:middle;white-space:pre}}",
+        ".s{fill:none;stroke-linecap:round;stroke-linejoin:round}",
+        ".dashed{stroke-dasharray:6 4.5}",
+        ".dotted{stroke-dasharray:.1 5}",
+        ".bold{font-weight:600}",
+        ".start{text-anchor:start}",
+        *(f".w{_name(w)}{{stroke-width:{_number(w)}}}" for w in _widths(shapes)),
+        *(f".t{_name(s)}{{font-size:{_number(s)}px}}" for s in (LABEL_SIZE, NAME_SIZE)),
+    )
+    rules = [f".runstate {rule}" for rule in (*fixed, *_colours(used, dark=False))]
+    dark = "".join(f".runstate {rule}" for rule in _colours(used, dark=True))
+
+    return "".join(rules) + f"@media (prefers-color-scheme:dark){{{dark}}}"
+
+
+def _colours(used: Iterable[str], *, dark: bool) -> Iterator[str]:
+    for name in used:
+        kind, _, colour = name.partition("-")
+        if colour and kind in ("f", "s"):
+            value = PALETTE[colour].dark if dark else PALETTE[colour].light
+            yield f".{name}{{{'fill' if kind == 'f' else 'stroke'}:{value}}}"
+
+
+def _widths(shapes: Iterable[Shape]) -> list[float]:
+    return sorted({shape.width for shape in shapes if isinstance(shape, Stroke | Panel)})
+
+
+def _name(number: float) -> str:
+    """
+    Return *number*, of which quarters are told apart, as a part of a class name.
+    """
+    return _number(number).replace(".", "-")
+
+
+def _classes(shape: Shape) -> tuple[str, ...]:
+    """
+    Return the classes that make *shape* look as it should.
+    """
+    if isinstance(shape, Stroke):
+        dash = () if shape.dash == "solid" else (shape.dash,)
+        return ("s", f"s-{shape.colour}", f"w{_name(shape.width)}", *dash)
+    if isinstance(shape, Panel):
+        fill = (f"f-{shape.fill}",) if shape.fill else ("s",)
+        return (*fill, *((f"s-{shape.stroke}", f"w{_name(shape.width)}") if shape.stroke else ()))
+    if isinstance(shape, Words):
+        bold = ("bold",) if shape.bold else ()
+        start = ("start",) if shape.from_left else ()
+        return (f"f-{shape.colour}", f"t{_name(shape.size)}", *bold, *start)
+
+    return (f"f-{shape.colour}",)
+
+
+def _group(group: Group) -> str:
+    title = f"<title>{_escape(group.title)}</title>" if group.title else ""
+    shapes = "".join(map(_shape, group.shapes))
+
+    return f'<g class="{" ".join(group.kinds)}">{title}{shapes}</g>'
+
+
+def _shape(shape: Shape) -> str:
+    look = f'class="{" ".join(_classes(shape))}"'
+    match shape:
+        case Stroke():
+            return f'<path {look} d="{_path(shape.curve)}"/>'
+        case Polygon():
+            points = " ".join(f"{_number(x)},{_number(y)}" for x, y in shape.points)
+            return f'<polygon {look} points="{points}"/>'
+        case Disc():
+            x, y = map(_number, shape.middle)
+            return f'<circle {look} cx="{x}" cy="{y}" r="{_number(shape.radius)}"/>'
+        case Panel():
+            x, y, width, height = (
+                _number(value)
+                for value in (shape.rect.x, shape.rect.y, shape.rect.width, shape.rect.height)
+            )
+            place = f'x="{x}" y="{y}" width="{width}" height="{height}"'
+            return f'<rect {look} {place} rx="{_number(shape.radius)}"/>'
+        case Words():
+            return _text(shape, look)
+
+
+def _text(words: Words, look: str) -> str:
+    """
+    Return *words* as an element; where a fallback font may draw it, held to its width.
+    """
+    x, y = map(_number, words.place)
+    held = ""
+    if not words.text.isascii():
+        held = f' textLength="{_number(words.width)}" lengthAdjust="spacingAndGlyphs"'
+
+    return f'<text {look} x="{x}" y="{y}"{held}>{_escape(words.text)}</text>'
+
+
+def _path(curve: Curve) -> str:
+    commands = {1: "L", 3: "C"}
+    parts = []
+    for number, piece in enumerate(curve):
+        points = " ".join(f"{_number(x)},{_number(y)}" for x, y in piece)
+        parts.append((commands[len(piece)] if number else "M") + points)
+
+    return "".join(parts)
