@@ -2,6 +2,7 @@
 Many threads, one run: exactly one wins, and every loser is told by what.
 """
 
+import itertools
 import sys
 import threading
 from collections import Counter
@@ -11,7 +12,6 @@ import pytest
 
 from conftest import PAYLOADS
 from runstate import RUN, Engine, IllegalTransitionError, RunEngine
-import itertools
 
 THREADS = 64
 RUNS = 2_000

@@ -79,6 +79,8 @@ class _Definition(_Strict):
     status_field: str = "status"
     id_field: str = "id"
     kind: str | None = None
+    observed: Any = None
+    """Counts, where a picture was drawn with some: about runs, not about the lifecycle."""
 
 
 def load_lifecycle(path: str | Path) -> Lifecycle:
@@ -148,7 +150,9 @@ def _refuse_long_keys(content: bytes, origin: str) -> None:
 
 def _built(definition: _Definition) -> Lifecycle:
     terminal = definition.terminal
-    values = definition.model_dump(exclude={"terminal", "transitions", "entries", "deviations"})
+    values = definition.model_dump(
+        exclude={"terminal", "transitions", "entries", "deviations", "observed"}
+    )
     deadline = definition.deadline
 
     return Lifecycle(

@@ -1,0 +1,154 @@
+"""
+Files and standard input, as the command reads them.
+"""
+
+import errno
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, BinaryIO, Final, NamedTuple
+
+from ._history import Finding, Observation
+from ._lifecycle import Lifecycle
+from .readers import Columns, read
+
+__all__ = ["Reading", "records"]
+
+LONG_READ: Final = 8 << 20
+"""Bytes from which on a progress bar is worth it."""
+
+
+class Reading(NamedTuple):
+    """
+    How inputs are to be read; for each see :func:`runstate.readers.read`.
+    """
+
+    format: str = "auto"
+    columns: Columns = Columns()
+    assume_utc: bool = False
+
+
+_AS_IT_COMES: Final = Reading()
+
+
+def records(
+    paths: Sequence[str], lifecycle: Lifecycle, reading: Reading = _AS_IT_COMES
+) -> Iterator[Observation | Finding]:
+    """
+    Yield the records of all *paths*; one that cannot be read is a finding, not the end.
+    """
+    with _progress(paths) as told:
+        for path in paths:
+            found = False
+            try:
+                with _opened(path) as stream:
+                    told(stream)
+                    for record in read(
+                        stream,
+                        format=reading.format,
+                        name=_name(path),
+                        columns=reading.columns,
+                        lifecycle=lifecycle,
+                        assume_utc=reading.assume_utc,
+                    ):
+                        found = True
+                        yield record
+                    told(stream)
+            except OSError as error:
+                yield _unreadable(path, error.strerror or type(error).__name__)
+            else:
+                if not found:
+                    yield _unreadable(path, "holds no record of a run")
+
+
+def _unreadable(path: str, reason: str) -> Finding:
+    return Finding("RS901", "error", reason, file=_name(path))
+
+
+def _name(path: str) -> str:
+    return "<stdin>" if path == "-" else path
+
+
+def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+    if path == "-":
+        if sys.stdin is None:
+            raise OSError(errno.EBADF, "is closed")
+        return nullcontext(sys.stdin.buffer)
+
+    return Path(path).open("rb")
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0  # which opening it will tell
+
+
+@contextmanager
+def _progress(paths: Sequence[str]) -> Iterator[Callable[[BinaryIO], None]]:
+    """
+    Show how much of *paths* was read, where it is much and somebody is there to see it.
+
+    A thread looks at the open file from time to time, which costs the reading nothing.
+    """
+    size = sum(map(_size, paths))
+    if size < LONG_READ or not sys.stderr.isatty():
+        yield lambda stream: None  # noqa: ARG005
+        return
+    from rich.console import Console  # noqa: PLC0415  only where there is a bar to show
+    from rich.progress import Progress  # noqa: PLC0415
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        watch = _Watch(bar, bar.add_task("reading", total=size))
+        watch.start()
+        try:
+            yield watch.look_at
+        finally:
+            watch.stop()
+
+
+class _Watch(Thread):
+    """
+    Moves a progress bar along with the file that is being read.
+    """
+
+    def __init__(self, bar: Any, task: Any) -> None:
+        super().__init__(daemon=True)
+        self._bar = bar
+        self._task = task
+        self._stopped = Event()
+        self._stream: BinaryIO | None = None
+        self._before = 0
+
+    def look_at(self, stream: BinaryIO) -> None:
+        """
+        Watch *stream* from its beginning; a second time, count it as read.
+        """
+        if self._stream is stream:
+            self._before += self._place()
+            self._stream = None
+        else:
+            self._stream = stream
+
+    def stop(self) -> None:
+        """
+        End the watch.
+        """
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        """
+        Look ten times a second.
+        """
+        while not self._stopped.wait(0.1):
+            self._bar.update(self._task, completed=self._before + self._place())
+
+    def _place(self) -> int:
+        try:
+            return self._stream.tell() if self._stream is not None else 0
+        except (OSError, ValueError):
+            return 0

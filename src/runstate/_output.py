@@ -1,0 +1,227 @@
+"""
+A report in the four forms that its readers want: text, JSON, GitHub annotations, JUnit XML.
+
+Everything in a finding may come from a hostile file. Each form escapes for its own
+reader: a terminal, a parser, a log scanner, an XML reader.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Final, NamedTuple
+from xml.sax.saxutils import escape, quoteattr
+
+from ._history import Finding, Observation
+from ._monitor import Monitor
+from ._rules import RULES
+from ._text import printable
+
+__all__ = ["FORMS", "Tally", "Totals", "first"]
+
+
+class Totals(NamedTuple):
+    """
+    Counts of everything seen, whether its findings are shown or not.
+    """
+
+    runs: int
+    observations: int
+    undecided: int
+    errors: int
+    warnings: int
+
+
+Count = Callable[[], Totals]
+"""Counts what was seen so far; final once the findings are used up."""
+
+
+def _text(findings: Iterable[Finding], count: Count) -> Iterator[str]:
+    shown = 0
+    for finding in findings:
+        shown += 1
+        yield _line(finding)
+    totals = count()
+    hidden = totals.errors + totals.warnings - shown
+    if hidden:
+        yield f"... and {_count(hidden, 'more finding')} (--max 0 shows all)"
+    yield _summary(totals)
+
+
+def _summary(totals: Totals) -> str:
+    verdict = (
+        f"{_count(totals.errors, 'error')}, {_count(totals.warnings, 'warning')}"
+        if totals.errors or totals.warnings
+        else "nothing wrong"
+    )
+    undecided = (
+        f" ({totals.undecided:,} undecided: too little was seen)" if totals.undecided else ""
+    )
+
+    return (
+        f"{_count(totals.runs, 'run')}, {_count(totals.observations, 'observation')}: "
+        f"{verdict}{undecided}"
+    )
+
+
+def _line(finding: Finding) -> str:
+    hint = f" ({printable(finding.hint, 500)})" if finding.hint else ""
+    run = "" if finding.run_id is None else f" {printable(finding.run_id)}:"
+
+    return (
+        f"{_place(finding)}: {finding.code} {finding.severity}:{run} "
+        f"{printable(finding.message, 500)}{hint}"
+    )
+
+
+def _place(finding: Finding) -> str:
+    name = printable(finding.file or "<history>")
+
+    return name if finding.line is None else f"{name}:{finding.line}"
+
+
+def _json(findings: Iterable[Finding], count: Count) -> Iterator[str]:
+    # One finding a line, and the counts last, so that nothing has to be held back.
+    yield '{"findings": ['
+    separator = " "
+    for finding in findings:
+        yield separator + json.dumps(_clean(finding._asdict()))
+        separator = ","
+    yield "], " + json.dumps(count()._asdict())[1:]
+
+
+def _clean(facts: Mapping[str, object]) -> dict[str, object]:
+    # An unpaired surrogate is escaped by json.dumps into what strict parsers refuse.
+    return {
+        name: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+        for name, value in facts.items()
+    }
+
+
+def _github(findings: Iterable[Finding], count: Count) -> Iterator[str]:
+    for finding in findings:
+        where = {"file": finding.file, "line": finding.line, "title": _title(finding)}
+        properties = ",".join(
+            f"{name}={_percent(str(value), properties=True)}"
+            for name, value in where.items()
+            if value is not None
+        )
+        run = "" if finding.run_id is None else f"{finding.run_id}: "
+        hint = f" ({finding.hint})" if finding.hint else ""
+        message = _percent(printable(f"{run}{finding.message}{hint}", 1_000))
+        yield f"::{finding.severity} {properties}::{message}"
+    yield _summary(count())
+
+
+def _title(finding: Finding) -> str:
+    return f"{finding.code} {RULES[finding.code].title}"
+
+
+def _percent(text: str, *, properties: bool = False) -> str:
+    marks = "%\r\n:," if properties else "%\r\n"
+
+    return "".join(f"%{ord(c):02X}" if c in marks else c for c in printable(text, 1_000))
+
+
+def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
+    # The only form whose counts come first, so the only one that holds its findings.
+    found = sorted(findings, key=lambda finding: finding.run_id or "")
+    totals = count()
+    yield '<?xml version="1.0" encoding="UTF-8"?>'
+    yield (
+        f'<testsuite name="runstate check" tests="{totals.runs}" failures="{totals.errors}" '
+        f'errors="0" skipped="{totals.undecided}">'
+    )
+    for run_id, group in groupby(found, key=lambda finding: finding.run_id):
+        yield f"  <testcase classname={_attribute(run_id or '(no run)')} name={_attribute('lifecycle')}>"
+        for finding in group:
+            tag = "failure" if finding.severity == "error" else "system-out"
+            about = (
+                f" type={_attribute(finding.code)} message={_attribute(finding.message)}"
+                if tag == "failure"
+                else ""
+            )
+            yield f"    <{tag}{about}>{_ascii(escape(_line(finding)))}</{tag}>"
+        yield "  </testcase>"
+    if not found:
+        yield '  <testcase classname="runstate" name="every run"/>'
+    yield "</testsuite>"
+
+
+def _attribute(text: str) -> str:
+    return _ascii(quoteattr(printable(text, 500)))
+
+
+def _ascii(xml: str) -> str:
+    # Valid whatever the encoding of the output, which the declaration cannot know.
+    return xml.encode("ascii", "xmlcharrefreplace").decode("ascii")
+
+
+FORMS: Final[Mapping[str, Callable[[Iterable[Finding], Count], Iterator[str]]]] = {
+    "text": _text,
+    "json": _json,
+    "github": _github,
+    "junit": _junit,
+}
+"""Each form by its name, yielding the lines of a report."""
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+class Tally:
+    """
+    Counts what passes by, so that nothing has to be kept to be counted.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self._severities: Counter[str] = Counter()
+        self._unread = False
+
+    def findings(
+        self, seen: Iterator[Observation | Finding], *, finished: bool
+    ) -> Iterator[Finding]:
+        """
+        Yield what is wrong with *seen*: findings as they are, observations judged.
+        """
+        for record in seen:
+            found = [record] if isinstance(record, Finding) else self._monitor.observe(record)
+            yield from self._counted(found)
+        yield from self._counted(self._monitor.finish(finished=finished))
+
+    def _counted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        for finding in findings:
+            self._severities[finding.severity] += 1
+            self._unread |= finding.code.startswith("RS9")
+
+        return findings
+
+    def totals(self) -> Totals:
+        """
+        Return the counts so far.
+        """
+        monitor = self._monitor
+
+        return Totals(
+            monitor.runs,
+            monitor.observations,
+            monitor.undecided,
+            self._severities["error"],
+            self._severities["warning"],
+        )
+
+    @property
+    def status(self) -> int:
+        """2 if anything could not be read, else 1 for an error, else 0."""
+        return 2 if self._unread else int(self._severities["error"] > 0)
+
+
+def first(findings: Iterator[Finding], most: int) -> Iterator[Finding]:
+    """
+    Yield the first *most* findings, all if 0, and use the rest up, so that they are counted.
+    """
+    for number, finding in enumerate(findings, 1):
+        if not most or number <= most:
+            yield finding

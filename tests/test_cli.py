@@ -1,0 +1,989 @@
+"""
+The command: what it prints, where, and how it exits.
+"""
+
+import errno
+import io
+import json
+import re
+import runpy
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+import click
+import pytest
+
+from runstate import RULES, RUN, _input, cli, demo
+from runstate.diagrams import FORMATS, Overlay, draw
+from runstate.presets import PRESETS
+
+BORN = 1_700_000_000
+
+GOOD = [("run_1", "queued"), ("run_1", "in_progress"), ("run_1", "completed")]
+BAD = [("run_1", "queued"), ("run_1", "completed")]
+
+DOOR = """
+name = "door"
+initial = "shut"
+terminal = ["broken"]
+status_field = "position"
+[[transitions]]
+trigger = "open"
+source = "shut"
+target = "open"
+[[transitions]]
+trigger = "break"
+source = "open"
+target = "broken"
+evidence = "reported"
+citation = "the [bold]neighbour[/bold]"
+"""
+
+
+class Done(NamedTuple):
+    """
+    What came of a command.
+    """
+
+    status: int
+    out: bytes
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Standard output, as text."""
+        return self.out.decode()
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> Command:
+    """
+    Run the command in this process, in a folder of its own, with *stdin* as its input.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, stdin: bytes = b"") -> Done:
+        monkeypatch.setattr(sys, "argv", ["runstate", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsysbinary.readouterr()
+        assert b"Traceback" not in err
+        assert isinstance(caught.value.code, int)
+
+        return Done(caught.value.code, out, err.decode())
+
+    return run
+
+
+def lines(*statuses: tuple[str, str], key: str = "status") -> str:
+    """
+    Return polls of runs as JSON lines.
+    """
+    return "".join(
+        json.dumps({"run_id": run_id, key: status}) + "\n" for run_id, status in statuses
+    )
+
+
+def file(name: str, content: "str | bytes") -> str:
+    """
+    Write *content* to the file called *name* in the command's folder.
+    """
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+    return name
+
+
+def refused(done: Done) -> str:
+    """
+    Return the one line in which the command said why it could not do it.
+    """
+    assert (2, b"") == (done.status, done.out)
+    assert re.fullmatch(r"runstate: [^\n]+\n", done.err)
+    assert done.err[:-1].isprintable()
+
+    return done.err.removeprefix("runstate: ").rstrip("\n")
+
+
+# -- check -----------------------------------------------------------------------
+
+
+def test_check_of_a_good_history(command):
+    """
+    A history in which every run is possible is counted, and exits 0.
+    """
+    file("good.jsonl", lines(*GOOD))
+
+    assert command("check", "good.jsonl") == Done(0, b"1 run, 3 observations: nothing wrong\n", "")
+
+
+def test_check_of_a_bad_history(command):
+    """
+    A finding of severity error is printed with its place and a hint, and exits 1.
+    """
+    file("bad.jsonl", lines(*BAD))
+
+    assert command("check", "bad.jsonl") == Done(
+        1,
+        b"bad.jsonl:2: RS103 error: run_1: queued -> completed: no such move (shortest legal path: "
+        b"queued -start-> in_progress -complete-> completed)\n"
+        b"1 run, 2 observations: 1 error, 0 warnings\n",
+        "",
+    )
+
+
+def test_check_as_polled(command):
+    """
+    What is impossible for one who saw everything may be possible for a poller.
+    """
+    file("bad.jsonl", lines(*BAD))
+
+    assert command("check", "bad.jsonl", "--observed", "polled").status == 0
+
+
+def test_check_goes_on_after_what_cannot_be_read(command):
+    """
+    A file that is missing, a folder, an empty file: each is told, and the rest still checked.
+    """
+    file("empty.jsonl", "")
+    file("bad.jsonl", lines(*BAD))
+    long = "n" * 300
+    done = command("check", "none.jsonl", ".", "empty.jsonl", long, "bad.jsonl")
+
+    assert (2, "") == (done.status, done.err)
+    assert [
+        "none.jsonl: RS901 error: No such file or directory",
+        ".: RS901 error: Is a directory",
+        "empty.jsonl: RS901 error: holds no record of a run",
+        f"{long[:199]}…: RS901 error: File name too long",
+    ] == done.text.splitlines()[:4]
+    assert done.text.splitlines()[4].startswith("bad.jsonl:2: RS103 error: run_1: ")
+    assert done.text.splitlines()[5:] == ["1 run, 2 observations: 5 errors, 0 warnings"]
+
+
+def test_check_reads_standard_input(command):
+    """
+    A dash is standard input, and is called by that name.
+    """
+    done = command("check", "-", stdin=lines(*BAD).encode())
+
+    assert done.status == 1
+    assert done.text.startswith("<stdin>:2: RS103 error: run_1: ")
+    assert command("check", "-").text.startswith("<stdin>: RS901 error: holds no record of a run\n")
+
+
+def test_check_without_standard_input(command, monkeypatch):
+    """
+    A standard input that is closed cannot be read, like any other input.
+    """
+    monkeypatch.setattr(_input, "sys", type("Closed", (), {"stdin": None, "stderr": sys.stderr}))
+    done = command("check", "-")
+
+    assert (2, "<stdin>: RS901 error: is closed") == (done.status, done.text.splitlines()[0])
+
+
+def test_check_by_other_keys(command):
+    """
+    Columns are named by options, and times without a zone are taken as UTC where allowed.
+    """
+    file("jobs.csv", "job,state,time\nj,queued,2026-01-01T00:00:09\nj,queued,2026-01-01T00:00:01\n")
+    options = ("jobs.csv", "--run-id", "job", "--status", "state", "--at", "time")
+    assumed = command("check", *options, "--assume-utc")
+
+    assert command("check", *options).status == 2
+    assert (
+        0,
+        "jobs.csv:3: RS108 warning: j: seen 8 s before the observation that precedes it",
+    ) == (
+        assumed.status,
+        assumed.text.splitlines()[0],
+    )
+
+
+def test_check_by_format(command):
+    """
+    A format that is named is used, whatever the file's name says.
+    """
+    file("good.txt", "[" + ",".join(lines(*GOOD).splitlines()) + "]")
+
+    assert command("check", "good.txt", "--format", "json").status == 0
+    assert command("check", "good.txt", "--format", "csv").status == 2
+
+
+def test_check_of_a_finished_history(command):
+    """
+    Runs that have not ended are wrong only where the history was declared finished.
+    """
+    file("live.jsonl", lines(*GOOD[:2]))
+
+    assert command("check", "live.jsonl").status == 0
+    assert command("check", "live.jsonl", "--finished").text.splitlines()[0] == (
+        "live.jsonl:2: RS107 error: run_1: ends in in_progress (from in_progress: require_action, "
+        "complete, fail, stop_incomplete, expire, request_cancel)"
+    )
+
+
+def test_check_against_limits(command):
+    """
+    Each limit is for one status; a run that kept it longer is a warning.
+    """
+    moves = [
+        {"run_id": "r", "status": status, "at": BORN + at}
+        for status, at in (("queued", 0), ("in_progress", 90), ("completed", 99))
+    ]
+    file("slow.jsonl", "\n".join(map(json.dumps, moves)))
+    done = command("check", "slow.jsonl", "--limit", "queued=60", "--limit", "in_progress=60.5")
+
+    assert (0, "slow.jsonl:2: RS302 warning: r: queued for 90 s (the limit is 60 s)") == (
+        done.status,
+        done.text.splitlines()[0],
+    )
+
+
+def test_check_under_another_lifecycle(command):
+    """
+    The table may be a preset or come from a file, with a status key of its own.
+    """
+    file("door.toml", DOOR)
+    file("door.jsonl", lines(("d", "shut"), ("d", "open"), ("d", "broken"), key="position"))
+    file("cancel.jsonl", lines(("r", "queued"), ("r", "cancelling")))
+
+    assert command("check", "door.jsonl", "--lifecycle", "door.toml").status == 0
+    assert command("check", "door.jsonl").status == 2
+    assert command("check", "cancel.jsonl").status == 0
+    assert command("check", "cancel.jsonl", "--lifecycle", "run-documented").status == 1
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> int:
+    """
+    Write a log of 150 runs with an unknown status each, and return how many.
+    """
+    content = lines(*((f"run_{number}", "lost") for number in range(150)))
+    (tmp_path / "many.jsonl").write_text(content)
+
+    return 150
+
+
+def test_check_caps_text_alone(command, many):
+    """
+    Text shows a hundred findings, other forms all; counts are always of all.
+    """
+    text = command("check", "many.jsonl").text.splitlines()
+
+    assert len(text) == 102
+    assert text[-2:] == [
+        "... and 50 more findings (--max 0 shows all)",
+        "150 runs, 150 observations: 150 errors, 0 warnings (150 undecided: too little was seen)",
+    ]
+    assert len(command("check", "many.jsonl", "--output", "github").text.splitlines()) == many + 1
+
+
+@pytest.mark.parametrize(("most", "shown"), [("0", 150), ("1", 1), ("149", 149), ("200", 150)])
+def test_check_caps_as_told(command, many, most, shown):
+    """
+    A cap that is given holds for every form, and 0 is none.
+    """
+    report = json.loads(command("check", "many.jsonl", "--output", "json", "--max", most).text)
+    text = command("check", "many.jsonl", "--max", most).text.splitlines()
+
+    assert (shown, many) == (len(report["findings"]), report["errors"])
+    assert len(text) == shown + 1 + (shown < many)
+
+
+def test_check_as_json(command):
+    """
+    As JSON, one object has the findings and the counts.
+    """
+    file("bad.jsonl", lines(*BAD))
+
+    assert json.loads(command("check", "bad.jsonl", "--output", "json").text) == {
+        "findings": [
+            {
+                "code": "RS103",
+                "severity": "error",
+                "message": "queued -> completed: no such move",
+                "run_id": "run_1",
+                "source": "queued",
+                "target": "completed",
+                "hint": "shortest legal path: queued -start-> in_progress -complete-> completed",
+                "file": "bad.jsonl",
+                "line": 2,
+            }
+        ],
+        "runs": 1,
+        "observations": 2,
+        "undecided": 0,
+        "errors": 1,
+        "warnings": 0,
+    }
+
+
+def test_check_as_junit(command):
+    """
+    As JUnit XML, the report parses and has the failure.
+    """
+    file("bad.jsonl", lines(*BAD))
+    suite = ET.fromstring(command("check", "bad.jsonl", "--output", "junit").out)  # noqa: S314
+
+    assert [("run_1", "RS103")] == [
+        (case.get("classname"), failure.get("type"))
+        for case in suite
+        for failure in case.iter("failure")
+    ]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "junit"])
+def test_check_of_hostile_input(command, form):
+    """
+    A log that was made to forge lines or drive a terminal does neither.
+    """
+    evil = "\x1b[2J\n::error::forged\u202e"
+    file("evil.jsonl", json.dumps({"run_id": "r", "status": evil}))
+    file("more.jsonl", json.dumps({"run_id": evil, "status": "queued"}))
+    done = command("check", "evil.jsonl", "more.jsonl", "--output", form)
+
+    assert (2, "") == (done.status, done.err)
+    assert all(line.isprintable() for line in done.text.splitlines())
+    assert not any(line.startswith("::error::") for line in done.text.splitlines())
+
+
+@pytest.mark.parametrize("code", RULES)
+def test_explain(command, code):
+    """
+    Every code is explained: what, why, an example, what to do, and where it is from.
+    """
+    done = command("check", "--explain", code.lower())
+    rule = RULES[code]
+
+    assert (0, "") == (done.status, done.err)
+    assert done.text.startswith(f"{code} {rule.title} ({rule.severity})\n\nWhat it looks for\n  ")
+    for told in (rule.what, rule.why, rule.instead, rule.evidence):
+        assert f"\n  {told}\n" in done.text
+
+
+# -- what cannot be done ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["check"], "name a file to check, or - for standard input"),
+        (["check", "--explain", "RS999\x1b"], f"no rule 'RS999\\x1b' (known: {', '.join(RULES)})"),
+        (
+            ["check", "x", "--lifecycle", "no\nne"],
+            "no lifecycle 'no\\nne' (presets: run, run-documented; or a .toml or .json file)",
+        ),
+        (["check", "x", "--lifecycle", "none.toml"], "none.toml: No such file or directory"),
+        (["check", "x", "--limit", "queued"], "--limit takes STATUS=SECONDS, not 'queued'"),
+        (["check", "x", "--limit", "queued=x"], "--limit takes STATUS=SECONDS, not 'queued=x'"),
+        (["check", "x", "--limit", "queued=nan"], "--limit takes STATUS=SECONDS, not 'queued=nan'"),
+        (["check", "x", "--limit", "queued=-1"], "--limit takes STATUS=SECONDS, not 'queued=-1'"),
+        (["check", "x", "--limit", "quued=1"], "limit for 'quued', which is no status of run"),
+        (
+            ["draw", "--format", "gif"],
+            "no format 'gif' (known: mermaid, dot, svg, png, markdown, json)",
+        ),
+        (
+            ["draw", "-o", "run.gif"],
+            "no format for 'run.gif' (known: .mmd, .dot, .gv, .svg, .png, .md, .json)",
+        ),
+        (["draw", "-o", "none/run.svg"], "none/run.svg: No such file or directory"),
+        (["draw", "--run", "none.jsonl"], "none.jsonl: No such file or directory"),
+        (["draw", "--log", "none.jsonl"], "none.jsonl: No such file or directory"),
+        (
+            ["draw", "none"],
+            "no lifecycle 'none' (presets: run, run-documented; or a .toml or .json file)",
+        ),
+        (["lifecycles", "none.json"], "none.json: No such file or directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_one_line(command, arguments, reason):
+    """
+    A bad argument or file is told in one line on standard error, and exits 2.
+    """
+    assert reason == refused(command(*arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "nonsense"),
+        (["check", "--nonsense"], "--nonsense"),
+        (["check", "x", "--output", "xml"], "'text', 'json', 'github', 'junit'"),
+        (["check", "x", "--format", "xml"], "'auto', 'json', 'jsonl', 'sse', 'csv'"),
+        (["check", "x", "--observed", "once"], "'complete', 'polled', 'unordered'"),
+        (["check", "x", "--max", "-1"], "--max"),
+        (["draw", "-o", "."], "is a directory"),
+        (["demo", "--runs", "0"], "--runs"),
+        (["demo", "--workers", "65"], "--workers"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_are_one_line(command, arguments, words):
+    """
+    An argument that is none of those there are is told by its name, in one line too.
+    """
+    assert words in refused(command(*arguments))
+
+
+def test_wrong_definition_is_one_line(command):
+    """
+    A lifecycle file that is malformed or contradicts itself is told by its place and faults.
+    """
+    file("odd.toml", DOOR.replace('target = "open"', "target = 5"))
+    file("trap.toml", DOOR.replace('target = "broken"', 'target = "ajar"'))
+
+    assert refused(command("lifecycles", "odd.toml")) == (
+        "odd.toml: transitions[0].target: Input should be a valid string"
+    )
+    assert refused(command("check", "x", "--lifecycle", "trap.toml")).startswith(
+        "lifecycle 'door' has 4 faults: "
+    )
+
+
+def test_interrupt_exits_like_a_shell(command, monkeypatch):
+    """
+    Ctrl-C ends the command quietly with 130.
+    """
+
+    def interrupted(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "load_lifecycle", interrupted)
+    done = command("check", "x", "--lifecycle", "x.toml")
+
+    assert (130, b"") == (done.status, done.out)
+
+
+class Full(io.RawIOBase):
+    """
+    A device without space.
+    """
+
+    full = True
+
+    def writable(self) -> bool:
+        """
+        Say that it can be written, which is a lie.
+        """
+        return True
+
+    def write(self, data: Any) -> int:
+        """
+        Fail, until there is space.
+        """
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left")
+
+        return len(data)
+
+
+def test_full_disk_is_one_line(command, monkeypatch):
+    """
+    An output that cannot be written is told, and exits 2.
+    """
+    device = Full()
+    full = io.TextIOWrapper(io.BufferedWriter(device))
+    monkeypatch.setattr(sys, "stdout", full)
+
+    assert refused(command("check", "--explain", "RS101")) == "No space left"
+    device.full = False
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(BrokenPipeError(), 1), (OSError(errno.ENOSPC, "full"), 2)]
+)
+def test_what_is_left_at_the_end_is_written(monkeypatch, error, status):
+    """
+    At the end a closed pipe is no fault, a full disk is one; neither is met again at exit.
+    """
+
+    class Unwritten(io.StringIO):
+        """
+        An output with something left to write.
+        """
+
+        def flush(self) -> None:
+            """
+            Fail.
+            """
+            raise error
+
+    unwritten = Unwritten()
+    monkeypatch.setattr(sys, "stdout", unwritten)
+    flushed = cli._flushed(1)
+    closed = cli._flushed(0)
+
+    assert (status, 0, None) == (flushed, closed, sys.stdout)
+    monkeypatch.setattr(Unwritten, "flush", lambda _: None)
+
+
+def test_closed_standard_output_is_no_fault(command, monkeypatch):
+    """
+    With nowhere to print, what is asked for is still done and judged.
+    """
+    file("bad.jsonl", lines(*BAD))
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        done = command("check", "bad.jsonl")
+
+    assert done == Done(1, b"", "")
+
+
+def test_error_without_words_is_named():
+    """
+    An error of the system that says nothing is called by its name.
+    """
+    assert ["TimeoutError", "why", "f: full", "full"] == [
+        cli._reason(error)
+        for error in (
+            TimeoutError(),
+            OSError("why"),
+            OSError(errno.ENOSPC, "full", "f"),
+            OSError(errno.ENOSPC, "full"),
+        )
+    ]
+
+
+def test_encoding_that_lacks_a_character(monkeypatch, tmp_path):
+    """
+    What the encoding of the output cannot say is escaped.
+    """
+    path = tmp_path / "a.jsonl"
+    path.write_text(lines(("日", "lost")), encoding="utf-8")
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="latin-1"))
+    monkeypatch.setattr(sys, "argv", ["runstate", "check", str(path), "--max", "1"])
+    with pytest.raises(SystemExit):
+        cli.main()
+
+    assert b"RS101 error: \\u65e5: unknown status 'lost'" in raw.getvalue()
+
+
+# -- help ------------------------------------------------------------------------
+
+
+def test_no_command_is_a_question(command):
+    """
+    Without a command, help is shown; nothing was done, so that exits 2.
+    """
+    done = command()
+
+    assert (2, "") == (done.status, done.err)
+    assert done.out == command("--help").out
+
+
+@pytest.mark.parametrize("name", [None, *cli.command.commands])
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_help_has_examples(command, name, option):
+    """
+    Every command answers both spellings of help, with examples.
+    """
+    done = command(*([name] if name else []), option)
+
+    assert (0, "") == (done.status, done.err)
+    assert "\n  Examples:\n    runstate" in done.text
+    assert max(map(len, done.text.splitlines())) <= 90
+
+
+def examples() -> Iterator[str]:
+    """
+    Yield every example of every help text, without its explanation.
+    """
+    for each in (cli.command, *cli.command.commands.values()):
+        for line in (each.help or "").partition("Examples:\n")[2].splitlines():
+            if line.strip():
+                yield re.split(r"\s{3,}", line.strip())[0].rpartition("| ")[2]
+
+
+@pytest.mark.parametrize("example", list(examples()))
+def test_example_parses(example):
+    """
+    Every example of a help text is a command that exists, with options that it has.
+    """
+    program, name, *arguments = example.split()
+    context = click.Context(cli.command)
+
+    assert program == "runstate"
+    assert cli.command.commands[name].make_context(name, arguments, parent=context)
+
+
+def test_version(command, monkeypatch):
+    """
+    The version is that of the package, as far as one is installed.
+    """
+    monkeypatch.setattr(metadata, "version", lambda name: f"of {name}")
+    installed = command("--version")
+
+    def missing(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", missing)
+
+    assert [Done(0, b"runstate of runstate\n", ""), Done(0, b"runstate (not installed)\n", "")] == [
+        installed,
+        command("--version"),
+    ]
+
+
+# -- draw ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_draw_to_standard_output(command, name):
+    """
+    Every format is drawn to standard output as it is, byte for byte.
+    """
+    assert command("draw", "--format", name) == Done(0, draw(RUN, name), "")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name"), [(s, known.name) for known in FORMATS.values() for s in known.suffixes]
+)
+def test_draw_to_a_file_by_suffix(command, suffix, name):
+    """
+    A file's suffix says its format, in any case, and nothing else is printed.
+    """
+    done = command("draw", "run-documented", "-o", f"picture{suffix.upper()}")
+
+    assert done == Done(0, b"", "")
+    assert Path(f"picture{suffix.upper()}").read_bytes() == draw(PRESETS["run-documented"], name)
+
+
+def test_draw_prefers_the_format_named(command):
+    """
+    A format that is named counts more than the suffix; without both it is Mermaid.
+    """
+    command("draw", "--format", "dot", "-o", "run.txt")
+
+    assert Path("run.txt").read_bytes() == draw(RUN, "dot")
+    assert command("draw").out == draw(RUN, "mermaid")
+
+
+def test_draw_a_lifecycle_from_a_file(command):
+    """
+    A lifecycle from a file is drawn like a preset, and its JSON picture is such a file.
+    """
+    file("door.toml", DOOR)
+    command("draw", "door.toml", "-o", "door.json")
+
+    assert command("draw", "door.json").out == command("draw", "door.toml").out
+
+
+def test_draw_refuses_a_png_on_a_terminal(command, monkeypatch):
+    """
+    Bytes that are no text are not thrown at a terminal.
+    """
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
+
+    assert refused(command("draw", "--format", "png")) == "a PNG is no text: name a file with -o"
+    assert command("draw", "--format", "dot").status == 0
+
+
+def move(source: str, target: str, run_id: str = "run_1") -> str:
+    """
+    Return a line of a log of moves.
+    """
+    entry = {"event": "run.transition", "run_id": run_id, "source": source, "target": target}
+
+    return json.dumps(entry) + "\n"
+
+
+MOVES = move("queued", "in_progress") + move("in_progress", "completed")
+
+
+@pytest.mark.parametrize("content", [MOVES, lines(*GOOD[:2], *GOOD[1:])], ids=["moves", "polls"])
+def test_draw_one_run(command, content):
+    """
+    The way and the status of one run are drawn from its moves, or from polls of it.
+    """
+    file("one.jsonl", content)
+    way = ("queued", "in_progress", "completed")
+
+    assert command("draw", "--run", "one.jsonl").out == draw(
+        RUN, "mermaid", Overlay(current="completed", path=way)
+    )
+
+
+def test_draw_one_run_of_several(command):
+    """
+    A file with more runs than one shows no one's way.
+    """
+    file("two.jsonl", lines(("a", "queued"), ("b", "queued")))
+
+    assert refused(command("draw", "--run", "two.jsonl")) == (
+        "two.jsonl holds 2 runs; --run takes the history of one"
+    )
+
+
+def test_draw_of_half_a_file_is_refused(command):
+    """
+    A picture is drawn of all that was observed, or not at all; the message says what is wrong.
+    """
+    file("half.jsonl", MOVES + '{"event": "run.tra\n')
+
+    assert refused(command("draw", "--log", "half.jsonl")).startswith("half.jsonl:3: ")
+
+
+def test_draw_counts(command):
+    """
+    A log is drawn with how often each move was made; repeated polls are none.
+    """
+    polls = lines(("p", "queued"), ("p", "queued"), ("p", "completed"))
+    again = move("in_progress", "in_progress", "run_2")
+    file("log.jsonl", MOVES + polls + MOVES.replace("run_1", "run_2") + again)
+    counts = {
+        ("queued", "in_progress"): 2,
+        ("in_progress", "completed"): 2,
+        ("queued", "completed"): 1,
+        ("in_progress", "in_progress"): 1,
+    }
+
+    assert command("draw", "--log", "log.jsonl").out == draw(RUN, "mermaid", Overlay(counts=counts))
+
+
+# -- lifecycles ------------------------------------------------------------------
+
+
+def cells(done: Done) -> list[list[str]]:
+    """
+    Return the cells of the table that was printed, without its head.
+    """
+    assert (0, "") == (done.status, done.err)
+    rows = [line.strip("│").split("│") for line in done.text.splitlines() if line[:1] == "│"]
+
+    return [[cell.strip() for cell in row] for row in rows]
+
+
+def test_lifecycles_lists_the_presets(command):
+    """
+    Every preset is listed with its size, its beginning and its ends.
+    """
+    ends = "cancelled, failed, completed, incomplete, expired"
+
+    assert cells(command("lifecycles")) == [
+        ["run", "9", "18", "queued", ends],
+        ["run-documented", "9", "10", "queued", ends],
+    ]
+
+
+def test_lifecycles_shows_a_preset(command):
+    """
+    A preset is shown row by row, each with its evidence.
+    """
+    shown = [row for row in cells(command("lifecycles", "run")) if row[0]]
+
+    assert [row[:4] for row in shown] == [
+        [row.trigger, row.source, row.target, row.evidence] for row in RUN
+    ]
+
+
+def test_lifecycles_shows_a_file(command):
+    """
+    A file is shown like a preset, its texts as they are and not as markup.
+    """
+    file("door.toml", DOOR)
+
+    assert cells(command("lifecycles", "door.toml")) == [
+        ["open", "shut", "open", "documented", ""],
+        ["break", "open", "broken", "reported", "the [bold]neighbour[/bold]"],
+    ]
+
+
+# -- demo ------------------------------------------------------------------------
+
+
+def test_demo(command, monkeypatch):
+    """
+    The demonstration runs, draws what it observed, and finds nothing wrong with it.
+    """
+    monkeypatch.setattr(demo, "SPEED", 6_000)
+    done = command("demo", "--runs", "12", "--workers", "2", "-o", "new/out")
+    told = done.text.splitlines()
+    observed = cli._counts("new/out/moves.jsonl", RUN)
+
+    assert (0, "") == (done.status, done.err)
+    assert re.fullmatch(r"12 runs, 2 workers, \d+ moves in \d+\.\d s", told[0])
+    assert re.fullmatch(r"12 runs, \d+ observations: nothing wrong", told[-1])
+    assert told[-5:-1] == [
+        "wrote new/out/observed.svg",
+        "wrote new/out/observed.png",
+        "wrote new/out/observed.mmd",
+        "$ runstate check new/out/moves.jsonl --finished",
+    ]
+    for name, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
+        picture = Path(f"new/out/observed.{name}").read_bytes()
+        assert picture == draw(RUN, form, Overlay(counts=observed))
+    assert command("check", "new/out/moves.jsonl", "--finished").status == 0
+
+
+def test_demo_into_a_file_is_refused(command):
+    """
+    A demonstration needs a folder, and says so.
+    """
+    file("out", "")
+
+    assert refused(command("demo", "-o", "out")) == (
+        "Invalid value for '-o' / '--out': Directory 'out' is a file."
+    )
+
+
+# -- progress --------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    """
+    An error output that somebody looks at.
+    """
+
+    def isatty(self) -> bool:
+        """
+        Say so.
+        """
+        return True
+
+
+def test_progress_on_a_terminal(command, monkeypatch):
+    """
+    Long reading shows a bar on a terminal's error output; the report is the same.
+    """
+    monkeypatch.setattr(_input, "LONG_READ", 1)
+    file("good.jsonl", lines(*GOOD))
+    quiet = command("check", "good.jsonl", "good.jsonl")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    shown = command("check", "good.jsonl", "good.jsonl")
+
+    assert (quiet.out, "") == (shown.out, quiet.err)
+    assert "reading" in terminal.getvalue()
+
+
+def test_no_progress_for_short_reading(command, monkeypatch):
+    """
+    What is read at once needs no bar, even on a terminal.
+    """
+    file("good.jsonl", lines(*GOOD))
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    command("check", "good.jsonl")
+
+    assert terminal.getvalue() == ""
+
+
+def test_watch_moves_along_with_the_file():
+    """
+    The bar stands where the file is being read, after what was read before it.
+    """
+    told: list[int] = []
+
+    class Bar:
+        """
+        A bar that remembers.
+        """
+
+        def update(self, _: Any, *, completed: int) -> None:
+            """
+            Remember.
+            """
+            told.append(completed)
+
+    def looked(stream: io.BytesIO | None) -> int:
+        if stream:
+            watch.look_at(stream)
+        told.clear()
+        while not told:
+            time.sleep(0.01)
+        return told[0]
+
+    first, second, closed = io.BytesIO(b"12345"), io.BytesIO(b"123"), io.BytesIO()
+    watch = _input._Watch(Bar(), 0)
+    watch.start()
+    try:
+        first.seek(5)
+        before = looked(None), looked(first), looked(first)
+        second.seek(2)
+        closed.close()
+        after = looked(second), looked(closed)
+    finally:
+        watch.stop()
+
+    assert ((0, 5, 5), (7, 5)) == (before, after)
+
+
+# -- the program -----------------------------------------------------------------
+
+
+def test_module_is_the_command(monkeypatch, capsys):
+    """
+    The package can be run as a module, which is the same command.
+    """
+    monkeypatch.setattr(sys, "argv", ["runstate", "check", "--explain", "RS101"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("runstate", run_name="__main__")
+
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("RS101 ")
+
+
+def program(*arguments: str, **options: Any) -> "subprocess.Popen[bytes]":
+    """
+    Start the command as a program of its own.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "runstate", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **options,
+    )
+
+
+def test_program_in_a_pipe():
+    """
+    As a program in a pipe it reads, reports and exits as it should, and shows no bar.
+    """
+    with program("check", "-", stdin=subprocess.PIPE) as running:
+        out, err = running.communicate(lines(*BAD).encode())
+
+    assert (1, b"") == (running.returncode, err)
+    assert out.splitlines()[-1] == b"1 run, 2 observations: 1 error, 0 warnings"
+
+
+def test_program_whose_reader_has_enough(tmp_path):
+    """
+    A reader that closes the pipe after a line ends the program, without a word of complaint.
+    """
+    path = tmp_path / "many.jsonl"
+    path.write_text(lines(*((f"run_{number}", "lost") for number in range(5_000))))
+    with program("check", str(path), "--max", "0") as running:
+        assert running.stdout is not None
+        first = running.stdout.readline()
+        running.stdout.close()
+        running.stdout = None
+        _, err = running.communicate()
+
+    assert first.startswith(str(path).encode()[:100])
+    assert err == b""
+
+
+def test_project_names_the_command():
+    """
+    The program that the package installs is this one.
+    """
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())
+
+    assert project["project"]["scripts"] == {"runstate": "runstate.cli:main"}

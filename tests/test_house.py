@@ -1,0 +1,205 @@
+"""
+The house: who may import what, and what every room owes its users.
+"""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import runstate
+from runstate.diagrams import FORMATS
+
+SOURCE = Path(runstate.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+DOORS = {
+    "transitions": {"_machine.py"},
+    "structlog": {"_hooks.py"},
+    "PIL": {"diagrams/png.py"},
+    "click": {"cli.py"},
+    "rich": {"cli.py", "_input.py"},
+}
+"""Where each guest may come in; the two that use rich do so only when they print."""
+
+GUESTS = {*DOORS, "pydantic", "pydantic_core"}
+
+# Not rich: structlog looks for it itself.
+NOT_IMPORTED = {
+    "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
+    "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
+}  # fmt: skip
+"""What ``import runstate`` has no need of."""
+
+
+def place(path: Path) -> str:
+    """
+    Return *path* within the package.
+    """
+    return path.relative_to(SOURCE).as_posix()
+
+
+def tree(path: Path) -> ast.Module:
+    """
+    Return *path* parsed.
+    """
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports(path: Path) -> Iterator[tuple[str, int]]:
+    """
+    Yield every module that *path* imports, with the level of a relative import.
+    """
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                yield each.name, 0
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", node.level
+
+
+def test_import_brings_no_guest_that_is_not_needed():
+    """
+    Importing the package loads its core: no command, no pictures, no readers, no heavy library.
+    """
+    program = "import json, sys, runstate; print(json.dumps(sorted(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, check=True, env=environment
+    )
+    loaded = set(json.loads(done.stdout))
+
+    assert {"runstate._engine", "transitions", "structlog", "pydantic"} <= loaded
+    assert set() == loaded & NOT_IMPORTED
+
+
+@pytest.mark.parametrize("guest", DOORS)
+def test_guest_has_one_door(guest):
+    """
+    Each library that could be replaced is imported in one place.
+    """
+    found = {
+        place(path)
+        for path in MODULES
+        for name, level in imports(path)
+        if level == 0 and name.partition(".")[0] == guest
+    }
+
+    assert DOORS[guest] == found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_imports_are_from_within_the_standard_library_or_a_known_guest(path):
+    """
+    A module imports the standard library, known guests, and its own package relatively.
+    """
+    named = {name.partition(".")[0] for name, level in imports(path) if level == 0}
+
+    assert set() == named - sys.stdlib_module_names - GUESTS
+    assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_nothing_is_executed_that_comes_as_data(path):
+    """
+    No module unpickles, evaluates, starts a program or opens a connection.
+    """
+    called = {
+        node.func.id
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    loaded = {name.partition(".")[0] for name, _ in imports(path)}
+
+    assert set() == called & {"eval", "exec", "compile", "__import__"}
+    assert set() == loaded & {
+        "pickle", "marshal", "shelve", "subprocess", "socket", "urllib", "http.client", "ctypes",
+    }  # fmt: skip
+    assert "os.system" not in path.read_text(encoding="utf-8")
+
+
+def test_only_the_picture_formats_are_imported_by_name():
+    """
+    One place imports by name, and the names are those of the package's own formats.
+    """
+    by_name = {place(path) for path in MODULES for name, _ in imports(path) if name == "importlib"}
+    calls = {
+        place(path)
+        for path in MODULES
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func)
+    }
+
+    assert {"diagrams/_registry.py"} == calls
+    assert calls <= by_name <= calls | {"cli.py"}
+    for name, known in FORMATS.items():
+        assert name == known.name
+        assert (SOURCE / "diagrams" / f"{name}.py").is_file()
+
+
+def documented_constants() -> Iterator[str]:
+    """
+    Yield the name of every constant of a module that has its docstring under itself.
+    """
+    for path in MODULES:
+        for node, after in pairwise(tree(path).body):
+            match node, after:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str())),
+                ):
+                    yield name
+
+
+def test_public_names_exist_sorted_and_documented():
+    """
+    Every public name exists, once, in order, and says in a docstring what it is.
+    """
+    names = runstate.__all__
+    constants = {name for name in names if name.isupper()}
+    functions = {name for name in names if name[0].islower()}
+    classes = {*names} - constants - functions
+
+    assert names == [*sorted(constants), *sorted(classes), *sorted(functions)]
+    for name in classes | functions:
+        assert (getattr(runstate, name).__doc__ or "").strip(), name
+    assert constants <= set(documented_constants())
+    assert constants | classes == {name for name in vars(runstate) if name[0].isupper()}
+
+
+def test_front_door_is_names_alone():
+    """
+    The package's own file holds imports and names, and no code.
+    """
+    kinds = {type(node) for node in tree(SOURCE / "__init__.py").body}
+
+    assert kinds == {ast.Expr, ast.ImportFrom, ast.Assign}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=place)
+def test_module_names_what_it_offers(path):
+    """
+    Every module has a docstring and an ``__all__`` whose names it has.
+    """
+    inner = place(path).removesuffix(".py").removesuffix("__init__").strip("/").replace("/", ".")
+    if inner == "__main__":
+        assert ast.get_docstring(tree(path))
+        return
+    module = import_module(f"runstate.{inner}".rstrip("."))
+
+    assert (module.__doc__ or "").startswith("\n")
+    assert [] == [name for name in module.__all__ if not hasattr(module, name)]
+
+
+def test_types_are_shipped():
+    """
+    The package says that it is typed.
+    """
+    assert (SOURCE / "py.typed").is_file()

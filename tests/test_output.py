@@ -1,0 +1,324 @@
+"""
+Reports in each of their forms, on plain findings and on hostile ones.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from xml.etree import ElementTree as ET
+
+import pydantic_core
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import RULES, Finding, Monitor, Observation
+from runstate._output import FORMS, Tally, Totals, first
+
+ILLEGAL = Finding(
+    "RS103",
+    "error",
+    "queued -> completed: no such move",
+    "run_1",
+    "queued",
+    "completed",
+    "shortest legal path: queued -start-> in_progress -complete-> completed",
+    "runs.jsonl",
+    2,
+)
+LATE = Finding("RS108", "warning", "seen 5 s before", "run_1", file="runs.jsonl", line=3)
+UNREAD = Finding("RS901", "error", "No such file or directory", file="none.jsonl")
+MEMORY = Finding("RS101", "error", "unknown status 'é'", "run_é", target="é", line=1)
+FINDINGS = (ILLEGAL, LATE, UNREAD, MEMORY)
+TOTALS = Totals(runs=1_234, observations=5_678, undecided=1, errors=3, warnings=1)
+CLEAN = Totals(runs=1, observations=1, undecided=0, errors=0, warnings=0)
+
+
+def report(form: str, findings: Iterable[Finding] = FINDINGS, totals: Totals = TOTALS) -> list[str]:
+    """
+    Return the lines of a report.
+    """
+    return list(FORMS[form](findings, lambda: totals))
+
+
+def test_text():
+    """
+    As text, each finding is one line that begins with its place; the last line counts.
+    """
+    assert report("text") == [
+        "runs.jsonl:2: RS103 error: run_1: queued -> completed: no such move (shortest legal "
+        "path: queued -start-> in_progress -complete-> completed)",
+        "runs.jsonl:3: RS108 warning: run_1: seen 5 s before",
+        "none.jsonl: RS901 error: No such file or directory",
+        "<history>:1: RS101 error: run_é: unknown status 'é'",
+        "1,234 runs, 5,678 observations: 3 errors, 1 warning (1 undecided: too little was seen)",
+    ]
+
+
+def test_text_without_findings():
+    """
+    Where nothing is wrong, one line says so, and what was looked at.
+    """
+    assert report("text", (), CLEAN) == ["1 run, 1 observation: nothing wrong"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        (1, "... and 3 more findings (--max 0 shows all)"),
+        (3, "... and 1 more finding (--max 0 shows all)"),
+    ],
+)
+def test_text_says_what_it_does_not_show(shown, line):
+    """
+    Findings that are counted and not shown are told as a number, with the way to see them.
+    """
+    assert report("text", FINDINGS[:shown])[shown] == line
+
+
+def test_json():
+    """
+    As JSON, the report is one object: the findings with every fact, then the counts.
+    """
+    lines = report("json")
+
+    assert json.loads("\n".join(lines)) == {
+        "findings": [finding._asdict() for finding in FINDINGS],
+        **TOTALS._asdict(),
+    }
+    assert [lines[0], lines[-1]] == [
+        '{"findings": [',
+        '], "runs": 1234, "observations": 5678, "undecided": 1, "errors": 3, "warnings": 1}',
+    ]
+    assert len(lines) == len(FINDINGS) + 2
+
+
+def test_json_without_findings():
+    """
+    Without findings the list is there, and empty.
+    """
+    assert json.loads("\n".join(report("json", (), CLEAN))) == {
+        "findings": [],
+        **CLEAN._asdict(),
+    }
+
+
+def test_github():
+    """
+    For GitHub, each finding is one annotation of its file and line, and a summary ends it.
+    """
+    assert report("github") == [
+        "::error file=runs.jsonl,line=2,title=RS103 illegal move::run_1: queued -> completed: no "
+        "such move (shortest legal path: queued -start-> in_progress -complete-> completed)",
+        "::warning file=runs.jsonl,line=3,title=RS108 time runs backwards between observations"
+        "::run_1: seen 5 s before",
+        "::error file=none.jsonl,title=RS901 record unreadable::No such file or directory",
+        "::error line=1,title=RS101 status that the lifecycle does not know"
+        "::run_é: unknown status 'é'",
+        "1,234 runs, 5,678 observations: 3 errors, 1 warning (1 undecided: too little was seen)",
+    ]
+
+
+def test_junit():
+    """
+    As JUnit XML, each run is a case; errors are failures, warnings its output.
+    """
+    assert report("junit") == [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<testsuite name="runstate check" tests="1234" failures="3" errors="0" skipped="1">',
+        '  <testcase classname="(no run)" name="lifecycle">',
+        '    <failure type="RS901" message="No such file or directory">none.jsonl: RS901 error: '
+        "No such file or directory</failure>",
+        "  </testcase>",
+        '  <testcase classname="run_1" name="lifecycle">',
+        '    <failure type="RS103" message="queued -&gt; completed: no such move">runs.jsonl:2: '
+        "RS103 error: run_1: queued -&gt; completed: no such move (shortest legal path: queued "
+        "-start-&gt; in_progress -complete-&gt; completed)</failure>",
+        "    <system-out>runs.jsonl:3: RS108 warning: run_1: seen 5 s before</system-out>",
+        "  </testcase>",
+        '  <testcase classname="run_&#233;" name="lifecycle">',
+        '    <failure type="RS101" message="unknown status \'&#233;\'">&lt;history&gt;:1: RS101 '
+        "error: run_&#233;: unknown status '&#233;'</failure>",
+        "  </testcase>",
+        "</testsuite>",
+    ]
+
+
+def test_junit_without_findings():
+    """
+    Without findings there is one case that passed, as some readers refuse an empty suite.
+    """
+    assert report("junit", (), CLEAN) == [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<testsuite name="runstate check" tests="1" failures="0" errors="0" skipped="0">',
+        '  <testcase classname="runstate" name="every run"/>',
+        "</testsuite>",
+    ]
+
+
+# -- hostile text ------------------------------------------------------------------
+
+HOSTILE = [
+    "a\nb\r\nc",
+    "\x1b[2J\x1b]0;title\x07",
+    "\u202eevil\u2066",
+    "a\u2028b\u2029c\x85d",
+    "\ud800\udfff",
+    "::error file=x::forged",
+    "\n::error::forged",
+    "%0A::set-output name=x::y%0D%25",
+    "]]>",
+    "<script>alert(1)</script>",
+    "\" onload='x' &amp; &",
+    "\0\x01\x7f\x9b",
+    "\ufffe\uffff\U000e0001",
+    ",line=9,title=forged:",
+    '", "severity": "warning',
+    "x" * 100_000,
+]
+
+texts = st.text(st.characters(exclude_categories=()), min_size=1, max_size=30)
+hostile_findings = st.lists(
+    st.builds(
+        Finding,
+        code=st.sampled_from(sorted(RULES)),
+        severity=st.sampled_from(["error", "warning"]),
+        message=texts,
+        run_id=st.none() | texts,
+        source=st.none() | texts,
+        target=st.none() | texts,
+        hint=st.just("") | texts,
+        file=st.none() | texts,
+        line=st.none() | st.integers(1, 1 << 40),
+    ),
+    max_size=5,
+)
+
+
+def hostile(text: str) -> Finding:
+    """
+    Return a finding whose every text is *text*.
+    """
+    return Finding("RS103", "error", text, text, text, text, text, text, 1)
+
+
+def harmless(findings: Iterable[Finding]) -> None:
+    """
+    Check that every form shows *findings* so that its own reader is not deceived.
+    """
+    findings = tuple(findings)
+    severities = [finding.severity for finding in findings]
+    totals = Totals(1, 1, 0, severities.count("error"), severities.count("warning"))
+    forms = {form: report(form, findings, totals) for form in FORMS}
+    for form, lines in forms.items():
+        if form != "json":
+            assert all(line.isprintable() for line in lines), form
+    assert "\n".join(forms["json"]).isascii()
+    assert "\n".join(forms["junit"]).isascii()
+
+    parsed = json.loads("\n".join(forms["json"]))
+    assert parsed == pydantic_core.from_json("\n".join(forms["json"]))
+    assert [finding.code for finding in findings] == [each["code"] for each in parsed["findings"]]
+
+    assert len(forms["text"]) == len(findings) + 1
+    annotations = forms["github"][:-1]
+    assert len(annotations) == len(findings)
+    assert all(line.startswith(("::error ", "::warning ")) for line in annotations)
+
+    suite = ET.fromstring("\n".join(forms["junit"]))  # noqa: S314
+    told = [element.tag for case in suite for element in case]
+    assert sorted(told) == sorted(
+        "failure" if severity == "error" else "system-out" for severity in severities
+    )
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_text_is_harmless_in_every_form(text):
+    """
+    Text made to break a line, a parser, a terminal or a page breaks none of them.
+    """
+    harmless([hostile(text)])
+
+
+@given(hostile_findings)
+def test_any_text_is_harmless_in_every_form(findings):
+    """
+    The same holds for any text at all.
+    """
+    harmless(findings)
+
+
+def test_github_properties_cannot_be_forged():
+    """
+    What separates properties and commands is encoded where it comes from a file's name.
+    """
+    line = report("github", [hostile("a,line=9::b%0A")])[0]
+
+    properties, message = line.removeprefix("::error ").split("::", 1)
+    assert properties == "file=a%2Cline=9%3A%3Ab%250A,line=1,title=RS103 illegal move"
+    assert message == "a,line=9::b%250A: a,line=9::b%250A (a,line=9::b%250A)"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_long_text_is_cut(form):
+    """
+    A text of any length takes no more than a few thousand characters, except in JSON.
+    """
+    size = len("\n".join(report(form, [hostile("x" * 100_000)])))
+
+    assert (size > 100_000) == (form == "json")
+    assert size < 10_000 or form == "json"
+
+
+# -- counting ----------------------------------------------------------------------
+
+
+def seen(*records: "Observation | Finding") -> Iterator["Observation | Finding"]:
+    """
+    Yield *records*.
+    """
+    yield from records
+
+
+@pytest.mark.parametrize(("most", "shown"), [(0, 4), (1, 1), (3, 3), (4, 4), (9, 4)])
+def test_first_uses_all_up(most, shown):
+    """
+    Only the first findings are yielded, all where 0 is asked for; the rest is used up.
+    """
+    findings = iter(FINDINGS)
+
+    assert list(first(findings, most)) == list(FINDINGS[:shown])
+    assert next(findings, None) is None
+
+
+@pytest.mark.parametrize(
+    ("records", "totals", "status"),
+    [
+        ([Observation("queued", "r")], Totals(1, 1, 0, 0, 0), 0),
+        ([Observation("queued", "r"), Observation("failed", "r")], Totals(1, 2, 0, 0, 0), 0),
+        ([Observation("queued", "r"), Observation("completed", "r")], Totals(1, 2, 0, 1, 0), 1),
+        ([LATE], Totals(0, 0, 0, 0, 1), 0),
+        ([UNREAD], Totals(0, 0, 0, 1, 0), 2),
+        ([UNREAD, ILLEGAL, Observation("queued", "r")], Totals(1, 1, 0, 2, 0), 2),
+        ([Observation("", "r")], Totals(0, 1, 0, 1, 0), 2),
+    ],
+)
+def test_tally_counts_and_judges(records, totals, status):
+    """
+    What passes by is counted; unreadable is worse than wrong, and a warning is no error.
+    """
+    tally = Tally(Monitor())
+
+    list(tally.findings(seen(*records), finished=False))
+
+    assert (totals, status) == (tally.totals(), tally.status)
+
+
+def test_tally_tells_what_has_not_ended():
+    """
+    Where the history is declared finished, a run under way is one more finding.
+    """
+    tally = Tally(Monitor())
+
+    codes = [each.code for each in tally.findings(seen(Observation("queued", "r")), finished=True)]
+
+    assert (["RS107"], 1) == (codes, tally.status)
