@@ -90,7 +90,7 @@ def test_impatience_ends_with_the_last_run(no_log):
     """
     Nobody asks for a cancel any more once every run has ended.
     """
-    stage = demo._Stage(no_log, 8, random.Random(7))
+    stage = demo._Stage(no_log, 8, random.Random(7))  # noqa: S311
     for run in stage.runs:
         stage._try(run, "expire")
     stage.cancel()

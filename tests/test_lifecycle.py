@@ -193,6 +193,19 @@ def test_a_set_of_statuses_fits_one_run_or_not(statuses, fits):
     assert fits is fresh.fits_one_run(iter(statuses))
 
 
+def test_what_is_remembered_of_sets_is_bounded(monkeypatch):
+    """
+    Beyond the bound an answer is worked out anew, and is the same.
+    """
+    monkeypatch.setattr("runstate._lifecycle._MOST_FITS", 1)
+    fresh = RUN.with_transitions()
+
+    assert fresh.fits_one_run(["queued"])
+    assert not fresh.fits_one_run(["failed", "completed"])
+    assert not fresh.fits_one_run(["failed", "completed"])
+    assert {frozenset({"queued"}): True} == fresh._known_fits
+
+
 def test_what_each_status_requires_and_excludes_follows_from_the_entries():
     """
     The field rules agree with the counts of 650 recorded snapshots.

@@ -193,3 +193,27 @@ def test_from_machine_refuses_what_is_no_lifecycle():
         ValueError, match=r"^a hierarchical machine has nested states; a lifecycle is flat$"
     ):
         Lifecycle.from_machine(nested)
+
+
+def test_the_engines_own_machine_encodes_the_table(engine):
+    """
+    What dispatches a run's triggers is a transitions machine of the same rows, without a model.
+    """
+    machine = engine._moves["start"].machine
+
+    assert isinstance(machine, transitions.Machine)
+    assert [] == machine.models
+    assert not machine.auto_transitions
+    assert list(RUN.statuses) == [*machine.states]
+    assert {str} == {type(name) for name in machine.states}
+    assert ("queued", str) == (machine.initial, type(machine.initial))
+    assert list(RUN.triggers) == [*machine.events]
+    assert [(row.trigger, row.source, row.target) for row in RUN] == [
+        (move.trigger, source, move.target)
+        for source, trigger in ((row.source, row.trigger) for row in RUN)
+        for move in [machine.events[trigger].rows[source]]
+    ]
+    back = Lifecycle.from_machine(machine, terminal=RUN.terminal)
+    assert sorted(map(str, RUN)) == sorted(map(str, back))
+    assert {machine} == {move.machine for move in engine._moves.values()}
+    assert machine.events["start"].name == "start"
