@@ -259,7 +259,7 @@ def test_what_is_neither_status_nor_snapshot_is_misuse():
     with pytest.raises(
         ValueError, match="observed is complete, polled or unordered, not 'guessed'"
     ):
-        check(iter(["queued"]), observed="guessed")
+        check(["queued", "in_progress"], observed="guessed")
     with pytest.raises(ValueError, match="limit for 'asleep', which is no status of run"):
         Monitor(limits={"asleep": 1})
     for nothing in (

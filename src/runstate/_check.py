@@ -38,6 +38,7 @@ def check(
 
     Raises:
         TypeError: An item is neither a status, a snapshot nor an Observation.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
 
     Example:
         >>> check(["queued", "in_progress", "completed"]).ok
@@ -79,10 +80,12 @@ def _nothing_wrong(
             pairs = set(zip(statuses, statuses[1:]))  # noqa: B905, RUF007
             legal = first in lifecycle.known and pairs <= lifecycle.seen_later
             undecided = int(len(pairs) < 2 and first == statuses[-1])
-        else:
+        elif observed == "unordered":
             seen = frozenset(statuses)
             legal = seen <= lifecycle.known and lifecycle.fits_one_run(seen)
             undecided = int(len(seen) == 1)
+        else:
+            return None
     except (TypeError, IndexError):
         return None
 

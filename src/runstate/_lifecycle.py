@@ -261,14 +261,19 @@ class Lifecycle:
         return self._entry_of.get(status) or Entry(status)
 
     @cached_property
-    def stamp_fields(self) -> tuple[str, ...]:
-        """Every field that holds a time of a move, those set earlier first; the deadline last."""
+    def moment_fields(self) -> tuple[str, ...]:
+        """Every field that holds the time of a move or of the creation, those set earlier first."""
         order: dict[str, None] = dict.fromkeys(self.created)
         for component in self.components:
             for status in sorted(component, key=self.statuses.index):
                 order.update(dict.fromkeys(self.entry(status).stamps))
 
-        return (*order, *([self.deadline.field] if self.deadline else []))
+        return tuple(order)
+
+    @cached_property
+    def stamp_fields(self) -> tuple[str, ...]:
+        """Every field that holds a time: those of the moves, and the deadline last."""
+        return (*self.moment_fields, *([self.deadline.field] if self.deadline else []))
 
     @cached_property
     def detail_fields(self) -> tuple[str, ...]:

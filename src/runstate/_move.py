@@ -167,12 +167,10 @@ class Mover:
         """
         Return the latest time of a move that *run* itself knows; minus infinity if none.
         """
-        deadline = self.lifecycle.deadline
         times = [
             value
-            for name in self.lifecycle.stamp_fields
-            if not (deadline and name == deadline.field)
-            and isinstance(value := getattr(run, name, None), int | float)
+            for name in self.lifecycle.moment_fields
+            if isinstance(value := getattr(run, name, None), int | float)
         ]
 
         return max(times, default=float("-inf"))
@@ -279,7 +277,8 @@ class Move(TableEvent[Plan]):
         moved = Moved(
             mover.run_id(run), plan.trigger, plan.source, plan.target, at, clock_regressed=at > now
         )
-        mover.log.moved(moved, plan.warn)
+        if plan.warn or not mover.log.silent:
+            mover.log.moved(moved, plan.warn)
         if mover.tell:
             mover.tell(moved)
 
