@@ -74,7 +74,6 @@ def test_counts_add_up(tmp_path):
     assert outcome.seconds > 0
 
 
-@pytest.mark.usefixtures("_faster")
 def test_there_is_something_to_see(tmp_path):
     """
     Runs of a demonstration complete, ask for tools, are cancelled and expire.

@@ -214,9 +214,15 @@ def test_failed_async_observer_is_logged(clock):
     fault = ValueError("no")
 
     async def careless(_: Moved) -> None:
+        """
+        Fail.
+        """
         raise fault
 
     async def program() -> None:
+        """
+        Make one move, and let its observer run.
+        """
         engine.create(id="run_1")
         await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -201,6 +201,9 @@ def any_object_is_moved(job: Job) -> None:
         return None if row.target == moved.status else "no"
 
     async def observer(moved: Moved) -> None:
+        """
+        See when the status before was entered.
+        """
         assert_type(moved.duration_s, float | None)
 
     engine = Engine[Job](RUN, clock=lambda: 1.5, guards=[guard], observers=[observer, print])
