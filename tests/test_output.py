@@ -124,7 +124,7 @@ def test_junit():
     """
     assert report("junit") == [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        '<testsuite name="runstate check" tests="1234" failures="3" errors="0" skipped="1">',
+        '<testsuite name="runstate check" tests="3" failures="3" errors="0">',
         '  <testcase classname="(no run)" name="lifecycle">',
         '    <failure type="RS901" message="No such file or directory">none.jsonl: RS901 error: '
         "No such file or directory</failure>",
@@ -139,6 +139,8 @@ def test_junit():
         '    <failure type="RS101" message="unknown status \'&#233;\'">&lt;history&gt;:1: RS101 '
         "error: run_&#233;: unknown status '&#233;'</failure>",
         "  </testcase>",
+        "  <system-out>1,234 runs, 5,678 observations: 3 errors, 1 warning "
+        "(1 undecided: too little was seen)</system-out>",
         "</testsuite>",
     ]
 
@@ -149,8 +151,9 @@ def test_junit_without_findings():
     """
     assert report("junit", (), CLEAN) == [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        '<testsuite name="runstate check" tests="1" failures="0" errors="0" skipped="0">',
+        '<testsuite name="runstate check" tests="1" failures="0" errors="0">',
         '  <testcase classname="runstate" name="every run"/>',
+        "  <system-out>1 run, 1 observation: nothing wrong</system-out>",
         "</testsuite>",
     ]
 
