@@ -44,6 +44,7 @@ class SnapshotRules:
         self._may_rewrite: dict[tuple[str | None, str], frozenset[str]] = {}
         self.kept = (*lifecycle.stamp_fields, *lifecycle.identity)
         """Fields whose last values must be kept to check the next snapshot."""
+        self._told = frozenset((*self.kept, *lifecycle.detail_fields))
 
     def faults(
         self,
@@ -61,6 +62,8 @@ class SnapshotRules:
             before: The status of the run's last snapshot; None if this is the first.
             kept: What is known of the run's kept fields; None if nothing.
         """
+        if self._told.isdisjoint(fields):
+            return
         yield from self._missing(status, fields)
         yield from self._excluded(status, fields)
         yield from self._disordered(status, fields)
@@ -101,28 +104,31 @@ class SnapshotRules:
         return "RS206" if early else "RS205"
 
     def _disordered(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
+        times = {
+            name: value
+            for name in self._stamps.intersection(fields)
+            if isinstance(value := fields[name], int | float) and not isinstance(value, bool)
+        }
+        if len(times) < 2:
+            return
         for earlier, later in self._order:
-            first, second = _time(fields, earlier), _time(fields, later)
-            if first is not None and second is not None and second < first:
-                message = f"{later} is {first - second:.15g} s before {earlier}"
+            if earlier in times and later in times and times[later] < times[earlier]:
+                message = f"{later} is {times[earlier] - times[later]:.15g} s before {earlier}"
                 yield self._fault("RS203", status, later, message, f"{earlier} comes first")
-        yield from self._late(fields)
+        yield from self._late(times)
 
-    def _late(self, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    def _late(self, times: Mapping[str, float]) -> Iterator[Fault]:
         deadline, created = self._lifecycle.deadline, self._lifecycle.created
-        if deadline is None or not created:
+        if deadline is None or not created or created[0] not in times:
             return
-        birth, end = _time(fields, created[0]), _time(fields, deadline.field)
-        if birth is None:
-            return
-        last = birth + deadline.longest if end is None else max(end, birth)
+        birth = times[created[0]]
+        last = max(times.get(deadline.field, birth + deadline.longest), birth)
         for name in self._live_stamps:
-            time = _time(fields, name)
-            if time is not None and time > last:
+            if name in times and times[name] > last:
                 yield Fault(
                     "RS203",
                     "warning",
-                    f"{name} is {time - birth:.15g} s after {created[0]}",
+                    f"{name} is {times[name] - birth:.15g} s after {created[0]}",
                     f"by then a run has passed its {deadline.field}",
                 )
 
@@ -232,12 +238,6 @@ class SnapshotRules:
         due = [(birth, deadline.field) for birth in created] if deadline else []
 
         return (*born, *due, *moved)
-
-
-def _time(fields: Mapping[str, Any], name: str) -> float | None:
-    value = fields.get(name)
-
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _shown(value: Any) -> str:
