@@ -418,3 +418,15 @@ def test_wrong_table_names_every_fault(tmp_path):
         "status 'ajar' is a trap: no terminal status is reachable from it",
         "status 'open' is unreachable from 'shut'",
     }
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    """
+    In JSON as in TOML, which of two values is meant is not guessed.
+    """
+    path = tmp_path / "twice.json"
+    path.write_text('{"name": "a", "name": "b"}', encoding="utf-8")
+    with pytest.raises(DefinitionError) as refused:
+        load_lifecycle(path)
+
+    assert f"{path}: is no JSON: the key 'name' is there twice" == str(refused.value)

@@ -6,6 +6,7 @@ lifecycle prints can be read back. A definition is data: it names no code, opens
 file and expands nothing.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -130,7 +131,10 @@ def lifecycle_from(data: Mapping[str, Any], origin: str = "<definition>") -> Lif
 def _parsed(content: bytes, suffix: str, origin: str) -> Any:
     try:
         if suffix == ".json":
-            return from_json(content, allow_inf_nan=False)
+            # Read twice: the first refuses what would exhaust the stack of the second,
+            # and the second sees a key that is there twice.
+            from_json(content, allow_inf_nan=False)
+            return json.loads(content, object_pairs_hook=_each_once)
         _refuse_long_keys(content, origin)
         import tomllib  # noqa: PLC0415  few programs read a definition
 
@@ -140,6 +144,16 @@ def _parsed(content: bytes, suffix: str, origin: str) -> Any:
     except (ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
     raise DefinitionError(origin, "", f"is no {suffix[1:].upper()}: {reason}")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in keys:
+            raise ValueError(f"the key {key!r} is there twice")
+        keys[key] = value
+
+    return keys
 
 
 def _refuse_long_keys(content: bytes, origin: str) -> None:
