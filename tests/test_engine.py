@@ -4,6 +4,7 @@ One move: what it checks, what it writes, what it tells.
 
 import asyncio
 import gc
+import logging
 import time
 import weakref
 
@@ -563,6 +564,26 @@ def test_a_logger_of_ones_own_is_used(clock):
     Engine(PLAIN, clock=clock, logger=logger).fire(Job(), "begin")
 
     assert ["create", "begin"] == [entry["trigger"] for entry in capture.entries]
+
+
+def test_a_log_that_is_filtered_for_good_is_not_written_to(clock):
+    """
+    Where the level of a plain move is filtered out and loggers are kept, only bad ends are logged.
+    """
+    capture = structlog.testing.LogCapture()
+    structlog.configure(
+        processors=[capture],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        cache_logger_on_first_use=True,
+    )
+    typed, generic = RunEngine(clock=clock), Engine(PLAIN, clock=clock)
+    run, job = typed.create(), Job()
+    typed.start(run)
+    generic.fire(job, "begin")
+    generic.fire(job, "beat")
+    typed.expire(run)
+
+    assert ["expire"] == [entry["trigger"] for entry in capture.entries]
 
 
 def test_an_objects_bad_end_is_a_warning(clock):
