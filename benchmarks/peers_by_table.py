@@ -14,7 +14,7 @@ from timing import Variant
 from work import ACTION, MOVES, RUNS, USAGE, plain_run, plain_runs
 
 _BATCH = RUNS * MOVES
-_BY_CALLER = "fields written by the caller (a callback is slower)"
+_BY_CALLER = "fields written by the caller"
 
 
 def transitions_() -> Variant:
