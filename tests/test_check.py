@@ -433,7 +433,7 @@ REQUIRED = {
     "cancelled": "created_at cancelled_at?",
     "failed": "created_at failed_at last_error",
     "completed": "created_at completed_at",
-    "incomplete": "created_at completed_at incomplete_details",
+    "incomplete": "created_at completed_at? incomplete_details?",
     "expired": "created_at completed_at?",
 }
 """What may not be null, by status; with a question mark where only a warning is due."""
@@ -446,10 +446,10 @@ EXCLUDED = {
     "cancelling": "completed_at failed_at cancelled_at? required_action? last_error? "
     "incomplete_details? usage?",
     "cancelled": "completed_at? failed_at expires_at? required_action? last_error? incomplete_details?",
-    "failed": "completed_at? cancelled_at expires_at? required_action? incomplete_details?",
-    "completed": "failed_at cancelled_at expires_at? required_action? last_error? incomplete_details?",
-    "incomplete": "failed_at cancelled_at expires_at? required_action? last_error?",
-    "expired": "failed_at cancelled_at expires_at? required_action? last_error? incomplete_details?",
+    "failed": "completed_at? cancelled_at? expires_at? required_action? incomplete_details?",
+    "completed": "failed_at cancelled_at? expires_at? required_action? last_error? incomplete_details?",
+    "incomplete": "failed_at cancelled_at? expires_at? required_action? last_error?",
+    "expired": "failed_at cancelled_at? expires_at? required_action? last_error? incomplete_details?",
 }
 """What must be null, by status; with a question mark where only a warning is due."""
 
@@ -592,6 +592,40 @@ def test_a_stamp_changes_only_with_its_own_move(seen, complete, polled):
         assert expected == found, observed
 
 
+def test_a_stamp_grows_and_vanishes_only_where_a_move_clears_it():
+    """
+    What may be written again is written later, never earlier, and never erased.
+    """
+
+    def found(observed, *seconds):
+        seen = [
+            snapshot("in_progress", started_at=None if s is None else BORN + s) for s in seconds
+        ]
+        return codes(check(seen, observed=observed))
+
+    assert [] == found("polled", 2, 9)
+    assert ["RS208"] == found("polled", 9, 2)
+    assert ["RS201", "RS208"] == found("polled", 9, None)
+    assert [] == found("unordered", 9, 2)
+    erased = [snapshot("in_progress"), snapshot("completed", started_at=None)]
+    assert ["RS208"] == codes(check(erased, observed="polled"))
+
+
+def test_a_known_deviation_is_a_warning_in_a_history_too():
+    """
+    Who stamps cancelled_at when cancel is asked for is warned, not accused, also later on.
+    """
+    stamped = {"cancelled_at": BORN + 5}
+    for seen in (
+        [snapshot("in_progress"), snapshot("cancelling", **stamped)],
+        [snapshot("cancelling", **stamped), snapshot("completed", **stamped)],
+        [snapshot("cancelling"), snapshot("cancelling", **stamped)],
+    ):
+        report = check(seen, observed="polled")
+        assert report.ok
+        assert {"RS202"} == set(codes(report))
+
+
 def test_created_at_never_changes_under_any_model():
     """
     No move writes it.
@@ -703,6 +737,63 @@ def test_a_move_delivered_twice_counts_once():
     At-least-once delivery repeats; it does not change what happened.
     """
     assert [] == codes(check([*JOURNAL[:3], JOURNAL[1], JOURNAL[2], *JOURNAL[2:]]))
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_two_moves_under_one_number_are_two_winners(observed):
+    """
+    A number that comes again with another move is the bug this package exists for.
+    """
+    winners = moves((3, "in_progress", "completed"), (3, "in_progress", "failed"))
+    (finding,) = check([*JOURNAL[:2], *winners], observed=observed).findings
+    assert ("RS903", "error", "move 3 is there twice: to completed and to failed") == finding[:3]
+    held = check([JOURNAL[0], *winners, JOURNAL[1]], observed=observed)
+    assert ["RS903"] == codes(held)
+    late = [*JOURNAL, *moves((4, "in_progress", "failed"))]
+    (finding,) = check(late, observed=observed).findings
+    assert ("RS105", "completed -> failed: completed is terminal") == (
+        finding.code,
+        finding.message,
+    )
+    # One that is delivered again, whenever, is no second move.
+    assert [] == codes(check([*JOURNAL, *JOURNAL[:5], JOURNAL[5]], observed=observed))
+
+
+@pytest.mark.parametrize("observed", MODELS)
+def test_a_recorded_trigger_must_be_that_of_the_row(observed):
+    """
+    Whoever records how a move was made is held to it.
+    """
+    (right,) = moves((2, "queued", "in_progress"))
+    assert [] == codes(check([right._replace(trigger="start")], observed=observed))
+    (finding,) = check([right._replace(trigger="frob\n")], observed=observed).findings
+    assert ("RS103", "queued -frob\\n-> in_progress: no such row") == (
+        finding.code,
+        finding.message,
+    )
+    assert ("queued", "in_progress", "that move is made by start") == (
+        finding.source, finding.target, finding.hint,
+    )  # fmt: skip
+
+
+def test_a_recorded_creation_is_the_first_move_and_into_the_initial_status():
+    """
+    Nothing is created in the middle of its life, nor twice.
+    """
+    born = Observation("queued", "r", trigger="create")
+    for observed in MODELS:
+        (finding,) = check([born._replace(status="completed")], observed=observed).findings
+        assert ("RS102", "completed") == (finding.code, finding.target)
+    assert (
+        "a run is created in queued"
+        == check([born._replace(status="failed")], observed="polled").findings[0].hint
+    )
+    (finding,) = check([born, born]).findings
+    assert ("RS103", "queued -> queued: created again") == (finding.code, finding.message)
+    assert ("queued", "queued", "two runs under one id, or two creators") == (
+        finding.source, finding.target, finding.hint,
+    )  # fmt: skip
+    assert [] == codes(check([born, born], observed="unordered"))
 
 
 def test_a_recorded_move_that_is_no_row_is_illegal_under_every_model():

@@ -339,15 +339,104 @@ def test_a_payload_error_does_not_carry_the_input_along(engine):
     assert "canary" not in str(refused.value)
 
 
-def test_an_action_without_calls_wants_no_outputs(engine):
+def test_an_action_of_another_kind_is_not_answered_by_outputs(engine):
     """
-    Azure's approvals carry no tool calls: an empty submission answers them all.
+    Azure's approvals wait for something else; and of a run that does not say, nothing is known.
     """
     run = run_in(engine, "in_progress")
     engine.require_action(run, {"type": "submit_tool_approval"})
-    engine.submit_tool_outputs(run, {})
+    with pytest.raises(
+        PayloadError, match="it waits for submit_tool_approval, which outputs do not"
+    ):
+        engine.submit_tool_outputs(run, {})
+    silent = RunResponse(id="run_2", created_at=BORN, status="requires_action")
+    with pytest.raises(PayloadError, match="it waits for nothing known, which outputs do not"):
+        engine.submit_tool_outputs(silent, {})
+
+    assert ["requires_action", "requires_action"] == [run.status, silent.status]
+
+
+def test_two_calls_under_one_id_are_answered_by_one_output(engine):
+    """
+    Ids are what outputs are submitted under; one that nobody asked for is still refused.
+    """
+    run = run_in(engine, "in_progress")
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    engine.require_action(run, {"submit_tool_outputs": {"tool_calls": [call, call]}})
+    with pytest.raises(PayloadError, match="nobody asked for bogus"):
+        engine.submit_tool_outputs(run, {"c": "x", "bogus": "y"})
+    engine.submit_tool_outputs(run, {"c": "x"})
 
     assert run.status == "queued"
+
+
+@pytest.mark.parametrize("now", [1_700_000_000_000.0, 0.0, float("nan"), float("inf")])
+def test_a_clock_that_does_not_tell_seconds_moves_nothing(engine, clock, now):
+    """
+    Milliseconds would be written to a stamp that no reader takes.
+    """
+    run = engine.create()
+    clock.now = now
+    with pytest.raises(ValueError, match="Unix seconds are expected"):
+        engine.start(run)
+
+    assert run.status == "queued"
+
+
+def test_a_run_is_not_moved_by_the_engine_for_any_object(engine):
+    """
+    The typed engine knows what belongs into its fields.
+    """
+    run = engine.create()
+    with pytest.raises(TypeError, match="a RunResponse is moved by a RunEngine"):
+        Engine(RUN).fire(run, "start")
+
+
+def test_a_malformed_payload_is_named_as_it_was_given(engine):
+    """
+    Field names are the wire's, not the aliases.
+    """
+    run = run_in(engine, "in_progress")
+    with pytest.raises(PayloadError, match=r"last_error\.message: Input should be a valid string"):
+        engine.fail(run, {"code": "x", "message": 5})
+
+
+def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(engine, monkeypatch):
+    """
+    A signal handler that fires in the midst of a commit takes the lock again, and wins.
+    """
+    from runstate import _move
+
+    run = run_in(engine, "in_progress")
+    record = _move._record
+    fired = []
+
+    def interrupted(mover, target, plan, now):
+        if not fired:
+            fired.append(True)
+            engine.expire(run)
+        return record(mover, target, plan, now)
+
+    monkeypatch.setattr(_move, "_record", interrupted)
+    with pytest.raises(IllegalTransitionError) as lost:
+        engine.complete(run)
+
+    assert ("expired", "expired") == (run.status, lost.value.status)
+    assert run.completed_at == BORN
+
+
+def test_a_record_that_was_never_followed_by_its_move_is_not_believed(engine, clock):
+    """
+    After an interrupt between record and fields, the next move starts from the stamps.
+    """
+    run = run_in(engine, "in_progress")
+    torn = run._last_move._replace(target="completed", seq=9)
+    object.__setattr__(run, "_last_move", torn)
+    clock.now += 5
+    moved = engine.complete(run)
+
+    assert (None, None, BORN + 5) == (moved.seq, moved.duration_s, moved.at)
+    assert run.status == "completed"
 
 
 def test_a_mapping_that_is_no_dict_answers_too(engine):

@@ -496,3 +496,10 @@ def test_components_partition_the_statuses_in_topological_order(lifecycle):
         for b in lifecycle.statuses:
             together = a == b or (b in lifecycle.reachable(a) and a in lifecycle.reachable(b))
             assert together == (place[a] == place[b])
+
+
+def test_a_lifecycle_is_shown_by_its_name_and_size():
+    """
+    Help texts print it as a default, so it is short.
+    """
+    assert "<Lifecycle 'run': 18 rows, 9 statuses>" == repr(RUN)

@@ -905,3 +905,12 @@ def test_error_message_prefers_the_error():
         BaseResponse(detail="d").error_message,
         BaseResponse().error_message,
     ]
+
+
+def test_the_old_way_of_copying_is_refused():
+    """
+    Its update is not validated, so that it could end a run.
+    """
+    run = RunResponse(id="run_1", created_at=1_700_000_000, status="queued")
+    with pytest.raises(TypeError, match=r"has model_copy\(\), which validates its update"):
+        run.copy(update={"status": "completed"})

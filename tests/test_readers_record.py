@@ -44,11 +44,11 @@ def told(record, **options):
     ]
 
 
-def seen(status, run_id, at=None, fields=None, source=None, seq=None):
+def seen(status, run_id, at=None, fields=None, source=None, seq=None, trigger=None):
     """
     Return the observation that the first line makes.
     """
-    return Observation(status, run_id, at, fields or {}, source, seq, "log.jsonl", 1)
+    return Observation(status, run_id, at, fields or {}, source, seq, "log.jsonl", 1, trigger)
 
 
 # -- snapshots ---------------------------------------------------------------
@@ -322,8 +322,10 @@ def test_own_log():
     """
     born = {**MOVE, "trigger": "create", "source": None, "target": "queued", "seq": 1}
 
-    assert [seen("in_progress", "run_1", NOON + 0.5, source="queued", seq=2)] == told(MOVE)
-    assert [seen("queued", "run_1", NOON + 0.5, seq=1)] == told(born)
+    assert [
+        seen("in_progress", "run_1", NOON + 0.5, source="queued", seq=2, trigger="start")
+    ] == told(MOVE)
+    assert [seen("queued", "run_1", NOON + 0.5, seq=1, trigger="create")] == told(born)
 
 
 def test_row_of_a_journal():
@@ -349,17 +351,20 @@ def test_row_of_a_journal():
             [
                 ("RS901", 1, "at 'noon' is neither Unix seconds nor ISO 8601"),
                 ("RS901", 1, "seq must be a whole number from 1, not 0"),
-                seen("in_progress", "run_1", source="queued"),
+                seen("in_progress", "run_1", source="queued", trigger="start"),
             ],
         ),
         (
             {"seq": True},
             [
                 ("RS901", 1, "seq must be a whole number from 1, not true"),
-                seen("in_progress", "run_1", NOON + 0.5, source="queued"),
+                seen("in_progress", "run_1", NOON + 0.5, source="queued", trigger="start"),
             ],
         ),
-        ({"seq": None}, [seen("in_progress", "run_1", NOON + 0.5, source="queued")]),
+        (
+            {"seq": None},
+            [seen("in_progress", "run_1", NOON + 0.5, source="queued", trigger="start")],
+        ),
     ],
 )
 def test_move_that_is_none(keys, expected):
@@ -425,7 +430,7 @@ def test_list_object():
         seen("queued", "a", fields=run),
         ("RS901", 1, "a record must be a JSON object, not 5"),
         ("RS902", 1, "no 'status' (keys: id; --status names another)"),
-        seen("in_progress", "run_1", NOON + 0.5, source="queued", seq=2),
+        seen("in_progress", "run_1", NOON + 0.5, source="queued", seq=2, trigger="start"),
     ]
 
     assert expected == told({"object": "list", "data": [*page, MOVE]})
@@ -621,3 +626,20 @@ def test_other_lifecycle():
     first, _, second = read(BytesIO(data.encode()), lifecycle=jobs, name="a.jsonl")
 
     assert expected == [(first.code, first.line, first.message), second]
+
+
+def test_an_empty_object_is_as_good_as_none():
+    """
+    A re-implementation was seen to send one; its runs are runs.
+    """
+    (one,) = told({"id": "run_1", "object": "", "status": "queued"})
+
+    assert ("queued", "run_1") == (one.status, one.run_id)
+
+
+def test_a_refusal_in_a_log_of_answers_is_no_run():
+    """
+    What the service refused with is passed over, like an error event of a stream.
+    """
+    assert [] == told({"error": {"message": "Cannot cancel run with status 'completed'."}})
+    assert ["RS902"] == [found[0] for found in told({"error": "text"})]

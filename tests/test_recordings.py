@@ -32,7 +32,7 @@ def findings(path, observed="complete"):
         ("snapshots.jsonl", "complete", 16, []),
         ("snapshots.jsonl", "polled", 16, []),
         ("snapshots.jsonl", "unordered", 16, []),
-        ("polled.jsonl", "unordered", 30, []),
+        ("polled.jsonl", "unordered", 30, ["RS208"]),
     ],
 )
 def test_no_recording_of_a_live_service_is_an_error(name, observed, runs, warnings):

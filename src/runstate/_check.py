@@ -5,7 +5,9 @@ Histories that somebody else observed, held against the table.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ._history import Finding, ObservationModel, Report
+from pydantic import BaseModel
+
+from ._history import Finding, Observation, ObservationModel, Report
 from ._lifecycle import Lifecycle
 from ._monitor import Monitor, Seen
 from ._run import RUN
@@ -37,7 +39,7 @@ def check(
         now: When to judge what is still under way, in Unix seconds (RS301, RS302).
 
     Raises:
-        TypeError: An item is neither a status, a snapshot nor an Observation.
+        TypeError: *history* is one item rather than several, or an item is neither a status, a snapshot nor an Observation.
         ValueError: *observed* is none of the three models, or a limit is for no status.
 
     Example:
@@ -48,6 +50,8 @@ def check(
         >>> check(["queued", "completed"], observed="polled").ok
         True
     """
+    if isinstance(history, str | Mapping | BaseModel | Observation):
+        raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
     if type(history) is list and not (finished or limits or now is not None):
         legal = _nothing_wrong(history, lifecycle, observed)
         if legal is not None:

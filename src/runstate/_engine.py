@@ -375,13 +375,14 @@ class RunEngine(Engine[RunResponse]):
         if len(payload) != 1 or (type(outputs) is not dict and not isinstance(outputs, Mapping)):
             self._mover.malformed(run, plan, "takes 'outputs' by tool call id, and nothing else")
         action = run.required_action
-        calls = (
-            action.submit_tool_outputs.tool_calls if action and action.submit_tool_outputs else ()
-        )
+        if action is None or action.submit_tool_outputs is None:
+            waits = "nothing known" if action is None else action.type
+            self._mover.malformed(run, plan, f"it waits for {waits}, which outputs do not answer")
+        calls = action.submit_tool_outputs.tool_calls
         for call in calls:
             if call.id not in outputs:
                 self._mover.malformed(run, plan, f"no output for {call.id}")
-        if len(outputs) != len(calls):
+        if len(outputs) != len({call.id for call in calls}):
             unasked = ", ".join(sorted(map(str, outputs.keys() - {call.id for call in calls})))
             self._mover.malformed(run, plan, f"nobody asked for {unasked}")
 

@@ -19,6 +19,9 @@ What was seen of a run.
 Severity = Literal["error", "warning"]
 """``error`` cannot happen by the table; ``warning`` is known to happen, or may be in order."""
 
+CREATE: Final = "create"
+"""Trigger in the record of a run's creation, which is no row of any table."""
+
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -43,6 +46,8 @@ class Observation(NamedTuple):
     """Name of the input it was read from."""
     line: int | None = None
     """Line or row in *file*, from 1."""
+    trigger: str | None = None
+    """What caused the move, where the record says so; ``create`` for a creation."""
 
 
 class Finding(NamedTuple):

@@ -12,13 +12,11 @@ from typing import Any, Final, NamedTuple, TextIO
 
 import structlog
 
+from ._history import CREATE
 from ._text import printable
 from .errors import GuardRefusedError, MoveRefusedError, PayloadError
 
 __all__ = ["CREATE", "MoveLog", "Moved", "Observer", "json_log"]
-
-CREATE: Final = "create"
-"""Trigger in the record of a run's creation, which is no row of any table."""
 
 
 class Moved(NamedTuple):

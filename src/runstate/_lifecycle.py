@@ -34,7 +34,7 @@ _MOST_FITS: Final = 10_000
 _K = TypeVar("_K")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Lifecycle:
     """
     A table of legal moves, with what each status does to a run's fields.
@@ -96,6 +96,9 @@ class Lifecycle:
         found = tuple(faults(self))
         if found:
             raise LifecycleError(self.name, found)
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.name!r}: {len(self)} rows, {len(self.statuses)} statuses>"
 
     def __hash__(self) -> int:
         return hash((self.name, self.transitions, self.initial))

@@ -281,6 +281,15 @@ class RunResponse(BaseResponse):
 
         return copied
 
+    def copy(self, **options: Any) -> Self:  # noqa: ARG002
+        """
+        Refuse pydantic's old way of copying, whose *update* is not validated.
+
+        Raises:
+            TypeError: Always; see :meth:`model_copy`.
+        """
+        raise TypeError(f"{type(self).__name__} has model_copy(), which validates its update")
+
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         # Of a shallow copy, which is taken in one step: a move made meanwhile is not torn.
         return super(RunResponse, self.__copy__()).__deepcopy__(memo)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ._history import Finding, Observation, ObservationModel, Severity
+from ._history import CREATE, Finding, Observation, ObservationModel, Severity
 from ._lifecycle import Lifecycle
 from ._rules import RULES
 from ._run import RUN
@@ -33,7 +33,7 @@ class _Run:
     """
 
     __slots__ = (
-        "ahead", "at", "decided", "due", "ended", "file", "headless", "kept", "line", "overdue", "seen", "seq",
+        "ahead", "at", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "overdue", "seen", "seq",
         "since", "status", "stuck",
     )  # fmt: skip
 
@@ -47,6 +47,8 @@ class _Run:
         self.kept: dict[str, Any] = {}
         self.seen: frozenset[str] = frozenset()
         self.seq = 0
+        self.last: tuple[str | None, str] | None = None
+        """Source and target of the last numbered move."""
         self.ahead: dict[int, Observation] = {}
         self.decided = False
         self.headless: Finding | None = None
@@ -174,15 +176,34 @@ class Monitor:
         Whoever logs after committing, as everyone should, may log two moves of one
         run in the wrong order; and whoever delivers at least once delivers twice.
         """
-        if seq <= run.seq:
+        if seq <= run.seq or seq in run.ahead:
+            yield from self._again(run, observation, seq)
             return
-        run.ahead.setdefault(seq, observation)
+        run.ahead[seq] = observation
         if len(run.ahead) > _MOST_AHEAD:
             run.seq = min(run.ahead)
             yield from self._judge(run, run.ahead.pop(run.seq), gap=True)
         while run.seq + 1 in run.ahead:
             run.seq += 1
             yield from self._judge(run, run.ahead.pop(run.seq))
+
+    def _again(self, run: _Run, observation: Observation, seq: int) -> Iterator[Finding]:
+        """
+        Judge a move whose number was there before: delivered twice, or made twice.
+        """
+        now = (observation.source, observation.status)
+        if seq in run.ahead:
+            then: tuple[str | None, str] | None = (run.ahead[seq].source, run.ahead[seq].status)
+        else:
+            # Of earlier numbers only the end is known: a second one cannot be theirs.
+            then = run.last if seq == run.seq else None
+        if then is not None and then != now:
+            message = (
+                f"move {seq} is there twice: to {printable(then[1])} and to {printable(now[1])}"
+            )
+            yield _finding("RS903", observation, message, source=now[0], target=now[1])
+        elif then is None and run.ended is not None and self.lifecycle.is_terminal(now[1]):
+            yield self._no_move("RS105", observation, run.ended, now[1])
 
     def _judge(
         self, run: _Run, observation: Observation, *, gap: bool = False
@@ -194,6 +215,8 @@ class Monitor:
         before = run.status
         if observation.source is not None:
             yield from self._wrong_row(observation, observation.source)
+        elif observation.trigger == CREATE:
+            yield from self._wrong_birth(run, observation)
         if self._in_order:
             yield from self._out_of_order(run, observation, gap=gap)
         else:
@@ -242,10 +265,43 @@ class Monitor:
         """
         A recorded move is one move under every model: it must be a row.
         """
-        target = observation.status
-        if not self.lifecycle.rows(source, target):
+        target, trigger = observation.status, observation.trigger
+        rows = self.lifecycle.rows(source, target)
+        if not rows:
             ended = self.lifecycle.is_terminal(source)
             yield self._no_move("RS105" if ended else "RS103", observation, source, target)
+        elif trigger is not None and trigger not in {row.trigger for row in rows}:
+            yield _finding(
+                "RS103",
+                observation,
+                f"{source} -{printable(trigger)}-> {target}: no such row",
+                source=source,
+                target=target,
+                hint=f"that move is made by {', '.join(row.trigger for row in rows)}",
+            )
+
+    def _wrong_birth(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        """
+        A recorded creation is the first move of a run, under every model.
+        """
+        born = self.lifecycle.initial
+        if observation.status != born and self.observed != "complete":
+            yield _finding(
+                "RS102",
+                observation,
+                f"created in {observation.status}",
+                target=observation.status,
+                hint=f"a run is created in {born}",
+            )
+        if self._in_order and run.status is not None:
+            yield _finding(
+                "RS103",
+                observation,
+                f"{run.status} -> {observation.status}: created again",
+                source=run.status,
+                target=observation.status,
+                hint="two runs under one id, or two creators",
+            )
 
     def _unmet(self, observation: Observation, before: str, source: str) -> Finding:
         """
@@ -369,6 +425,7 @@ class Monitor:
             if name in observation.fields:
                 run.kept[name] = observation.fields[name]
         run.file, run.line = observation.file, observation.line
+        run.last = (observation.source, status)
 
     # -- wording -----------------------------------------------------------------
 

@@ -7,9 +7,15 @@ before that step and may refuse; the log and the observers come after it and may
 not. So there is no half-made move, and of any number of threads that fire on one
 run exactly one wins.
 
-The lock is one for the whole process and is held for the commit alone, never
-while foreign code runs. It belongs to no run and no engine, so that two engines
-cannot both move a run either, and a run that is dropped leaves nothing behind.
+The lock for runs is one for the whole process and is held for the commit alone,
+never while foreign code runs. It belongs to no run and no engine, so that two
+engines cannot both move a run either, and a run that is dropped leaves nothing
+behind. It may be taken again by the thread that holds it: a signal handler that
+fires a trigger in the midst of a commit makes its own move, and the one that it
+interrupted then finds the status changed, and loses.
+
+Objects that are no runs have a lock of their own, because setting their attributes
+may run code of theirs.
 """
 
 import threading
@@ -18,11 +24,13 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_snake
 
 from ._hooks import CREATE, Moved, MoveLog
 from ._lifecycle import Lifecycle
 from ._machine import TableEvent
 from ._models import RunResponse
+from ._parts import FIRST_SECOND, LAST_SECOND
 from ._rows import Transition
 from ._text import printable
 from .errors import (
@@ -44,10 +52,8 @@ reason, refuses it. What it raises reaches the caller, and the run stays as it w
 Clock = Callable[[], float]
 """Returns the time in Unix seconds."""
 
-_COMMIT: Final = threading.Lock()
-# Kept at hand: "with _COMMIT" looks both up at every move, which doubles their price.
-_acquire: Final = _COMMIT.acquire
-_release: Final = _COMMIT.release
+_RUNS: Final = threading.RLock()
+_OBJECTS: Final = threading.RLock()
 
 _new_record: Final = tuple.__new__
 _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
@@ -146,7 +152,7 @@ class Mover:
             return model.model_validate(value)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join([name, *map(str, first["loc"])])
+            place = ".".join([name, *(to_snake(str(part)) for part in first["loc"])])
         # Outside of the handler: pydantic's own error would bring the input along.
         return self.malformed(run, plan, f"{place}: {first['msg']}")
 
@@ -258,6 +264,8 @@ class Move(TableEvent[Plan]):
         Move *run*, or raise with the run as it was.
         """
         mover = self._mover
+        if isinstance(run, RunResponse):
+            raise TypeError("a RunResponse is moved by a RunEngine, which knows its payloads")
         plan = self.rows.get(mover.status(run))
         if plan is None:
             mover.illegal(run, self.name)
@@ -266,7 +274,7 @@ class Move(TableEvent[Plan]):
         for guard in mover.guards:
             mover.ask(guard, run, plan)
         now = mover.clock()
-        with _COMMIT:
+        with _OBJECTS:
             won = mover.status(run) == plan.source
             if won:
                 at = max(now, mover.latest_stamp(run))
@@ -309,44 +317,23 @@ class RunMove(Move):
         for guard in mover.guards:
             mover.ask(guard, run, plan)
         now = mover.clock()
+        if not FIRST_SECOND <= now <= LAST_SECOND:
+            raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
         moved: Moved | None = None
-        duration_s: float | None
-        seq: int | None
-        _acquire()
-        try:
+        with _RUNS:
             if fields["status"] == plan.source:
-                last: Moved | None = getattr(run, "_last_move", None)
-                if last is None:
-                    before, duration_s, seq = mover.latest_stamp(run), None, None
-                    at = max(now, before)
-                else:
-                    # By index and without max(): half the price, on a way this short.
-                    before, seq = last[4], last[6]
-                    at = now if now >= before else before  # noqa: FURB136
-                    duration_s = at - before
-                    if seq is not None:
-                        seq += 1
+                moved = _record(mover, run, plan, now)
                 for name in plan.stamps:
-                    changes[name] = int(at)
-                # Not Moved(...): its generated constructor doubles the price of a record.
-                moved = _new_record(
-                    Moved,
-                    (
-                        fields["id"],
-                        plan.trigger,
-                        plan.source,
-                        plan.target,
-                        at,
-                        duration_s,
-                        seq,
-                        at > now,
-                    ),
-                )
+                    changes[name] = int(moved[4])
+                # The record before the fields: whoever sees a new status finds its record.
                 _set_last_move(run, moved)
-                fields.update(changes)
-                run.__pydantic_fields_set__.update(plan.touches)
-        finally:
-            _release()
+                # Nothing may be called between this look and the update: only where
+                # a call returns can a signal handler, or another thread, come between.
+                if fields["status"] == plan.source:
+                    fields.update(changes)
+                    run.__pydantic_fields_set__.update(plan.touches)
+                else:
+                    moved = None
         if moved is None:
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
@@ -355,6 +342,39 @@ class RunMove(Move):
             mover.tell(moved)
 
         return moved
+
+
+def _record(mover: Mover, run: RunResponse, plan: Plan, now: float) -> Moved:
+    """
+    Return the record of a move that is about to be made.
+    """
+    last: Moved | None = getattr(run, "_last_move", None)
+    seq: int | None = None
+    duration_s: float | None = None
+    # By index and without max(): half the price, on a way this short. A record that
+    # does not end in the run's status is of a move that was interrupted, or undone.
+    if last is None or last[3] != plan.source:
+        before = mover.latest_stamp(run)
+        at = max(now, before)
+    else:
+        before = last[4]
+        at = now if now >= before else before  # noqa: FURB136
+        duration_s = at - before
+        if last[6] is not None:
+            seq = last[6] + 1
+    # Not Moved(...): its generated constructor doubles the price of a record.
+    facts = (
+        run.__dict__["id"],
+        plan.trigger,
+        plan.source,
+        plan.target,
+        at,
+        duration_s,
+        seq,
+        at > now,
+    )
+
+    return _new_record(Moved, facts)
 
 
 class Moves(dict[str, Move]):

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ._history import ObservationModel, Severity
 from ._lifecycle import Lifecycle
+from ._rows import Deviation, Entry
 from ._rules import RULES
 from ._text import printable
 
@@ -41,7 +42,7 @@ class SnapshotRules:
         self._lifecycle = lifecycle
         self._observed = observed
         self._stamps = frozenset(lifecycle.stamp_fields)
-        self._may_rewrite: dict[tuple[str | None, str], frozenset[str]] = {}
+        self._entries: dict[tuple[str | None, str], tuple[Entry, ...]] = {}
         self.kept = (*lifecycle.stamp_fields, *lifecycle.identity)
         """Fields whose last values must be kept to check the next snapshot."""
         self._told = frozenset((*self.kept, *lifecycle.detail_fields))
@@ -141,23 +142,29 @@ class SnapshotRules:
             shown = f"{name} changed from {_shown(kept[name])} to {_shown(fields[name])}"
             if name not in self._stamps:
                 yield self._fault("RS207", status, name, shown, f"{name} never changes")
-            elif name not in self._rewritten(before, status):
+            elif not self._may_become(name, kept[name], fields[name], before, status):
                 since = "" if before is None else f" between {before} and {status}"
                 yield self._fault("RS208", status, name, shown, f"no move{since} writes {name}")
 
-    def _rewritten(self, before: str | None, status: str) -> frozenset[str]:
+    def _may_become(self, name: str, old: Any, new: Any, before: str | None, status: str) -> bool:
         """
-        The fields that the moves between two snapshots may have written.
+        Whether the moves between two snapshots may have made *new* of the stamp's *old* value.
         """
-        known = self._may_rewrite.get((before, status))
+        entries = self._entries_between(before, status)
+        if new is None:
+            return any(name in entry.clears for entry in entries)
+        if self._deviation("RS202", name, status):
+            return True
+        grows = not (isinstance(old, int | float) and isinstance(new, int | float)) or new >= old
+        in_order = self._observed != "unordered"
+
+        return any(name in entry.stamps for entry in entries) and (grows or not in_order)
+
+    def _entries_between(self, before: str | None, status: str) -> tuple[Entry, ...]:
+        known = self._entries.get((before, status))
         if known is None:
-            known = frozenset[str]().union(
-                *(
-                    self._lifecycle.entry(entered).fields
-                    for entered in self._between(before, status)
-                )
-            )
-            self._may_rewrite[before, status] = known
+            known = tuple(self._lifecycle.entry(s) for s in self._between(before, status))
+            self._entries[before, status] = known
 
         return known
 
@@ -174,13 +181,20 @@ class SnapshotRules:
                     yield entered
 
     def _fault(self, code: str, status: str, name: str, message: str, hint: str) -> Fault:
+        deviation = self._deviation(code, name, status)
+        if deviation is not None:
+            return Fault(code, "warning", message, f"{hint}, but: {deviation.citation}")
+
+        return Fault(code, RULES[code].severity, message, hint)
+
+    def _deviation(self, code: str, name: str, status: str) -> Deviation | None:
         for deviation in self._lifecycle.deviations:
             if (deviation.code, deviation.field) == (code, name) and (
                 deviation.statuses is None or status in deviation.statuses
             ):
-                return Fault(code, "warning", message, f"{hint}, but: {deviation.citation}")
+                return deviation
 
-        return Fault(code, RULES[code].severity, message, hint)
+        return None
 
     @cached_property
     def _required(self) -> dict[str, tuple[str, ...]]:

@@ -196,9 +196,12 @@ class Interpreter:
     def _run_object(self, record: dict[str, Any], line: int) -> Sequence[Read]:
         if type(record) is Doubled:
             refuse_doubled(record, {"object", "Object"})
-        kind = record.get("object", record.get("Object"))
+        # Empty is as good as absent: a re-implementation was seen to send that.
+        kind = record.get("object", record.get("Object")) or None
         foreign = kind is not None and self.kind is not None and kind != self.kind
-        if foreign and not self.named:
+        # What the service refused with, in a log of what it answered, is no run.
+        refused = record.keys() == {"error"} and isinstance(record["error"], dict)
+        if (foreign or refused) and not self.named:
             return ()
         key = self.columns.status
         place = found(record, key) if key is not None else None
@@ -245,7 +248,10 @@ class Interpreter:
         at = self._time(record, notes)
         if seq is not None:
             seq = _tried(sequence_number, seq, "seq", notes)
-        seen = Observation(target, run_id, at, NOTHING, source, seq, self._file, line)
+        trigger = record.get("trigger")
+        if not isinstance(trigger, str):
+            trigger = None
+        seen = Observation(target, run_id, at, NOTHING, source, seq, self._file, line, trigger)
 
         return self._with_notes(notes, seen) if notes else (seen,)
 
