@@ -370,7 +370,7 @@ def test_two_calls_under_one_id_are_answered_by_one_output(engine):
     assert run.status == "queued"
 
 
-@pytest.mark.parametrize("now", [1_700_000_000_000.0, 0.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("now", [1_700_000_000_000.0, float("nan"), float("inf")])
 def test_a_clock_that_does_not_tell_seconds_moves_nothing(engine, clock, now):
     """
     Milliseconds would be written to a stamp that no reader takes.
@@ -408,16 +408,16 @@ def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(engine, 
     from runstate import _move
 
     run = run_in(engine, "in_progress")
-    record = _move._record
+    new_record = _move._new_record
     fired = []
 
-    def interrupted(mover, target, plan, now):
+    def interrupted(cls, facts):
         if not fired:
             fired.append(True)
             engine.expire(run)
-        return record(mover, target, plan, now)
+        return new_record(cls, facts)
 
-    monkeypatch.setattr(_move, "_record", interrupted)
+    monkeypatch.setattr(_move, "_new_record", interrupted)
     with pytest.raises(IllegalTransitionError) as lost:
         engine.complete(run)
 

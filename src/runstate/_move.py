@@ -30,7 +30,7 @@ from ._hooks import CREATE, Moved, MoveLog
 from ._lifecycle import Lifecycle
 from ._machine import TableEvent
 from ._models import RunResponse
-from ._parts import FIRST_SECOND, LAST_SECOND
+from ._parts import LAST_SECOND
 from ._rows import Transition
 from ._text import printable
 from .errors import (
@@ -301,7 +301,7 @@ class RunMove(Move):
     of the run's ``__dict__``, which no other thread can see half of.
     """
 
-    def trigger(  # type: ignore[override]  # noqa: C901  one piece, so that it is fast
+    def trigger(  # type: ignore[override]  # noqa: C901, PLR0912  one piece, so that it is fast
         self, run: RunResponse, payload: Mapping[str, Any]
     ) -> Moved:
         """
@@ -314,17 +314,38 @@ class RunMove(Move):
         changes = plan.changes.copy()
         if payload or plan.demands:
             plan.prepare(run, plan, payload, changes)
-        for guard in mover.guards:
-            mover.ask(guard, run, plan)
+        if mover.guards:
+            for guard in mover.guards:
+                mover.ask(guard, run, plan)
         now = mover.clock()
-        if not FIRST_SECOND <= now <= LAST_SECOND:
+        if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
             raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
         moved: Moved | None = None
+        duration_s: float | None
+        seq: int | None
         with _RUNS:
             if fields["status"] == plan.source:
-                moved = _record(mover, run, plan, now)
+                last: Moved | None = getattr(run, "_last_move", None)
+                # A record that does not end in the run's status is of a move that was
+                # interrupted. By index: an attribute of a named tuple costs twice as much.
+                if last is None or last[3] != plan.source:
+                    at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
+                else:
+                    before, seq = last[4], last[6]
+                    at = now if now >= before else before  # noqa: FURB136
+                    duration_s = at - before
+                    if seq is not None:
+                        seq += 1
                 for name in plan.stamps:
-                    changes[name] = int(moved[4])
+                    changes[name] = int(at)
+                # Not Moved(...): its generated constructor doubles the price of a record.
+                moved = _new_record(
+                    Moved,
+                    (
+                        fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
+                        at > now,
+                    ),
+                )  # fmt: skip
                 # The record before the fields: whoever sees a new status finds its record.
                 _set_last_move(run, moved)
                 # Nothing may be called between this look and the update: only where
@@ -342,39 +363,6 @@ class RunMove(Move):
             mover.tell(moved)
 
         return moved
-
-
-def _record(mover: Mover, run: RunResponse, plan: Plan, now: float) -> Moved:
-    """
-    Return the record of a move that is about to be made.
-    """
-    last: Moved | None = getattr(run, "_last_move", None)
-    seq: int | None = None
-    duration_s: float | None = None
-    # By index and without max(): half the price, on a way this short. A record that
-    # does not end in the run's status is of a move that was interrupted, or undone.
-    if last is None or last[3] != plan.source:
-        before = mover.latest_stamp(run)
-        at = max(now, before)
-    else:
-        before = last[4]
-        at = now if now >= before else before  # noqa: FURB136
-        duration_s = at - before
-        if last[6] is not None:
-            seq = last[6] + 1
-    # Not Moved(...): its generated constructor doubles the price of a record.
-    facts = (
-        run.__dict__["id"],
-        plan.trigger,
-        plan.source,
-        plan.target,
-        at,
-        duration_s,
-        seq,
-        at > now,
-    )
-
-    return _new_record(Moved, facts)
 
 
 class Moves(dict[str, Move]):
