@@ -50,12 +50,12 @@ def check(
         >>> check(["queued", "completed"], observed="polled").ok
         True
     """
-    if isinstance(history, str | Mapping | BaseModel | Observation):
-        raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
     if type(history) is list and not (finished or limits or now is not None):
         legal = _nothing_wrong(history, lifecycle, observed)
         if legal is not None:
             return legal
+    elif isinstance(history, str | Mapping | BaseModel | Observation):
+        raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
     monitor = Monitor(lifecycle, observed=observed, limits=limits)
     findings: list[Finding] = []
     for seen in history:

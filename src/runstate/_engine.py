@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from ._hooks import CREATE, Moved, MoveLog, Observer
 from ._lifecycle import Lifecycle
 from ._machine import Dispatcher
-from ._models import OWNED_NAMES, RunResponse, RunStatus
+from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
 from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove
 from ._parts import IncompleteDetails, LastError, RequiredAction, Usage
 from ._rows import Transition
@@ -255,6 +255,8 @@ class RunEngine(Engine[RunResponse]):
             expires_at=None if self._expires_after is None else int(at) + self._expires_after,
             **fields,
         )
+        # As on the wire: what the run does not have yet is null, not unknown.
+        run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
         moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
         object.__setattr__(run, "_last_move", moved)
         self._mover.log.moved(moved)

@@ -29,7 +29,7 @@ from pydantic.alias_generators import to_snake
 from ._hooks import CREATE, Moved, MoveLog
 from ._lifecycle import Lifecycle
 from ._machine import TableEvent
-from ._models import RunResponse
+from ._models import LIFECYCLE_FIELDS, RunResponse
 from ._parts import LAST_SECOND
 from ._rows import Transition
 from ._text import printable
@@ -73,8 +73,6 @@ class Plan:
     row: Transition
     changes: dict[str, Any]
     """The new status, and None for every field that the target clears."""
-    touches: frozenset[str]
-    """Every field that carrying it out may write."""
     stamps: tuple[str, ...]
     requires: tuple[str, ...]
     payload: Mapping[str, type[BaseModel] | None]
@@ -113,7 +111,6 @@ class Mover:
             target=str(row.target),
             row=row,
             changes={field: row.target, **dict.fromkeys(entry.clears)},
-            touches=entry.fields | {field},
             stamps=entry.stamps,
             requires=entry.requires,
             payload={name: models.get(name) for name in (*entry.requires, *entry.accepts)},
@@ -330,6 +327,8 @@ class RunMove(Move):
                 # interrupted. By index: an attribute of a named tuple costs twice as much.
                 if last is None or last[3] != plan.source:
                     at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
+                    # Once for all moves to come: what is null from here on is known to be.
+                    run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
                 else:
                     before, seq = last[4], last[6]
                     at = now if now >= before else before  # noqa: FURB136
@@ -352,7 +351,6 @@ class RunMove(Move):
                 # a call returns can a signal handler, or another thread, come between.
                 if fields["status"] == plan.source:
                     fields.update(changes)
-                    run.__pydantic_fields_set__.update(plan.touches)
                 else:
                     moved = None
         if moved is None:
