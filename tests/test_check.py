@@ -256,6 +256,9 @@ def test_what_is_neither_status_nor_snapshot_is_misuse():
         TypeError, match="a status, a snapshot or an Observation is expected, not int"
     ):
         check([3])
+    for one in ("queued", {"id": "r", "status": "queued"}, Observation("queued")):
+        with pytest.raises(TypeError, match="a list of what was seen is expected, not one "):
+            check(one)
     with pytest.raises(
         ValueError, match="observed is complete, polled or unordered, not 'guessed'"
     ):

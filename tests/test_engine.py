@@ -356,6 +356,19 @@ def test_an_action_of_another_kind_is_not_answered_by_outputs(engine):
     assert ["requires_action", "requires_action"] == [run.status, silent.status]
 
 
+def test_where_no_call_was_made_nothing_can_be_answered(engine):
+    """
+    An action without calls takes no output at all.
+    """
+    run = run_in(engine, "in_progress")
+    engine.require_action(run, {"submit_tool_outputs": {"tool_calls": []}})
+    with pytest.raises(PayloadError, match="nobody asked for call_1"):
+        engine.submit_tool_outputs(run, {"call_1": "sunny"})
+    engine.submit_tool_outputs(run, {})
+
+    assert "queued" == run.status
+
+
 def test_two_calls_under_one_id_are_answered_by_one_output(engine):
     """
     Ids are what outputs are submitted under; one that nobody asked for is still refused.
