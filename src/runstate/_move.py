@@ -317,43 +317,42 @@ class RunMove(Move):
         now = mover.clock()
         if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
             raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
-        moved: Moved | None = None
         duration_s: float | None
         seq: int | None
         with _RUNS:
-            if fields["status"] == plan.source:
-                last: Moved | None = getattr(run, "_last_move", None)
-                # A record that does not end in the run's status is of a move that was
-                # interrupted. By index: an attribute of a named tuple costs twice as much.
-                if last is None or last[3] != plan.source:
-                    at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
-                    # Once for all moves to come: what is null from here on is known to be.
-                    run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
-                else:
-                    before, seq = last[4], last[6]
-                    at = now if now >= before else before  # noqa: FURB136
-                    duration_s = at - before
-                    if seq is not None:
-                        seq += 1
-                for name in plan.stamps:
-                    changes[name] = int(at)
-                # Not Moved(...): its generated constructor doubles the price of a record.
-                moved = _new_record(
-                    Moved,
-                    (
-                        fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
-                        at > now,
-                    ),
-                )  # fmt: skip
-                # The record before the fields: whoever sees a new status finds its record.
+            last: Moved | None = getattr(run, "_last_move", None)
+            # A record that does not end in the run's status is of a move that was
+            # interrupted. By index: an attribute of a named tuple costs twice as much.
+            if last is None or last[3] != plan.source:
+                at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
+                # Once for all moves to come: what is null from here on is known to be.
+                run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
+            else:
+                before, seq = last[4], last[6]
+                at = now if now >= before else before  # noqa: FURB136
+                duration_s = at - before
+                if seq is not None:
+                    seq += 1
+            for name in plan.stamps:
+                changes[name] = int(at)
+            # Not Moved(...): its generated constructor doubles the price of a record.
+            moved = _new_record(
+                Moved,
+                (
+                    fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
+                    at > now,
+                ),
+            )  # fmt: skip
+            # From here on nothing may be called between a look and the write that it
+            # allows: only where a call returns can a signal handler come between. The
+            # record before the fields: whoever sees a new status finds its record.
+            won = fields["status"] == plan.source
+            if won:
                 _set_last_move(run, moved)
-                # Nothing may be called between this look and the update: only where
-                # a call returns can a signal handler, or another thread, come between.
-                if fields["status"] == plan.source:
+                won = fields["status"] == plan.source
+                if won:
                     fields.update(changes)
-                else:
-                    moved = None
-        if moved is None:
+        if not won:
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
