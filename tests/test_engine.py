@@ -414,28 +414,33 @@ def test_a_malformed_payload_is_named_as_it_was_given(engine):
         engine.fail(run, {"code": "x", "message": 5})
 
 
-def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(engine, monkeypatch):
+@pytest.mark.parametrize(("step", "seq"), [("_new_record", 3), ("_set_last_move", None)])
+def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(
+    engine, monkeypatch, step, seq
+):
     """
     A signal handler that fires in the midst of a commit takes the lock again, and wins.
     """
     from runstate import _move
 
     run = run_in(engine, "in_progress")
-    new_record = _move._new_record
+    carry_out = getattr(_move, step)
     fired = []
 
-    def interrupted(cls, facts):
+    def interrupted(*facts):
+        done = carry_out(*facts)
         if not fired:
             fired.append(True)
             engine.expire(run)
-        return new_record(cls, facts)
+        return done
 
-    monkeypatch.setattr(_move, "_new_record", interrupted)
+    monkeypatch.setattr(_move, step, interrupted)
     with pytest.raises(IllegalTransitionError) as lost:
         engine.complete(run)
 
-    assert ("expired", "expired") == (run.status, lost.value.status)
+    assert ("expired", "expired", "expire") == (run.status, lost.value.status, lost.value.beaten_by)
     assert run.completed_at == BORN
+    assert (seq, "expired") == (run._last_move.seq, run._last_move.target)
 
 
 def test_a_record_that_was_never_followed_by_its_move_is_not_believed(engine, clock):
