@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runstate import (
     RUN,
     Deadline,
+    Deviation,
     Entry,
     Lifecycle,
     LifecycleError,
@@ -296,9 +297,162 @@ def test_a_wrong_table_is_refused_with_all_its_faults():
         "entry for 'nowhere': no such status",
         "creation: no field 'z'",
         "identity: no field 'i'",
+        "status_field: no field 'status'",
         "deadline: no field 'd'",
     ) == refused.value.faults
     assert refused.value.lifecycle == "wrong"
+
+
+def faults_of(**changes):
+    """
+    Return what a door with *changes* is refused for.
+    """
+    with pytest.raises(LifecycleError) as refused:
+        door(**changes)
+
+    return refused.value.faults
+
+
+@pytest.mark.parametrize("what", ["stamps", "requires", "accepts", "clears"])
+def test_an_entry_touches_no_field_that_is_not_its_own(what):
+    """
+    The status, the identity and what the creation sets are not for an entry to set or clear.
+    """
+    names = ("status", "made_at", "owner")
+    entries = (Entry("opened", **{what: names}),)
+
+    assert (
+        "entry for 'opened': field 'status' holds the status",
+        "entry for 'opened': field 'made_at' is set once, at the creation",
+        "entry for 'opened': field 'owner' never changes: it is in the identity",
+    ) == faults_of(entries=entries, created=("made_at",), identity=("owner",))
+
+
+def test_the_status_has_a_field_of_its_own():
+    """
+    The field of the status is one of the fields, and nothing else is kept in it.
+    """
+    assert (
+        "creation: field 'at' holds the status",
+        "identity: field 'at' holds the status",
+        "deadline: field 'at' holds the status",
+    ) == faults_of(
+        created=("at",), identity=("at",), deadline=Deadline("at", 1, 1), status_field="at"
+    )
+    assert ("status_field: no field 'status'",) == faults_of(fields=frozenset({"id"}))
+    assert door(fields=frozenset({"state"}), status_field="state").fields == {"state"}
+
+
+def test_a_deadline_leaves_time_to_run():
+    """
+    A run is given some time, and the longest is not less than that.
+    """
+    assert ("deadline: 0 seconds are no time to run in",) == faults_of(
+        deadline=Deadline("due_at", 0, 600)
+    )
+    assert (
+        "deadline: -5 seconds are no time to run in",
+        "deadline: the longest, -6 s, is less than -5 s",
+    ) == faults_of(deadline=Deadline("due_at", -5, -6))
+    assert door(deadline=Deadline("due_at", 1, 1)).deadline == Deadline("due_at", 1, 1)
+
+
+def test_a_deviation_is_about_what_there_is():
+    """
+    A deviation has a code of the right shape, and names a field and statuses that exist.
+    """
+    wrong = (
+        Deviation("RS2", "status", frozenset({"opened"})),
+        Deviation("RS202", "shut_at", frozenset({"ajar", "opened"})),
+        Deviation("xRS202\n", "status", "opened"),
+    )
+
+    assert (
+        "deviation RS2 of 'status': a rule's code is RS and three digits",
+        "deviation RS202 of 'shut_at': no field 'shut_at'",
+        "deviation RS202 of 'shut_at': no status 'ajar'",
+        "deviation xRS202\n of 'status': a rule's code is RS and three digits",
+        "deviation xRS202\n of 'status': statuses: names are expected, such as ('opened',), "
+        "and not the text 'opened'",
+    ) == faults_of(deviations=wrong, fields=frozenset({"status"}))
+
+
+def test_a_deviation_goes_with_its_statuses():
+    """
+    Without a status, what was known of it is gone, and what is known of others stays.
+    """
+    of_both = Deviation("RS202", "shut_at", frozenset({"broken", "walled"}))
+    of_one = Deviation("RS205", "shut_at", frozenset({"walled"}))
+    of_any = Deviation("RS206", "shut_at")
+    narrowed = door(deviations=(of_both, of_one, of_any)).without(statuses=["walled"])
+
+    assert narrowed.deviations == (
+        Deviation("RS202", "shut_at", frozenset({"broken"})),
+        of_any,
+    )
+
+
+@pytest.mark.parametrize("what", ["stamps", "requires", "accepts", "clears"])
+def test_a_text_is_not_taken_for_the_names_of_its_letters(what):
+    """
+    One text where names are expected is one fault, and not one for every letter.
+    """
+    expected = "names are expected, such as ('at',), and not the text 'at'"
+
+    assert (f"entry for 'opened': {what}: {expected}",) == faults_of(
+        entries=(Entry("opened", **{what: "at"}),), fields=frozenset({"status"})
+    )
+    assert (f"fields: {expected}", f"creation: {expected}", f"identity: {expected}") == faults_of(
+        fields="at", created="at", identity="at"
+    )
+
+
+@pytest.mark.parametrize(
+    ("terminal", "shape"), [({"broken"}, "set"), (["broken"], "list"), ("broken", "str")]
+)
+def test_ends_without_a_meaning_are_refused(terminal, shape):
+    """
+    Statuses alone do not say what the ends mean, wherever they are given.
+    """
+    expected = f"terminal says what each end means, {{'completed': 'success'}}, and is no {shape}"
+
+    assert (expected,) == faults_of(terminal=terminal)
+    with pytest.raises(LifecycleError, match="is no "):
+        door().with_transitions(terminal=terminal)
+
+
+def test_faults_name_members_by_their_values():
+    """
+    Statuses that are members of an Enum are named as they are on the wire.
+    """
+    queued, failed, completed = RunStatus.QUEUED, RunStatus.FAILED, RunStatus.COMPLETED
+    with pytest.raises(LifecycleError) as refused:
+        Lifecycle(
+            "wrong",
+            (Transition("go", failed, completed),),
+            queued,
+            {failed: "failure", completed: "fine"},
+            entries=(Entry(RunStatus.EXPIRED),),
+            deviations=(Deviation("RS202", "at", frozenset({RunStatus.EXPIRED})),),
+        )
+
+    assert (
+        "failed -go-> completed: leads out of the terminal status 'failed'",
+        "terminal status 'completed': outcome 'fine' is none of success, failure, error, "
+        "timeout, cancelled, incomplete",
+        "status 'queued' is a trap: no terminal status is reachable from it",
+        "status 'failed' is unreachable from 'queued'",
+        "status 'completed' is unreachable from 'queued'",
+        "entry for 'expired': no such status",
+        "deviation RS202 of 'at': no status 'expired'",
+    ) == refused.value.faults
+    with pytest.raises(LifecycleError) as refused:
+        door().without(statuses=[queued], rows=[("start", queued)])
+
+    assert (
+        "cannot leave out: no status 'queued'",
+        "cannot leave out: no row ('start', 'queued')",
+    ) == refused.value.faults
 
 
 def test_a_table_without_an_end_is_refused():

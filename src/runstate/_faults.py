@@ -2,15 +2,19 @@
 The check that a lifecycle passes before it exists.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from ._rows import EVIDENCE, OUTCOMES, Deadline, Entry, Outcome, Transition
+from ._rows import EVIDENCE, OUTCOMES, Deadline, Deviation, Entry, Outcome, Transition
 
 __all__ = ["Table", "faults"]
 
 MOST_STATUSES: Final = 255
 LONGEST_NAME: Final = 100
+
+# Which codes there are is known on a higher floor.
+_CODE: Final = re.compile(r"RS[0-9]{3}")
 
 
 class Table(Protocol):
@@ -37,6 +41,10 @@ class Table(Protocol):
     @property
     def fields(self) -> frozenset[str] | None: ...
     @property
+    def deviations(self) -> tuple[Deviation, ...]: ...
+    @property
+    def status_field(self) -> str: ...
+    @property
     def statuses(self) -> tuple[str, ...]: ...
     @property
     def known(self) -> frozenset[str]: ...
@@ -51,6 +59,11 @@ def faults(table: Table) -> Iterator[str]:
     """
     Yield a sentence for each way in which *table* contradicts itself, in its own order.
     """
+    if not isinstance(table.terminal, Mapping):
+        # Nothing else can be asked of a table that does not say how it ends.
+        shape = type(table.terminal).__name__
+        yield f"terminal says what each end means, {{'completed': 'success'}}, and is no {shape}"
+        return
     yield from _faulty_names(table)
     if len(table.statuses) > MOST_STATUSES:
         # What follows takes the square of their number, and a file may hold many.
@@ -59,6 +72,9 @@ def faults(table: Table) -> Iterator[str]:
     yield from _faulty_rows(table)
     yield from _faulty_statuses(table)
     yield from _faulty_entries(table)
+    yield from _faulty_fields(table)
+    yield from _faulty_deadline(table)
+    yield from _faulty_deviations(table)
 
 
 def _faulty_names(table: Table) -> Iterator[str]:
@@ -66,7 +82,7 @@ def _faulty_names(table: Table) -> Iterator[str]:
     for kind, values in names.items():
         for value in values:
             if not (value.isprintable() and 0 < len(value) <= LONGEST_NAME):
-                yield f"{kind} {value!r} is not a name of 1 to {LONGEST_NAME} visible characters"
+                yield f"{kind} {_wire(value)} is not a name of 1 to {LONGEST_NAME} visible characters"
 
 
 def _faulty_rows(table: Table) -> Iterator[str]:
@@ -75,7 +91,7 @@ def _faulty_rows(table: Table) -> Iterator[str]:
         if row.evidence not in EVIDENCE:
             yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
         if row.source in table.terminal:
-            yield f"{row}: leads out of the terminal status {row.source!r}"
+            yield f"{row}: leads out of the terminal status {_wire(row.source)}"
         other = first.setdefault((row.trigger, row.source), row)
         if other is not row:
             twice = "is there twice" if other.target == row.target else f"clashes with {other}"
@@ -87,33 +103,109 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
         yield "no status is terminal"
     for status, outcome in table.terminal.items():
         if outcome not in OUTCOMES:
-            yield f"terminal status {status!r}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}"
+            where = f"terminal status {_wire(status)}"
+            yield f"{where}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}"
     for status in table.statuses:
         if status != table.initial and status not in table.reachable(table.initial):
-            yield f"status {status!r} is unreachable from {table.initial!r}"
+            yield f"status {_wire(status)} is unreachable from {_wire(table.initial)}"
         if status not in table.terminal and not table.reachable(status) & table.terminal.keys():
-            yield f"status {status!r} is a trap: no terminal status is reachable from it"
+            yield f"status {_wire(status)} is a trap: no terminal status is reachable from it"
 
 
 def _faulty_entries(table: Table) -> Iterator[str]:
     told: set[str] = set()
     for entry in table.entries:
+        where = f"entry for {_wire(entry.status)}"
         if entry.status not in table.known:
-            yield f"entry for {entry.status!r}: no such status"
+            yield f"{where}: no such status"
         if entry.status in told:
-            yield f"entry for {entry.status!r} is there twice"
+            yield f"{where} is there twice"
         told.add(entry.status)
-        every = (*entry.stamps, *entry.requires, *entry.accepts, *entry.clears)
+        every: list[str] = []
+        for what in ("stamps", "requires", "accepts", "clears"):
+            value = getattr(entry, what)
+            yield from _no_names(f"{where}: {what}", value)
+            every += _names(value)
         for name in dict.fromkeys(f for f in every if every.count(f) > 1):
-            yield f"entry for {entry.status!r}: field {name!r} is named twice"
-        yield from _unknown_fields(table, f"entry for {entry.status!r}", every)
-    yield from _unknown_fields(table, "creation", table.created)
-    yield from _unknown_fields(table, "identity", table.identity)
-    if table.deadline:
-        yield from _unknown_fields(table, "deadline", [table.deadline.field])
+            yield f"{where}: field {name!r} is named twice"
+        yield from _unknown_fields(table, where, every)
+        yield from _settled_fields(table, where, every)
+
+
+def _settled_fields(table: Table, where: str, names: Iterable[str]) -> Iterator[str]:
+    """
+    Yield which of the *names* that an entry touches are not an entry's to touch.
+    """
+    settled = {
+        **dict.fromkeys(_names(table.created), "is set once, at the creation"),
+        **dict.fromkeys(_names(table.identity), "never changes: it is in the identity"),
+        table.status_field: "holds the status",
+    }
+    for name in dict.fromkeys(names):
+        if name in settled:
+            yield f"{where}: field {name!r} {settled[name]}"
+
+
+def _faulty_fields(table: Table) -> Iterator[str]:
+    yield from _no_names("fields", table.fields)
+    for where, names in (("creation", table.created), ("identity", table.identity)):
+        yield from _no_names(where, names)
+        yield from _unknown_fields(table, where, _names(names))
+        if table.status_field in _names(names):
+            yield f"{where}: field {table.status_field!r} holds the status"
+    yield from _unknown_fields(table, "status_field", [table.status_field])
+
+
+def _faulty_deadline(table: Table) -> Iterator[str]:
+    deadline = table.deadline
+    if deadline is None:
+        return
+    yield from _unknown_fields(table, "deadline", [deadline.field])
+    if deadline.field == table.status_field:
+        yield f"deadline: field {deadline.field!r} holds the status"
+    if deadline.seconds <= 0:
+        yield f"deadline: {deadline.seconds} seconds are no time to run in"
+    if deadline.longest < deadline.seconds:
+        yield f"deadline: the longest, {deadline.longest} s, is less than {deadline.seconds} s"
+
+
+def _faulty_deviations(table: Table) -> Iterator[str]:
+    for deviation in table.deviations:
+        where = f"deviation {deviation.code} of {deviation.field!r}"
+        if not _CODE.fullmatch(deviation.code):
+            yield f"{where}: a rule's code is RS and three digits"
+        yield from _unknown_fields(table, where, [deviation.field])
+        yield from _no_names(f"{where}: statuses", deviation.statuses)
+        for status in sorted(_names(deviation.statuses)):
+            if status not in table.known:
+                yield f"{where}: no status {_wire(status)}"
 
 
 def _unknown_fields(table: Table, where: str, names: Iterable[str]) -> Iterator[str]:
+    if table.fields is None or isinstance(table.fields, str):
+        return
     for name in names:
-        if table.fields is not None and name not in table.fields:
+        if name not in table.fields:
             yield f"{where}: no field {name!r}"
+
+
+def _no_names(where: str, value: Any) -> Iterator[str]:
+    """
+    Yield that *value* is one text where several names are expected, if that is what it is.
+    """
+    if isinstance(value, str):
+        yield f"{where}: names are expected, such as ({value!r},), and not the text {value!r}"
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """
+    Return the names in *value*; a text in their place has none, rather than its letters.
+    """
+    return () if value is None or isinstance(value, str) else tuple(value)
+
+
+def _wire(name: str) -> str:
+    """
+    Return *name* quoted as it is on the wire, where it may be a member of an Enum.
+    """
+    return repr(str(name))

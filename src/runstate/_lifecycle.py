@@ -17,6 +17,7 @@ between them can be told from having seen both.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -86,12 +87,14 @@ class Lifecycle:
         Raises:
             LifecycleError: A name is unusable, a status is unreachable from the
                 initial one or cannot reach a terminal one, a trigger has two targets
-                from one status, a row leads out of a terminal status, or an entry
-                names an unknown status or field. All faults in one error.
+                from one status, a row leads out of a terminal status, an entry, the
+                deadline or a deviation names an unknown status or field, or an entry
+                touches a field that is not its own. All faults in one error.
         """
         set_ = object.__setattr__
         set_(self, "transitions", tuple(self.transitions))
-        set_(self, "terminal", MappingProxyType(dict(self.terminal)))
+        if isinstance(self.terminal, Mapping):
+            set_(self, "terminal", MappingProxyType(dict(self.terminal)))
         set_(self, "entries", tuple(self.entries))
         found = tuple(faults(self))
         if found:
@@ -332,13 +335,15 @@ class Lifecycle:
         Raises:
             LifecycleError: What results is no lifecycle.
         """
+        if isinstance(terminal, Mapping):
+            terminal = {**self.terminal, **terminal}
         merged = {entry.status: entry for entry in (*self.entries, *entries)}
 
         return replace(
             self,
             name=name or self.name,
             transitions=(*self.transitions, *transitions),
-            terminal={**self.terminal, **(terminal or {})},
+            terminal=self.terminal if terminal is None else terminal,
             entries=tuple(merged.values()),
         )
 
@@ -359,9 +364,12 @@ class Lifecycle:
         """
         gone, unfired, unrowed = set(statuses), set(triggers), set(rows)
         unknown = [
-            *(f"no status {status!r}" for status in sorted(gone - set(self.statuses))),
-            *(f"no trigger {trigger!r}" for trigger in sorted(unfired - set(self.triggers))),
-            *(f"no row {row!r}" for row in sorted(unrowed - self._by_trigger.keys())),
+            *(f"no status {str(status)!r}" for status in sorted(gone - set(self.statuses))),
+            *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - set(self.triggers))),
+            *(
+                f"no row {tuple(map(str, row))!r}"
+                for row in sorted(unrowed - self._by_trigger.keys())
+            ),
         ]
         if unknown:
             raise LifecycleError(self.name, [f"cannot leave out: {what}" for what in unknown])
@@ -437,6 +445,7 @@ class Lifecycle:
             transitions=tuple(kept),
             terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
             entries=tuple(entry for entry in self.entries if entry.status not in gone),
+            deviations=tuple(_left(self.deviations, gone)),
         )
 
     @cached_property
@@ -491,6 +500,17 @@ class Lifecycle:
 
 def _rebuild(values: dict[str, Any]) -> Lifecycle:
     return Lifecycle(**values)
+
+
+def _left(deviations: Iterable[Deviation], gone: AbstractSet[str]) -> Iterator[Deviation]:
+    """
+    Yield what is left of *deviations* where the statuses *gone* do not exist.
+    """
+    for deviation in deviations:
+        if deviation.statuses is None or deviation.statuses.isdisjoint(gone):
+            yield deviation
+        elif deviation.statuses - gone:
+            yield replace(deviation, statuses=deviation.statuses - gone)
 
 
 def _grouped(

@@ -90,7 +90,9 @@ class Monitor:
             raise ValueError(f"observed is complete, polled or unordered, not {observed!r}")
         for status in limits or {}:
             if status not in lifecycle.statuses:
-                raise ValueError(f"limit for {status!r}, which is no status of {lifecycle.name}")
+                raise ValueError(
+                    f"limit for {str(status)!r}, which is no status of {lifecycle.name}"
+                )
         self.lifecycle = lifecycle
         self.observed = observed
         self.observations = 0
