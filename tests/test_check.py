@@ -2,6 +2,8 @@
 Histories against the table: every rule, every observation model, and an oracle.
 """
 
+from collections import ChainMap
+from fractions import Fraction
 from itertools import pairwise, product
 
 import pytest
@@ -246,6 +248,39 @@ def test_the_short_way_is_not_taken_where_more_is_asked(monkeypatch):
     for more in ({"finished": True}, {"limits": {"queued": 1}}, {"now": float(BORN)}):
         assert (1, 1) == check(["queued"], **more)[1:3]
     assert (1, 1) == check(("queued",))[1:3]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "expected"),
+    [
+        ("at", "noon", "Observation.at must be Unix seconds, not str"),
+        ("fields", ["id"], "Observation.fields must be a mapping, not list"),
+        ("source", 3, "Observation.source must be a status, not int"),
+        ("seq", "2", "Observation.seq must be a whole number, not str"),
+        ("seq", 2.0, "Observation.seq must be a whole number, not float"),
+        ("trigger", b"start", "Observation.trigger must be a name, not bytes"),
+    ],
+)
+def test_a_part_of_the_wrong_type_is_misuse(part, value, expected):
+    """
+    An observation of wrong parts is refused at the door, by name and type, and not counted.
+    """
+    monitor = Monitor()
+    with pytest.raises(TypeError) as refused:
+        monitor.observe(Observation("queued", **{part: value}))
+
+    assert expected == str(refused.value)
+    assert (0, 0) == (monitor.observations, monitor.runs)
+
+
+def test_what_behaves_like_a_part_is_one():
+    """
+    No fields are none, and numbers and mappings of any kind are what they are.
+    """
+    assert check([Observation("queued", fields=None)]) == check([Observation("queued")])
+    snapshot = Observation("queued", at=Fraction(BORN), fields=ChainMap({"id": "r"}), seq=True)
+
+    assert () == check([snapshot]).findings
 
 
 def test_what_is_neither_status_nor_snapshot_is_misuse():

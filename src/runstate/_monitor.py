@@ -7,11 +7,13 @@ every change has seen a fault. Nothing here raises for bad data.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any, Final
 
 from pydantic import BaseModel
 
-from ._history import CREATE, Finding, Observation, ObservationModel, Severity
+from ._history import CREATE, NOTHING, Finding, Observation, ObservationModel, Severity
 from ._lifecycle import Lifecycle
 from ._rules import RULES
 from ._run import RUN
@@ -25,6 +27,16 @@ Seen = str | Mapping[str, Any] | BaseModel | Observation
 
 _MOST_AHEAD = 1_000
 """Numbered moves of one run that are held back until the one before them arrives."""
+
+_PLAIN_FIELDS: Final = frozenset({dict, MappingProxyType})
+_KINDS: Final[Mapping[str, tuple[type, str]]] = {
+    "at": (Real, "Unix seconds"),
+    "fields": (Mapping, "a mapping"),
+    "source": (str, "a status"),
+    "seq": (Integral, "a whole number"),
+    "trigger": (str, "a name"),
+}
+"""What the parts of an observation must be, where they are not None."""
 
 
 class _Run:
@@ -127,10 +139,11 @@ class Monitor:
         arrives, or until :meth:`finish`.
 
         Raises:
-            TypeError: *seen* is neither a status, a snapshot nor an Observation.
+            TypeError: *seen* is neither a status, a snapshot nor an Observation, or an
+                Observation's part is of the wrong type.
         """
+        observation = _sound(seen) if isinstance(seen, Observation) else _observation(seen)
         self.observations += 1
-        observation = seen if isinstance(seen, Observation) else _observation(seen)
         if observation.file is None and observation.line is None:
             observation = observation._replace(line=self.observations)
         status: Any = observation.status
@@ -455,6 +468,35 @@ class Monitor:
             hint = f"no legal path leads from {source} to {target}"
 
         return _finding(code, observation, message, source=source, target=target, hint=hint)
+
+
+def _sound(seen: Observation) -> Observation:
+    """
+    Return *seen*, whose parts are of the types that they are said to be; no fields are none.
+
+    Raises:
+        TypeError: One is not. Its status is judged like that of any other record.
+    """
+    parts: tuple[Any, ...] = seen
+    _, _, at, fields, source, seq, _, _, trigger = parts
+    # What nearly all are, told apart without asking an abstract class.
+    if not (
+        type(fields) in _PLAIN_FIELDS
+        and (seq is None or type(seq) is int)
+        and (at is None or type(at) is float or type(at) is int)
+        and (source is None or isinstance(source, str))
+        and (trigger is None or isinstance(trigger, str))
+    ):
+        _refuse_misfits(seen)
+
+    return seen if fields is not None else seen._replace(fields=NOTHING)
+
+
+def _refuse_misfits(seen: Observation) -> None:
+    for name, (kind, said) in _KINDS.items():
+        value = getattr(seen, name)
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"Observation.{name} must be {said}, not {type(value).__name__}")
 
 
 def _observation(seen: Any) -> Observation:
