@@ -525,6 +525,34 @@ def test_everything_about_a_row_is_in_its_title() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(0, "observed 0 times"), (1, "observed once"), (2, "observed 2 times")],
+)
+def test_once_is_not_one_times(count: int, expected: str) -> None:
+    """
+    A title says in words how often a move was observed.
+    """
+    counts = {("queued", "in_progress"): count, ("in_progress", "completed"): 5}
+    (title,) = [
+        group[0].text.split("\n")[1]
+        for group in groups(drawn("svg", Overlay(counts=counts)), "arrow")
+        if group[0].text.startswith("start: queued")
+    ]
+
+    assert expected == title
+
+
+def test_one_move_left_out_is_one() -> None:
+    """
+    The legend counts what is not drawn, and one in the singular.
+    """
+    counts = {(f"lost_{n:03}", "queued"): 1 for n in range(MOST_UNKNOWN + 1)}
+    legend = groups(drawn("svg", Overlay(counts=counts)), "legend")
+
+    assert ["and 1 more illegal move, not drawn"] == texts(legend[-1])
+
+
 # -- hostile text --------------------------------------------------------------------
 
 EVIL = (

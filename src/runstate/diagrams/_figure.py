@@ -173,7 +173,7 @@ class Figure:
         Return what can be told about *arrow*, a line a row, harmless to show.
         """
         source, target = self.boxes[arrow.source].name, self.boxes[arrow.target].name
-        seen = "" if arrow.count is None else f"observed {arrow.count:,} times"
+        seen = "" if arrow.count is None else _how_often(arrow.count)
         if not arrow.rows:
             word = "moves between were not seen" if arrow.role == "gap" else "illegal"
             return ", ".join(filter(None, (f"{source} -> {target}: {word}", seen)))
@@ -184,6 +184,10 @@ class Figure:
         ]
 
         return "\n".join(filter(None, (*lines, seen)))
+
+
+def _how_often(count: int) -> str:
+    return "observed once" if count == 1 else f"observed {count:,} times"
 
 
 def make_figure(lifecycle: Lifecycle, overlay: Overlay) -> Figure:

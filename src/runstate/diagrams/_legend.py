@@ -42,7 +42,8 @@ def legend_texts(figure: Figure) -> tuple[tuple[str, str], ...]:
     """
     used = [(sample, text) for sample, text, is_used in _MEANINGS if is_used(figure)]
     if figure.left_out:
-        used.append(("", f"and {figure.left_out:,} more illegal moves, not drawn"))
+        moves = "move" if figure.left_out == 1 else "moves"
+        used.append(("", f"and {figure.left_out:,} more illegal {moves}, not drawn"))
 
     return tuple(used)
 
