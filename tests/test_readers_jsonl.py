@@ -279,7 +279,7 @@ def test_unknown_format():
         ("a.txt", b"retry: 5", "sse"),
         ("a.txt", b": hello", "sse"),
         ("a.txt", b"id,status\n1,2", "csv"),
-        ("a.txt", b"\x00\xff", "csv"),
+        ("a.txt", b"\n\xff,\x00", "csv"),
     ],
 )
 def test_format_is_found(monkeypatch, name, data, expected):
@@ -293,3 +293,66 @@ def test_format_is_found(monkeypatch, name, data, expected):
     bitwise = list(read(BytesIO(data), name=name))
 
     assert [expected, *data.split(b"\n")] == whole == bitwise
+
+
+PROSE = (
+    "neither JSON, JSON lines, server-sent events nor CSV with a header; "
+    "runstate's own log is read as JSON lines (structlog's JSONRenderer)"
+)
+CONSOLE = (
+    b"2025-01-01 09:00:00 [info     ] run.transition   reason='a, b' run_id=run_1 seq=1\n",
+    b"\x1b[2m2025-01-01\x1b[0m [\x1b[32m\x1b[1minfo\x1b[0m] \x1b[1mhello, world\x1b[0m\n",
+    b"09:00:00,123 - root - INFO - hello\n",
+    b"timestamp=1 event=run.transition, run_id=run_1\n",
+    b"INFO:     Started server process [1], waiting\n",
+    b"Listening on port 80\n",
+    b"\x89PNG\r\n\x1a\n",
+    b"status\nqueued\n",
+)
+
+
+@pytest.mark.parametrize("data", CONSOLE)
+@pytest.mark.parametrize("portion", [1, 1 << 16])
+def test_prose_is_taken_for_no_format(monkeypatch, data, portion):
+    """
+    What is in no format is told once, with the formats that there are, and not taken for CSV.
+    """
+    monkeypatch.setattr(_source, "PORTION", portion)
+    expected = [Finding("RS901", "error", PROSE, file="a.txt", line=2)]
+
+    assert expected == list(read(BytesIO(b"\n" + data * 3), name="a.txt"))
+
+
+def test_what_follows_a_banner_is_read():
+    """
+    From the first object on, the lines after a banner are JSON lines like all others.
+    """
+    data = b"Listening on port 80\n\nand 81\n " + GOOD + b"\nbye\n" + GOOD
+    told = [(r.line, getattr(r, "message", "seen")) for r in read(BytesIO(data))]
+
+    assert told == [
+        (1, PROSE),
+        (4, "seen"),
+        (5, "not JSON: a value is missing or misspelt (column 1)"),
+        (6, "seen"),
+    ]
+
+
+def test_own_log_in_words_is_told_how_to_be_written():
+    """
+    A move in a line for people says which lines are read; a broken line says what is broken.
+    """
+    data = CONSOLE[0] + b'{"event": "run.transition"\n'
+    hint = PROSE.partition("; ")[2]
+
+    assert [finding.message for finding in read(BytesIO(data), name="a.log")] == [
+        f"not JSON: something follows the value (column 5); {hint}",
+        "not JSON: it ends in the middle (column 26)",
+    ]
+
+
+def test_nothing_is_no_fault():
+    """
+    An input of blanks holds nothing, whatever its format would be.
+    """
+    assert [] == [*read(BytesIO(b"")), *read(BytesIO(b" \n\n"))]

@@ -12,11 +12,11 @@ from pydantic_core import from_json
 from .._lifecycle import Lifecycle
 from .._run import RUN
 from . import _source
-from ._record import Columns, Interpreter, Read
+from ._record import MOVE_EVENT, Columns, Interpreter, Read
 from ._source import Source
 from .csv import read_csv
 from .json import read_json
-from .jsonl import read_jsonl
+from .jsonl import read_after_prose, read_jsonl
 from .sse import read_sse
 
 __all__ = ["FORMATS", "read"]
@@ -41,6 +41,8 @@ _BY_SUFFIX: Final = MappingProxyType(
 )
 _SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_BEGINNING: Final = max(map(len, _SSE_BEGINNINGS))
+_PROSE_MARKS: Final = (b"\x1b", b"=", b": ", MOVE_EVENT.encode())
+"""What a line of a log for people has, and no header of a table."""
 
 
 def read(
@@ -62,7 +64,8 @@ def read(
     Args:
         stream: Bytes, open for reading; never sought, and not closed.
         format: One of :data:`FORMATS`, or ``auto``: by the suffix of *name*, else by
-            how the bytes begin.
+            how the bytes begin. What begins like none of them is a finding, and read
+            as JSON lines from its first object on.
         name: What observations and findings call the input.
         columns: Where records keep what is needed, if not under the usual keys.
         lifecycle: Whose field names and ``object`` the records use. Statuses that it
@@ -88,12 +91,13 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
     if chosen == "auto":
         chosen = _BY_SUFFIX.get(PurePath(name).suffix.lower()) or _sniffed(source)
 
-    yield from _READERS[chosen](source, interpreter)
+    reader = _READERS[chosen] if chosen else read_after_prose
+    yield from reader(source, interpreter)
 
 
 def _sniffed(source: Source) -> str:
     """
-    Return the format that *source* begins like, without taking anything from it.
+    Return the format that *source* begins like, without taking anything from it; empty if none.
     """
     start = _visible(source, 0)
     head = bytes(source.held[start : start + _LONGEST_BEGINNING])
@@ -102,7 +106,24 @@ def _sniffed(source: Source) -> str:
     if head.startswith(b"{"):
         return _sniffed_object(source, start)
 
-    return "sse" if head.startswith(_SSE_BEGINNINGS) else "csv"
+    if head.startswith(_SSE_BEGINNINGS):
+        return "sse"
+
+    return "csv" if _is_header(source, start) else ""
+
+
+def _is_header(source: Source, start: int) -> bool:
+    """
+    Return whether the line at *start* may be the header of a table.
+
+    A run takes two columns at least, and no column is called like the rest of a time
+    that a log line begins with.
+    """
+    line = bytes(source.held[start : _line_end(source, start)])
+    if b"," not in line or any(mark in line for mark in _PROSE_MARKS):
+        return False
+
+    return not any(cell[:1].isdigit() for cell in line.split(b","))
 
 
 def _sniffed_object(source: Source, start: int) -> str:
@@ -111,20 +132,33 @@ def _sniffed_object(source: Source, start: int) -> str:
 
     A first line that breaks off is a broken line where another object follows it.
     """
-    end = source.held.find(b"\n", start)
-    while end < 0 and len(source.held) < _source.LARGEST_RECORD:
-        before = len(source.held)
-        if not source.look_further():
-            return "jsonl"
-        end = source.held.find(b"\n", before)
+    end = _line_end(source, start)
+    if end is None:
+        return "jsonl"
     try:
-        from_json(bytes(source.held[start : end if end >= 0 else None]), allow_inf_nan=False)
+        from_json(bytes(source.held[start:end]), allow_inf_nan=False)
     except ValueError as error:
-        if end >= 0 and str(error).startswith("EOF"):
+        if str(error).startswith("EOF"):
             following = _visible(source, end)
             return "jsonl" if source.held[following : following + 1] == b"{" else "json"
 
     return "jsonl"
+
+
+def _line_end(source: Source, start: int) -> int | None:
+    """
+    Return where in what *source* holds the line at *start* ends; None if it does not, so far.
+
+    Has as much of it held as a record may be long.
+    """
+    end = source.held.find(b"\n", start)
+    while end < 0 and len(source.held) < _source.LARGEST_RECORD:
+        before = len(source.held)
+        if not source.look_further():
+            break
+        end = source.held.find(b"\n", before)
+
+    return end if end >= 0 else None
 
 
 def _visible(source: Source, start: int) -> int:

@@ -5,29 +5,60 @@ A line is what ends in a line feed, so that the number in a finding is the one a
 editor shows. Blank lines are nothing; an array is so many records of one line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from . import _source
 from ._parse import parse
-from ._record import Interpreter, Read
+from ._record import MOVE_EVENT, Interpreter, Read
 from ._source import Source
 from ._values import BadRecordError, too_large
 
-__all__ = ["read_jsonl"]
+__all__ = ["read_after_prose", "read_jsonl"]
+
+_HINT: Final = "runstate's own log is read as JSON lines (structlog's JSONRenderer)"
+_PROSE: Final = f"neither JSON, JSON lines, server-sent events nor CSV with a header; {_HINT}"
+_OWN: Final = MOVE_EVENT.encode()
+
+_Line = tuple[int, bytes | None]
+"""The number of a line, and the line; None where it is too large."""
 
 
 def read_jsonl(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     """
     Yield what each line of *source* says.
     """
+    return _read(enumerate(source.lines(), 1), interpreter)
+
+
+def read_after_prose(source: Source, interpreter: Interpreter) -> Iterator[Read]:
+    """
+    Yield that *source* begins in no format, and what it says from the first JSON object on.
+
+    A server has often said something else before its log begins.
+    """
+    lines = enumerate(source.lines(), 1)
+    told = False
+    for number, line in lines:
+        if line is not None and line.lstrip().startswith(b"{"):
+            yield from _read([(number, line)], interpreter)
+            break
+        if not told and (line is None or line.strip()):
+            told = True
+            yield interpreter.finding("RS901", _PROSE, number)
+    yield from _read(lines, interpreter)
+
+
+def _read(lines: Iterable[_Line], interpreter: Interpreter) -> Iterator[Read]:
     observe = interpreter.observe
-    for number, line in enumerate(source.lines(), 1):
+    for number, line in lines:
         if line is None:
             yield interpreter.refusal(too_large("line", _source.LARGEST_RECORD), number)
         elif line and not line.isspace():
             try:
                 value = parse(line)
             except BadRecordError as bad:
-                yield interpreter.refusal(bad, number)
+                own = f"; {_HINT}" if _OWN in line and not line.lstrip().startswith(b"{") else ""
+                yield interpreter.finding(bad.code, bad.reason + own, number)
             else:
                 yield from observe(value, number)
