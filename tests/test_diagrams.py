@@ -525,6 +525,67 @@ def test_everything_about_a_row_is_in_its_title() -> None:
     )
 
 
+def test_a_path_over_counts() -> None:
+    """
+    With both given, the path is marked, what was counted elsewhere stays, and the rest is pale.
+    """
+    counts = {("queued", "in_progress"): 9, ("in_progress", "completed"): 4, GAP: 2}
+    overlay = Overlay(current="failed", path=("queued", "in_progress", "failed"), counts=counts)
+    figure = make_figure(RUN, overlay)
+    names = [box.status for box in figure.boxes]
+    arrows = {
+        (names[arrow.source], names[arrow.target]): (arrow.role, arrow.count, arrow.badge)
+        for arrow in figure.arrows
+        if arrow.role != "faint"
+    }
+    legend = [texts(group)[0] for group in groups(drawn("svg", overlay), "legend")]
+
+    assert arrows == {
+        ("queued", "in_progress"): ("path", 9, "1"),
+        ("in_progress", "failed"): ("path", 0, "2"),
+        ("in_progress", "completed"): ("plain", 4, ""),
+        GAP: ("illegal", 2, ""),
+    }
+    assert {box.status: box.role for box in figure.boxes if box.role != "faint"} == {
+        "queued": "path",
+        "in_progress": "path",
+        "failed": "path",
+        "completed": "plain",
+        "requires_action": "plain",
+    }
+    assert all(arrow.count == 0 for arrow in figure.arrows if arrow.role == "faint")
+    assert "not observed" in legend
+    assert "path of the run, moves numbered" in legend
+
+
+GAP = ("requires_action", "completed")
+
+
+def test_a_status_that_was_seen_is_not_pale() -> None:
+    """
+    A status is drawn as seen though no move of it was, and an unknown one is drawn at all.
+    """
+    figure = make_figure(RUN, Overlay(seen=frozenset({"queued", "weird"})))
+
+    assert {box.status: box.role for box in figure.boxes if box.role != "faint"} == {
+        "queued": "plain",
+        "weird": "illegal",
+    }
+    assert {("faint", 0)} == {(arrow.role, arrow.count) for arrow in figure.arrows}
+    assert "| observed |" in drawn("markdown", Overlay(seen=frozenset({"queued"})))
+
+
+def test_the_status_of_a_move_that_was_counted_is_seen() -> None:
+    """
+    Counts say which statuses were seen; a count of none does not.
+    """
+    overlay = Overlay(counts={("a", "b"): 1, ("b", "c"): 0}, seen=frozenset({"d"}))
+
+    assert {"a", "b", "d"} == overlay.seen
+    assert overlay.counted
+    assert not Overlay(current="queued", path=("queued",)).counted
+
+
 @pytest.mark.parametrize(
     ("count", "expected"),
     [(0, "observed 0 times"), (1, "observed once"), (2, "observed 2 times")],

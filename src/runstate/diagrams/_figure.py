@@ -23,7 +23,7 @@ Role = Literal["plain", "path", "faint", "gap", "illegal"]
 """
 How an arrow or a box is drawn.
 
-``path``: one run went there. ``faint``: an overlay was given, and this is not in it.
+``path``: one run went there. ``faint``: it was not observed, neither on a path nor in counts.
 ``gap``: two statuses that one run had in succession with moves between them that
 nobody saw. ``illegal``: observed, and not in the table.
 """
@@ -50,6 +50,8 @@ class Overlay:
     """The statuses of one run, in order; where some were missed, the gap is drawn."""
     counts: Mapping[Pair, int] = field(default_factory=dict)
     """How often each move was observed, by its source and target; any pair may be in it."""
+    seen: frozenset[str] = frozenset()
+    """The statuses that were observed; those of the moves counted are always in it."""
 
     def __post_init__(self) -> None:
         """
@@ -66,6 +68,13 @@ class Overlay:
             if count < 0:
                 move = printable(f"{source} -> {target}")
                 raise ValueError(f"count of {move} must not be negative, is {count}")
+        moved = {status for pair, count in self.counts.items() if count for status in pair}
+        set_(self, "seen", frozenset({*map(str, self.seen), *moved}))
+
+    @property
+    def counted(self) -> bool:
+        """Whether it says of many runs what was observed, and so of the rest that it was not."""
+        return bool(self.counts or self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +255,7 @@ def _unknown(lifecycle: Lifecycle, overlay: Overlay, extra: Iterable[Pair]) -> t
         yield from overlay.path
         for pair in extra:
             yield from pair
+        yield from sorted(overlay.seen)
 
     known = set(lifecycle.statuses)
 
@@ -261,14 +271,14 @@ def _arrow(
     most: int,
 ) -> Arrow:
     rows = lifecycle.rows(*pair)
-    count = overlay.counts.get(pair, 0) if overlay.counts else None
+    count = overlay.counts.get(pair, 0) if overlay.counted else None
     role: Role = "plain"
     if not rows:
         missed = not count and pair[1] in lifecycle.reachable(pair[0])
         role = "gap" if missed else "illegal"
-    elif overlay.path:
-        role = "path" if pair in steps else "faint"
-    elif overlay.counts and not count:
+    elif pair in steps:
+        role = "path"
+    elif (overlay.path or overlay.counted) and not count:
         role = "faint"
 
     return Arrow(
@@ -286,9 +296,9 @@ def _box(lifecycle: Lifecycle, overlay: Overlay, status: str) -> Box:
     role: Role = "plain"
     if not known:
         role = "illegal"
-    elif overlay.path:
-        role = "path" if status in overlay.path else "faint"
-    elif overlay.counts and not any(status in pair for pair, n in overlay.counts.items() if n):
+    elif status in overlay.path:
+        role = "path"
+    elif (overlay.path or overlay.counted) and status not in overlay.seen:
         role = "faint"
 
     return Box(

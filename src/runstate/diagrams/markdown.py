@@ -34,7 +34,7 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     yield ""
     heads = ("trigger", "from", "to", "evidence", "source")
     yield from _table(
-        (*heads, "observed") if overlay.counts else heads,
+        (*heads, "observed") if overlay.counted else heads,
         (_cells(row, overlay) for row in lifecycle),
     )
     yield from _illegal_lines(lifecycle, overlay)
@@ -61,7 +61,7 @@ def _cells(row: Transition, overlay: Overlay) -> tuple[str, ...]:
         row.evidence,
         _text(row.citation),
     )
-    if not overlay.counts:
+    if not overlay.counted:
         return cells
 
     return (*cells, f"{overlay.counts.get((str(row.source), str(row.target)), 0):,}")
