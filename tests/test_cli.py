@@ -13,6 +13,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -20,9 +21,10 @@ from xml.etree import ElementTree as ET
 import click
 import pytest
 
-from runstate import RULES, RUN, _input, cli, demo
-from runstate.diagrams import FORMATS, Overlay, draw
+from runstate import RULES, RUN, _input, cli, demo, load_lifecycle
+from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.presets import PRESETS
+from runstate.readers import read
 
 BORN = 1_700_000_000
 
@@ -756,6 +758,120 @@ def test_draw_counts(command):
     assert command("draw", "--log", "log.jsonl").out == draw(RUN, "mermaid", Overlay(counts=counts))
 
 
+def mermaid(**overlay) -> bytes:
+    """
+    Return the Mermaid picture of a run with *overlay* on it.
+    """
+    return draw(RUN, "mermaid", Overlay(**overlay))
+
+
+def test_draw_polls(command):
+    """
+    Under polling a gap is no move, what cannot be reached is one, and a status alone is seen.
+    """
+    file("log.jsonl", lines(("a", "queued"), ("a", "completed"), ("b", "failed"), ("b", "queued")))
+    gap, back = ("queued", "completed"), ("failed", "queued")
+    seen = {"queued", "completed", "failed"}
+
+    assert command("draw", "--log", "log.jsonl", "--observed", "polled").out == mermaid(
+        counts={back: 1}, seen=seen
+    )
+    assert command("draw", "--log", "log.jsonl").out == mermaid(counts={gap: 1, back: 1})
+    assert command("draw", "--log", "log.jsonl", "--observed", "unordered").out == mermaid(
+        seen=seen
+    )
+
+
+def test_draw_reads_what_check_reads(command):
+    """
+    A table with columns, times and a name of its own is drawn with the options of a check.
+    """
+    file("jobs.txt", "job,state,when\na,queued,2025-01-01\na,in_progress,2025-01-02\n")
+    columns = ("--run-id", "job", "--status", "state", "--at", "when")
+    options = ("--input-format", "csv", *columns, "--assume-utc")
+    moved = {("queued", "in_progress"): 1}
+
+    assert command("check", "jobs.txt", *options).status == 0
+    assert command("draw", "--log", "jobs.txt", *options).out == mermaid(counts=moved)
+    assert command("draw", "--run", "jobs.txt", *options).out == mermaid(
+        current="in_progress", path=("queued", "in_progress")
+    )
+    assert "no time zone" in refused(command("draw", "--log", "jobs.txt", *options[:-1]))
+
+
+def numbered(seq: int, source: str | None, target: str) -> str:
+    """
+    Return a line of a log of moves with its number.
+    """
+    return json.dumps({**json.loads(move("", target)), "source": source, "seq": seq}) + "\n"
+
+
+def test_draw_takes_numbered_moves_in_order_and_once(command):
+    """
+    Moves that are delivered late or twice are drawn in the order of their numbers, once each.
+    """
+    moves = [
+        numbered(2, "queued", "in_progress"),
+        numbered(4, "cancelling", "cancelled"),
+        numbered(1, None, "queued"),
+        numbered(2, "queued", "in_progress"),
+        numbered(3, "in_progress", "cancelling"),
+        numbered(4, "cancelling", "cancelled"),
+    ]
+    file("late.jsonl", "".join(moves))
+    way = ("queued", "in_progress", "cancelling", "cancelled")
+    counts = dict.fromkeys(pairwise(way), 1)
+
+    for observed in ("complete", "polled", "unordered"):
+        options = ("--observed", observed)
+        assert command("draw", "--log", "late.jsonl", *options).out == mermaid(counts=counts)
+        assert command("draw", "--run", "late.jsonl", *options).out == mermaid(
+            current="cancelled", path=way
+        )
+
+
+def test_draw_no_way_without_an_order(command):
+    """
+    Statuses in no order make no way.
+    """
+    file("one.jsonl", lines(*GOOD))
+
+    assert refused(command("draw", "--run", "one.jsonl", "--observed", "unordered")) == (
+        "one.jsonl: in no order and without a seq, --run has no way"
+    )
+
+
+def test_draw_a_recorded_move_in_place(command):
+    """
+    A recorded move from a status to itself is a step of the way; a repeated poll is none.
+    """
+    knock = '[[transitions]]\ntrigger = "knock"\nsource = "shut"\ntarget = "shut"\n'
+    file("knock.toml", DOOR + knock)
+    file("one.jsonl", numbered(1, "shut", "shut") + numbered(2, "shut", "open"))
+    lifecycle = load_lifecycle("knock.toml")
+
+    assert command("draw", "knock.toml", "--run", "one.jsonl").out == draw(
+        lifecycle, "mermaid", Overlay(current="open", path=("shut", "shut", "open"))
+    )
+
+
+def test_draw_a_run_over_a_log(command):
+    """
+    One run's way is drawn over what was observed of all; pale is what was in neither.
+    """
+    file("one.jsonl", MOVES)
+    file("log.jsonl", MOVES + move("queued", "cancelling", "run_2"))
+    counts = {
+        ("queued", "in_progress"): 1,
+        ("in_progress", "completed"): 1,
+        ("queued", "cancelling"): 1,
+    }
+
+    assert command("draw", "--run", "one.jsonl", "--log", "log.jsonl").out == mermaid(
+        current="completed", path=("queued", "in_progress", "completed"), counts=counts
+    )
+
+
 # -- lifecycles ------------------------------------------------------------------
 
 
@@ -814,7 +930,7 @@ def test_demo(command, monkeypatch):
     monkeypatch.setattr(demo, "SPEED", 6_000)
     done = command("demo", "--runs", "12", "--workers", "2", "-o", "new/out")
     told = done.text.splitlines()
-    observed = cli._counts("new/out/moves.jsonl", RUN)
+    observed = overlay_of(read(io.BytesIO(Path("new/out/moves.jsonl").read_bytes())), RUN)
 
     assert (0, "") == (done.status, done.err)
     assert re.fullmatch(r"12 runs, 2 workers, \d+ moves in \d+\.\d s", told[0])
@@ -827,7 +943,7 @@ def test_demo(command, monkeypatch):
     ]
     for name, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
         picture = Path(f"new/out/observed.{name}").read_bytes()
-        assert picture == draw(RUN, form, Overlay(counts=observed))
+        assert picture == draw(RUN, form, observed)
     assert command("check", "new/out/moves.jsonl", "--finished").status == 0
 
 

@@ -6,8 +6,8 @@ done or read, said in one line that names the place. Never a traceback.
 """
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from io import TextIOWrapper
 from math import isfinite
 from pathlib import Path
@@ -126,27 +126,41 @@ _lifecycle_option = click.option(
     help="A preset, or a .toml or .json file.",
 )
 
+_observed_option = click.option(
+    "--observed",
+    type=click.Choice(OBSERVED),
+    default="complete",
+    show_default=True,
+    help="What was seen: every change, some of them, or in no order.",
+)
 
-def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(
-        (
-            click.option(
-                "--format",
-                "format_name",
-                type=click.Choice(["auto", *READ_FORMATS]),
-                default="auto",
-                show_default=True,
-                help="Format of the input.",
-            ),
-            click.option("--run-id", metavar="KEY", help="Column or dotted key of the run's id."),
-            click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
-            click.option("--at", metavar="KEY", help="Column or dotted key of the time seen."),
-            click.option("--assume-utc", is_flag=True, help="Take times without a zone as UTC."),
-        )
-    ):
-        function = option(function)
 
-    return function
+def _reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """
+    Return what gives a command the options of a :class:`Reading`; *format_names* name the first.
+    """
+    options = (
+        click.option(
+            *format_names,
+            "format_name",
+            type=click.Choice(["auto", *READ_FORMATS]),
+            default="auto",
+            show_default=True,
+            help="Format of the input.",
+        ),
+        click.option("--run-id", metavar="KEY", help="Column or dotted key of the run's id."),
+        click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
+        click.option("--at", metavar="KEY", help="Column or dotted key of the time seen."),
+        click.option("--assume-utc", is_flag=True, help="Take times without a zone as UTC."),
+    )
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+
+        return function
+
+    return add
 
 
 # -- check -----------------------------------------------------------------------
@@ -154,15 +168,9 @@ def _reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command()
 @click.argument("paths", nargs=-1, metavar="PATH...")
-@click.option(
-    "--observed",
-    type=click.Choice(OBSERVED),
-    default="complete",
-    show_default=True,
-    help="What was seen: every change, some of them, or in no order.",
-)
+@_observed_option
 @_lifecycle_option
-@_reading_options
+@_reading_options("--format", "--input-format")
 @click.option("--output", type=click.Choice(list(FORMS)), default="text", show_default=True)
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
@@ -277,45 +285,48 @@ def _paragraphs(rule: Rule) -> Iterator[str]:
 @click.option(
     "--log", "log_path", metavar="FILE", help="Show how often each move was observed in FILE."
 )
+@_observed_option
+@_reading_options("--input-format")
 def draw(
     lifecycle_name: str,
     picture: str | None,
     out: Path | None,
     run_path: str | None,
     log_path: str | None,
+    observed: ObservationModel,
+    format_name: str,
+    run_id: str | None,
+    status: str | None,
+    at: str | None,
+    assume_utc: bool,
 ) -> int:
     """
     Draw LIFECYCLE, a preset or a file, as a picture, text or data.
+
+    What --run and --log name is read as check reads it, and may be drawn together.
 
     \b
     Examples:
       runstate draw                             Mermaid, for a README
       runstate draw run -o run.svg
       runstate draw run -o run.png --log moves.jsonl
+      runstate draw run -o run.svg --log polls.csv --observed polled --run-id job
       runstate draw mine.toml --format dot --run run_1.jsonl
     """
-    from .diagrams import FORMATS, Overlay  # noqa: PLC0415  drawing is not for every command
+    from .diagrams import Overlay, overlay_of  # noqa: PLC0415  not for every command
     from .diagrams import draw as render  # noqa: PLC0415
 
     lifecycle = _lifecycle(lifecycle_name)
-    if picture is None:
-        suffix = "" if out is None else out.suffix.lower()
-        by_suffix = {s: known.name for known in FORMATS.values() for s in known.suffixes}
-        picture = "mermaid" if out is None else by_suffix.get(suffix)
-        if picture is None:
-            raise _BadInput(
-                f"no format for '{printable(str(out))}' (known: {', '.join(by_suffix)})"
-            )
-    if picture not in FORMATS:
-        raise _BadInput(f"no format '{printable(picture)}' (known: {', '.join(FORMATS)})")
-    if picture == "png" and out is None and sys.stdout.isatty():
-        raise _BadInput("a PNG is no text: name a file with -o")
-    seen = _seen_path(run_path, lifecycle)
-    content = render(
-        lifecycle,
-        picture,
-        Overlay(current=seen[-1] if seen else None, path=seen, counts=_counts(log_path, lifecycle)),
-    )
+    picture = _picture(picture, out)
+    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    overlay = Overlay()
+    if log_path is not None:
+        log = _observations(log_path, lifecycle, reading)
+        overlay = overlay_of(log, lifecycle, observed=observed)
+    if run_path is not None:
+        way = _way(run_path, _observations(run_path, lifecycle, reading), observed)
+        overlay = replace(overlay, current=way[-1], path=way)
+    content = render(lifecycle, picture, overlay)
     if out is None:
         click.echo(content, nl=False)
     else:
@@ -324,11 +335,33 @@ def draw(
     return 0
 
 
-def _observations(path: str, lifecycle: Lifecycle) -> Iterator[Observation]:
+def _picture(name: str | None, out: Path | None) -> str:
+    """
+    Return the format called *name*; without one, that of the file *out*.
+    """
+    from .diagrams import FORMATS  # noqa: PLC0415
+
+    if name is None:
+        suffix = "" if out is None else out.suffix.lower()
+        by_suffix = {s: known.name for known in FORMATS.values() for s in known.suffixes}
+        name = "mermaid" if out is None else by_suffix.get(suffix)
+        if name is None:
+            raise _BadInput(
+                f"no format for '{printable(str(out))}' (known: {', '.join(by_suffix)})"
+            )
+    if name not in FORMATS:
+        raise _BadInput(f"no format '{printable(name)}' (known: {', '.join(FORMATS)})")
+    if name == "png" and out is None and sys.stdout.isatty():
+        raise _BadInput("a PNG is no text: name a file with -o")
+
+    return name
+
+
+def _observations(path: str, lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:
     """
     Yield the observations in *path*; a picture of half a file would be a wrong one.
     """
-    for record in records([path], lifecycle):
+    for record in records([path], lifecycle, reading):
         if isinstance(record, Finding):
             place = "" if record.line is None else f":{record.line}"
             raise _BadInput(
@@ -337,38 +370,29 @@ def _observations(path: str, lifecycle: Lifecycle) -> Iterator[Observation]:
         yield record
 
 
-def _seen_path(path: str | None, lifecycle: Lifecycle) -> tuple[str, ...]:
-    if path is None:
-        return ()
-    statuses: list[str] = []
+def _way(
+    path: str, observations: Iterator[Observation], observed: ObservationModel
+) -> tuple[str, ...]:
+    """
+    Return the statuses of the one run in *path*, in order.
+    """
+    from .diagrams import in_sequence  # noqa: PLC0415
+
+    way: list[str] = []
     runs = set()
-    for observation in _observations(path, lifecycle):
+    for observation in in_sequence(observations):
+        if observed == "unordered" and observation.seq is None:
+            raise _BadInput(f"{printable(path)}: in no order and without a seq, --run has no way")
         runs.add(observation.run_id)
-        for status in (observation.source, observation.status):
-            if status is not None and statuses[-1:] != [status]:
-                statuses.append(status)
+        if observation.source is not None and way[-1:] != [observation.source]:
+            way.append(observation.source)
+        # A status that is merely seen again is no move; a recorded one is.
+        if observation.source is not None or way[-1:] != [observation.status]:
+            way.append(observation.status)
     if len(runs) != 1:
         raise _BadInput(f"{printable(path)} holds {len(runs)} runs; --run takes the history of one")
 
-    return tuple(statuses)
-
-
-def _counts(path: str | None, lifecycle: Lifecycle) -> Counter[tuple[str, str]]:
-    counts: Counter[tuple[str, str]] = Counter()
-    if path is None:
-        return counts
-    last: dict[str | None, str] = {}
-    for observation in _observations(path, lifecycle):
-        target = observation.status
-        if observation.source is None:
-            source = last.get(observation.run_id, target)
-        else:
-            source = observation.source
-        if source != target or observation.source is not None:
-            counts[source, target] += 1
-        last[observation.run_id] = target
-
-    return counts
+    return tuple(way)
 
 
 @command.command()
@@ -451,8 +475,8 @@ def demo(runs: int, workers: int, out: Path) -> int:
       runstate demo --runs 2000 --workers 16 -o out
     """
     from .demo import run_demo  # noqa: PLC0415  loads thread pools and chance
-    from .diagrams import Overlay  # noqa: PLC0415
     from .diagrams import draw as render  # noqa: PLC0415
+    from .diagrams import overlay_of  # noqa: PLC0415
 
     out.mkdir(parents=True, exist_ok=True)
     log = out / "moves.jsonl"
@@ -467,10 +491,10 @@ def demo(runs: int, workers: int, out: Path) -> int:
     for (trigger, status), count in outcome.beaten.most_common(5):
         click.echo(f"  {trigger} lost to {status:<12} {count:>7,}")
     lifecycle = PRESETS["run"]
+    overlay = overlay_of(_observations(str(log), lifecycle, Reading()), lifecycle)
     for name in ("observed.svg", "observed.png", "observed.mmd"):
-        counts = _counts(str(log), lifecycle)
         form = {"svg": "svg", "png": "png", "mmd": "mermaid"}[name.rsplit(".", 1)[1]]
-        (out / name).write_bytes(render(lifecycle, form, Overlay(counts=counts)))
+        (out / name).write_bytes(render(lifecycle, form, overlay))
         click.echo(f"wrote {out / name}")
     click.echo(f"$ runstate check {log} --finished")
     tally = Tally(Monitor(lifecycle))

@@ -6,6 +6,7 @@ nothing is fetched. ``png`` alone needs Pillow, and loads it when it is asked fo
 """
 
 from ._figure import Overlay
+from ._observed import in_sequence, overlay_of
 from ._registry import FORMATS, Format, draw
 
-__all__ = ["FORMATS", "Format", "Overlay", "draw"]
+__all__ = ["FORMATS", "Format", "Overlay", "draw", "in_sequence", "overlay_of"]

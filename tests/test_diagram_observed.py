@@ -1,0 +1,121 @@
+"""
+What a history says about the moves, before it is drawn.
+"""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import RUN, Observation
+from runstate.diagrams import Overlay, _observed, in_sequence, overlay_of
+
+WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
+
+
+def moves(run_id="run_1", first=1):
+    """
+    Return the recorded moves of a run, numbered from *first*.
+    """
+    return [
+        Observation(target, run_id, source=source, seq=seq)
+        for seq, (source, target) in enumerate(pairwise(WAY), first)
+    ]
+
+
+def polls(*statuses, run_id="run_1"):
+    """
+    Return what a poller saw of a run.
+    """
+    return [Observation(status, run_id) for status in statuses]
+
+
+@pytest.mark.parametrize(
+    ("observed", "counts"),
+    [
+        ("complete", {("queued", "completed"): 1, ("completed", "queued"): 1}),
+        ("polled", {("completed", "queued"): 1}),
+        ("unordered", {}),
+    ],
+)
+def test_what_follows_is_a_move_by_what_was_observed(observed, counts):
+    """
+    A gap is a move where all was seen, and none where something may have been missed.
+    """
+    seen = polls("queued", "queued", "completed", "queued")
+
+    assert Overlay(counts=counts, seen=frozenset({"queued", "completed"})) == overlay_of(
+        seen, RUN, observed=observed
+    )
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_a_recorded_move_counts_whatever_was_observed(observed):
+    """
+    A recorded move is one move under every model, and illegal where no row is.
+    """
+    illegal = Observation("failed", "run_2", source="completed")
+    counts = {
+        ("queued", "in_progress"): 2,
+        ("in_progress", "requires_action"): 1,
+        ("requires_action", "queued"): 1,
+        ("in_progress", "completed"): 1,
+        ("completed", "failed"): 1,
+    }
+
+    assert Overlay(counts=counts) == overlay_of([*moves(), illegal], RUN, observed=observed)
+
+
+def test_an_unknown_status_is_no_gap():
+    """
+    A poll of a status that nobody knows is a move that no row allows.
+    """
+    counts = {("queued", "weird"): 1, ("weird", "completed"): 1}
+
+    assert Overlay(counts=counts) == overlay_of(
+        polls("queued", "weird", "completed"), RUN, observed="polled"
+    )
+
+
+def test_runs_are_told_apart():
+    """
+    What one run has does not follow what another one had.
+    """
+    seen = [*polls("completed", run_id="a"), *polls("queued", run_id="b")]
+
+    assert Overlay(seen=frozenset({"completed", "queued"})) == overlay_of(seen, RUN)
+
+
+RUNS = {"a": moves("a"), "b": moves("b", first=3), "c": moves("c")}
+
+
+@given(st.permutations([each for run in RUNS.values() for each in (*run, *run)]))
+def test_numbered_moves_come_in_order_and_once(mixed):
+    """
+    However the numbered moves of some runs come, they leave in order, and each once.
+    """
+    taken = list(in_sequence(mixed))
+
+    assert RUNS == {run: [each for each in taken if each.run_id == run] for run in RUNS}
+
+
+def test_what_has_no_number_stays_in_its_place():
+    """
+    Observations without a number are not moved.
+    """
+    seen = polls("queued", "in_progress", "completed")
+
+    assert seen == list(in_sequence(seen))
+
+
+def test_what_is_held_back_is_bounded(monkeypatch):
+    """
+    A log without its head is not held back for long.
+    """
+    monkeypatch.setattr(_observed, "MOST_AHEAD", 2)
+    headless = moves(first=7)
+    taken = in_sequence(iter([*headless[:3], *headless]))
+
+    assert headless[0] == next(taken)
+    assert headless[1:] == list(taken)
