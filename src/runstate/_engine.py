@@ -16,7 +16,7 @@ from ._hooks import CREATE, Moved, MoveLog, Observer
 from ._lifecycle import Lifecycle
 from ._machine import Dispatcher
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
-from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove
+from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove, remember
 from ._parts import IncompleteDetails, LastError, RequiredAction, Usage
 from ._rows import Transition
 from ._run import RUN
@@ -242,14 +242,24 @@ class RunEngine(Engine[RunResponse]):
             LifecycleFieldError: A field is given that only a move may set.
             pydantic.ValidationError: A field does not hold what it must.
         """
+        run, at = self.draft(id, assistant_id=assistant_id, thread_id=thread_id, **fields)
+        moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
+        remember(run, moved)
+        self._mover.log.moved(moved)
+        self._tell(moved)
+
+        return run
+
+    def draft(self, id: str | None = None, **fields: Any) -> tuple[RunResponse, float]:  # noqa: A002
+        """
+        Return a new run of which nobody was told yet, and the time; see :meth:`create`.
+        """
         for name in fields:
             if name in OWNED_NAMES:
                 raise LifecycleFieldError(RunResponse.__name__, name)
         at = self._mover.clock()
         run = RunResponse(
             id=self._new_id() if id is None else id,
-            assistant_id=assistant_id,
-            thread_id=thread_id,
             status=self.lifecycle.initial,
             created_at=int(at),
             expires_at=None if self._expires_after is None else int(at) + self._expires_after,
@@ -257,12 +267,8 @@ class RunEngine(Engine[RunResponse]):
         )
         # As on the wire: what the run does not have yet is null, not unknown.
         run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
-        moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
-        object.__setattr__(run, "_last_move", moved)
-        self._mover.log.moved(moved)
-        self._tell(moved)
 
-        return run
+        return run, at
 
     def start(self, run: RunResponse) -> Moved:
         """
@@ -353,6 +359,25 @@ class RunEngine(Engine[RunResponse]):
             payload["incomplete_details"] = {"reason": payload.pop("reason")}
 
         return self._moves[trigger].trigger(run, payload)
+
+    def prepare(
+        self, run: RunResponse, trigger: str, payload: Mapping[str, Any]
+    ) -> tuple[Plan, dict[str, Any]]:
+        """
+        Return the row that *trigger* takes from the run's status, and the changes it would make.
+
+        Stamps are not among them, and nothing is moved. Raises as :meth:`fire` does.
+        """
+        move = self._moves[trigger]
+        if not isinstance(move, Move):
+            self._mover.unknown(run, trigger)
+        plan = move.rows.get(run.status)
+        if plan is None:
+            self._mover.illegal(run, trigger)
+        changes = plan.changes.copy()
+        plan.prepare(run, plan, payload, changes)
+
+        return plan, changes
 
     def _plan(self, row: Transition) -> Plan:
         plan = self._mover.plan(row, _PAYLOAD_MODELS)

@@ -93,14 +93,23 @@ class MoveLog:
         """
         Log ``run.rejected``.
         """
+        target = None if error.target is None else str(error.target)
+        self.refused(error.run_id, error.trigger, str(error.status), _kind(error), target)
+
+    def refused(
+        self, run_id: str | None, trigger: str, status: str | None, kind: str, target: str | None
+    ) -> None:
+        """
+        Log ``run.rejected`` of what was no error.
+        """
         self._say(
             "info",
             "run.rejected",
-            run_id=error.run_id,
-            trigger=error.trigger,
-            status=str(error.status),
-            target=None if error.target is None else str(error.target),
-            kind=_kind(error),
+            run_id=run_id,
+            trigger=trigger,
+            status=status,
+            target=target,
+            kind=kind,
         )
 
     def observer_failed(self, observer: Observer, moved: Moved, error: BaseException) -> None:

@@ -41,7 +41,7 @@ from .errors import (
     UnknownTriggerError,
 )
 
-__all__ = ["Clock", "Guard", "Move", "Mover", "Moves", "Plan", "RunMove"]
+__all__ = ["Clock", "Guard", "Move", "Mover", "Moves", "Plan", "RunMove", "last_move", "remember"]
 
 Guard = Callable[[Any, Transition], "str | bool | None"]
 """
@@ -381,6 +381,22 @@ class _NoMove(NamedTuple):
 
     def trigger(self, run: Any, payload: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
         self.mover.unknown(run, self.name)
+
+
+def last_move(run: RunResponse) -> Moved | None:
+    """
+    Return the record of the last move of *run*; None where nobody saw one.
+    """
+    moved: Moved | None = getattr(run, "_last_move", None)
+
+    return moved
+
+
+def remember(run: RunResponse, moved: Moved) -> None:
+    """
+    Keep *moved* as the record of the run's last move.
+    """
+    _set_last_move(run, moved)
 
 
 def _write(target: Any, changes: Mapping[str, Any]) -> None:

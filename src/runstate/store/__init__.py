@@ -1,0 +1,48 @@
+"""
+The store: state, journal and feed in one transaction, and one winner a move.
+
+``RunStore`` keeps runs on SQLite or PostgreSQL through SQLAlchemy; ``AsyncRunStore`` is
+its twin. ``guard`` and ``apply_move`` do the same for a table of your own.
+"""
+
+from ._answers import (
+    Applied,
+    Duplicate,
+    Fire,
+    Held,
+    Illegal,
+    JournalEntry,
+    Lease,
+    Page,
+    RunExistsError,
+    RunNotFoundError,
+    Stale,
+    StoreVersionError,
+    Superseded,
+    Verdict,
+)
+from ._async import AsyncRunStore
+from ._sync import RunStore
+from .own import apply_move, apply_move_async, guard
+
+__all__ = [
+    "Applied",
+    "AsyncRunStore",
+    "Duplicate",
+    "Fire",
+    "Held",
+    "Illegal",
+    "JournalEntry",
+    "Lease",
+    "Page",
+    "RunExistsError",
+    "RunNotFoundError",
+    "RunStore",
+    "Stale",
+    "StoreVersionError",
+    "Superseded",
+    "Verdict",
+    "apply_move",
+    "apply_move_async",
+    "guard",
+]

@@ -1,0 +1,481 @@
+"""
+The store, for asyncio: the same operations, run on an asynchronous connection.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import (
+    AsyncConnection,
+    AsyncEngine,
+    AsyncSession,
+    create_async_engine,
+)
+
+from .._hooks import Moved
+from .._lifecycle import Lifecycle
+from .._models import RunResponse
+from .._parts import LastError, RequiredAction, Usage
+from .._run import RUN
+from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._setup import (
+    IMMEDIATE,
+    TRIES,
+    Setup,
+    engine_options,
+    moved_by,
+    retriable,
+    set_up,
+    set_up_sqlite,
+)
+from ._tables import install
+
+__all__ = ["AsyncRunStore"]
+
+_T = TypeVar("_T")
+
+Caller = AsyncConnection | AsyncSession
+"""The caller's own transaction."""
+
+
+class AsyncRunStore:
+    """
+    :class:`RunStore` for asyncio: the same methods, answers and errors, awaited.
+
+    A task that is cancelled leaves a move before or after, never between.
+
+    Example:
+        >>> import asyncio, structlog, tempfile
+        >>> async def finish(url):
+        ...     async with await AsyncRunStore.open(url) as store:
+        ...         run = await store.create(assistant_id="asst_1")
+        ...         lease = await store.claim("worker-1")
+        ...         return await store.complete(run.id, token=lease.token)
+        >>> with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
+        ...     done = asyncio.run(finish(f"sqlite+aiosqlite:///{folder}/runs.db"))
+        >>> done.moved.target
+        'completed'
+    """
+
+    def __init__(self, engine: AsyncEngine, lifecycle: Lifecycle = RUN, **options: Any) -> None:
+        """
+        Use *engine*, the caller's own. :meth:`install` makes the tables in its database.
+
+        Args:
+            engine: For SQLite or PostgreSQL; closing it is the caller's business.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            options: As for :meth:`RunStore.open`, *durable* and *timeout* excepted.
+        """
+        self._engine = engine
+        self._setup = Setup(engine.dialect, lifecycle, **options)
+        self._do = self._setup.operations
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        lifecycle: Lifecycle = RUN,
+        durable: bool = True,
+        timeout: float = 30.0,
+        **options: Any,
+    ) -> Self:
+        """
+        Open the store at *url*, and make or migrate its tables; see :meth:`RunStore.open`.
+
+        Args:
+            url: ``sqlite+aiosqlite:///runs.db`` or ``postgresql+psycopg://host/database``.
+            lifecycle: As for :meth:`RunStore.open`, and so are all others.
+            durable: See there.
+            timeout: See there.
+            options: See there.
+        """
+        parsed = sa.make_url(url)
+        engine = create_async_engine(parsed, **engine_options(parsed, durable, timeout))
+        if engine.dialect.name == "sqlite":
+            set_up_sqlite(engine.sync_engine, durable)
+        try:
+            store = cls(engine, lifecycle, **options)
+            await store.install()
+        except BaseException:
+            await engine.dispose()
+            raise
+
+        return store
+
+    async def install(self) -> None:
+        """
+        Make or migrate the tables; :meth:`open` has done it.
+        """
+        async with self._engine.connect() as connection:
+            await connection.run_sync(set_up)
+        await self._transact(install, self._setup.tables, self._setup.lifecycle)
+
+    async def close(self) -> None:
+        """
+        Close the connections that nobody uses.
+        """
+        await self._engine.dispose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # -- runs ----------------------------------------------------------------------
+
+    async def create(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  the wire's own name
+        assistant_id: str | None = None,
+        thread_id: str | None = None,
+        connection: Caller | None = None,
+        **fields: Any,
+    ) -> RunResponse:
+        """
+        Store a new run in the initial status, and return it.
+
+        Args:
+            id: The run's id; a new one by default.
+            assistant_id: The assistant to execute.
+            thread_id: The thread to execute it on.
+            connection: The caller's transaction.
+            fields: Any other field that the lifecycle does not own, such as ``model``.
+
+        Raises:
+            RunExistsError: There is a run of that id already.
+            LifecycleFieldError: A field is given that only a move may set.
+            pydantic.ValidationError: A field does not hold what it must.
+        """
+        given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
+        run = await self._run(connection, self._do.create, given)
+        self._setup.log(_sync(connection), moved_by(run))
+
+        return run
+
+    async def get(self, run_id: str, *, connection: Caller | None = None) -> RunResponse:
+        """
+        Return the run as it is now: a snapshot, which the store's moves do not change.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        return await self._read(connection, self._do.get, run_id)
+
+    async def history(
+        self, run_id: str, *, connection: Caller | None = None
+    ) -> tuple[JournalEntry, ...]:
+        """
+        Return everything the journal says of a run, oldest first.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        return await self._read(connection, self._do.history, run_id)
+
+    async def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
+        """
+        Return how many runs are in each status.
+        """
+        return await self._read(connection, self._do.counts)
+
+    async def stuck(
+        self,
+        limits: Mapping[str, float],
+        *,
+        limit: int = 100,
+        connection: Caller | None = None,
+    ) -> tuple[RunResponse, ...]:
+        """
+        Return runs that have been in a status for longer than its limit, the longest first.
+
+        Args:
+            limits: Seconds by status.
+            limit: How many runs at most.
+            connection: The caller's transaction.
+        """
+        return await self._read(connection, self._do.stuck, limits, limit)
+
+    async def list(
+        self,
+        *,
+        status: str | None = None,
+        thread_id: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        connection: Caller | None = None,
+    ) -> Page[RunResponse]:
+        """
+        Return a page of runs by the time of their creation, the newest first.
+
+        Args:
+            status: Only runs in this status.
+            thread_id: Only runs on this thread.
+            after: Id of the run to go on behind: a page's *cursor*, or any run's.
+            limit: How many runs at most.
+            order: ``asc`` for the oldest first.
+            connection: The caller's transaction.
+
+        Raises:
+            RunNotFoundError: There is no run *after*.
+        """
+        return await self._read(connection, self._do.page, status, thread_id, after, limit, order)
+
+    async def moves(
+        self, *, after: str | None = None, limit: int = 100, connection: Caller | None = None
+    ) -> Page[JournalEntry]:
+        """
+        Return the next committed moves of all runs, each at least once.
+
+        Those of one run come in the order of their numbers. Give the page's *cursor*
+        back as *after* once its items are dealt with; :attr:`JournalEntry.event_id` is
+        the same at every delivery.
+
+        Raises:
+            ValueError: *after* is no cursor of this store.
+        """
+        return await self._read(connection, self._do.moves, after, limit)
+
+    # -- moves ---------------------------------------------------------------------
+
+    async def fire(
+        self,
+        run_id: str,
+        trigger: str,
+        /,
+        *,
+        token: int | None = None,
+        key: str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        connection: Caller | None = None,
+        **payload: Any,
+    ) -> Verdict:
+        """
+        Move a run by *trigger*, or return why not.
+
+        Args:
+            run_id: The run.
+            trigger: A trigger of the lifecycle.
+            token: Token of the worker's lease; None if it is not a worker that speaks.
+            key: Idempotency key: of any number of attempts under one key, one moves the
+                run, and all are told of that one move.
+            actor: Who fires, for the journal.
+            reason: Why, for the journal.
+            connection: The caller's transaction.
+            payload: The fields that the trigger takes, as for :meth:`RunEngine.fire`;
+                the reason of ``stop_incomplete`` as ``incomplete_details``.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UnknownTriggerError: The table has no such trigger at all.
+            PayloadError: The payload lacks, or has, or garbles something.
+        """
+        fire = Fire(run_id, trigger, payload, token, key, actor, reason)
+        verdict = await self._run(connection, self._do.fire, fire)
+        self._tell(connection, fire, verdict)
+
+        return verdict
+
+    async def fire_many(
+        self, fires: Iterable[Fire], *, connection: Caller | None = None
+    ) -> tuple[Verdict, ...]:
+        """
+        Fire triggers in one transaction, in order; much cheaper than one after the other.
+
+        Neighbours that fire the same trigger at different runs become one statement.
+        Either all verdicts stand or, if this raises, nothing has moved.
+        """
+        fires = tuple(fires)
+        verdicts = await self._run(connection, self._do.fire_many, fires)
+        for fire, verdict in zip(fires, verdicts, strict=True):
+            self._tell(connection, fire, verdict)
+
+        return verdicts
+
+    async def start(self, run_id: str, **options: Any) -> Verdict:
+        """
+        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
+        """
+        return await self.fire(run_id, "start", **options)
+
+    async def require_action(
+        self, run_id: str, required_action: RequiredAction | Mapping[str, Any], **options: Any
+    ) -> Verdict:
+        """
+        Move a run in progress to ``requires_action``, where it waits for tool outputs.
+        """
+        return await self.fire(run_id, "require_action", required_action=required_action, **options)
+
+    async def submit_tool_outputs(
+        self, run_id: str, outputs: Mapping[str, str], **options: Any
+    ) -> Verdict:
+        """
+        Queue a run again that waits for tool outputs, which the journal keeps by call id.
+        """
+        return await self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
+
+    async def complete(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run well.
+        """
+        return await self.fire(run_id, "complete", usage=usage, **options)
+
+    async def fail(
+        self,
+        run_id: str,
+        last_error: LastError | Mapping[str, Any],
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Verdict:
+        """
+        End a run as failed, because of *last_error*.
+        """
+        return await self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
+
+    async def stop_incomplete(
+        self,
+        run_id: str,
+        reason: str,
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Verdict:
+        """
+        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+        """
+        details = {"reason": reason}
+
+        return await self.fire(
+            run_id, "stop_incomplete", incomplete_details=details, usage=usage, **options
+        )
+
+    async def request_cancel(self, run_id: str, **options: Any) -> Verdict:
+        """
+        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+        """
+        return await self.fire(run_id, "request_cancel", **options)
+
+    async def confirm_cancel(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run that is being cancelled as ``cancelled``.
+        """
+        return await self.fire(run_id, "confirm_cancel", usage=usage, **options)
+
+    async def expire(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run that took too long.
+        """
+        return await self.fire(run_id, "expire", usage=usage, **options)
+
+    # -- leases --------------------------------------------------------------------
+
+    async def claim(
+        self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
+    ) -> Lease | None:
+        """
+        Return a lease on a run that nobody works on; None if there is none.
+
+        A run whose lease ran out comes first, and stays in its status; else the oldest
+        queued one, which is started.
+
+        Args:
+            worker: Who claims, for the journal.
+            seconds: How long the lease lasts, from now and from every heartbeat on.
+            connection: The caller's transaction.
+        """
+        lease = await self._run(connection, self._do.claim, worker, seconds)
+        self._setup.log(_sync(connection), moved_by(lease))
+
+        return lease
+
+    async def heartbeat(self, lease: Lease, *, connection: Caller | None = None) -> Held | Stale:
+        """
+        Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
+        """
+        return await self._run(connection, self._do.heartbeat, lease)
+
+    async def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
+        """
+        Give *lease* back, so that the next claim finds the run; False if it was lost already.
+        """
+        return await self._run(connection, self._do.release, lease)
+
+    async def sweep(
+        self, *, limit: int = 1000, connection: Caller | None = None
+    ) -> tuple[Moved, ...]:
+        """
+        End what is overdue, and return the moves that did.
+
+        That is what passed the deadline of its status, what is being cancelled while
+        nobody works on it, and what passed its ``expires_at``. Any number of sweepers
+        may do this at once; each run is ended by one. Call it every few seconds.
+
+        Args:
+            limit: How many runs at most.
+            connection: The caller's transaction.
+        """
+        moved = await self._run(connection, self._do.sweep, limit)
+        self._setup.log(_sync(connection), moved)
+
+        return moved
+
+    # -- transactions ----------------------------------------------------------------
+
+    def _tell(self, connection: Caller | None, fire: Fire, verdict: Verdict) -> None:
+        if isinstance(verdict, Applied):
+            self._setup.log(_sync(connection), moved_by(verdict))
+        elif not verdict.ok:
+            self._setup.refused(fire, verdict)
+
+    async def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
+        if connection is not None:
+            return await _on(connection, operation, *args)
+
+        return await self._transact(operation, *args)
+
+    async def _read(
+        self, connection: Caller | None, operation: Callable[..., _T], *args: Any
+    ) -> _T:
+        if connection is not None:
+            return await _on(connection, operation, *args)
+        async with self._engine.connect() as fresh:
+            return await fresh.run_sync(operation, *args)
+
+    async def _transact(self, operation: Callable[..., _T], *args: Any) -> _T:
+        for left in reversed(range(TRIES)):
+            try:
+                async with self._engine.connect() as connection:
+                    if self._setup.immediate:
+                        # A lock that is only taken at the first write cannot be waited for.
+                        await connection.exec_driver_sql(IMMEDIATE)
+                    answer = await connection.run_sync(operation, *args)
+                    await connection.commit()
+                    return answer
+            except DBAPIError as error:
+                if not left or not retriable(error):
+                    raise
+        raise AssertionError("unreachable")
+
+
+async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
+    connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
+
+    return await connection.run_sync(operation, *args)
+
+
+def _sync(connection: Caller | None) -> sa.Connection | None:
+    if isinstance(connection, AsyncSession):
+        return connection.sync_session.connection()
+
+    return None if connection is None else connection.sync_connection

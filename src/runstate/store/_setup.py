@@ -1,0 +1,200 @@
+"""
+What both kinds of store are made of, and what they log.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, Final
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from .._engine import RunEngine
+from .._hooks import Moved, MoveLog
+from .._lifecycle import Lifecycle
+from .._models import RunResponse
+from .._move import last_move
+from .._run import RUN
+from .._text import printable
+from ._answers import Applied, Fire, Illegal, Lease, Superseded, Verdict
+from ._operations import Operations
+from ._statements import CLOCKS, Deadlines, Statements
+from ._tables import build_tables
+
+__all__ = [
+    "IMMEDIATE",
+    "TRIES",
+    "Setup",
+    "engine_options",
+    "moved_by",
+    "retriable",
+    "set_up",
+    "set_up_sqlite",
+]
+
+DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
+"""A cancel that nobody confirms takes effect after a minute."""
+EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
+TRIES: Final = 5
+"""How often a transaction of the store's own is tried that the database broke off for another's sake."""
+
+IMMEDIATE: Final = "BEGIN IMMEDIATE"
+
+_BROKEN_OFF: Final = frozenset({"40001", "40P01"})
+_BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
+
+
+class _NoLog:
+    """
+    Swallows what the engine would log of a payload: the store logs its own refusals.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+class Setup:
+    """
+    The parts of a store, for one dialect.
+    """
+
+    def __init__(
+        self,
+        dialect: sa.Dialect,
+        lifecycle: Lifecycle = RUN,
+        *,
+        prefix: str = "runstate_",
+        expires_after: int | None = EXPIRES_AFTER,
+        deadlines: Deadlines = DEADLINES,
+        clock: str | None = None,
+        new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
+        logger: Any = None,
+    ) -> None:
+        if dialect.name not in CLOCKS:
+            raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
+        for status, (seconds, trigger) in deadlines.items():
+            if lifecycle.row(trigger, status) is None or not seconds >= 0:
+                raise ValueError(
+                    f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
+                )
+        self.lifecycle = lifecycle
+        self.immediate = dialect.name == "sqlite"
+        self.tables = build_tables(prefix, lifecycle, postgres=dialect.name == "postgresql")
+        engine = RunEngine(lifecycle, new_id=new_id, logger=_NoLog())
+        self.operations = Operations(
+            self.tables,
+            lifecycle,
+            Statements(self.tables, lifecycle, deadlines, clock, dialect),
+            engine,
+            expires_after,
+        )
+        self._log = MoveLog(logger)
+
+    def log(self, connection: sa.Connection | None, moved: Iterable[Moved]) -> None:
+        """
+        Log moves: now, or when the caller's transaction on *connection* is committed.
+        """
+        for each in moved:
+            if connection is None:
+                self._say(each)
+            else:
+                _at_commit(connection, partial(self._say, each))
+
+    def _say(self, moved: Moved) -> None:
+        bad = self.lifecycle.terminal.get(moved.target) in _BAD_ENDS
+        if bad or not self._log.silent:
+            self._log.moved(moved, bad)
+
+    def refused(self, fire: Fire, verdict: Verdict) -> None:
+        """
+        Log that nothing was moved.
+        """
+        status = verdict.status if isinstance(verdict, Superseded | Illegal) else None
+        kind = type(verdict).__name__.lower()
+        self._log.refused(printable(fire.run_id, 512), fire.trigger, status, kind, None)
+
+
+def moved_by(answer: Applied | RunResponse | Lease | None) -> list[Moved]:
+    """
+    Return the move that an operation's answer tells of, if it does.
+    """
+    if isinstance(answer, Applied):
+        return [answer.moved]
+    if isinstance(answer, Lease):
+        answer = answer.run if answer.attempt == 1 else None
+    moved = None if answer is None else last_move(answer)
+
+    return [] if moved is None else [moved]
+
+
+def _at_commit(connection: sa.Connection, call: Callable[[], None]) -> None:
+    """
+    Make *call* once the transaction is committed, and never if it is rolled back.
+    """
+    waiting = _WAITING.get(connection)
+    if waiting is None:
+        waiting = _WAITING[connection] = []
+        kept = waiting
+
+        def committed(_: sa.Connection) -> None:
+            calls = kept.copy()
+            kept.clear()
+            for each in calls:
+                each()
+
+        def gone(*_: Any) -> None:
+            kept.clear()
+
+        sa.event.listen(connection, "commit", committed)
+        sa.event.listen(connection, "rollback", gone)
+        sa.event.listen(connection, "rollback_savepoint", gone)
+    waiting.append(call)
+
+
+_WAITING: Final[WeakKeyDictionary[sa.Connection, list[Callable[[], None]]]] = WeakKeyDictionary()
+
+
+def retriable(error: DBAPIError) -> bool:
+    """
+    Return whether the database broke the transaction off for another's sake.
+    """
+    return getattr(error.orig, "sqlstate", None) in _BROKEN_OFF
+
+
+def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:
+    """
+    Return what an engine for *url* is to be made with.
+    """
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": timeout}}
+
+    return {} if durable else {"connect_args": {"options": "-c synchronous_commit=off"}}
+
+
+def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
+    """
+    Have every connection of *engine* say what SQLite forgets with each.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        cursor.close()
+
+
+def set_up(connection: sa.Connection) -> None:
+    """
+    Have SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
+    """
+    if connection.dialect.name == "sqlite":
+        for _ in range(TRIES):
+            # Two that ask at once may both be told that the file is locked, whatever the timeout.
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                break
+            except DBAPIError:
+                time.sleep(0.1)

