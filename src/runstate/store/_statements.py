@@ -146,6 +146,17 @@ class Statements:
 
         return sa.cast(whole, sa.BigInteger())
 
+    def _compared(self, name: str) -> Any:
+        """
+        Return a column that no index is to be looked up by.
+
+        SQLite does not know how few runs a batch names, or how few are due, and would
+        read all that are in a status; a unary plus keeps it from that.
+        """
+        column = self.tables.runs.c[name]
+
+        return column if self.postgres else sa.literal_column(f"+{self.tables.runs.name}.{name}")
+
     def _skipping(self, select: Any) -> Any:
         # SQLite has one writer at a time, so that there is nothing to skip.
         return select.with_for_update(skip_locked=True) if self.postgres else select
@@ -186,7 +197,7 @@ class Statements:
             self.tables.runs.update()
             .where(
                 runs.id == given["id"],
-                _among(runs.status, sources),
+                _among(self._compared("status"), sources),
                 sa.or_(
                     given["token"].is_(None),
                     sa.and_(runs.lease_token == given["token"], runs.lease_until > clock.c.now),
@@ -366,7 +377,7 @@ class Statements:
         lost = self._skipping(
             sa.select(runs.id)
             .where(runs.lease_until <= sa.select(clock.c.now).scalar_subquery())
-            .order_by(runs.born_at, runs.id)
+            .order_by(runs.lease_until)
             .limit(1)
         )
         fresh = self._skipping(
@@ -452,7 +463,7 @@ class Statements:
         )
         found = [
             ({s: t for s, (_, t) in self._deadlines.items()}, runs.deadline_at <= now),
-            (giving_up, nobody_on_it),
+            (giving_up, sa.and_(_among(runs.status, list(giving_up)), nobody_on_it)),
             (timeouts, runs.expires_at <= now),
         ]
 
@@ -465,7 +476,7 @@ class Statements:
                         *((runs.status == word(s), word(t)) for s, t in triggers.items())
                     ).label("trigger"),
                 )
-                .where(_among(runs.status, list(triggers)), due)
+                .where(_among(self._compared("status"), list(triggers)), due)
                 .limit(sa.bindparam("most", type_=sa.BigInteger()))
             )
             for triggers, due in found
