@@ -179,7 +179,7 @@ class AsyncRunStore:
 
     async def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
         """
-        Return how many runs are in each status.
+        Return how many runs are in each status: what the last sweep counted, and every move since.
         """
         return await self._read(connection, self._do.counts)
 

@@ -37,6 +37,7 @@ from ._answers import (
 )
 from ._statements import MoveStatements, Statements
 from ._tables import JSON_FIELDS, SECOND_FIELDS, Tables
+from ._tally import count, roll_up
 
 __all__ = ["Operations"]
 
@@ -129,10 +130,9 @@ class Operations:
         """
         Return how many runs are in each status.
         """
-        status = self._tables.runs.c.status
-        found = connection.execute(sa.select(status, sa.func.count()).group_by(status)).all()
+        known = dict.fromkeys(map(str, self._lifecycle.statuses), 0)
 
-        return dict.fromkeys(map(str, self._lifecycle.statuses), 0) | dict(map(tuple, found))
+        return known | count(connection, self._tables)
 
     def stuck(
         self, connection: sa.Connection, limits: Mapping[str, float], most: int
@@ -379,6 +379,7 @@ class Operations:
                     if r.trigger == trigger
                 ]
                 moved += self._sweep(connection, fires)
+        roll_up(connection, self._tables)
 
         return tuple(moved)
 

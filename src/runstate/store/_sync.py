@@ -177,7 +177,7 @@ class RunStore:
 
     def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
         """
-        Return how many runs are in each status.
+        Return how many runs are in each status: what the last sweep counted, and every move since.
         """
         return self._read(connection, self._do.counts)
 

@@ -1,11 +1,12 @@
 """
-The store's three tables, and how they come into a database and grow older in it.
+The store's tables, and how they come into a database and grow older in it.
 
 ``runs`` holds a row a run: the fields that the lifecycle owns in columns of their own,
 the rest of the wire document, which no move touches, in ``document``; and the run's
 last move, so that whoever loses a race can be told by whom. ``journal`` is only ever
 added to, and is the feed at the same time: state, history and event are one commit.
-``meta`` remembers which version of these tables it is, and of which lifecycle.
+``counts`` are sums over the journal. ``meta`` remembers which version of these tables
+it is, and of which lifecycle.
 """
 
 import json
@@ -18,7 +19,16 @@ from sqlalchemy.types import UserDefinedType
 from .._lifecycle import Lifecycle
 from ._answers import StoreVersionError
 
-__all__ = ["JSON_FIELDS", "SECOND_FIELDS", "Tables", "build_tables", "install"]
+__all__ = [
+    "COUNTED",
+    "JSON_FIELDS",
+    "SECOND_FIELDS",
+    "Snapshot",
+    "Tables",
+    "build_tables",
+    "install",
+    "quoted",
+]
 
 VERSION: Final = 1
 """Version of the tables. A later one adds its steps to MIGRATIONS."""
@@ -32,6 +42,10 @@ SECOND_FIELDS: Final = (
 """Fields of a run that hold a time, in whole seconds as on the wire."""
 JSON_FIELDS: Final = ("required_action", "last_error", "incomplete_details", "usage")
 """Fields of a run that a payload sets."""
+
+COUNTED: Final = "counted"
+"""Name in ``meta`` of the place in the feed up to which ``counts`` are summed."""
+_NOTHING_COUNTED: Final = {"sqlite": "0", "postgresql": "1:1:"}
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LOCK: Final = 0x72756E73
@@ -49,6 +63,17 @@ class _TransactionId(UserDefinedType[int]):
         return "xid8"
 
 
+class Snapshot(UserDefinedType[str]):
+    """
+    PostgreSQL's ``pg_snapshot``: which transactions were visible at one time.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "pg_snapshot"
+
+
 class Tables(NamedTuple):
     """
     The tables of one store.
@@ -57,6 +82,7 @@ class Tables(NamedTuple):
     runs: sa.Table
     journal: sa.Table
     meta: sa.Table
+    counts: sa.Table
 
 
 def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables:
@@ -144,7 +170,14 @@ def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables
         sa.Column("value", sa.Text, nullable=False),
     )
 
-    return Tables(runs, journal, meta)
+    counts = sa.Table(
+        f"{prefix}counts",
+        metadata,
+        sa.Column("status", sa.Text, primary_key=True),
+        sa.Column("runs", big, nullable=False),
+    )
+
+    return Tables(runs, journal, meta, counts)
 
 
 def _checks(prefix: str, lifecycle: Lifecycle) -> list[sa.CheckConstraint]:
@@ -191,8 +224,9 @@ def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> 
     known = {row.name: row.value for row in connection.execute(sa.select(meta))}
     ours = {"version": str(VERSION), "lifecycle": _described(lifecycle)}
     if not known:
-        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in ours.items()])
-    elif known != ours:
+        first = ours | {COUNTED: _NOTHING_COUNTED[connection.dialect.name]}
+        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
+    elif any(known[name] != value for name, value in ours.items()):
         _bring_up_to_date(connection, tables, known, lifecycle)
         for name, value in ours.items():
             connection.execute(meta.update().where(meta.c.name == name).values(value=value))

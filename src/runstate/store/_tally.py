@@ -1,0 +1,102 @@
+"""
+How many runs are in each status, without counting them.
+
+A counter that every move writes would make all moves wait for each other. So the
+journal is added up instead: ``counts`` holds the sums up to a place in the feed, and
+what was moved since is added when somebody asks. A sweep carries the place forward.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ._tables import COUNTED, Snapshot, Tables
+
+__all__ = ["count", "roll_up"]
+
+
+def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
+    """
+    Return the number of runs by status, of those statuses that were ever seen.
+    """
+    meta = tables.meta.c
+    place = sa.select(meta.value).where(meta.name == COUNTED).scalar_subquery()
+    sums = sa.select(tables.counts.c.status, tables.counts.c.runs)
+
+    return _added_up(connection, [sums], tables, _behind(connection, tables, place))
+
+
+def roll_up(connection: sa.Connection, tables: Tables) -> None:
+    """
+    Bring the sums up to now; of several who do so at once, one does.
+    """
+    meta, counts, journal = tables.meta, tables.counts, tables.journal.c
+    mine = sa.select(meta.c.value).where(meta.c.name == COUNTED)
+    upto: Any
+    until: Any
+    if _is_postgres(connection):
+        before = connection.execute(mine.with_for_update(skip_locked=True)).scalar()
+        upto = connection.execute(_VISIBLE).scalar_one()
+        until = sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(sa.literal(upto, sa.Text())))
+    else:
+        before = connection.execute(mine).scalar()
+        upto = connection.execute(sa.select(sa.func.max(journal.position))).scalar() or 0
+        until = journal.position <= upto
+    if before is None:
+        return
+    new = sa.and_(_behind(connection, tables, sa.literal(before, sa.Text())), until)
+    for status, runs in _added_up(connection, [], tables, new).items():
+        mine_too = counts.c.status == status
+        known = connection.execute(sa.select(counts.c.runs).where(mine_too)).scalar()
+        if known is None:
+            connection.execute(counts.insert().values(status=status, runs=runs))
+        else:
+            connection.execute(counts.update().where(mine_too).values(runs=known + runs))
+    connection.execute(meta.update().where(meta.c.name == COUNTED).values(value=str(upto)))
+
+
+_VISIBLE: Final = sa.select(sa.cast(sa.func.pg_current_snapshot(), sa.Text()))
+
+
+def _is_postgres(connection: sa.Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def _snapshot(text: Any) -> Any:
+    return sa.cast(text, Snapshot())
+
+
+def _behind(connection: sa.Connection, tables: Tables, place: Any) -> Any:
+    """
+    Return the condition that a line of the journal is none of those up to *place*.
+    """
+    journal = tables.journal.c
+    if not _is_postgres(connection):
+        return journal.position > sa.cast(place, sa.BigInteger())
+
+    return sa.and_(
+        journal.txid >= sa.func.pg_snapshot_xmin(_snapshot(place)),
+        ~sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(place)),
+    )
+
+
+def _added_up(
+    connection: sa.Connection, sums: list[Any], tables: Tables, new: Any
+) -> dict[str, int]:
+    """
+    Return *sums* and what the *new* lines add to them.
+    """
+    journal = tables.journal.c
+    moves = sa.and_(journal.kind == "move", new)
+    arrived = sa.select(journal.target.label("status"), sa.func.count().label("runs"))
+    left = sa.select(journal.source, -sa.func.count())
+    parts = sa.union_all(
+        *sums,
+        arrived.where(moves).group_by(journal.target),
+        left.where(moves, journal.source.is_not(None)).group_by(journal.source),
+    ).subquery("parts")
+    rows = connection.execute(
+        sa.select(parts.c.status, sa.func.sum(parts.c.runs)).group_by(parts.c.status)
+    ).all()
+
+    return {status: int(runs) for status, runs in rows if runs}
