@@ -25,6 +25,8 @@ LIBRARIES = (
     "django",
     "xstate-statemachine",
     "sismic",
+    "sqlalchemy",
+    "psycopg",
 )
 
 

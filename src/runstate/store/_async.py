@@ -68,7 +68,8 @@ class AsyncRunStore:
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             options: As for :meth:`RunStore.open`, *durable* and *timeout* excepted.
         """
-        self._engine = engine
+        self.engine = engine
+        """Where the store is; for transactions of the caller's own."""
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
 
@@ -109,7 +110,7 @@ class AsyncRunStore:
         """
         Make or migrate the tables; :meth:`open` has done it.
         """
-        async with self._engine.connect() as connection:
+        async with self.engine.connect() as connection:
             await connection.run_sync(set_up)
         await self._transact(install, self._setup.tables, self._setup.lifecycle)
 
@@ -117,7 +118,7 @@ class AsyncRunStore:
         """
         Close the connections that nobody uses.
         """
-        await self._engine.dispose()
+        await self.engine.dispose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -449,13 +450,13 @@ class AsyncRunStore:
     ) -> _T:
         if connection is not None:
             return await _on(connection, operation, *args)
-        async with self._engine.connect() as fresh:
+        async with self.engine.connect() as fresh:
             return await fresh.run_sync(operation, *args)
 
     async def _transact(self, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                async with self._engine.connect() as connection:
+                async with self.engine.connect() as connection:
                     if self._setup.immediate:
                         # A lock that is only taken at the first write cannot be waited for.
                         await connection.exec_driver_sql(IMMEDIATE)

@@ -65,7 +65,8 @@ class RunStore:
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             options: As for :meth:`open`, *durable* and *timeout* excepted.
         """
-        self._engine = engine
+        self.engine = engine
+        """Where the store is; for transactions of the caller's own."""
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
         with engine.connect() as connection:
@@ -117,7 +118,7 @@ class RunStore:
         """
         Close the connections that nobody uses.
         """
-        self._engine.dispose()
+        self.engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -445,13 +446,13 @@ class RunStore:
         own = _sync(connection)
         if own is not None:
             return operation(own, *args)
-        with self._engine.connect() as fresh:
+        with self.engine.connect() as fresh:
             return operation(fresh, *args)
 
     def _transact(self, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                with self._engine.connect() as connection:
+                with self.engine.connect() as connection:
                     if self._setup.immediate:
                         # A lock that is only taken at the first write cannot be waited for.
                         connection.exec_driver_sql(IMMEDIATE)
