@@ -70,6 +70,12 @@ class AsyncRunStore:
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
+        # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
+        self._brief = (
+            engine
+            if engine.dialect.name == "sqlite"
+            else engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
 
@@ -112,7 +118,7 @@ class AsyncRunStore:
         """
         async with self.engine.connect() as connection:
             await connection.run_sync(set_up)
-        await self._transact(install, self._setup.tables, self._setup.lifecycle)
+        await self._transact(self.engine, install, self._setup.tables, self._setup.lifecycle)
 
     async def close(self) -> None:
         """
@@ -278,7 +284,7 @@ class AsyncRunStore:
             PayloadError: The payload lacks, or has, or garbles something.
         """
         fire = Fire(run_id, trigger, payload, token, key, actor, reason)
-        verdict = await self._run(connection, self._do.fire, fire)
+        verdict = await self._at_once(connection, self._do.fire, fire)
         self._tell(connection, fire, verdict)
 
         return verdict
@@ -395,7 +401,7 @@ class AsyncRunStore:
             seconds: How long the lease lasts, from now and from every heartbeat on.
             connection: The caller's transaction.
         """
-        lease = await self._run(connection, self._do.claim, worker, seconds)
+        lease = await self._at_once(connection, self._do.claim, worker, seconds)
         self._setup.log(_sync(connection), moved_by(lease))
 
         return lease
@@ -404,7 +410,7 @@ class AsyncRunStore:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
         """
-        return await self._run(connection, self._do.heartbeat, lease)
+        return await self._at_once(connection, self._do.heartbeat, lease)
 
     async def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
         """
@@ -443,20 +449,28 @@ class AsyncRunStore:
         if connection is not None:
             return await _on(connection, operation, *args)
 
-        return await self._transact(operation, *args)
+        return await self._transact(self.engine, operation, *args)
+
+    async def _at_once(
+        self, connection: Caller | None, operation: Callable[..., _T], *args: Any
+    ) -> _T:
+        if connection is not None:
+            return await _on(connection, operation, *args)
+
+        return await self._transact(self._brief, operation, *args)
 
     async def _read(
         self, connection: Caller | None, operation: Callable[..., _T], *args: Any
     ) -> _T:
         if connection is not None:
             return await _on(connection, operation, *args)
-        async with self.engine.connect() as fresh:
+        async with self._brief.connect() as fresh:
             return await fresh.run_sync(operation, *args)
 
-    async def _transact(self, operation: Callable[..., _T], *args: Any) -> _T:
+    async def _transact(self, engine: AsyncEngine, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                async with self.engine.connect() as connection:
+                async with engine.connect() as connection:
                     if self._setup.immediate:
                         # A lock that is only taken at the first write cannot be waited for.
                         await connection.exec_driver_sql(IMMEDIATE)

@@ -67,11 +67,17 @@ class RunStore:
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
+        # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
+        self._brief = (
+            engine
+            if engine.dialect.name == "sqlite"
+            else engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
         with engine.connect() as connection:
             set_up(connection)
-        self._transact(install, self._setup.tables, lifecycle)
+        self._transact(engine, install, self._setup.tables, lifecycle)
 
     @classmethod
     def open(
@@ -276,7 +282,7 @@ class RunStore:
             PayloadError: The payload lacks, or has, or garbles something.
         """
         fire = Fire(run_id, trigger, payload, token, key, actor, reason)
-        verdict = self._run(connection, self._do.fire, fire)
+        verdict = self._at_once(connection, self._do.fire, fire)
         self._tell(connection, fire, verdict)
 
         return verdict
@@ -393,7 +399,7 @@ class RunStore:
             seconds: How long the lease lasts, from now and from every heartbeat on.
             connection: The caller's transaction.
         """
-        lease = self._run(connection, self._do.claim, worker, seconds)
+        lease = self._at_once(connection, self._do.claim, worker, seconds)
         self._setup.log(_sync(connection), moved_by(lease))
 
         return lease
@@ -402,7 +408,7 @@ class RunStore:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
         """
-        return self._run(connection, self._do.heartbeat, lease)
+        return self._at_once(connection, self._do.heartbeat, lease)
 
     def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
         """
@@ -440,19 +446,26 @@ class RunStore:
         if own is not None:
             return operation(own, *args)
 
-        return self._transact(operation, *args)
+        return self._transact(self.engine, operation, *args)
+
+    def _at_once(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
+        own = _sync(connection)
+        if own is not None:
+            return operation(own, *args)
+
+        return self._transact(self._brief, operation, *args)
 
     def _read(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = _sync(connection)
         if own is not None:
             return operation(own, *args)
-        with self.engine.connect() as fresh:
+        with self._brief.connect() as fresh:
             return operation(fresh, *args)
 
-    def _transact(self, operation: Callable[..., _T], *args: Any) -> _T:
+    def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                with self.engine.connect() as connection:
+                with engine.connect() as connection:
                     if self._setup.immediate:
                         # A lock that is only taken at the first write cannot be waited for.
                         connection.exec_driver_sql(IMMEDIATE)
