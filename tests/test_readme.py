@@ -62,14 +62,16 @@ def run_block(source, namespace):
     return len(claims)
 
 
-def test_every_python_example_does_what_it_says():
+def test_every_python_example_does_what_it_says(tmp_path, monkeypatch):
     """
     The blocks run in order, as one program, and every value is the one shown.
     """
+    monkeypatch.chdir(tmp_path)
     namespace: dict[str, object] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         claimed = sum(run_block(block, namespace) for block in blocks("python"))
 
+    namespace["store"].close()
     structlog.reset_defaults()
     assert claimed == README.count("# -> ")
     for shown in re.findall(r"# prints (.*)$", README, re.MULTILINE):
