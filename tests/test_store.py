@@ -1,10 +1,31 @@
 """
-The store, by hand: what each method answers, on both databases.
+The store, method by method, on both databases.
 """
 
-import pytest
+import json
+from itertools import pairwise
 
-from runstate.store import Applied, RunStore
+import pytest
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
+
+from conftest import PAYLOADS, fire
+from runstate import RUN, LifecycleFieldError, PayloadError, RunEngine, UnknownTriggerError, check
+from runstate._models import LIFECYCLE_FIELDS
+from runstate.store import (
+    Applied,
+    Duplicate,
+    Fire,
+    Illegal,
+    RunExistsError,
+    RunNotFoundError,
+    RunStore,
+    Superseded,
+)
+
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+ERROR = {"code": "server_error", "message": "no"}
 
 
 @pytest.fixture
@@ -16,14 +37,430 @@ def store(database_url):
         yield opened
 
 
-def test_a_run_is_created_claimed_and_completed(store):
+def brought_to(store, status):
     """
-    The common way of a run, each move numbered.
+    Return the id of a new run that has come to *status* by the shortest way.
     """
-    run = store.create(assistant_id="asst_1", thread_id="thread_1", model="m")
-    lease = store.claim("worker-1")
-    done = store.complete(run.id, token=lease.token)
+    run_id = store.create(assistant_id="asst_1", thread_id="thread_1").id
+    for row in RUN.shortest_path("queued", status):
+        assert store.fire(run_id, row.trigger, **PAYLOADS.get(row.trigger, {})).ok
 
-    assert isinstance(done, Applied)
-    assert (3, "completed") == (done.moved.seq, store.get(run.id).status)
-    assert [1, 2, 3] == [entry.seq for entry in store.history(run.id)]
+    return run_id
+
+
+def consistent(store, run_id):
+    """
+    Whether the journal of a run folds to its row, and the checker finds nothing in it.
+    """
+    run, lines = store.get(run_id), store.history(run_id)
+    moves = [line for line in lines if line.kind == "move"]
+    assert [line.seq for line in moves] == list(range(1, len(moves) + 1))
+    assert str(run.status) == moves[-1].target
+    assert all(a.target == b.source for a, b in pairwise(moves))
+    assert all(a.at <= b.at for a, b in pairwise(lines))
+    assert check([line.target for line in moves]).ok
+
+    return True
+
+
+# -- creation --------------------------------------------------------------------
+
+
+def test_a_created_run_comes_back_as_it_was_given(store):
+    """
+    Unknown keys, unicode, control characters and nulls survive; the lifecycle's fields are set.
+    """
+    given = {
+        "model": "m",
+        "instructions": "say \u0000 \u2028 ' \" \\ \U0001f600 ;--",
+        "metadata": {"k": "v" * 512},
+        "tools": [{"type": "code_interpreter"}] * 20,
+        "temperature": 0.25,
+        "brand_new": {"nested": [1, None, "x"]},
+    }
+    made = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1", **given)
+    kept = store.get("run_1")
+
+    assert made == kept
+    assert given == {
+        name: value
+        for name, value in json.loads(kept.model_dump_json(exclude_unset=True)).items()
+        if name in given
+    }
+    assert {"nested": [1, None, "x"]} == kept.model_extra["brand_new"]
+    assert ("queued", kept.created_at + 600) == (kept.status, kept.expires_at)
+    assert kept.model_fields_set >= LIFECYCLE_FIELDS
+    assert [("create", None, "queued", 1)] == [
+        (line.trigger, line.source, line.target, line.seq) for line in store.history("run_1")
+    ]
+
+
+def test_what_cannot_be_created_leaves_nothing(store):
+    """
+    An id that is taken, a field of the lifecycle, a field that holds nonsense.
+    """
+    store.create(id="run_1")
+    with pytest.raises(RunExistsError, match="has a run 'run_1' already"):
+        store.create(id="run_1")
+    with pytest.raises(LifecycleFieldError):
+        store.create(status="completed")
+    with pytest.raises(ValueError, match="temperature"):
+        store.create(temperature=9)
+    with pytest.raises(ValueError, match="control"):
+        store.create(id="run\x00")
+
+    assert {"queued": 1} == {status: n for status, n in store.counts().items() if n}
+
+
+@pytest.mark.parametrize("run_id", ["nobody", "a\x00b", "\ud800", "", "x" * 600, "a\nb", "'; --"])
+def test_a_run_that_is_not_there_is_not_found(store, run_id):
+    """
+    Whatever the id, the answer is the same, and the database never sees what it cannot hold.
+    """
+    for call in (store.get, store.history, store.start, store.complete, store.expire):
+        with pytest.raises(RunNotFoundError, match="no run"):
+            call(run_id)
+    with pytest.raises(RunNotFoundError):
+        store.list(after=run_id)
+
+
+# -- moves -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", RUN.statuses)
+def test_store_and_table_agree_on_every_trigger(store, status):
+    """
+    A trigger is applied exactly if there is a row; the row and the journal are as an engine makes them.
+    """
+    for trigger in RUN.triggers:
+        run_id = brought_to(store, status)
+        before = store.get(run_id)
+        payload = PAYLOADS.get(trigger, {})
+        verdict = store.fire(run_id, trigger, **payload)
+        after, row = store.get(run_id), RUN.row(trigger, status)
+        if row is None:
+            kind = Superseded if RUN.is_terminal(status) else Illegal
+            assert (kind, before) == (type(verdict), after)
+            if kind is Illegal:
+                assert RUN.allowed(status) == verdict.allowed
+            continue
+        engine = RunEngine(clock=lambda moved=verdict.moved: moved.at)
+        fire(engine, before, trigger)
+        assert isinstance(verdict, Applied)
+        assert (before, row.target) == (after, after.status)
+        assert verdict.moved == store.history(run_id)[-1].moved
+        assert consistent(store, run_id)
+
+
+def test_many_are_fired_in_order_and_answered_one_by_one(store):
+    """
+    Neighbours become one statement; what comes after them sees what they did.
+    """
+    ids = [store.create().id for _ in range(6)]
+    fires = [Fire(run_id, "start", key=f"k{run_id}") for run_id in ids]
+    fires += [Fire(run_id, "complete", {"usage": USAGE}, actor="me") for run_id in ids[:3]]
+    fires += [
+        Fire(ids[0], "complete"),
+        Fire(ids[0], "fail", {"last_error": ERROR}),
+        Fire(ids[3], "complete"),
+        Fire(ids[3], "complete"),
+        Fire(ids[1], "start", key=f"k{ids[1]}"),
+        Fire(ids[4], "start"),
+        Fire(ids[5], "fail", {"last_error": ERROR}),
+    ]
+    verdicts = store.fire_many(fires)
+
+    assert [Applied] * 9 + [
+        Superseded, Superseded, Applied, Superseded, Duplicate, Illegal, Applied,
+    ] == [type(verdict) for verdict in verdicts]  # fmt: skip
+    assert all(consistent(store, run_id) for run_id in ids)
+    assert 3 == store.get(ids[0]).usage.total_tokens
+    line = store.history(ids[0])[2]
+    assert ("me", {"usage": USAGE}) == (line.actor, line.payload)
+    assert () == store.fire_many([])
+
+
+def test_a_batch_with_a_fault_moves_nothing(store):
+    """
+    An exception takes back what came before it.
+    """
+    ids = [store.create().id for _ in range(3)]
+    with pytest.raises(UnknownTriggerError):
+        store.fire_many([*(Fire(run_id, "start") for run_id in ids), Fire(ids[0], "jump")])
+    with pytest.raises(RunNotFoundError):
+        store.fire_many([Fire(ids[0], "start"), Fire("nobody", "start"), Fire(ids[1], "start")])
+
+    assert ["queued"] * 3 == [store.get(run_id).status for run_id in ids]
+
+
+def test_tool_outputs_answer_every_call_and_are_kept(store):
+    """
+    The outputs are in the journal, where the next worker finds them.
+    """
+    run_id = brought_to(store, "requires_action")
+    with pytest.raises(PayloadError, match=r"is requires_action.*no output for call_1"):
+        store.submit_tool_outputs(run_id, {"other": ""})
+    verdict = store.submit_tool_outputs(run_id, {"call_1": "sun\u0000ny"})
+
+    assert isinstance(verdict, Applied)
+    assert {"outputs": {"call_1": "sun\u0000ny"}} == store.history(run_id)[-1].payload
+    assert isinstance(store.submit_tool_outputs(run_id, {"call_1": ""}), Illegal)
+
+
+def test_every_trigger_has_a_method(store):
+    """
+    The typed methods fire what they are called, with their payload.
+    """
+    run_id = store.create().id
+    assert store.start(run_id).ok
+    assert store.require_action(run_id, PAYLOADS["require_action"]["required_action"]).ok
+    assert store.submit_tool_outputs(run_id, {"call_1": "x"}).ok
+    assert store.request_cancel(run_id).ok
+    assert store.confirm_cancel(run_id, USAGE).ok
+    assert "cancelled" == store.get(run_id).status
+    for end, call in {
+        "completed": lambda each: store.complete(each, USAGE),
+        "failed": lambda each: store.fail(each, ERROR, USAGE),
+        "incomplete": lambda each: store.stop_incomplete(each, "max_prompt_tokens", USAGE),
+        "expired": lambda each: store.expire(each, USAGE),
+    }.items():
+        each = brought_to(store, "in_progress")
+        assert call(each).moved.target == end
+        assert (end, 3) == (store.get(each).status, store.get(each).usage.total_tokens)
+
+
+def test_a_payload_that_does_not_fit_is_told_with_the_real_status(store):
+    """
+    The error names the status that the run has, not one that the trigger would have wanted.
+    """
+    run_id = store.create().id
+    with pytest.raises(PayloadError, match="is queued: cannot fail: 'last_error' is required"):
+        store.fire(run_id, "fail")
+    with pytest.raises(PayloadError, match="is queued: cannot complete: takes usage, not 'cost'"):
+        store.fire(run_id, "complete", cost=1)
+    with pytest.raises(UnknownTriggerError, match="is queued: no trigger 'stat'"):
+        store.fire(run_id, "stat")
+    for word in ("key", "actor", "reason"):
+        with pytest.raises(ValueError, match=f"{word} is one line of at most 512 characters"):
+            store.start(run_id, **{word: "a\x00b"})
+
+    assert 1 == len(store.history(run_id))
+
+
+# -- idempotency, late results -----------------------------------------------------
+
+
+def test_a_retry_under_the_same_key_gets_the_first_answer(store):
+    """
+    Also when the run has come back to the status that the trigger leads from.
+    """
+    run_id = store.create().id
+    first = store.start(run_id, key="once")
+    assert Duplicate(first.moved) == store.start(run_id, key="once")
+    store.require_action(run_id, PAYLOADS["require_action"]["required_action"])
+    store.submit_tool_outputs(run_id, {"call_1": ""})
+
+    assert "queued" == store.get(run_id).status
+    assert Duplicate(first.moved) == store.start(run_id, key="once")
+    assert Duplicate(first.moved) == store.fire_many([Fire(run_id, "start", key="once")] * 2)[1]
+    other = store.create().id
+    assert isinstance(store.start(other, key="once"), Applied)
+
+
+def test_a_late_outcome_is_kept_and_changes_nothing(store):
+    """
+    The loser is told the winner, and its result is in the journal, once a key.
+    """
+    run_id = brought_to(store, "completed")
+    won = store.history(run_id)[-1].moved
+    lost = store.fail(run_id, ERROR, actor="w2", reason="late", key="late-1")
+    assert Superseded("completed", "complete", won) == lost
+    assert lost == store.fail(run_id, ERROR, key="late-1")
+    late = [line for line in store.history(run_id) if line.kind == "late"]
+
+    assert [(None, "fail", "completed", None, {"last_error": ERROR}, "w2", "late", "late-1")] == [
+        (e.seq, e.trigger, e.source, e.target, e.payload, e.actor, e.reason, e.key) for e in late
+    ]
+    assert Superseded("completed", "complete", won) == store.request_cancel(run_id)
+    assert Superseded("completed", "complete", won) == store.start(run_id)
+    assert 1 == len([line for line in store.history(run_id) if line.kind == "late"])
+    assert consistent(store, run_id)
+
+
+# -- the caller's transaction --------------------------------------------------------
+
+
+def test_a_move_in_the_callers_transaction_stands_and_falls_with_it(store):
+    """
+    Neither row nor journal nor log know of what was rolled back.
+    """
+    with structlog.testing.capture_logs() as log:
+        with store.engine.begin() as connection:
+            run = store.create(connection=connection)
+            assert store.start(run.id, connection=connection).ok
+            assert "in_progress" == store.get(run.id, connection=connection).status
+            assert [] == log
+        told = [entry["trigger"] for entry in log]
+        with store.engine.connect() as connection:
+            assert store.complete(run.id, connection=connection).ok
+            connection.rollback()
+            connection.commit()
+        with Session(store.engine) as session, session.begin():
+            session.execute(sa.text("SELECT 1"))
+            assert store.request_cancel(run.id, connection=session).ok
+
+    assert ["create", "start"] == told
+    assert ["create", "start", "request_cancel"] == [entry["trigger"] for entry in log]
+    assert "cancelling" == store.get(run.id).status
+    assert consistent(store, run.id)
+
+
+def test_a_savepoint_that_is_rolled_back_takes_its_moves_along(store):
+    """
+    What was moved before it stays.
+    """
+    run_id = store.create().id
+    with store.engine.begin() as connection:
+        store.start(run_id, connection=connection)
+        inner = connection.begin_nested()
+        store.complete(run_id, connection=connection)
+        inner.rollback()
+
+    assert "in_progress" == store.get(run_id).status
+    assert consistent(store, run_id)
+
+
+def test_every_move_and_every_refusal_is_logged(store):
+    """
+    One structlog event each, with the facts as keys.
+    """
+    run_id = store.create(id="run_1").id
+    with structlog.testing.capture_logs() as log:
+        store.start(run_id)
+        store.start(run_id)
+        store.fail(run_id, ERROR)
+        store.complete(run_id, token=None)
+
+    assert [
+        ("run.transition", "info", "start"),
+        ("run.rejected", "info", "start"),
+        ("run.transition", "warning", "fail"),
+        ("run.rejected", "info", "complete"),
+    ] == [(entry["event"], entry["log_level"], entry["trigger"]) for entry in log]
+    assert (2, "queued", "in_progress") == (log[0]["seq"], log[0]["source"], log[0]["target"])
+    assert ("illegal", "superseded") == (log[1]["kind"], log[3]["kind"])
+
+
+# -- many runs -------------------------------------------------------------------------
+
+
+def test_runs_are_listed_page_by_page(store):
+    """
+    Each once, in either order, with filters, however the pages are cut.
+    """
+    ids = [store.create(thread_id=f"thread_{n % 2}").id for n in range(7)]
+    store.start(ids[2])
+
+    def pages(**options):
+        after, seen = None, []
+        while True:
+            page = store.list(after=after, **options)
+            seen += [run.id for run in page.items]
+            after = page.cursor
+            if after is None:
+                return seen
+
+    for limit in (1, 2, 3, 7, 20):
+        assert sorted(ids) == sorted(pages(limit=limit))
+        assert pages(limit=limit) == pages(limit=limit, order="asc")[::-1]
+    assert set(ids[1::2]) == set(pages(thread_id="thread_1", limit=2))
+    assert [ids[2]] == pages(status="in_progress")
+    assert 6 == len(pages(status="queued", limit=4))
+
+
+def test_counts_are_those_of_the_rows_before_and_after_a_sweep(store):
+    """
+    The journal adds up to what is there.
+    """
+    for status in RUN.statuses:
+        brought_to(store, status)
+    counted = store.counts()
+    store.sweep()
+    store.sweep()
+    again = store.counts()
+    store.create()
+
+    assert dict.fromkeys(map(str, RUN.statuses), 1) == counted
+    assert 9 == sum(again.values())
+    assert again["queued"] + 1 == store.counts()["queued"]
+
+
+def test_runs_that_are_stuck_are_found(store):
+    """
+    Those that have been in a status for longer than its limit.
+    """
+    run_id = brought_to(store, "in_progress")
+    brought_to(store, "queued")
+
+    assert [run_id] == [run.id for run in store.stuck({"in_progress": 0, "completed": 0})]
+    assert () == store.stuck({"in_progress": 60})
+    assert () == store.stuck({})
+    with pytest.raises(ValueError, match="limit for 'asleep', which is no status of run"):
+        store.stuck({"asleep": 1})
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+def test_the_feed_gives_every_move_in_the_order_of_its_run(store, limit):
+    """
+    However the pages are cut, and whatever comes meanwhile.
+    """
+    ids = [brought_to(store, status) for status in ("completed", "cancelled", "requires_action")]
+    cursor, seen = None, []
+    for _ in range(40):
+        page = store.moves(after=cursor, limit=limit)
+        cursor = page.cursor
+        seen += page.items
+        if len(seen) == 4:
+            ids.append(brought_to(store, "expired"))
+    expected = [line for run_id in ids for line in store.history(run_id) if line.kind == "move"]
+
+    assert sorted(line.event_id for line in expected) == sorted(line.event_id for line in seen)
+    for run_id in ids:
+        moves = [line for line in seen if line.run_id == run_id]
+        assert [line.seq for line in moves] == list(range(1, len(moves) + 1))
+    for garbage in ("x", "1|2|3", "-1", "'", "1:1:|", "9" * 30):
+        with pytest.raises(ValueError, match="not a cursor"):
+            store.moves(after=garbage)
+
+
+def test_the_feed_misses_no_transaction_that_is_committed_late(postgresql_database):
+    """
+    Who wrote first and commits last is delivered, and a run's moves keep their order.
+    """
+    with RunStore.open(postgresql_database) as store:
+        a, b = store.create().id, store.create().id
+        start = store.moves().cursor
+        early, late = store.engine.connect(), store.engine.connect()
+        store.start(b, connection=early)
+        store.start(a, connection=late)
+        late.commit()
+        first = store.moves(after=start)
+        store.complete(a, connection=early)
+        early.commit()
+        second = store.moves(after=first.cursor)
+        early.close()
+        late.close()
+
+        assert [f"{a}:2"] == [line.event_id for line in first.items]
+        assert [f"{b}:2", f"{a}:3"] == [line.event_id for line in second.items]
+        assert () == store.moves(after=second.cursor).items
+
+
+def test_an_engine_goes_on_where_the_store_left_off(store):
+    """
+    A run from the store knows its last move.
+    """
+    run = store.get(brought_to(store, "in_progress"))
+    moved = RunEngine().complete(run)
+
+    assert 3 == moved.seq

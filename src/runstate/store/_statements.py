@@ -70,6 +70,8 @@ class Prepared:
         Execute once for each of *rows*, for what returns nothing.
         """
         many: Any = [self._parameters(row) for row in rows]
+        if not many:
+            return
         connection.exec_driver_sql(self.sql, many if len(many) > 1 else many[0])
 
     def _parameters(self, given: Mapping[str, Any]) -> Any:
@@ -121,11 +123,11 @@ class Statements:
             for trigger in lifecycle.triggers
             for target in dict.fromkeys(r.target for r in lifecycle if r.trigger == trigger)
         }
-        self.entry = Prepared(self._entry(), dialect)
+        self.line = Prepared(self._line(), dialect)
         self.claim = Prepared(self._claim(), dialect)
         self.heartbeat = Prepared(self._renew(sa.bindparam("seconds", type_=sa.Double())), dialect)
         self.release = Prepared(self._renew(sa.literal_column("0.0")), dialect)
-        self.created = Prepared(self._create(), dialect)
+        self.create = Prepared(self._create(), dialect)
         self.row = Prepared(self._row(), dialect)
         self.keyed = Prepared(self._keyed(), dialect)
         self.overdue = tuple(Prepared(each, dialect) for each in self._overdue())
@@ -275,7 +277,7 @@ class Statements:
 
         return sa.null() if seconds is None else at + sa.literal_column(repr(float(seconds)))
 
-    def _entry(self) -> Any:
+    def _line(self) -> Any:
         columns = {
             c.name: sa.bindparam(c.name, type_=c.type)
             for c in self.tables.journal.c

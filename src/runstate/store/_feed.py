@@ -1,0 +1,99 @@
+"""
+The feed: every committed move at least once, those of a run in their order.
+"""
+
+import re
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ._answers import JournalEntry, Page
+from ._records import entry_of
+from ._tables import Tables
+
+__all__ = ["moves_after"]
+
+_POSITION: Final = re.compile(r"[0-9]{1,18}")
+_SNAPSHOT: Final = r"[0-9]{1,18}:[0-9]{1,18}:[0-9,]*"
+_SNAPSHOTS: Final = re.compile(rf"{_SNAPSHOT}\|({_SNAPSHOT})?\|[0-9]{{1,18}}")
+_BEGINNING: Final = "1:1:||0"
+_NOW_VISIBLE: Final = sa.text("SELECT pg_current_snapshot()::text")
+_BETWEEN: Final = sa.text(
+    "txid >= pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) "
+    "AND txid < pg_snapshot_xmax(CAST(:upto AS pg_snapshot)) "
+    "AND pg_visible_in_snapshot(txid, CAST(:upto AS pg_snapshot)) "
+    "AND NOT pg_visible_in_snapshot(txid, CAST(:seen AS pg_snapshot))"
+)
+
+
+def moves_after(
+    connection: sa.Connection, tables: Tables, after: str | None, limit: int
+) -> Page[JournalEntry]:
+    """
+    Return the moves that were committed since *after*, a cursor; from the beginning if None.
+    """
+    postgres = connection.dialect.name == "postgresql"
+    if after is not None and not (_SNAPSHOTS if postgres else _POSITION).fullmatch(after):
+        raise ValueError(f"not a cursor of this store: {after!r}")
+    if postgres:
+        return _between_snapshots(connection, tables, after or _BEGINNING, limit)
+
+    # SQLite has one writer at a time: positions are committed in their order.
+    lines = _read(connection, tables, int(after or 0), limit)
+
+    return Page(_entries(lines), str(lines[-1].position) if lines else after or "0")
+
+
+def _between_snapshots(
+    connection: sa.Connection, tables: Tables, after: str, limit: int
+) -> Page[JournalEntry]:
+    """
+    Read between two snapshots, since PostgreSQL does not commit positions in their order.
+
+    What the later snapshot sees and the earlier one does not is new. A run's moves are
+    committed one after the other: no snapshot sees one without those before it, and
+    in order of position they are in order of their numbers.
+
+    A cursor is the earlier snapshot, the later one while a page of it is left, and the
+    position of the last line delivered from between them.
+    """
+    seen, upto, position = after.split("|")
+    if upto:
+        page = _page(connection, tables, (seen, upto, position), limit)
+        if page.items:
+            return page
+        seen = upto
+    now = connection.execute(_NOW_VISIBLE).scalar_one()
+
+    return _page(connection, tables, (seen, now, "0"), limit)
+
+
+def _page(
+    connection: sa.Connection, tables: Tables, window: tuple[str, str, str], limit: int
+) -> Page[JournalEntry]:
+    seen, upto, position = window
+    new = _BETWEEN.bindparams(seen=seen, upto=upto)
+    lines = _read(connection, tables, int(position), limit, new)
+    if len(lines) < limit:
+        return Page(_entries(lines), f"{upto}||0")
+
+    return Page(_entries(lines), f"{seen}|{upto}|{lines[-1].position}")
+
+
+def _read(
+    connection: sa.Connection, tables: Tables, position: int, limit: int, *which: Any
+) -> list[Any]:
+    journal = tables.journal
+
+    return list(
+        connection.execute(
+            sa.select(journal)
+            .where(journal.c.position > position, journal.c.kind == "move", *which)
+            .order_by(journal.c.position)
+            .limit(limit)
+        )
+    )
+
+
+def _entries(lines: list[Any]) -> tuple[JournalEntry, ...]:
+    return tuple(map(entry_of, lines))
