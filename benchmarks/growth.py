@@ -2,6 +2,7 @@
 What every operation of the store costs as the tables grow, and by which index it goes.
 """
 
+import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -201,16 +202,11 @@ def _plans(store: RunStore) -> list[str]:
 
 
 def _named(line: str) -> str | None:
-    line = line.strip()
-    if "runstate_" not in line or " on " not in f" on {line}":
-        return None
-    for word in (
-        "Index Scan using",
-        "Index Only Scan using",
-        "Bitmap Index Scan on",
-        "Seq Scan on",
-    ):
-        if word in line:
-            return f"{word} {line.partition(word)[2].split()[0]}"
+    found = _LOOKUP.search(line)
 
-    return line if line.startswith(("SEARCH", "SCAN")) else None
+    return found[0] if found else None
+
+
+_LOOKUP = re.compile(
+    r"(SEARCH|SCAN) runstate_.*|(Index.* using|Index Scan on|Seq Scan on) runstate_\w+"
+)

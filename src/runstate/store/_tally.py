@@ -20,10 +20,14 @@ def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
     Return the number of runs by status, of those statuses that were ever seen.
     """
     meta = tables.meta.c
-    place = sa.select(meta.value).where(meta.name == COUNTED).scalar_subquery()
+    place = sa.select(meta.value).where(meta.name == COUNTED)
     sums = sa.select(tables.counts.c.status, tables.counts.c.runs)
-
-    return _added_up(connection, [sums], tables, _behind(connection, tables, place))
+    while True:
+        # The place as a value, so that the database knows how few lines lie behind it.
+        before = connection.execute(place).scalar_one()
+        found = _added_up(connection, [sums], tables, _behind(connection, tables, before))
+        if connection.execute(place).scalar_one() == before:
+            return found
 
 
 def roll_up(connection: sa.Connection, tables: Tables) -> None:
@@ -37,14 +41,14 @@ def roll_up(connection: sa.Connection, tables: Tables) -> None:
     if _is_postgres(connection):
         before = connection.execute(mine.with_for_update(skip_locked=True)).scalar()
         upto = connection.execute(_VISIBLE).scalar_one()
-        until = sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(sa.literal(upto, sa.Text())))
+        until = sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(upto))
     else:
         before = connection.execute(mine).scalar()
         upto = connection.execute(sa.select(sa.func.max(journal.position))).scalar() or 0
         until = journal.position <= upto
     if before is None:
         return
-    new = sa.and_(_behind(connection, tables, sa.literal(before, sa.Text())), until)
+    new = sa.and_(_behind(connection, tables, before), until)
     for status, runs in _added_up(connection, [], tables, new).items():
         mine_too = counts.c.status == status
         known = connection.execute(sa.select(counts.c.runs).where(mine_too)).scalar()
@@ -62,21 +66,22 @@ def _is_postgres(connection: sa.Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def _snapshot(text: Any) -> Any:
-    return sa.cast(text, Snapshot())
+def _snapshot(text: str) -> Any:
+    return sa.cast(sa.literal(text, sa.Text()), Snapshot())
 
 
-def _behind(connection: sa.Connection, tables: Tables, place: Any) -> Any:
+def _behind(connection: sa.Connection, tables: Tables, place: str) -> Any:
     """
     Return the condition that a line of the journal is none of those up to *place*.
     """
     journal = tables.journal.c
     if not _is_postgres(connection):
-        return journal.position > sa.cast(place, sa.BigInteger())
+        return journal.position > int(place)
+    snapshot = _snapshot(place)
 
     return sa.and_(
-        journal.txid >= sa.func.pg_snapshot_xmin(_snapshot(place)),
-        ~sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(place)),
+        journal.txid >= sa.func.pg_snapshot_xmin(snapshot),
+        ~sa.func.pg_visible_in_snapshot(journal.txid, snapshot),
     )
 
 
