@@ -163,7 +163,7 @@ def _plans(store: RunStore) -> list[str]:
     """
     Return how the database finds what each statement is about.
     """
-    seen: dict[str, str] = {}
+    seen: dict[str, dict[str, None]] = {}
     explain = "EXPLAIN QUERY PLAN " if store.engine.dialect.name == "sqlite" else "EXPLAIN "
 
     def explained(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
@@ -176,7 +176,7 @@ def _plans(store: RunStore) -> list[str]:
         other = connection.connection.dbapi_connection.cursor()
         other.execute(explain + statement, parameters)
         lines = [row[-1] for row in other.fetchall()]
-        seen.setdefault(doing[0], "; ".join(filter(None, map(_named, lines))))
+        seen.setdefault(doing[0], {}).update(dict.fromkeys(filter(None, map(_named, lines))))
 
     doing = [""]
     sa.event.listen(store.engine, "before_cursor_execute", explained)
@@ -198,7 +198,7 @@ def _plans(store: RunStore) -> list[str]:
         call()
     sa.event.remove(store.engine, "before_cursor_execute", explained)
 
-    return [f"{operation}: {plan}" for operation, plan in seen.items() if operation]
+    return [f"{operation}: {'; '.join(plan)}" for operation, plan in seen.items() if operation]
 
 
 def _named(line: str) -> str | None:
