@@ -5,6 +5,11 @@ The store: state, journal and feed in one transaction, and one winner a move.
 its twin. ``guard`` and ``apply_move`` do the same for a table of your own.
 """
 
+try:
+    import sqlalchemy.ext.asyncio  # noqa: F401
+except ImportError as error:
+    raise ImportError("runstate.store needs SQLAlchemy: pip install 'runstate[store]'") from error
+
 from ._answers import (
     Applied,
     Duplicate,
