@@ -146,17 +146,7 @@ class AsyncRunStore:
         """
         Store a new run in the initial status, and return it.
 
-        Args:
-            id: The run's id; a new one by default.
-            assistant_id: The assistant to execute.
-            thread_id: The thread to execute it on.
-            connection: The caller's transaction.
-            fields: Any other field that the lifecycle does not own, such as ``model``.
-
-        Raises:
-            RunExistsError: There is a run of that id already.
-            LifecycleFieldError: A field is given that only a move may set.
-            pydantic.ValidationError: A field does not hold what it must.
+        See :meth:`RunStore.create`.
         """
         given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
         run = await self._run(connection, self._do.create, given)
@@ -168,8 +158,7 @@ class AsyncRunStore:
         """
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
-        Raises:
-            RunNotFoundError: There is no such run.
+        See :meth:`RunStore.get`.
         """
         return await self._read(connection, self._do.get, run_id)
 
@@ -179,8 +168,7 @@ class AsyncRunStore:
         """
         Return everything the journal says of a run, oldest first.
 
-        Raises:
-            RunNotFoundError: There is no such run.
+        See :meth:`RunStore.history`.
         """
         return await self._read(connection, self._do.history, run_id)
 
@@ -200,10 +188,7 @@ class AsyncRunStore:
         """
         Return runs that have been in a status for longer than its limit, the longest first.
 
-        Args:
-            limits: Seconds by status.
-            limit: How many runs at most.
-            connection: The caller's transaction.
+        See :meth:`RunStore.stuck`.
         """
         return await self._read(connection, self._do.stuck, limits, limit)
 
@@ -220,16 +205,7 @@ class AsyncRunStore:
         """
         Return a page of runs by the time of their creation, the newest first.
 
-        Args:
-            status: Only runs in this status.
-            thread_id: Only runs on this thread.
-            after: Id of the run to go on behind: a page's *cursor*, or any run's.
-            limit: How many runs at most.
-            order: ``asc`` for the oldest first.
-            connection: The caller's transaction.
-
-        Raises:
-            RunNotFoundError: There is no run *after*.
+        See :meth:`RunStore.list`.
         """
         return await self._read(connection, self._do.page, status, thread_id, after, limit, order)
 
@@ -239,12 +215,7 @@ class AsyncRunStore:
         """
         Return the next committed moves of all runs, each at least once.
 
-        Those of one run come in the order of their numbers. Give the page's *cursor*
-        back as *after* once its items are dealt with; :attr:`JournalEntry.event_id` is
-        the same at every delivery.
-
-        Raises:
-            ValueError: *after* is no cursor of this store.
+        See :meth:`RunStore.moves`.
         """
         return await self._read(connection, self._do.moves, after, limit)
 
@@ -266,22 +237,7 @@ class AsyncRunStore:
         """
         Move a run by *trigger*, or return why not.
 
-        Args:
-            run_id: The run.
-            trigger: A trigger of the lifecycle.
-            token: Token of the worker's lease; None if it is not a worker that speaks.
-            key: Idempotency key: of any number of attempts under one key, one moves the
-                run, and all are told of that one move.
-            actor: Who fires, for the journal.
-            reason: Why, for the journal.
-            connection: The caller's transaction.
-            payload: The fields that the trigger takes, as for :meth:`RunEngine.fire`;
-                the reason of ``stop_incomplete`` as ``incomplete_details``.
-
-        Raises:
-            RunNotFoundError: There is no such run.
-            UnknownTriggerError: The table has no such trigger at all.
-            PayloadError: The payload lacks, or has, or garbles something.
+        See :meth:`RunStore.fire`.
         """
         fire = Fire(run_id, trigger, payload, token, key, actor, reason)
         verdict = await self._at_once(connection, self._do.fire, fire)
@@ -295,8 +251,7 @@ class AsyncRunStore:
         """
         Fire triggers in one transaction, in order; much cheaper than one after the other.
 
-        Neighbours that fire the same trigger at different runs become one statement.
-        Either all verdicts stand or, if this raises, nothing has moved.
+        See :meth:`RunStore.fire_many`.
         """
         fires = tuple(fires)
         verdicts = await self._run(connection, self._do.fire_many, fires)
@@ -393,13 +348,7 @@ class AsyncRunStore:
         """
         Return a lease on a run that nobody works on; None if there is none.
 
-        A run whose lease ran out comes first, and stays in its status; else the oldest
-        queued one, which is started.
-
-        Args:
-            worker: Who claims, for the journal.
-            seconds: How long the lease lasts, from now and from every heartbeat on.
-            connection: The caller's transaction.
+        See :meth:`RunStore.claim`.
         """
         lease = await self._at_once(connection, self._do.claim, worker, seconds)
         self._setup.log(_sync(connection), moved_by(lease))
@@ -424,13 +373,7 @@ class AsyncRunStore:
         """
         End what is overdue, and return the moves that did.
 
-        That is what passed the deadline of its status, what is being cancelled while
-        nobody works on it, and what passed its ``expires_at``. Any number of sweepers
-        may do this at once; each run is ended by one. Call it every few seconds.
-
-        Args:
-            limit: How many runs at most.
-            connection: The caller's transaction.
+        See :meth:`RunStore.sweep`.
         """
         moved = await self._run(connection, self._do.sweep, limit)
         self._setup.log(_sync(connection), moved)
