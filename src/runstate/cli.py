@@ -23,6 +23,7 @@ from ._monitor import Monitor
 from ._output import FORMS, Tally, first
 from ._rules import RULES, Rule
 from ._text import printable
+from .ddl import DIALECTS, Dialect, guard_sql
 from .errors import RunstateError
 from .presets import PRESETS
 from .readers import FORMATS as READ_FORMATS
@@ -393,6 +394,45 @@ def _way(
         raise _BadInput(f"{printable(path)} holds {len(runs)} runs; --run takes the history of one")
 
     return tuple(way)
+
+
+@command.command()
+@click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
+@click.option("--dialect", type=click.Choice(DIALECTS), required=True, help="What it is for.")
+@click.option("--table", default="runs", show_default=True, help="Your table.")
+@click.option("--column", default="status", show_default=True, help="Its column of the status.")
+@click.option("--key", default="id", show_default=True, help="Its column that identifies a run.")
+@click.option(
+    "--stamps",
+    metavar="A,B,…",
+    default="",
+    help="Fields of the lifecycle that it has columns for, to be held to the status too.",
+)
+def sql(
+    lifecycle_name: str, dialect: Dialect, table: str, column: str, key: str, stamps: str
+) -> int:
+    """
+    Print SQL that makes the database itself refuse what LIFECYCLE does not allow.
+
+    With it installed, no statement can make an illegal move nor leave a terminal status,
+    whoever sends it. It may be run again.
+
+    \b
+    Examples:
+      runstate sql --dialect postgresql | psql
+      runstate sql --dialect sqlite --table jobs --column state | sqlite3 jobs.db
+      runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
+    """
+    fields = [field for field in stamps.split(",") if field]
+    try:
+        statements = guard_sql(
+            _lifecycle(lifecycle_name), dialect, table=table, column=column, key=key, fields=fields
+        )
+    except ValueError as error:
+        raise _BadInput(printable(str(error), 500)) from None
+    click.echo(statements, nl=False)
+
+    return 0
 
 
 @command.command()
