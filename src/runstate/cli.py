@@ -419,8 +419,8 @@ def sql(
 
     \b
     Examples:
-      runstate sql --dialect postgresql | psql
-      runstate sql --dialect sqlite --table jobs --column state | sqlite3 jobs.db
+      runstate sql --dialect postgresql
+      runstate sql --dialect sqlite --table jobs --column state
       runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
     """
     fields = [field for field in stamps.split(",") if field]
