@@ -5,12 +5,14 @@ The command: what it prints, where, and how it exits.
 import errno
 import io
 import json
+import os
 import re
 import runpy
 import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from itertools import pairwise
@@ -431,7 +433,7 @@ def test_what_cannot_be_done_is_one_line(command, arguments, reason):
         (["check", "x", "--max", "-1"], "--max"),
         (["draw", "-o", "."], "is a directory"),
         (["demo", "--runs", "0"], "--runs"),
-        (["demo", "--workers", "65"], "--workers"),
+        (["demo", "--workers", "33"], "--workers"),
     ],
     ids=" ".join,
 )
@@ -923,11 +925,10 @@ def test_lifecycles_shows_a_file(command):
 # -- demo ------------------------------------------------------------------------
 
 
-def test_demo(command, monkeypatch):
+def test_demo(command):
     """
     The demonstration runs, draws what it observed, and finds nothing wrong with it.
     """
-    monkeypatch.setattr(demo, "SPEED", 6_000)
     done = command("demo", "--runs", "12", "--workers", "2", "-o", "new/out")
     told = done.text.splitlines()
     observed = overlay_of(read(io.BytesIO(Path("new/out/moves.jsonl").read_bytes())), RUN)
@@ -935,7 +936,8 @@ def test_demo(command, monkeypatch):
     assert (0, "") == (done.status, done.err)
     assert re.fullmatch(r"12 runs, 2 workers, \d+ moves in \d+\.\d s", told[0])
     assert re.fullmatch(r"12 runs, \d+ observations: nothing wrong", told[-1])
-    assert told[-5:-1] == [
+    assert told[-6:-1] == [
+        "0 runs ended twice",
         "wrote new/out/observed.svg",
         "wrote new/out/observed.png",
         "wrote new/out/observed.mmd",
@@ -956,6 +958,50 @@ def test_demo_into_a_file_is_refused(command):
     assert refused(command("demo", "-o", "out")) == (
         "Invalid value for '-o' / '--out': Directory 'out' is a file."
     )
+
+
+def test_demo_without_the_store_says_what_to_install(tmp_path):
+    """
+    Where SQLAlchemy is not installed, one line says how to come by it.
+    """
+    program = "import sys; sys.modules['sqlalchemy'] = None; from runstate.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    hint = "runstate: the demo keeps runs in a store: pip install 'runstate[store]'\n"
+
+    assert (2, "", hint) == (done.returncode, done.stdout, done.stderr)
+    assert [] == [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/runs.db", "nonsense", "mysql://host/db"])
+def test_demo_on_a_database_that_cannot_be_opened(command, url):
+    """
+    A database that is not there, or none at all, is told in one line.
+    """
+    assert refused(command("demo", "--db", url)).startswith("cannot open the database: ")
+
+
+def test_demo_that_found_a_run_with_two_ends_has_failed(command, monkeypatch):
+    """
+    Should a run ever end twice, that is said and is the exit status.
+    """
+    ended = demo.Outcome(Counter(), Counter(), Counter(), 0, None, ("run_1",), 1.0)
+
+    def play(url: str, log: Path, **_: Any) -> demo.Outcome:
+        log.write_text("".join(f'{{"run_id": "run_1", "status": "{s}"}}\n' for _, s in GOOD))
+        return ended
+
+    monkeypatch.setattr(demo, "run_demo", play)
+    done = command("demo", "--runs", "1")
+
+    assert 1 == done.status
+    assert "1 runs ended twice" in done.text
 
 
 # -- progress --------------------------------------------------------------------

@@ -492,7 +492,13 @@ def _lifecycle(name: str) -> Lifecycle:
 
 @command.command()
 @click.option("--runs", type=click.IntRange(1, 100_000), default=200, show_default=True)
-@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 32), default=4, show_default=True)
+@click.option(
+    "--db",
+    "url",
+    metavar="URL",
+    help="A SQLite file or a PostgreSQL database; runs.db in the folder otherwise.",
+)
 @click.option(
     "-o",
     "--out",
@@ -501,48 +507,76 @@ def _lifecycle(name: str) -> Lifecycle:
     show_default=True,
     help="Folder for the log and the pictures.",
 )
-def demo(runs: int, workers: int, out: Path) -> int:
+def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
     """
-    Run a small orchestrator, check its log, and draw what was observed.
+    Run a small orchestrator, check its journal, and draw what was observed.
 
-    Workers, an impatient user, a forgetful one and a sweeper fire at the same runs
-    from threads of their own. Every move is logged; the log is checked; the
-    pictures show what happened.
+    Workers, each a process of its own, race with users and with each other for the
+    same runs in one database. One is killed with runs in its hands; others carry them
+    on. The journal is written out and checked; the pictures show what happened.
 
     \b
     Examples:
       runstate demo
-      runstate demo --runs 2000 --workers 16 -o out
+      runstate demo --runs 2000 --workers 8 -o out
+      runstate demo --db postgresql+psycopg://localhost/test
     """
-    from .demo import run_demo  # noqa: PLC0415  loads thread pools and chance
-    from .diagrams import draw as render  # noqa: PLC0415
-    from .diagrams import overlay_of  # noqa: PLC0415
+    try:
+        from .demo import run_demo  # noqa: PLC0415  loads the store
+    except ModuleNotFoundError as missing:
+        if missing.name != "sqlalchemy":
+            raise
+        raise _BadInput("the demo keeps runs in a store: pip install 'runstate[store]'") from None
 
     out.mkdir(parents=True, exist_ok=True)
     log = out / "moves.jsonl"
-    outcome = run_demo(log, runs=runs, workers=workers)
-    click.echo(
-        f"{runs:,} runs, {workers} workers, {outcome.moves.total():,} moves in {outcome.seconds:.1f} s"
-    )
-    for status, count in outcome.statuses.most_common():
-        click.echo(f"  {status:<12} {count:>7,}")
-    lost = outcome.beaten.total()
-    click.echo(f"{lost:,} triggers came too late; each was told what beat it:")
-    for (trigger, status), count in outcome.beaten.most_common(5):
-        click.echo(f"  {trigger} lost to {status:<12} {count:>7,}")
-    lifecycle = PRESETS["run"]
-    overlay = overlay_of(_observations(str(log), lifecycle, Reading()), lifecycle)
-    for name in ("observed.svg", "observed.png", "observed.mmd"):
-        form = {"svg": "svg", "png": "png", "mmd": "mermaid"}[name.rsplit(".", 1)[1]]
-        (out / name).write_bytes(render(lifecycle, form, overlay))
-        click.echo(f"wrote {out / name}")
+    outcome = run_demo(url or f"sqlite:///{out / 'runs.db'}", log, runs=runs, workers=workers)
+    for line in _told(outcome, runs, workers):
+        click.echo(line)
+    _pictures(log, out)
     click.echo(f"$ runstate check {log} --finished")
-    tally = Tally(Monitor(lifecycle))
-    findings = tally.findings(records([str(log)], lifecycle), finished=True)
+    tally = Tally(Monitor(PRESETS["run"]))
+    findings = tally.findings(records([str(log)], PRESETS["run"]), finished=True)
     for line in FORMS["text"](findings, tally.totals):
         click.echo(line)
 
-    return tally.status
+    return 1 if outcome.ended_twice else tally.status
+
+
+def _told(outcome: Any, runs: int, workers: int) -> Iterator[str]:
+    """
+    Yield what came of a demonstration, in lines.
+    """
+    moves = outcome.moves.total()
+    yield f"{runs:,} runs, {workers} workers, {moves:,} moves in {outcome.seconds:.1f} s"
+    for status, count in outcome.statuses.most_common():
+        yield f"  {status:<42} {count:>7,}"
+    yield f"{outcome.refused.total():,} triggers came too late; each was told what beat it:"
+    for (trigger, by), count in outcome.refused.most_common(12):
+        lost = f"{trigger} lost to {by}"
+        yield f"  {lost:<42} {count:>7,}"
+    if outcome.killed is not None:
+        worker, fates = outcome.killed
+        yield f"{worker} was killed with {len(fates)} in its hands:"
+        for run_id, by in fates.items():
+            yield f"  {run_id:<42} {by:>7}"
+    yield f"{outcome.takeovers:,} times a run was carried on that its worker had let go"
+    yield f"{len(outcome.ended_twice):,} runs ended twice"
+
+
+def _pictures(log: Path, folder: Path) -> None:
+    """
+    Draw in *folder* how often each move in *log* was made.
+    """
+    from .diagrams import draw as render  # noqa: PLC0415
+    from .diagrams import overlay_of  # noqa: PLC0415
+
+    lifecycle = PRESETS["run"]
+    overlay = overlay_of(_observations(str(log), lifecycle, Reading()), lifecycle)
+    for suffix, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
+        picture = folder / f"observed.{suffix}"
+        picture.write_bytes(render(lifecycle, form, overlay))
+        click.echo(f"wrote {picture}")
 
 
 # -- words ---------------------------------------------------------------------------
