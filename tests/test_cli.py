@@ -973,7 +973,7 @@ def test_demo_without_the_store_says_what_to_install(tmp_path):
         text=True,
         check=False,
     )
-    hint = "runstate: the demo keeps runs in a store: pip install 'runstate[store]'\n"
+    hint = "runstate: runstate.store needs SQLAlchemy: pip install 'runstate[store]'\n"
 
     assert (2, "", hint) == (done.returncode, done.stdout, done.stderr)
     assert [] == [*tmp_path.iterdir()]

@@ -523,10 +523,8 @@ def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
     """
     try:
         from .demo import run_demo  # noqa: PLC0415  loads the store
-    except ModuleNotFoundError as missing:
-        if missing.name != "sqlalchemy":
-            raise
-        raise _BadInput("the demo keeps runs in a store: pip install 'runstate[store]'") from None
+    except ImportError as missing:
+        raise _BadInput(str(missing)) from None
 
     out.mkdir(parents=True, exist_ok=True)
     log = out / "moves.jsonl"
