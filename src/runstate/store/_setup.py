@@ -44,6 +44,7 @@ TRIES: Final = 5
 IMMEDIATE: Final = "BEGIN IMMEDIATE"
 
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
+_TAKEN: Final = "23505"
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
@@ -161,7 +162,14 @@ def retriable(error: DBAPIError) -> bool:
     """
     Return whether the database broke the transaction off for another's sake.
     """
-    return getattr(error.orig, "sqlstate", None) in _BROKEN_OFF
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _TAKEN:
+        # A statement that waits for a run does not see the lines that were written
+        # meanwhile: it looked for its key in vain, and finds it taken.
+        name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        return str(name).endswith("journal_key")
+
+    return state in _BROKEN_OFF
 
 
 def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:

@@ -259,7 +259,7 @@ class Statements:
             "last_trigger": word(trigger),
             "last_source": runs.status,
             "last_duration_s": at - runs.moved_at,
-            "clock_regressed": now < runs.moved_at,
+            "clock_regressed": self._regressed(now),
             "moved_at": at,
             "deadline_at": self._deadline(target, at),
         }
@@ -271,6 +271,19 @@ class Statements:
             changes[name] = sa.func.coalesce(given[name], runs[name])
 
         return changes
+
+    def _regressed(self, now: _Value) -> _Value:
+        """
+        Return whether the clock is behind the run's last move.
+        """
+        behind = now < self.tables.runs.c.moved_at
+        if not self.postgres:
+            return behind
+        # A statement that waited for the row has a time from before the wait, and the run
+        # may have been moved meanwhile. Written out, the clock is read again after it.
+        again = sa.literal_column(self._now, sa.Double()) < self.tables.runs.c.moved_at
+
+        return sa.and_(behind, again)
 
     def _deadline(self, status: str, at: _Value) -> Any:
         seconds = self._deadlines.get(status, (None, ""))[0]
