@@ -10,8 +10,9 @@ import hypothesis
 import pytest
 import structlog
 
-from databases import fresh_database, postgresql
+from databases import CLOCK, DatabaseClock, fresh_database, postgresql
 from runstate import RUN, RunEngine, RunResponse
+from runstate.store import RunStore
 
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
@@ -147,3 +148,31 @@ def postgresql_database(postgresql_url):
     """
     with fresh_database(postgresql_url) as url:
         yield url
+
+
+@pytest.fixture
+def store(database_url):
+    """
+    A store in a fresh database.
+    """
+    with RunStore.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def now(database_url):
+    """
+    A clock in the fresh database, for a store that is told of it.
+    """
+    clock = DatabaseClock(database_url)
+    yield clock
+    clock.engine.dispose()
+
+
+@pytest.fixture
+def timed(database_url, now):
+    """
+    A store in a fresh database whose time is *now*.
+    """
+    with RunStore.open(database_url, clock=CLOCK) as opened:
+        yield opened

@@ -141,3 +141,34 @@ def fresh_database(server_url: str) -> Iterator[str]:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
         engine.dispose()
+
+
+CLOCK = "(SELECT now FROM clock)"
+"""What a store is told to read the time from, so that a test sets it."""
+
+
+class DatabaseClock:
+    """
+    A clock in a table of the database, which every process reads and the test sets.
+    """
+
+    def __init__(self, url: str, now: float = 1_700_000_000.0) -> None:
+        self.engine = sa.create_engine(url)
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE clock (now double precision)")
+            connection.execute(sa.text("INSERT INTO clock VALUES (:now)"), {"now": now})
+        self.now = now
+
+    def set(self, now: float) -> None:
+        """
+        Make it *now*.
+        """
+        self.now = float(now)
+        with self.engine.begin() as connection:
+            connection.execute(sa.text("UPDATE clock SET now = :now"), {"now": self.now})
+
+    def step(self, seconds: float) -> None:
+        """
+        Let *seconds* pass; a negative number sets the clock back.
+        """
+        self.set(self.now + seconds)

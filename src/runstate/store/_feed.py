@@ -14,7 +14,7 @@ from ._tables import Tables
 __all__ = ["moves_after"]
 
 _POSITION: Final = re.compile(r"[0-9]{1,18}")
-_SNAPSHOT: Final = r"[0-9]{1,18}:[0-9]{1,18}:[0-9,]*"
+_SNAPSHOT: Final = r"[0-9]{1,18}:[0-9]{1,18}:([0-9]{1,18}(,[0-9]{1,18})*)?"
 _SNAPSHOTS: Final = re.compile(rf"{_SNAPSHOT}\|({_SNAPSHOT})?\|[0-9]{{1,18}}")
 _BEGINNING: Final = "1:1:||0"
 _NOW_VISIBLE: Final = sa.text("SELECT pg_current_snapshot()::text")
@@ -33,7 +33,7 @@ def moves_after(
     Return the moves that were committed since *after*, a cursor; from the beginning if None.
     """
     postgres = connection.dialect.name == "postgresql"
-    if after is not None and not (_SNAPSHOTS if postgres else _POSITION).fullmatch(after):
+    if after is not None and not (_is_cursor(after) if postgres else _POSITION.fullmatch(after)):
         raise ValueError(f"not a cursor of this store: {after!r}")
     if postgres:
         return _between_snapshots(connection, tables, after or _BEGINNING, limit)
@@ -42,6 +42,24 @@ def moves_after(
     lines = _read(connection, tables, int(after or 0), limit)
 
     return Page(_entries(lines), str(lines[-1].position) if lines else after or "0")
+
+
+def _is_cursor(text: str) -> bool:
+    """
+    Return whether PostgreSQL will take what is between the bars of *text* for snapshots.
+    """
+    if not _SNAPSHOTS.fullmatch(text):
+        return False
+
+    return all(_is_snapshot(part) for part in text.split("|")[:2] if part)
+
+
+def _is_snapshot(text: str) -> bool:
+    first, end, between = text.split(":")
+    running = [int(each) for each in between.split(",") if each]
+    places = [int(first), *running, int(end)]
+
+    return places == sorted(places) and places[0] > 0 and int(end) not in running
 
 
 def _between_snapshots(

@@ -37,7 +37,17 @@ from ._answers import (
 )
 from ._feed import moves_after
 from ._prepare import Move, Preparation
-from ._records import document_of, entry_of, last_moved, line_of, one_line, run_of, valid_id
+from ._records import (
+    checked,
+    document_of,
+    entry_of,
+    is_word,
+    last_moved,
+    line_of,
+    one_line,
+    run_of,
+    valid_id,
+)
 from ._statements import Statements
 from ._tables import Tables
 from ._tally import count, roll_up
@@ -122,7 +132,7 @@ class Operations:
         """
         Return the moves that were committed since *after*.
         """
-        return moves_after(connection, self._tables, after, limit)
+        return moves_after(connection, self._tables, after, checked(limit))
 
     def counts(self, connection: sa.Connection) -> dict[str, int]:
         """
@@ -138,11 +148,10 @@ class Operations:
         """
         Return runs that have been in a status for longer than its limit, the longest first.
         """
-        for status in limits:
-            if status not in self._lifecycle.known:
-                raise ValueError(
-                    f"limit for {status!r}, which is no status of {self._lifecycle.name}"
-                )
+        for status, seconds in limits.items():
+            self._known(status)
+            if not seconds >= 0:
+                raise ValueError(f"limit for {status!r} is a number of seconds, not {seconds!r}")
         runs, clock = self._tables.runs, self._sql.clock()
         too_long = [
             sa.and_(runs.c.status == status, runs.c.moved_at <= clock.c.now - float(seconds))
@@ -153,7 +162,7 @@ class Operations:
             .select_from(clock)
             .join(runs, sa.or_(sa.false(), *too_long))
             .order_by(runs.c.moved_at, runs.c.id)
-            .limit(most)
+            .limit(checked(most))
         ).all()
 
         return tuple(map(run_of, rows))
@@ -170,18 +179,22 @@ class Operations:
         """
         Return a page of runs by the time of their creation.
         """
+        if order not in {"asc", "desc"}:
+            raise ValueError(f"order is 'asc' or 'desc', not {order!r}")
         runs = self._tables.runs
         query = sa.select(runs)
-        for column, wanted in ((runs.c.status, status), (runs.c.thread_id, thread_id)):
-            if wanted is not None:
-                query = query.where(column == wanted)
+        if status is not None:
+            query = query.where(runs.c.status == self._known(status))
+        if thread_id is not None:
+            # What no thread can be called never reaches the database, which might choke on it.
+            query = query.where(runs.c.thread_id == thread_id if is_word(thread_id) else sa.false())
         place: Any = sa.tuple_(runs.c.born_at, runs.c.id)
         if after is not None:
             row = self._row(connection, after)
             here = sa.tuple_(sa.literal(row.born_at, sa.Double()), sa.literal(row.id, sa.Text()))
             query = query.where(place < here if order == "desc" else place > here)
         by = [c.desc() if order == "desc" else c.asc() for c in (runs.c.born_at, runs.c.id)]
-        rows = connection.execute(query.order_by(*by).limit(limit + 1)).all()
+        rows = connection.execute(query.order_by(*by).limit(checked(limit) + 1)).all()
         items = tuple(map(run_of, rows[:limit]))
 
         return Page(items, items[-1].id if len(rows) > limit else None)
@@ -340,6 +353,7 @@ class Operations:
         End what is overdue, and bring the counts up to now.
         """
         moved: dict[str, Moved] = {}
+        checked(limit)
         for query in self._sql.overdue:
             due: dict[str, list[Move]] = {}
             for row in query.run(connection, most=limit - len(moved)):
@@ -354,6 +368,12 @@ class Operations:
         return tuple(moved.values())
 
     # -- shared ----------------------------------------------------------------------
+
+    def _known(self, status: str) -> str:
+        if status not in self._lifecycle.known:
+            raise ValueError(f"{status!r} is no status of {self._lifecycle.name}")
+
+        return status
 
     def _row(self, connection: sa.Connection, run_id: str) -> Any:
         rows = self._sql.row.run(connection, id=valid_id(run_id))

@@ -19,6 +19,7 @@ __all__ = ["Move", "Preparation"]
 
 _ANSWER: Final = "submit_tool_outputs"
 _CARRIED: Final = ("payload", "key", "token", "actor", "reason")
+_NO_TOKEN: Final = 2**63
 _NOTHING: Final = dict.fromkeys((*_CARRIED, "version", *JSON_FIELDS))
 
 
@@ -100,6 +101,9 @@ class Preparation:
         """
         valid_id(fire.run_id)
         one_line(key=fire.key, actor=fire.actor, reason=fire.reason)
+        # Not isinstance: True is none, though PostgreSQL alone would say so.
+        if fire.token is not None and not (type(fire.token) is int and 0 <= fire.token < _NO_TOKEN):
+            raise ValueError(f"token is the number that a lease came with, not {fire.token!r}")
 
         return fire.trigger not in self._any_run
 

@@ -18,8 +18,10 @@ from ._tables import JSON_FIELDS, SECOND_FIELDS
 __all__ = [
     "as_json",
     "as_object",
+    "checked",
     "document_of",
     "entry_of",
+    "is_word",
     "last_moved",
     "line_of",
     "one_line",
@@ -37,7 +39,7 @@ def valid_id(run_id: str) -> str:
     """
     Return *run_id* if it can be one; what cannot be is not found, and never reaches the database.
     """
-    if not _WORD.fullmatch(run_id):
+    if not is_word(run_id):
         raise RunNotFoundError(run_id)
 
     return run_id
@@ -48,8 +50,25 @@ def one_line(**words: str | None) -> None:
     Refuse a word that is no single line of at most 512 characters.
     """
     for name, word in words.items():
-        if word is not None and not _WORD.fullmatch(word):
+        if word is not None and not is_word(word):
             raise ValueError(f"{name} is one line of at most 512 characters, not {word!r}")
+
+
+def is_word(text: str) -> bool:
+    """
+    Return whether *text* is a single line of at most 512 characters, as every name in a store is.
+    """
+    return _WORD.fullmatch(text) is not None
+
+
+def checked(limit: int) -> int:
+    """
+    Return *limit* if it is one that every database understands alike.
+    """
+    if not 0 < limit < 2**31:
+        raise ValueError(f"limit is a positive number, not {limit!r}")
+
+    return limit
 
 
 def as_json(value: Any) -> str:

@@ -2,6 +2,7 @@
 What both kinds of store are made of, and what they log.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -77,7 +78,7 @@ class Setup:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
         for status, (seconds, trigger) in deadlines.items():
-            if lifecycle.row(trigger, status) is None or not seconds >= 0:
+            if lifecycle.row(trigger, status) is None or not 0 <= seconds < math.inf:
                 raise ValueError(
                     f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
                 )
