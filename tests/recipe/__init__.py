@@ -1,0 +1,3 @@
+"""
+How runstate is embedded: an API and its workers, over one database.
+"""

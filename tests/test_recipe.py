@@ -1,0 +1,464 @@
+"""
+The recipe for embedding, driven by OpenAI's own client over real HTTP.
+"""
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import openai
+import pytest
+import uvicorn
+
+from recipe.app import make_app
+from runstate import Observation, RunResponse, check
+from runstate.readers import read
+from runstate.store import RunStore
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:The Assistants API is deprecated:DeprecationWarning"
+)
+
+LEASE = 0.6
+USAGE = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+ACTION = {
+    "type": "submit_tool_outputs",
+    "submit_tool_outputs": {
+        "tool_calls": [
+            {
+                "id": "call_1",
+                "type": "function",
+                "function": {"name": "get_weather", "arguments": "{}"},
+            }
+        ]
+    },
+}
+
+
+async def model(run: RunResponse, outputs: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """
+    Do what the run's instructions say.
+    """
+    match run.instructions:
+        case "tool" if not outputs:
+            return "require_action", {"required_action": ACTION}
+        case "fail":
+            return "fail", {"last_error": {"code": "rate_limit_exceeded", "message": "Too many."}}
+        case "long":
+            details = {"reason": "max_completion_tokens"}
+            return "stop_incomplete", {"incomplete_details": details, "usage": USAGE}
+        case "slow":
+            await asyncio.sleep(60)
+        case "die once" if run.metadata["died"] not in DEAD:
+            DEAD.add(run.metadata["died"])
+            raise MemoryError
+        case "die":
+            raise MemoryError
+        case "brief":
+            await asyncio.sleep(0.03)
+
+    return "complete", {"usage": USAGE}
+
+
+DEAD: set[str] = set()
+
+
+class Service:
+    """
+    The recipe at work, its client, and what that client has seen.
+    """
+
+    def __init__(self, port: int, store: RunStore) -> None:
+        self.store = store
+        self.seen: list[RunResponse] = []
+        http = openai.DefaultHttpxClient(trust_env=False, event_hooks={"response": [self._watch]})
+        self.client = openai.OpenAI(
+            base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, http_client=http
+        )
+        self.runs = self.client.beta.threads.runs
+
+    def _watch(self, response: Any) -> None:
+        if response.headers["content-type"] != "application/json":
+            return
+        body = json.loads(response.read())
+        if body.get("object") == "thread.run":
+            self.seen.append(RunResponse.model_validate(body))
+
+    def new(self, instructions: str = "", **more: Any) -> Any:
+        """
+        Create a run.
+        """
+        return self.runs.create(
+            thread_id="thread_1", assistant_id="asst_1", instructions=instructions, **more
+        )
+
+    def polled(self, run: Any, until: str | None = None) -> Any:
+        """
+        Poll *run* as the client does, or to the status *until*.
+        """
+        if until is None:
+            return self.runs.poll(run.id, thread_id="thread_1", poll_interval_ms=10)
+        while True:
+            run = self.runs.retrieve(run.id, thread_id="thread_1")
+            if run.status == until:
+                return run
+            time.sleep(0.01)
+
+    def cancel(self, run: Any) -> Any:
+        """
+        Return the answer to a cancel, or the refusal.
+        """
+        try:
+            return self.runs.cancel(run.id, thread_id="thread_1")
+        except openai.BadRequestError as refusal:
+            return refusal
+
+
+@contextmanager
+def served(app: Any) -> Iterator[int]:
+    """
+    Serve *app* on a port of this machine that was free.
+    """
+    config = uvicorn.Config(app, log_level="critical", ws="none", http="h11", lifespan="on")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.005)
+            assert server.started
+            yield door.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def service(database_url):
+    """
+    The recipe over either database; in the end nothing that anybody saw was impossible.
+    """
+    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    with RunStore.open(database_url) as store, served(make_app(url, model, seconds=LEASE)) as port:
+        service = Service(port, store)
+        with service.client:
+            yield service
+        moves = [
+            Observation(line.target, run_id=line.run_id, seq=line.seq)
+            for line in store.moves(limit=10_000).items
+        ]
+
+    assert () == check(moves, observed="complete").findings
+    assert () == check(service.seen, observed="polled").findings
+
+
+def refusal_of(error: openai.APIStatusError) -> tuple[int, dict[str, Any]]:
+    """
+    Return the status code and the body's error.
+    """
+    return error.status_code, error.response.json()["error"]
+
+
+def worded(message: str) -> dict[str, Any]:
+    """
+    Return the refusal as the service words it.
+    """
+    return {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+
+
+# -- polling ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("instructions", "end"),
+    [("", "completed"), ("fail", "failed"), ("long", "incomplete"), ("slow", "in_progress")],
+)
+def test_run_is_created_and_polled(service, instructions, end):
+    """
+    A run comes to the end that its model gives it, or is still in progress.
+    """
+    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": instructions}
+    if end == "in_progress":
+        run = service.polled(service.runs.create(**asked), "in_progress")
+    else:
+        run = service.runs.create_and_poll(**asked, metadata={"k": "v"}, poll_interval_ms=10)
+        assert {"k": "v"} == run.metadata
+
+    assert (end, "asst_1", "thread_1") == (run.status, run.assistant_id, run.thread_id)
+    assert {"completed": 7, "incomplete": 7}.get(end) == (run.usage and run.usage.total_tokens)
+
+
+def test_tool_outputs_are_submitted_and_polled(service):
+    """
+    A run asks for tool outputs, is queued again with them, and completes.
+    """
+    waits = service.polled(service.new("tool"))
+    asked = waits.required_action.submit_tool_outputs.tool_calls
+    run = service.runs.submit_tool_outputs_and_poll(
+        run_id=waits.id,
+        thread_id="thread_1",
+        tool_outputs=[{"tool_call_id": call.id, "output": "sunny"} for call in asked],
+        poll_interval_ms=10,
+    )
+
+    assert ("requires_action", "completed", None) == (
+        waits.status,
+        run.status,
+        run.required_action,
+    )
+    assert [{"outputs": {"call_1": "sunny"}}] == [
+        line.payload
+        for line in service.store.history(run.id)
+        if line.trigger == "submit_tool_outputs"
+    ]
+
+
+def test_run_is_cancelled(service):
+    """
+    A worker that is busy hears of the cancel from its heartbeat, and confirms it.
+    """
+    run = service.polled(service.new("slow"), "in_progress")
+    asked = service.cancel(run)
+    ended = service.polled(run)
+
+    assert asked.status in {"cancelling", "cancelled"}
+    assert ("cancelled", None) == (ended.status, ended.expires_at)
+    assert ended.cancelled_at is not None
+
+
+def test_run_that_waits_is_cancelled_by_the_sweep(service):
+    """
+    Nobody works on a run that waits for tool outputs: the sweep confirms its cancel.
+    """
+    run = service.polled(service.new("tool"))
+    service.runs.cancel(run.id, thread_id="thread_1")
+
+    assert "cancelled" == service.polled(run).status
+    assert "sweep" == service.store.history(run.id)[-1].actor
+
+
+def test_list_goes_on_behind_a_cursor(service):
+    """
+    Runs of one thread, newest first or oldest first, page by page.
+    """
+    made = [service.new().id for _ in range(5)]
+    service.runs.create(thread_id="thread_2", assistant_id="asst_1")
+    page = service.runs.list("thread_1", limit=2)
+
+    assert made[::-1] == [run.id for run in page]
+    assert made == [run.id for run in service.runs.list("thread_1", limit=2, order="asc")]
+    assert (made[:2:-1], True) == ([run.id for run in page.data], page.has_more)
+    assert [made[0]] == [run.id for run in service.runs.list("thread_1", after=made[1]).data]
+    assert [] == service.runs.list("thread_3").data
+
+
+# -- refusals --------------------------------------------------------------------
+
+
+def test_refusals_are_worded_as_the_service_words_them(service):
+    """
+    What comes too late, or too early, is a 400 that names the status.
+    """
+    done, busy = service.polled(service.new()), service.polled(service.new("slow"), "in_progress")
+    outputs = [{"tool_call_id": "call_1", "output": ""}]
+    refusals = []
+    for call in (
+        lambda: service.runs.cancel(done.id, thread_id="thread_1"),
+        lambda: service.runs.submit_tool_outputs(
+            done.id, thread_id="thread_1", tool_outputs=outputs
+        ),
+        lambda: service.runs.submit_tool_outputs(
+            busy.id, thread_id="thread_1", tool_outputs=outputs
+        ),
+    ):
+        with pytest.raises(openai.BadRequestError) as refused:
+            call()
+        refusals.append(refusal_of(refused.value))
+
+    assert refusals == [
+        (400, worded("Cannot cancel run with status 'completed'.")),
+        (400, worded('Runs in status "completed" do not accept tool outputs.')),
+        (400, worded('Runs in status "in_progress" do not accept tool outputs.')),
+    ]
+
+
+def test_what_is_not_there_is_not_found(service):
+    """
+    An id that nobody has, or that another thread has, is a 404.
+    """
+    run = service.new("slow")
+    for call in (
+        lambda: service.runs.retrieve("run_none", thread_id="thread_1"),
+        lambda: service.runs.cancel("run_none", thread_id="thread_1"),
+        lambda: service.runs.retrieve(run.id, thread_id="thread_2"),
+        lambda: service.runs.list("thread_1", after="run_none"),
+    ):
+        with pytest.raises(openai.NotFoundError):
+            call()
+
+
+def test_what_makes_no_sense_is_refused(service):
+    """
+    Bodies and numbers that are none, outputs for calls that were not made: a 400, and nothing moves.
+    """
+    run = service.polled(service.new("tool"))
+    for call in (
+        lambda: service.new(temperature=9),
+        lambda: service.client.post("/threads/t/runs", body=[], cast_to=object),
+        lambda: service.client.get("/threads/t/runs?limit=many", cast_to=object),
+        lambda: service.runs.submit_tool_outputs(run.id, thread_id="thread_1", tool_outputs=[]),
+    ):
+        with pytest.raises(openai.BadRequestError) as refused:
+            call()
+        assert "invalid_request_error" == refused.value.type
+    sneaky = service.new(extra_body={"status": "completed", "id": "run_1", "connection": 1})
+
+    assert "queued" == sneaky.status
+    assert "run_1" != sneaky.id
+    assert "requires_action" == service.store.get(run.id).status
+
+
+# -- streams ---------------------------------------------------------------------
+
+
+def names_of(stream: Any, snapshots: list[RunResponse]) -> list[str]:
+    """
+    Return the names of a stream's events, and keep what they carry in *snapshots*.
+    """
+    names = []
+    with stream as events:
+        for event in events:
+            names.append(event.event.removeprefix("thread.run."))
+            if event.event != "thread.run.created":
+                snapshots.append(RunResponse.model_validate_json(event.data.to_json()))
+
+    return names
+
+
+def test_stream_has_the_recorded_order(service):
+    """
+    Created, then every move, each with the run as it was; the last event is done.
+    """
+    snapshots: list[RunResponse] = []
+    asked = {"thread_id": "thread_1", "assistant_id": "asst_1"}
+    names = names_of(service.runs.stream(**asked), snapshots)
+    raw = service.client.post(
+        "/threads/thread_1/runs", body={"assistant_id": "asst_1", "stream": True}, cast_to=bytes
+    )
+
+    assert ["created", "queued", "in_progress", "completed"] == names
+    assert () == check(snapshots, observed="complete", finished=True).findings
+    assert names[1:] == [run.status for run in snapshots]
+    assert snapshots[-1] == service.store.get(snapshots[-1].id)
+    assert raw.endswith(b"event: done\ndata: [DONE]\n\n")
+    assert ((), 1, 4, 0) == check(read(BytesIO(raw), name="s.sse"), observed="complete")
+
+
+def test_stream_ends_where_a_tool_is_wanted(service):
+    """
+    One stream until tool outputs are wanted, another from their submission on.
+    """
+    snapshots: list[RunResponse] = []
+    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": "tool"}
+    first = names_of(service.runs.stream(**asked), snapshots)
+    second = names_of(
+        service.runs.submit_tool_outputs_stream(
+            run_id=snapshots[0].id,
+            thread_id="thread_1",
+            tool_outputs=[{"tool_call_id": "call_1", "output": "sunny"}],
+        ),
+        snapshots,
+    )
+
+    assert ["created", "queued", "in_progress", "requires_action"] == first
+    assert ["queued", "in_progress", "completed"] == second
+    assert () == check(snapshots, observed="complete", finished=True).findings
+
+
+def test_stream_shows_somebody_elses_cancel(service):
+    """
+    A cancel that comes from elsewhere is in the stream: asked for, then confirmed.
+    """
+    snapshots: list[RunResponse] = []
+    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": "slow"}
+    with ThreadPoolExecutor(1) as pool:
+        streaming = pool.submit(names_of, service.runs.stream(**asked), snapshots)
+        while not snapshots:
+            time.sleep(0.01)
+        service.polled(snapshots[0], "in_progress")
+        service.cancel(snapshots[0])
+        names = streaming.result(10)
+
+    assert ["created", "queued", "in_progress", "cancelling", "cancelled"] == names
+    assert () == check(snapshots, observed="complete", finished=True).findings
+
+
+# -- races -----------------------------------------------------------------------
+
+
+def test_cancel_races_with_completion(service):
+    """
+    Whoever wins, the answer to the cancel fits the end of the run.
+    """
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: service.new("brief"), range(16)))
+        answers = list(pool.map(service.cancel, runs))
+        ends = [run.status for run in pool.map(service.polled, runs)]
+
+    assert set(ends) <= {"completed", "cancelled"}
+    for answer, end in zip(answers, ends, strict=True):
+        if isinstance(answer, openai.BadRequestError):
+            expected = (400, worded(f"Cannot cancel run with status '{end}'."))
+            assert expected == refusal_of(answer)
+        else:
+            assert answer.status in {"cancelling", end}
+
+
+def test_of_two_cancels_one_wins(service):
+    """
+    One of them is answered with the run, the other with what beat it.
+    """
+    for _ in range(5):
+        run = service.polled(service.new("slow"), "in_progress")
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(service.cancel, [run, run]))
+        service.polled(run)
+        refusals = [refusal_of(a) for a in answers if isinstance(a, openai.BadRequestError)]
+
+        assert 1 == len(refusals)
+        assert refusals[0] in [
+            (400, worded(f"Cannot cancel run with status '{status}'."))
+            for status in ("cancelling", "cancelled")
+        ]
+
+
+def test_dead_worker_is_replaced(service):
+    """
+    A worker dies over a run; when its lease has run out, the run is carried on.
+    """
+    run = service.polled(service.new("die once", metadata={"died": str(id(service))}))
+    lines = service.store.history(run.id)
+
+    assert "completed" == run.status
+    assert ["create", "start", None, "complete"] == [line.trigger for line in lines]
+    assert ["move", "move", "claim", "move"] == [line.kind for line in lines]
+    assert [None, 1, 2, 2] == [line.token for line in lines]
+
+
+def test_run_that_kills_every_worker_fails(service):
+    """
+    After three attempts the run is given up, and not the workers.
+    """
+    run = service.polled(service.new("die"))
+
+    assert ("failed", "server_error") == (run.status, run.last_error.code)
+    assert 3 == sum(line.kind == "claim" for line in service.store.history(run.id))
+    assert "completed" == service.polled(service.new()).status
