@@ -142,12 +142,12 @@ class Preparation:
         """
         name = "incomplete_details"
         target = self._targets.get(fire.trigger, [""])[0]
-        if fire.reason is None or name in fire.payload:
+        if name in fire.payload or name not in self._lifecycle.entry(target).requires:
             return fire.payload
-        if name not in self._lifecycle.entry(target).requires:
-            return fire.payload
+        payload = dict(fire.payload)
+        reason = payload.pop("reason", fire.reason)
 
-        return {**fire.payload, name: {"reason": fire.reason}}
+        return payload if reason is None else {**payload, name: {"reason": reason}}
 
     def fault(self, error: PayloadError, run_id: str, status: str) -> PayloadError:
         """
