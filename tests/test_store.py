@@ -5,9 +5,6 @@ The store, method by method, on both databases.
 import json
 
 import pytest
-import sqlalchemy as sa
-import structlog
-from sqlalchemy.orm import Session
 
 from conftest import PAYLOADS, fire
 from runstate import RUN, LifecycleFieldError, PayloadError, RunEngine, UnknownTriggerError
@@ -247,70 +244,6 @@ def test_a_late_outcome_is_kept_and_changes_nothing(store):
     assert Superseded("completed", "complete", won) == store.start(run_id)
     assert 1 == len([line for line in store.history(run_id) if line.kind == "late"])
     assert consistent(store, run_id)
-
-
-# -- the caller's transaction --------------------------------------------------------
-
-
-def test_a_move_in_the_callers_transaction_stands_and_falls_with_it(store):
-    """
-    Neither row nor journal nor log know of what was rolled back.
-    """
-    with structlog.testing.capture_logs() as log:
-        with store.engine.begin() as connection:
-            run = store.create(connection=connection)
-            assert store.start(run.id, connection=connection).ok
-            assert "in_progress" == store.get(run.id, connection=connection).status
-            assert [] == log
-        told = [entry["trigger"] for entry in log]
-        with store.engine.connect() as connection:
-            assert store.complete(run.id, connection=connection).ok
-            connection.rollback()
-            connection.commit()
-        with Session(store.engine) as session, session.begin():
-            session.execute(sa.text("SELECT 1"))
-            assert store.request_cancel(run.id, connection=session).ok
-
-    assert ["create", "start"] == told
-    assert ["create", "start", "request_cancel"] == [entry["trigger"] for entry in log]
-    assert "cancelling" == store.get(run.id).status
-    assert consistent(store, run.id)
-
-
-def test_a_savepoint_that_is_rolled_back_takes_its_moves_along(store):
-    """
-    What was moved before it stays.
-    """
-    run_id = store.create().id
-    with store.engine.begin() as connection:
-        store.start(run_id, connection=connection)
-        inner = connection.begin_nested()
-        store.complete(run_id, connection=connection)
-        inner.rollback()
-
-    assert "in_progress" == store.get(run_id).status
-    assert consistent(store, run_id)
-
-
-def test_every_move_and_every_refusal_is_logged(store):
-    """
-    One structlog event each, with the facts as keys.
-    """
-    run_id = store.create(id="run_1").id
-    with structlog.testing.capture_logs() as log:
-        store.start(run_id)
-        store.start(run_id)
-        store.fail(run_id, ERROR)
-        store.complete(run_id, token=None)
-
-    assert [
-        ("run.transition", "info", "start"),
-        ("run.rejected", "info", "start"),
-        ("run.transition", "warning", "fail"),
-        ("run.rejected", "info", "complete"),
-    ] == [(entry["event"], entry["log_level"], entry["trigger"]) for entry in log]
-    assert (2, "queued", "in_progress") == (log[0]["seq"], log[0]["source"], log[0]["target"])
-    assert ("illegal", "superseded") == (log[1]["kind"], log[3]["kind"])
 
 
 def test_an_engine_goes_on_where_the_store_left_off(store):
