@@ -226,6 +226,69 @@ def test_a_retry_under_the_same_key_gets_the_first_answer(store):
     assert isinstance(store.start(other, key="once"), Applied)
 
 
+def test_a_retry_of_tool_outputs_gets_the_first_answer_when_other_calls_are_waited_for(store):
+    """
+    Outputs are judged by what the run waits for, but not once they have been accepted.
+    """
+    action = PAYLOADS["require_action"]["required_action"]
+    run_id = brought_to(store, "requires_action")
+    first = store.submit_tool_outputs(run_id, {"call_1": ""}, key="once")
+    assert Duplicate(first.moved) == store.submit_tool_outputs(run_id, {"call_1": ""}, key="once")
+    store.start(run_id)
+    call = {**action["submit_tool_outputs"]["tool_calls"][0], "id": "call_2"}
+    store.require_action(
+        run_id, {**action, "submit_tool_outputs": {"tool_calls": [call]}}, key="asked"
+    )
+
+    assert Duplicate(first.moved) == store.submit_tool_outputs(run_id, {"call_1": ""}, key="once")
+    with pytest.raises(PayloadError, match="no output for call_2"):
+        store.submit_tool_outputs(run_id, {"call_1": ""}, key="asked-not")
+    assert [1, 2, 3, 4, 5, 6] == [line.seq for line in store.history(run_id)]
+
+
+def test_outputs_that_came_too_early_are_judged_when_they_have_become_legal(store):
+    """
+    Between the glance at a run and the statement, it may have come to wait for other outputs.
+    """
+    run_id = brought_to(store, "in_progress")
+    looks = []
+
+    def another_writer(connection, *_):
+        looks.append(connection)
+        if len(looks) == 2 and store.engine.dialect.name == "postgresql":
+            store.require_action(run_id, PAYLOADS["require_action"]["required_action"])
+
+    event = (store.engine, "before_cursor_execute", another_writer)
+    sa.event.listen(*event)
+    try:
+        if store.engine.dialect.name == "postgresql":
+            with pytest.raises(PayloadError, match="no output for call_1"):
+                store.submit_tool_outputs(run_id, {"other": ""})
+        else:
+            assert isinstance(store.submit_tool_outputs(run_id, {"other": ""}), Illegal)
+    finally:
+        sa.event.remove(*event)
+
+
+def test_what_was_not_committed_is_seen_by_nobody(store, monkeypatch):
+    """
+    A connection whose COMMIT failed is given up, with the transaction that it may still be in.
+    """
+
+    def fails(_):
+        raise store.engine.dialect.dbapi.OperationalError("disk I/O error")
+
+    run_id = store.create().id
+    with monkeypatch.context() as broken:
+        broken.setattr(store.engine.dialect, "do_commit", fails)
+        with pytest.raises(sa.exc.OperationalError, match="disk I/O error"):
+            store.fire_many([Fire(run_id, "start")])
+    assert "queued" == store.get(run_id).status
+
+    assert store.start(run_id).ok
+    assert consistent(store, run_id)
+
+
 def test_a_late_outcome_is_kept_and_changes_nothing(store):
     """
     The loser is told the winner, and its result is in the journal, once a key.

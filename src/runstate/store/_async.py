@@ -24,6 +24,7 @@ from ._setup import (
     IMMEDIATE,
     TRIES,
     Setup,
+    commit,
     engine_options,
     moved_by,
     retriable,
@@ -418,7 +419,7 @@ class AsyncRunStore:
                         # A lock that is only taken at the first write cannot be waited for.
                         await connection.exec_driver_sql(IMMEDIATE)
                     answer = await connection.run_sync(operation, *args)
-                    await connection.commit()
+                    await connection.run_sync(commit)
                     return answer
             except DBAPIError as error:
                 if not left or not retriable(error):

@@ -269,6 +269,9 @@ class Operations:
                 return self._prepare.move(fire)
             return self._prepare.move_of(fire, self._row(connection, fire.run_id))
         except PayloadError as error:
+            if needs_the_run and self._keyed(connection, fire):
+                # A retry, of a trigger that was judged beside what the run held then.
+                return self._prepare.unjudged(fire)
             status = self._row(connection, fire.run_id).status
             raise self._prepare.fault(error, fire.run_id, status) from None
 
@@ -277,10 +280,9 @@ class Operations:
         Return why nothing was moved; None if it could be moved by now.
         """
         row, fire = self._row(connection, move.run_id), move.fire
-        if fire.key is not None:
-            lines = self._sql.keyed.run(connection, id=move.run_id, key=fire.key)
-            if lines and lines[0].kind == "move":
-                return Duplicate(entry_of(lines[0]).moved)
+        first = self._keyed(connection, fire)
+        if first is not None:
+            return Duplicate(entry_of(first).moved)
         ended = self._lifecycle.is_terminal(row.status)
         if fire.token is not None:
             held = row.lease_until is not None and row.lease_until > row.now
@@ -294,6 +296,16 @@ class Operations:
             return None
 
         return Illegal(row.status, self._lifecycle.allowed(row.status), row.last_trigger)
+
+    def _keyed(self, connection: sa.Connection, fire: Fire) -> Any:
+        """
+        Return the journal's line of the move that was made under the key; None if there is none.
+        """
+        if fire.key is None:
+            return None
+        lines = self._sql.keyed.run(connection, id=fire.run_id, key=fire.key)
+
+        return lines[0] if lines and lines[0].kind == "move" else None
 
     def _keep_late(self, connection: sa.Connection, row: Any, move: Move) -> None:
         at = max(row.now, row.moved_at)

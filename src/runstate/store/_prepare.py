@@ -123,10 +123,16 @@ class Preparation:
         legal = self._lifecycle.row(fire.trigger, row.status)
         if legal is None and fire.trigger in self._targets:
             # The database refuses it, and knows better than this glance by whom it was beaten.
-            way = self._sql.moves[fire.trigger, self._targets[fire.trigger][0]]
-            return Move(fire, way, {})
+            # Should it be legal by then, it is looked over again, and its payload too.
+            return self.unjudged(fire).at_version(row.version)
 
         return self._judged(fire, run_of(row)).at_version(row.version)
+
+    def unjudged(self, fire: Fire) -> Move:
+        """
+        Return *fire* without its payload, for a statement that is bound to refuse it.
+        """
+        return Move(fire, self._sql.moves[fire.trigger, self._targets[fire.trigger][0]], {})
 
     def _judged(self, fire: Fire, run: RunResponse) -> Move:
         plan, changes = self._engine.prepare(run, fire.trigger, self._payload(fire))

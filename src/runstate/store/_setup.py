@@ -29,6 +29,7 @@ __all__ = [
     "IMMEDIATE",
     "TRIES",
     "Setup",
+    "commit",
     "engine_options",
     "moved_by",
     "retriable",
@@ -182,6 +183,20 @@ class _Waiting:
 
 
 _WAITING: Final[WeakKeyDictionary[sa.Connection, _Waiting]] = WeakKeyDictionary()
+
+
+def commit(connection: sa.Connection) -> None:
+    """
+    Commit; or else give the connection up.
+
+    SQLAlchemy takes a transaction for ended whose COMMIT failed. SQLite is still in it,
+    and would show what was never committed to whoever gets the connection next.
+    """
+    try:
+        connection.commit()
+    except BaseException:
+        connection.invalidate()
+        raise
 
 
 def retriable(error: DBAPIError) -> bool:

@@ -19,6 +19,7 @@ from ._setup import (
     IMMEDIATE,
     TRIES,
     Setup,
+    commit,
     engine_options,
     moved_by,
     retriable,
@@ -470,7 +471,7 @@ class RunStore:
                         # A lock that is only taken at the first write cannot be waited for.
                         connection.exec_driver_sql(IMMEDIATE)
                     answer = operation(connection, *args)
-                    connection.commit()
+                    commit(connection)
                     return answer
             except DBAPIError as error:
                 if not left or not retriable(error):
