@@ -5,6 +5,7 @@ The store, method by method, on both databases.
 import json
 
 import pytest
+import sqlalchemy as sa
 
 from conftest import PAYLOADS, fire
 from runstate import RUN, LifecycleFieldError, PayloadError, RunEngine, UnknownTriggerError

@@ -242,7 +242,7 @@ class RunEngine(Engine[RunResponse]):
             LifecycleFieldError: A field is given that only a move may set.
             pydantic.ValidationError: A field does not hold what it must.
         """
-        run, at = self.draft(id, assistant_id=assistant_id, thread_id=thread_id, **fields)
+        run, at = self._draft(id, assistant_id=assistant_id, thread_id=thread_id, **fields)
         moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
         remember(run, moved)
         self._mover.log.moved(moved)
@@ -250,7 +250,7 @@ class RunEngine(Engine[RunResponse]):
 
         return run
 
-    def draft(self, id: str | None = None, **fields: Any) -> tuple[RunResponse, float]:  # noqa: A002
+    def _draft(self, id: str | None = None, **fields: Any) -> tuple[RunResponse, float]:  # noqa: A002
         """
         Return a new run of which nobody was told yet, and the time; see :meth:`create`.
         """
@@ -360,7 +360,7 @@ class RunEngine(Engine[RunResponse]):
 
         return self._moves[trigger].trigger(run, payload)
 
-    def prepare(
+    def _prepare(
         self, run: RunResponse, trigger: str, payload: Mapping[str, Any]
     ) -> tuple[Plan, dict[str, Any]]:
         """

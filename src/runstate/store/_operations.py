@@ -84,7 +84,7 @@ class Operations:
         """
         Store a new run, and return it.
         """
-        run, _ = self._engine.draft(**fields)
+        run, _ = self._engine._draft(**fields)  # noqa: SLF001  its own judgement
         try:
             rows = self._sql.create.run(
                 connection,

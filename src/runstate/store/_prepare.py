@@ -135,7 +135,8 @@ class Preparation:
         return Move(fire, self._sql.moves[fire.trigger, self._targets[fire.trigger][0]], {})
 
     def _judged(self, fire: Fire, run: RunResponse) -> Move:
-        plan, changes = self._engine.prepare(run, fire.trigger, self._payload(fire))
+        judge = self._engine._prepare  # noqa: SLF001  as the engine judges, so does the store
+        plan, changes = judge(run, fire.trigger, self._payload(fire))
         values = {name: changes.get(name) for name in plan.payload}
         if fire.trigger == _ANSWER:
             values["outputs"] = dict(fire.payload["outputs"])
