@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from ..store import Illegal, RunStore, Stale, Superseded, Verdict
-from ..store._statements import CLOCKS
+from ..store._phrases import CLOCKS
 
 __all__ = ["HANDS", "LEASE", "PREFIX", "SPEED", "Refused", "Stage", "note"]
 

@@ -152,7 +152,7 @@ class Operations:
             self._known(status)
             if not seconds >= 0:
                 raise ValueError(f"limit for {status!r} is a number of seconds, not {seconds!r}")
-        runs, clock = self._tables.runs, self._sql.clock()
+        runs, clock = self._tables.runs, self._sql.say.clock()
         too_long = [
             sa.and_(runs.c.status == status, runs.c.moved_at <= clock.c.now - float(seconds))
             for status, seconds in limits.items()
@@ -321,7 +321,7 @@ class Operations:
         one_line(worker=worker)
         if not 0 < seconds < 1e9:
             raise ValueError(f"a lease lasts for a positive number of seconds, not {seconds!r}")
-        rows = self._sql.claim.run(connection, worker=worker, seconds=float(seconds))
+        rows = self._sql.leases.claim.run(connection, worker=worker, seconds=float(seconds))
         if not rows:
             return None
         row = rows[0]
@@ -339,20 +339,20 @@ class Operations:
         """
         Renew *lease*.
         """
-        rows = self._sql.heartbeat.run(
+        rows = self._sql.leases.heartbeat.run(
             connection, id=lease.run.id, token=lease.token, seconds=lease.seconds
         )
         if not rows:
             return Stale(lease.token)
         until, status, _ = rows[0]
 
-        return Held(until, status in self._sql.given_up)
+        return Held(until, status in self._sql.say.given_up)
 
     def release(self, connection: sa.Connection, lease: Lease) -> bool:
         """
         Give *lease* back.
         """
-        rows = self._sql.release.run(connection, id=lease.run.id, token=lease.token)
+        rows = self._sql.leases.release.run(connection, id=lease.run.id, token=lease.token)
         if rows:
             until, _, moved_at = rows[0]
             line = _line_about(lease, "release", max(until, moved_at))
@@ -366,7 +366,7 @@ class Operations:
         """
         moved: dict[str, Moved] = {}
         checked(limit)
-        for query in self._sql.overdue:
+        for query in self._sql.leases.overdue:
             due: dict[str, list[Move]] = {}
             for row in query.run(connection, most=limit - len(moved)):
                 if row.id not in moved:

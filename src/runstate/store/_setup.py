@@ -22,7 +22,8 @@ from .._run import RUN
 from .._text import printable
 from ._answers import Applied, Fire, Illegal, Lease, Superseded, Verdict
 from ._operations import Operations
-from ._statements import CLOCKS, Deadlines, Statements
+from ._phrases import CLOCKS, Deadlines
+from ._statements import Statements
 from ._tables import build_tables
 
 __all__ = [

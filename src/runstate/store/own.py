@@ -20,7 +20,7 @@ from .._rows import Transition
 from .._run import RUN
 from ..errors import PayloadError, UnknownTriggerError
 from ._answers import Applied, Illegal, RunNotFoundError, Superseded
-from ._statements import word
+from ._phrases import word
 
 __all__ = ["apply_move", "apply_move_async", "guard"]
 

@@ -1,0 +1,173 @@
+"""
+The statements about leases: who works on a run, and what nobody looks after.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ._phrases import Phrases, Prepared, Value, among, word
+
+__all__ = ["LeaseStatements"]
+
+CLAIM: Final = "start"
+"""The trigger by which a worker takes a run."""
+
+
+class LeaseStatements:
+    """
+    What is said of leases and deadlines.
+    """
+
+    def __init__(self, phrases: Phrases, dialect: sa.Dialect) -> None:
+        self._say = phrases
+        self._tables, self._lifecycle = phrases.tables, phrases.lifecycle
+        self.claim = Prepared(self._claim(), dialect)
+        self.heartbeat = Prepared(self._renew(sa.bindparam("seconds", type_=sa.Double())), dialect)
+        self.release = Prepared(self._renew(sa.literal_column("0.0")), dialect)
+        self.overdue = tuple(Prepared(each, dialect) for each in self._overdue())
+
+    def _claim(self) -> Any:
+        """
+        Return the claim: a run whose lease ran out, or else the oldest that can start.
+        """
+        table, clock = self._tables.runs, self._say.clock()
+        runs, now = table.c, clock.c.now
+        row = next(r for r in self._lifecycle if r.trigger == CLAIM)
+        ready = [r.source for r in self._lifecycle if r.trigger == CLAIM]
+        fresh = among(runs.status, ready)
+        update = (
+            table.update()
+            .where(runs.id == self._claimable(ready))
+            .values(
+                {
+                    name: sa.case((fresh, value), else_=runs[name])
+                    for name, value in self._say.changes(CLAIM, row.target, now, {}).items()
+                }
+                | {
+                    "lease_owner": sa.bindparam("worker", type_=sa.Text()),
+                    "lease_token": runs.lease_token + sa.literal_column("1"),
+                    "lease_until": now + sa.bindparam("seconds", type_=sa.Double()),
+                    "attempt": sa.case((fresh, 1), else_=runs.attempt + sa.literal_column("1")),
+                }
+            )
+        )
+        if not self._say.postgres:
+            return update.returning(table)
+        moved = update.returning(table).cte("moved")
+        line = self._claim_line(moved)
+        insert = self._tables.journal.insert().from_select(list(line), sa.select(*line.values()))
+
+        return sa.select(moved).add_cte(insert.cte("line"))
+
+    def _claimable(self, ready: Sequence[str]) -> Any:
+        runs, clock = self._tables.runs.c, self._say.clock().alias("since")
+        lost = self._say.skipping(
+            sa.select(runs.id)
+            .where(runs.lease_until <= sa.select(clock.c.now).scalar_subquery())
+            .order_by(runs.lease_until)
+            .limit(1)
+        )
+        fresh = self._say.skipping(
+            sa.select(runs.id)
+            .where(among(runs.status, ready))
+            .order_by(runs.born_at, runs.id)
+            .limit(1)
+        )
+        if self._say.postgres:
+            # FOR UPDATE needs a room of its own on either side of a UNION.
+            picked = [
+                sa.select(each.cte(name).c.id) for each, name in ((lost, "lost"), (fresh, "fresh"))
+            ]
+        else:
+            picked = [
+                sa.select(each.subquery(name).c.id)
+                for each, name in ((lost, "lost"), (fresh, "fresh"))
+            ]
+        either = sa.union_all(*picked).subquery("either")
+
+        return sa.select(either.c.id).limit(1).scalar_subquery()
+
+    def _claim_line(self, moved: Any) -> dict[str, Any]:
+        """
+        Return the journal's line about a claim: a move if it started the run.
+        """
+        c = moved.c
+        started = c.attempt == sa.literal_column("1")
+
+        def if_started(value: Any) -> Any:
+            return sa.case((started, value), else_=sa.null())
+
+        return {
+            "run_id": c.id,
+            "seq": if_started(c.version),
+            "kind": sa.case(
+                (started, sa.literal_column("'move'")), else_=sa.literal_column("'claim'")
+            ),
+            "trigger": if_started(c.last_trigger),
+            "source": if_started(c.last_source),
+            "target": if_started(c.status),
+            "at": sa.case(
+                (started, c.moved_at),
+                else_=self._say.latest(
+                    c.lease_until - sa.bindparam("seconds", type_=sa.Double()), c.moved_at
+                ),
+            ),
+            "duration_s": if_started(c.last_duration_s),
+            "clock_regressed": sa.case((started, c.clock_regressed), else_=sa.false()),
+            "token": c.lease_token,
+            "actor": c.lease_owner,
+        }
+
+    def _renew(self, seconds: Value) -> Any:
+        table, clock = self._tables.runs, self._say.clock()
+        runs, now = table.c, clock.c.now
+
+        return (
+            table.update()
+            .where(
+                runs.id == sa.bindparam("id", type_=sa.Text()),
+                runs.lease_token == sa.bindparam("token", type_=sa.BigInteger()),
+                runs.lease_until > now,
+            )
+            .values(lease_until=now + seconds)
+            .returning(runs.lease_until, runs.status, runs.moved_at)
+        )
+
+    def _overdue(self) -> list[Any]:
+        """
+        Return the runs that somebody must end, each with the trigger to do it.
+        """
+        runs, clock = self._tables.runs.c, self._say.clock()
+        now = sa.select(clock.c.now).scalar_subquery()
+        ends = self._lifecycle.terminal
+        giving_up = {
+            r.source: r.trigger for r in self._lifecycle if ends.get(r.target) == "cancelled"
+        }
+        timeouts = {r.source: r.trigger for r in self._lifecycle if ends.get(r.target) == "timeout"}
+        nobody_on_it = sa.or_(
+            runs.lease_until <= now,
+            sa.and_(runs.lease_until.is_(None), ~among(runs.last_source, self._say.worked)),
+        )
+        found = [
+            ({s: t for s, (_, t) in self._say.deadlines.items()}, runs.deadline_at <= now),
+            (giving_up, sa.and_(among(runs.status, list(giving_up)), nobody_on_it)),
+            (timeouts, runs.expires_at <= now),
+        ]
+
+        return [
+            self._say.skipping(
+                sa.select(
+                    runs.id,
+                    runs.version,
+                    sa.case(
+                        *((runs.status == word(s), word(t)) for s, t in triggers.items())
+                    ).label("trigger"),
+                )
+                .where(among(self._say.compared("status"), list(triggers)), due)
+                .limit(sa.bindparam("most", type_=sa.BigInteger()))
+            )
+            for triggers, due in found
+            if triggers
+        ]
