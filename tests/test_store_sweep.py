@@ -1,0 +1,168 @@
+"""
+The sweep: what is overdue ends once, by the right trigger, and nothing else does.
+"""
+
+from contextlib import closing
+
+import pytest
+
+from databases import CLOCK
+from runstate import RUN
+from runstate.store import Fire, RunStore
+from stores import ACTION, brought_to, consistent
+
+
+def swept(store, **options):
+    """
+    Sweep, and return what was ended by which trigger.
+    """
+    return {moved.run_id: moved.trigger for moved in store.sweep(**options)}
+
+
+def test_what_passed_its_expiry_is_expired(timed, now):
+    """
+    In every status that has a way to expire, to the second, and once; a cancel ends at once.
+    """
+    ids = {status: brought_to(timed, status) for status in RUN.statuses}
+    overdue = {ids[s]: "expire" for s in ("queued", "in_progress", "requires_action")}
+    first = swept(timed)
+    now.step(599)
+    assert {} == swept(timed)
+    now.step(1)
+    moved = timed.sweep()
+
+    assert {ids["cancelling"]: "confirm_cancel"} == first
+    assert overdue == {each.run_id: each.trigger for each in moved}
+    assert () == timed.sweep()
+    assert moved == tuple(timed.history(each.run_id)[-1].moved for each in moved)
+    for run_id in ids.values():
+        assert consistent(timed, run_id)
+        assert timed.history(run_id)[-1].actor in {None, "sweep"}
+    assert [0, 1, 4, 1] == [
+        timed.counts()[s] for s in ("queued", "failed", "expired", "incomplete")
+    ]
+
+
+def test_a_run_that_never_expires_is_left_alone(database_url, now):
+    """
+    With expires_after=None there is no time at which it must have ended.
+    """
+    with RunStore.open(database_url, clock=CLOCK, expires_after=None) as store:
+        run = store.create()
+        now.step(10**9)
+
+        assert (None, ()) == (run.expires_at, store.sweep())
+
+
+def test_a_deadline_of_a_status_counts_from_its_entry(database_url, now):
+    """
+    Each status by its own seconds and trigger; leaving in time disarms it, coming again rearms it.
+    """
+    deadlines = {
+        "queued": (5, "request_cancel"),
+        "in_progress": (10.5, "expire"),
+        "requires_action": (20, "expire"),
+    }
+    options = {"clock": CLOCK, "deadlines": deadlines, "expires_after": None}
+    with RunStore.open(database_url, **options) as store:
+        waiting, working = store.create(id="waiting").id, store.create(id="working").id
+        now.step(4)
+        store.start(working)
+        now.step(1)
+        assert {waiting: "request_cancel"} == swept(store)
+        now.step(9)
+        store.require_action(working, ACTION)
+        now.step(19)
+        assert {waiting: "confirm_cancel"} == swept(store)
+        store.submit_tool_outputs(working, {"call_1": ""})
+        store.start(working)
+        now.step(10.25)
+        assert working not in swept(store)
+        now.step(0.25)
+        assert "expire" == swept(store)[working]
+        assert consistent(store, working)
+
+
+def test_a_cancel_takes_effect_when_nobody_works_on_the_run(timed, now):
+    """
+    At once where nobody can, when the lease has run out where somebody did, and never before.
+    """
+    for run_id in ("leased", "lost", "unleased"):
+        timed.create(id=run_id)
+        now.step(1)
+    timed.create(id="waiting")
+    lease = timed.claim("w", 30)
+    timed.claim("w", 3)
+    timed.start("unleased")
+    timed.fire_many(
+        [Fire("waiting", "start"), Fire("waiting", "require_action", {"required_action": ACTION})]
+    )
+    for run_id in ("leased", "lost", "unleased", "waiting"):
+        timed.request_cancel(run_id)
+    timed.create(id="queued")
+    timed.request_cancel("queued")
+
+    assert dict.fromkeys(["queued", "waiting"], "confirm_cancel") == swept(timed)
+    now.step(3)
+    assert {"lost": "confirm_cancel"} == swept(timed)
+    now.step(26.5)
+    assert timed.heartbeat(lease).cancel_requested
+    assert {} == swept(timed)
+    now.step(29)
+    assert timed.heartbeat(lease).ok
+    # The deadline of a cancel, a minute by default, is for whoever never answers.
+    now.step(2)
+    assert dict.fromkeys(["leased", "unleased"], "confirm_cancel") == swept(timed)
+    assert not timed.heartbeat(lease).ok
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+def test_a_sweep_ends_no_more_than_its_limit(timed, now, limit):
+    """
+    And the next goes on, until nothing is left.
+    """
+    ids = [brought_to(timed, s) for s in ("queued", "in_progress", "requires_action", "cancelling")]
+    now.step(601)
+    ended = []
+    while moved := timed.sweep(limit=limit):
+        assert len(moved) <= limit
+        ended += [each.run_id for each in moved]
+
+    assert sorted(ids) == sorted(ended)
+    assert all(timed.get(run_id).status in {"expired", "cancelled"} for run_id in ids)
+
+
+def test_a_sweep_skips_what_somebody_else_is_moving(postgresql_database):
+    """
+    It neither waits for an open transaction nor undoes what that has done.
+    """
+    with RunStore.open(postgresql_database, expires_after=0) as store:
+        a, b = store.create(id="a").id, store.create(id="b").id
+        with closing(store.engine.connect()) as connection:
+            store.start(a, connection=connection)
+            first = swept(store)
+            connection.commit()
+
+        assert {b: "expire"} == first
+        assert {a: "expire"} == swept(store)
+        assert ["create", "start", "expire"] == [entry.trigger for entry in store.history(a)]
+
+
+def test_a_sweep_ends_nothing_that_has_moved_since_it_looked(timed, now):
+    """
+    Each is ended only at the version that was seen.
+    """
+    run_id = timed.create().id
+    now.step(601)
+    move = timed._do._move  # the moment between the look and the write
+
+    def meanwhile(connection, fire):
+        timed._do._move = move
+        timed.start(run_id, connection=connection)
+        return move(connection, fire)
+
+    timed._do._move = meanwhile
+    assert () == timed.sweep()
+    assert "in_progress" == timed.get(run_id).status
+    assert {run_id: "expire"} == swept(timed)
+    assert consistent(timed, run_id)
