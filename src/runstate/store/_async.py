@@ -2,7 +2,8 @@
 The store, for asyncio: the same operations, run on an asynchronous connection.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
 import sqlalchemy as sa
@@ -408,23 +409,49 @@ class AsyncRunStore:
     ) -> _T:
         if connection is not None:
             return await _on(connection, operation, *args)
+
+        return await self._whole(self._look(operation, *args))
+
+    async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
         async with self._brief.connect() as fresh:
             return await fresh.run_sync(operation, *args)
 
     async def _transact(self, engine: AsyncEngine, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                async with engine.connect() as connection:
-                    if self._setup.immediate:
-                        # A lock that is only taken at the first write cannot be waited for.
-                        await connection.exec_driver_sql(IMMEDIATE)
-                    answer = await connection.run_sync(operation, *args)
-                    await connection.run_sync(commit)
-                    return answer
+                return await self._whole(self._once(engine, operation, *args))
             except DBAPIError as error:
                 if not left or not retriable(error):
                     raise
         raise AssertionError("unreachable")
+
+    async def _once(self, engine: AsyncEngine, operation: Callable[..., _T], *args: Any) -> _T:
+        async with engine.connect() as connection:
+            if self._setup.immediate:
+                # A lock that is only taken at the first write cannot be waited for.
+                await connection.exec_driver_sql(IMMEDIATE)
+            answer = await connection.run_sync(operation, *args)
+            await connection.run_sync(commit)
+
+        return answer
+
+    async def _whole(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """
+        Await *work*; on SQLite to its end, also if this task is cancelled meanwhile.
+
+        A connection to SQLite that is closed amid a statement keeps its lock until the
+        garbage collector finds the cursor, and every other writer waits for that.
+        """
+        if not self._setup.immediate:
+            return await work
+        task = asyncio.create_task(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            # Looked at, since asyncio complains of errors that nobody looks at.
+            _ = task.cancelled() or task.exception()
+            raise
 
 
 async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
