@@ -2,15 +2,23 @@
 The suite for any store: ours pass it, and it says so honestly.
 """
 
+import subprocess
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from itertools import count
+from types import MappingProxyType
 
 import pytest
+import sqlalchemy as sa
 
+from broken_stores import BROKEN
 from databases import fresh_database
-from runstate.testing import CHECKS, conformance
+from runstate import RUN, Lifecycle, Transition
+from runstate.testing import CAPABILITIES, CHECKS, conformance
+from runstate.testing._bench import check
 from stores_under_test import AsyncSubject, OwnTable, Subject, subjects
+from tiny_store import Answer, Page, TinyStore
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -52,3 +60,224 @@ def test_a_table_of_ones_own_does_what_it_can(fresh):
 
     assert () == done.failed, str(done)
     assert len(CHECKS) == len(done.passed) + len(done.skipped)
+
+
+def tiny(kind, tmp_path):
+    """
+    Return what makes a fresh tiny store of a kind.
+    """
+    number = count()
+
+    return lambda: closing(kind(f"{tmp_path}/{kind.__name__}{next(number)}.db"))
+
+
+def test_a_store_that_is_right_passes(tmp_path):
+    """
+    The reference that the broken stores are made from fails nothing.
+    """
+    done = conformance(tiny(TinyStore, tmp_path))
+
+    assert (tuple(CHECKS), (), ()) == done, str(done)
+
+
+def test_every_broken_store_is_caught(tmp_path):
+    """
+    Each fails the very check that proves what it gets wrong, and each check has a store that fails it.
+    """
+    missed = []
+    for like, name, store in BROKEN:
+        done = conformance(tiny(store, tmp_path), only=[name])
+        if [name] != [failure.check for failure in done.failed]:
+            missed.append((like, name))
+    print(f"R23: {len(BROKEN)} broken stores, {len(BROKEN) - len(missed)} caught")
+
+    assert [] == missed
+    assert len(BROKEN) >= 30
+    assert set(CHECKS) == {name for _, name, _ in BROKEN}
+
+
+class FeedByPosition(Subject):
+    """
+    Reads the journal by its position, as if that were the order of the commits.
+    """
+
+    def moves(self, *, after=None, limit=100):
+        """See the protocol."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                sa.text(
+                    "SELECT * FROM runstate_journal WHERE kind = 'move' AND position > :after "
+                    "ORDER BY position LIMIT :limit"
+                ),
+                {"after": after or 0, "limit": limit},
+            ).all()
+
+        return Page(tuple(rows), rows[-1].position if rows else after)
+
+
+def test_a_feed_that_misses_what_is_committed_late_is_caught(postgresql_url):
+    """
+    On PostgreSQL a later position may be committed earlier; a cursor over it skips the other.
+    """
+
+    @contextmanager
+    def database():
+        with fresh_database(postgresql_url) as url:
+            yield url
+
+    names = ["feed_misses_no_late_commit", "feed_has_every_move"]
+    done = conformance(subjects(database, FeedByPosition), only=names)
+
+    assert names[:1] == [failure.check for failure in done.failed]
+    assert (names[1],) == done.passed
+
+
+# -- what the suite says of itself ------------------------------------------------------
+
+
+class Least:
+    """
+    A store that has nothing but what every store has.
+    """
+
+    capabilities = ()
+
+    def __init__(self, lifecycle=RUN):
+        self.lifecycle, self.runs = lifecycle, {}
+
+    def create(self):
+        """See the protocol."""
+        self.runs[f"run_{len(self.runs)}"] = self.lifecycle.initial
+
+        return f"run_{len(self.runs) - 1}"
+
+    def fire(self, run_id, trigger, **payload):
+        """See the protocol."""
+        if trigger not in self.lifecycle.triggers:
+            raise ValueError(trigger)
+        row = self.lifecycle.row(trigger, self.runs[run_id])
+        if row is not None:
+            self.runs[run_id] = row.target
+
+        return Answer(ok=row is not None, status=self.runs[run_id])
+
+    def status(self, run_id):
+        """See the protocol."""
+        return self.runs[run_id]
+
+
+def test_what_a_store_is_not_capable_of_is_skipped_and_said():
+    """
+    A store with the least is checked for the least; the rest is named, with what is missing.
+    """
+    done = conformance(lambda: nullcontext(Least()))
+    least = tuple(name for name, each in CHECKS.items() if not each.needs)
+
+    assert (least, ()) == (done.passed, done.failed)
+    assert set(CHECKS) == {*least, *(skipped.check for skipped in done.skipped)}
+    assert "the store is not capable of blame" in str(done)
+    assert done.ok
+
+
+def test_a_table_without_ways_round_or_cancels_is_no_failure(tmp_path):
+    """
+    What the lifecycle gives nothing to do is skipped, with the reason.
+    """
+    door = Lifecycle(
+        name="door",
+        transitions=(Transition("open", "closed", "opened"), Transition("burn", "opened", "ash")),
+        initial="closed",
+        terminal={"ash": "failure"},
+    )
+
+    class Everything(Least):
+        """
+        Says that it is capable of everything.
+        """
+
+        capabilities = tuple(CAPABILITIES)
+        limits = MappingProxyType({})
+
+        def fields(self, run_id):
+            """See the protocol."""
+            return {"status": self.runs[run_id]}
+
+        def twin(self):
+            """See the protocol."""
+            return self
+
+        def advance(self, seconds):
+            """See the protocol."""
+
+        def sweep(self):
+            """See the protocol."""
+            return []
+
+        def history(self, run_id):
+            """See the protocol."""
+            return []
+
+        def claim(self, worker, seconds):
+            """See the protocol."""
+
+    done = conformance(lambda: nullcontext(Everything(door)), lifecycle=door, payloads={})
+    reasons = {skipped.why for skipped in done.skipped}
+
+    assert {
+        "no status has two ends",
+        "no way leads back",
+        "no status requires a detail",
+        "nothing is stamped at creation",
+        "no status has a limit",
+        "the lifecycle has no cancel",
+    } <= reasons, str(done)
+
+
+def test_whatever_a_store_does_is_a_failure_and_not_an_error():
+    """
+    A store that cannot be made, or raises, or answers nonsense, fails; on one line.
+    """
+
+    def unmade():
+        raise OSError("no\ndisk")
+
+    done = conformance(unmade, only=["new_run_is_initial"])
+
+    assert not done.ok
+    assert ("raised OSError: no\\ndisk",) == tuple(failure.message for failure in done.failed)
+    assert CHECKS["new_run_is_initial"].proves == done.failed[0].proves
+    assert str(done).splitlines() == [
+        "FAILED new_run_is_initial: raised OSError: no\\ndisk",
+        "0 passed, 1 failed, 0 skipped",
+    ]
+
+
+def test_a_check_that_does_not_exist_is_told():
+    """
+    A misspelt name would be a check that passes always.
+    """
+    with pytest.raises(ValueError, match="no check: nonsense"):
+        conformance(lambda: nullcontext(Least()), only=["nonsense"])
+    with pytest.raises(ValueError, match="no capability: flying"):
+        check("flying")
+
+
+def test_every_check_says_what_it_proves():
+    """
+    In one line, under its own name.
+    """
+    for name, each in CHECKS.items():
+        assert name == each.name
+        assert each.proves.endswith(".")
+        assert 1 == len(each.proves.splitlines())
+        assert set(each.needs) <= set(CAPABILITIES)
+
+
+def test_the_suite_needs_no_database():
+    """
+    Whoever checks a store of another kind has not got SQLAlchemy.
+    """
+    program = "import sys, runstate.testing; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+
+    assert b"False" == done.stdout.strip()

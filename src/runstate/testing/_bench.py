@@ -186,7 +186,8 @@ class Bench:
         Raise Broken unless *actual* is what is *expected*.
         """
         if expected != actual:
-            raise Broken(f"{what}: expected {expected!r}, found {actual!r}")
+            wanted, found = _difference(expected, actual)
+            raise Broken(f"{what}: expected {wanted}, found {found}")
 
     def raises(self, act: Callable[[], object], what: str) -> None:
         """
@@ -367,3 +368,24 @@ class _Rival:
 
 def _fail() -> None:
     raise Injected("broken off by the check")
+
+
+def _difference(expected: object, actual: object) -> tuple[str, str]:
+    """
+    Return both as text; of records, what differs.
+    """
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for key in (*expected, *actual):
+            if expected.get(key, _ABSENT) != actual.get(key, _ABSENT):
+                wanted, found = _difference(expected.get(key, _ABSENT), actual.get(key, _ABSENT))
+                return f"{key} {wanted}", found
+
+    return _text(expected), _text(actual)
+
+
+def _text(value: object) -> str:
+    # A status that is a member of an enumeration reads as what it holds.
+    return repr(str(value) if isinstance(value, str) else value)
+
+
+_ABSENT: Final = ()

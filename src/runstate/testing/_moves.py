@@ -4,6 +4,7 @@ Checks of moves: every row of the table, no other, and what each does to the fie
 
 from typing import Any
 
+from .._rows import Transition
 from ._bench import Bench, NotApplicable, check
 
 __all__ = [
@@ -206,11 +207,14 @@ def stamps_are_the_times_of_the_moves(bench: Bench) -> None:
     born = next(iter(bench.lifecycle.created), None)
     if born is None:
         raise NotApplicable("nothing is stamped at creation")
-    for row in bench.lifecycle:
+    ways = [
+        (*(bench.lifecycle.shortest_path(bench.lifecycle.initial, row.source) or ()), row)
+        for row in bench.lifecycle
+    ]
+    for way in (*ways, *_round_trips(bench)):
         run_id = bench.store.create()
-        path = bench.lifecycle.shortest_path(bench.lifecycle.initial, row.source) or ()
         expected = {born: bench.store.fields(run_id)[born]}
-        for passed, move in enumerate((*path, row), 1):
+        for passed, move in enumerate(way, 1):
             bench.store.advance(7)
             bench.must(run_id, move.trigger)
             entry = bench.lifecycle.entry(move.target)
@@ -218,4 +222,14 @@ def stamps_are_the_times_of_the_moves(bench: Bench) -> None:
         fields = bench.store.fields(run_id)
         actual = {name: fields[name] for name in expected if name in fields}
         kept = {name: expected[name] for name in actual}
-        bench.same(kept, actual, f"stamps after {row}")
+        bench.same(kept, actual, f"stamps after {way[-1]}")
+
+
+def _round_trips(bench: Bench) -> list[tuple[Transition, ...]]:
+    """
+    Return a way twice round from the initial status, if there is one.
+    """
+    try:
+        return [bench.round_trip(bench.lifecycle.initial) * 2]
+    except NotApplicable:
+        return []
