@@ -6,6 +6,9 @@ import threading
 import time
 from collections import Counter
 
+import pytest
+import sqlalchemy as sa
+
 from conftest import PAYLOADS
 from reliability import (
     Child,
@@ -26,7 +29,7 @@ from reliability_workers import (
     end_by_many,
     sweep_until_nothing,
 )
-from runstate import RUN
+from runstate import RUN, PayloadError
 from runstate.store import Duplicate, RunStore
 
 WAYS = (("complete",), ("fail",), ("request_cancel", "confirm_cancel"), ("expire",))
@@ -208,3 +211,35 @@ def test_a_key_that_was_used_while_waiting_is_a_duplicate(postgresql_database):
 
     assert [None, "once", None, None] == [entry.key for entry in lines]
     assert [Duplicate(lines[1].moved)] == told
+
+
+def test_outputs_that_come_a_moment_early_are_judged_like_any(postgresql_database):
+    """
+    The run asks for them between two statements: they must answer it, and are not lost.
+    """
+    action = PAYLOADS["require_action"]["required_action"]
+
+    def submitted_while_asked(outputs):
+        with RunStore.open(url) as store, RunStore.open(url) as worker:
+            run_id = store.create().id
+            store.start(run_id)
+            said = []
+
+            @sa.event.listens_for(store.engine, "after_cursor_execute")
+            def looked(*_):
+                if not said:
+                    said.append(worker.require_action(run_id, action))
+
+            try:
+                return run_id, store.submit_tool_outputs(run_id, outputs)
+            finally:
+                assert [True] == [verdict.ok for verdict in said]
+
+    url = postgresql_database
+    with pytest.raises(PayloadError, match="no output for call_1"):
+        submitted_while_asked({"other": "x"})
+    run_id, verdict = submitted_while_asked({"call_1": "sunny"})
+    assert verdict.ok
+    with RunStore.open(url) as store:
+        assert {"outputs": {"call_1": "sunny"}} == store.history(run_id)[-1].payload
+        assert 2 == assert_consistent(store)

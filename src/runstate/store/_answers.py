@@ -129,7 +129,7 @@ class JournalEntry(NamedTuple):
     source: str | None
     target: str | None
     at: float
-    """When, in Unix seconds by the database's clock; never before the entry's predecessor."""
+    """When, in Unix seconds by the database's clock; never before the run's last move."""
     duration_s: float | None
     """Seconds spent in *source*; None at creation and for what moved nothing."""
     clock_regressed: bool
