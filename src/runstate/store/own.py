@@ -124,7 +124,8 @@ class _Own:
 
     def __init__(self, table: Any, lifecycle: Lifecycle, columns: Mapping[str, str]) -> None:
         self.target = table
-        self._columns = table.c if isinstance(table, sa.Table) else sa.inspect(table).local_table.c
+        self._mapper = None if isinstance(table, sa.Table) else sa.inspect(table)
+        self._columns = table.c if self._mapper is None else self._mapper.local_table.c
         self._lifecycle, self._names = lifecycle, columns
         keys = [column for column in self._columns if column.primary_key]
         status = self._column(lifecycle.status_field)
@@ -135,6 +136,13 @@ class _Own:
 
     def _column(self, field: str) -> Any:
         return self._columns.get(self._names.get(field, field))
+
+    def _settable(self, column: Any) -> Any:
+        # A mapped attribute need not be called what its column is.
+        if self._mapper is None:
+            return column
+
+        return self._mapper.get_property_by_column(column).class_attribute
 
     def changes(
         self, row: Transition, at: float, key: str, values: Mapping[str, Any]
@@ -159,7 +167,8 @@ class _Own:
         for field, value in fields.items():
             column = self._column(field)
             if column is not None:
-                changes[column.name] = _stamp(column.type, at) if value is _STAMP else value
+                stamped = _stamp(column.type, at) if value is _STAMP else value
+                changes[self._settable(column)] = stamped
             elif field in values:
                 raise ValueError(f"the table has no column for {field!r}")
 

@@ -1,0 +1,372 @@
+"""
+A table of the caller's own: one guard, one winner, and stamps in whatever columns there are.
+"""
+
+import asyncio
+from contextlib import closing
+from datetime import UTC, datetime
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from conftest import BORN, PAYLOADS
+from runstate import RUN, Moved, PayloadError, UnknownTriggerError
+from runstate.presets import RUN_DOCUMENTED
+from runstate.store import (
+    Applied,
+    Illegal,
+    RunNotFoundError,
+    Superseded,
+    apply_move,
+    apply_move_async,
+    guard,
+)
+from stores import ACTION, ERROR
+
+
+class Base(DeclarativeBase):
+    """
+    What the mapped classes here have in common.
+    """
+
+
+class Job(Base):
+    """
+    A job as an application would have mapped it long ago.
+    """
+
+    __tablename__ = "jobs"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(sa.String(20), default="queued")
+    started_at: Mapped[datetime | None] = mapped_column(sa.DateTime(timezone=True))
+    completed_at: Mapped[datetime | None] = mapped_column(sa.DateTime)
+    failed_at: Mapped[int | None]
+    cancelled_at: Mapped[float | None]
+    expires_at: Mapped[int | None]
+    last_error: Mapped[dict | None] = mapped_column(sa.JSON)
+    note: Mapped[str | None]
+
+
+class Task(Base):
+    """
+    One that calls everything otherwise, in its columns and again in its attributes.
+    """
+
+    __tablename__ = "tasks"
+    key: Mapped[str] = mapped_column("task_key", primary_key=True)
+    state: Mapped[str] = mapped_column("task_state", default="queued")
+    begun: Mapped[float | None] = mapped_column("task_begun")
+
+
+class Pair(Base):
+    """
+    One whose key is two columns.
+    """
+
+    __tablename__ = "pairs"
+    left: Mapped[int] = mapped_column(primary_key=True)
+    right: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str]
+
+
+class Bare(Base):
+    """
+    One without a status.
+    """
+
+    __tablename__ = "bare"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+TASK = {"status": "task_state", "started_at": "task_begun"}
+
+
+@pytest.fixture
+def database(database_url):
+    """
+    A fresh database with the tables.
+    """
+    engine = sa.create_engine(database_url)
+    Base.metadata.create_all(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def session(database):
+    """
+    A session on it.
+    """
+    with Session(database) as opened:
+        yield opened
+
+
+def add(session, *jobs):
+    """
+    Commit *jobs*.
+    """
+    session.add_all(jobs)
+    session.commit()
+
+
+@pytest.mark.parametrize("target", [Job, Job.__table__], ids=["mapped", "table"])
+def test_a_guard_finds_exactly_the_rows_that_may_move(session, target):
+    """
+    For every trigger, of the table and of the mapped class, in a SELECT and an UPDATE.
+    """
+    add(session, *(Job(id=n, status=str(status)) for n, status in enumerate(RUN.statuses)))
+    column = target.status if target is Job else target.c.status
+    for trigger in RUN.triggers:
+        condition = guard(column, trigger)
+        found = session.execute(sa.select(column).where(condition).order_by(sa.text("id")))
+        changed = session.execute(sa.update(target).where(condition).values(note=trigger)).rowcount
+        expected = [s for s in RUN.statuses if RUN.row(trigger, s)]
+        assert (expected, len(expected)) == (list(found.scalars()), changed)
+
+
+def test_a_guard_knows_its_lifecycle_and_refuses_what_that_does_not():
+    """
+    A narrower table has fewer rows; a trigger, or a target, that it lacks is unknown.
+    """
+    wide, narrow = guard(Job.status, "fail"), guard(Job.status, "fail", lifecycle=RUN_DOCUMENTED)
+
+    assert "jobs.status IN ('queued', 'in_progress', 'cancelling')" == str(wide)
+    assert "jobs.status IN ('in_progress')" == str(narrow)
+    assert str(wide) == str(guard(Job.status, "fail", "failed"))
+    for trigger, target in (("jump", None), ("fail", "completed"), ("'; --", None)):
+        with pytest.raises(UnknownTriggerError):
+            guard(Job.status, trigger, target)
+
+
+def test_every_pair_is_decided_by_the_table(database):
+    """
+    Applied exactly if there is a row; the row then has its status, and else its old one.
+    """
+    jobs = Job.__table__
+    values = {"fail": {"last_error": ERROR}}
+    with database.connect() as connection:
+        for status in RUN.statuses:
+            for trigger in RUN.triggers:
+                connection.execute(jobs.insert().values(id=1, status=str(status)))
+                verdict = apply_move(
+                    connection, jobs, 1, trigger, values=values.get(trigger), now=BORN
+                )
+                row = RUN.row(trigger, status)
+                if row is not None:
+                    moved = Moved("1", trigger, str(status), str(row.target), BORN)
+                    assert Applied(moved) == verdict
+                elif RUN.is_terminal(status):
+                    assert Superseded(str(status), None, None) == verdict
+                else:
+                    assert Illegal(str(status), RUN.allowed(status), None) == verdict
+                now = connection.execute(sa.select(jobs.c.status)).scalar_one()
+                assert (status if row is None else row.target) == now
+                connection.rollback()
+
+
+def test_a_mapped_object_in_the_session_is_refreshed(session):
+    """
+    Stamps in date columns with and without a zone, whole seconds in integers, others as they are.
+    """
+    moment = BORN + 0.75
+    add(session, *(Job(id=n, expires_at=BORN + 600) for n in range(3)))
+    jobs = [session.get(Job, n) for n in range(3)]
+    for job in jobs:
+        assert apply_move(session, Job, job.id, "start", now=moment).ok
+    more = {"last_error": ERROR, "note": "no"}
+    assert apply_move(session, Job, 0, "fail", values=more, now=moment).ok
+    assert apply_move(session, Job, 1, "complete", now=moment).ok
+    assert apply_move(session, Job, 2, "request_cancel", now=moment).ok
+    assert apply_move(session, Job, 2, "confirm_cancel", now=moment).ok
+    seen = [
+        (j.status, j.completed_at, j.failed_at, j.cancelled_at, j.expires_at, j.last_error, j.note)
+        for j in jobs
+    ]
+    naive = datetime.fromtimestamp(moment, UTC).replace(tzinfo=None)
+    expected = [
+        ("failed", None, BORN, None, None, ERROR, "no"),
+        ("completed", naive, None, None, None, None, None),
+        ("cancelled", None, None, moment, None, None, None),
+    ]
+
+    assert expected == seen
+    session.commit()
+    session.expire_all()
+    started = [job.started_at.replace(tzinfo=UTC) for job in jobs]
+    assert [datetime.fromtimestamp(moment, UTC)] * 3 == started
+    assert [row[0] for row in expected] == [job.status for job in jobs]
+
+
+def test_a_rollback_of_the_caller_takes_the_move_back(session):
+    """
+    It is the caller's transaction.
+    """
+    add(session, Job(id=1))
+    assert apply_move(session, Job, 1, "start").ok
+    session.rollback()
+
+    assert "queued" == session.get(Job, 1).status
+
+
+def test_columns_may_be_called_otherwise(session):
+    """
+    In the table and again in the mapped class; what the table lacks is left out.
+    """
+    add(session, Task(key="a'b"))
+    task = session.get(Task, "a'b")
+    verdict = apply_move(session, Task, "a'b", "start", columns=TASK, now=BORN)
+    first = (task.state, task.begun)
+    apply_move(session, Task, "a'b", "complete", columns=TASK)
+
+    assert Applied(Moved("a'b", "start", "queued", "in_progress", BORN)) == verdict
+    assert (("in_progress", BORN), "completed") == (first, task.state)
+
+
+def test_what_the_target_requires_must_be_given_if_the_table_has_it(session):
+    """
+    The error names the row's status; nothing has changed.
+    """
+    add(session, Job(id=1), Task(key="t"))
+    with pytest.raises(PayloadError, match=r"'1' is queued: cannot fail: 'last_error' is required"):
+        apply_move(session, Job, 1, "fail")
+    assert "queued" == session.get(Job, 1).status
+
+    assert apply_move(session, Task, "t", "fail", columns=TASK).ok
+
+
+def test_misuse_is_refused_by_name(session):
+    """
+    An unknown trigger, row or column; a key of two columns; a table without a status.
+    """
+    add(session, Job(id=1), Pair(left=1, right=2, status="queued"), Bare(id=1))
+    with pytest.raises(UnknownTriggerError, match="no trigger 'jump'"):
+        apply_move(session, Job, 1, "jump")
+    with pytest.raises(RunNotFoundError, match="no run '2'"):
+        apply_move(session, Job, 2, "start")
+    with pytest.raises(ValueError, match="the table has no column for 'usage'"):
+        apply_move(session, Job, 1, "start", values={"usage": {}})
+    for wrong in (Pair, Pair.__table__, Bare):
+        with pytest.raises(ValueError, match="needs a primary key of one column"):
+            apply_move(session, wrong, 1, "start")
+
+    assert "queued" == session.get(Job, 1).status
+
+
+def test_of_two_sessions_on_one_row_one_wins(postgresql_database):
+    """
+    Who waits for the other's commit is told the status that beat it.
+    """
+    engine = sa.create_engine(postgresql_database)
+    Base.metadata.create_all(engine)
+    with Session(engine) as one, Session(engine) as two:
+        add(one, Job(id=1, status="in_progress"))
+        assert apply_move(one, Job, 1, "complete").ok
+
+        async def race():
+            waiting = asyncio.to_thread(apply_move, two, Job, 1, "expire")
+            task = asyncio.create_task(waiting)
+            await asyncio.sleep(0.2)
+            assert not task.done()
+            one.commit()
+            return await task
+
+        lost = asyncio.run(race())
+    engine.dispose()
+
+    assert Superseded("completed", None, None) == lost
+
+
+def test_who_loses_to_a_status_from_which_the_move_is_legal_makes_it(database):
+    """
+    The second look sees the status that won, and the move goes on from there.
+    """
+    jobs = Job.__table__
+    with database.begin() as connection:
+        connection.execute(jobs.insert().values(id=1, status="queued"))
+    with closing(database.connect()) as connection:
+        taken = []
+
+        @sa.event.listens_for(connection, "before_execute")
+        def overtake(_, statement, *__):
+            if isinstance(statement, sa.Update) and not taken:
+                taken.append(statement)
+                connection.execute(jobs.update().values(status="requires_action"))
+
+        verdict = apply_move(connection, jobs, 1, "request_cancel", now=BORN)
+        connection.rollback()
+
+    assert Applied(Moved("1", "request_cancel", "requires_action", "cancelling", BORN)) == verdict
+
+
+def test_a_row_that_never_stands_still_is_given_up(database):
+    """
+    After twenty looks something must be wrong.
+    """
+    jobs = Job.__table__
+    with closing(database.connect()) as connection:
+        connection.execute(jobs.insert().values(id=1, status="queued"))
+        other = {"queued": "requires_action", "requires_action": "queued"}
+
+        @sa.event.listens_for(connection, "before_execute")
+        def overtake(_, statement, *__):
+            if isinstance(statement, sa.Update) and "CASE" not in str(statement):
+                flip = sa.case(other, value=jobs.c.status)
+                connection.execute(jobs.update().values(status=flip))
+
+        with pytest.raises(RuntimeError, match="row 1 is moved faster than 20 looks"):
+            apply_move(connection, jobs, 1, "request_cancel")
+        connection.rollback()
+
+
+def test_the_same_on_an_asynchronous_session_and_connection(database, database_url):
+    """
+    Verdicts, stamps and errors are those of the other.
+    """
+    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+
+    async def use():
+        engine = create_async_engine(url)
+        async with AsyncSession(engine) as session, session.begin():
+            session.add(Job(id=1))
+            await session.flush()
+            job = await session.get(Job, 1)
+            first = await apply_move_async(session, Job, 1, "start", now=BORN)
+            seen = job.status
+        async with engine.begin() as connection:
+            second = await apply_move_async(connection, Job, 1, "start")
+            with pytest.raises(RunNotFoundError):
+                await apply_move_async(connection, Job, 2, "start")
+        await engine.dispose()
+
+        return first, seen, second
+
+    first, seen, second = asyncio.run(use())
+
+    assert Applied(Moved("1", "start", "queued", "in_progress", BORN)) == first
+    assert "in_progress" == seen
+    assert Illegal("in_progress", RUN.allowed("in_progress"), None) == second
+
+
+def test_payloads_of_the_suite_are_those_that_rows_want():
+    """
+    What a run waits for is a value like any other where the table has the column.
+    """
+    table = sa.Table(
+        "waits", sa.MetaData(), sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("status", sa.Text), sa.Column("required_action", sa.JSON(none_as_null=True)),
+    )  # fmt: skip
+    engine = sa.create_engine("sqlite://")
+    with engine.connect() as connection:
+        table.create(connection)
+        connection.execute(table.insert().values(id="a", status="in_progress"))
+        assert apply_move(
+            connection, table, "a", "require_action", values=PAYLOADS["require_action"]
+        ).ok
+        kept = connection.execute(sa.select(table.c.required_action)).scalar_one()
+        assert apply_move(connection, table, "a", "submit_tool_outputs").ok
+        left = connection.execute(sa.select(table.c.required_action)).scalar_one()
+    engine.dispose()
+
+    assert (ACTION, None) == (kept, left)
