@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from multiprocessing import forkserver
+from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
@@ -174,9 +175,8 @@ def stopped(pid):
     Wait until the process *pid* has stopped.
     """
     until = time.monotonic() + PATIENCE
-    while (
-        open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] not in "tT"  # noqa: PTH123, SIM115
-    ):
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.read_text().rpartition(")")[2].split()[0] not in "tT":
         assert time.monotonic() < until, f"process {pid} does not stop"
         time.sleep(0.001)
 

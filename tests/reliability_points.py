@@ -156,6 +156,22 @@ def die_at(_, url, durable, operation, ids, lease, place):
         return points.names
 
 
+def die_cancelling(_, url, run_id, place):
+    """
+    Kill the process at point number *place* of a cancel, which it would confirm if it lived.
+    """
+    with open_store(url) as store:
+
+        def act(number, _):
+            if number == place:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        Points(store, act)
+        store.request_cancel(run_id)
+
+        return store.confirm_cancel(run_id).ok
+
+
 def work_until_killed(pipe, url, durable, name):
     """
     Take runs through their lives, and tell of every move that was acknowledged.

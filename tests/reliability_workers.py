@@ -2,10 +2,15 @@
 What the processes of the reliability tests do; importable, so that a process can be given it.
 """
 
+import os
+import signal
 import threading
+import time
 
-from reliability import PAYLOAD, open_store
-from runstate.store import Applied, Illegal, Superseded
+import sqlalchemy as sa
+
+from reliability import PAYLOAD, chance, open_store
+from runstate.store import Applied, Fire, Illegal, Superseded
 
 
 def told(verdict):
@@ -120,3 +125,110 @@ def complete_all(_, url, gate, ids):
             answers[run_id] = told(verdict)
 
     return answers
+
+
+def stand_still_and_go_on(pipe, url):
+    """
+    For every word from the other end: claim, stop at the place it names, and try everything after.
+    """
+    with open_store(url) as store:
+        store.counts()
+        pipe.send("ready")
+        for place, beats in iter(pipe.recv, None):
+            lease = store.claim("A", 30)
+            for _ in range(beats):
+                assert store.heartbeat(lease).ok
+            pipe.send((lease.run.id, lease.token))
+            pipe.send(_all_after(store, lease, place))
+
+    return "done"
+
+
+def _all_after(store, lease, place):
+    """
+    Stop at *place*, and return what every method says of the lease after that.
+    """
+    run_id, token = lease.run.id, lease.token
+    calls = {
+        "heartbeat": lambda: store.heartbeat(lease),
+        "complete": lambda: store.complete(run_id, token=token, key="A's"),
+        "fail": lambda: store.fire(run_id, "fail", **PAYLOAD["fail"], token=token),
+        "request_cancel": lambda: store.request_cancel(run_id, token=token),
+        "require_action": lambda: store.fire(
+            run_id, "require_action", **PAYLOAD["require_action"], token=token
+        ),
+        "submit": lambda: store.submit_tool_outputs(run_id, {"call_1": "x"}, token=token),
+        "release": lambda: store.release(lease),
+    }
+    answers = []
+    if place == "idle":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    else:
+        # Within the call: it has made up its mind, and not yet said so to the database.
+        once = [signal.SIGSTOP]
+        sa.event.listen(
+            store.engine,
+            "before_cursor_execute",
+            lambda *_: os.kill(os.getpid(), once.pop()) if once else None,
+        )
+        answers.append((place, calls[place]()))
+    answers += [(name, call()) for name, call in calls.items()]
+
+    return [(name, answer is False or type(answer).__name__) for name, answer in answers]
+
+
+def consume(pipe, url, delivered, place):
+    """
+    Read the feed and write down what came, forever; the place in it only after that.
+    """
+    after = place.read_text() if place.exists() else None
+    with open_store(url, clock=None) as store, delivered.open("a") as output:
+        output.write("born\n")
+        while True:
+            page = store.moves(after=after, limit=7)
+            for entry in page.items:
+                output.write(f"{entry.run_id} {entry.seq} {entry.event_id}\n")
+                output.flush()
+            if page.cursor != after:
+                fresh = place.with_suffix(".new")
+                fresh.write_text(page.cursor)
+                fresh.replace(place)
+                after = page.cursor
+            if not page.items and pipe.poll(0.002):
+                return pipe.recv()
+
+
+def produce(pipe, url, seed):
+    """
+    Move runs until told to stop, some of them in transactions that take their time.
+    """
+    random, moves = chance(seed), 0
+    with open_store(url, clock=None) as store:
+        while not pipe.poll(0):
+            ids = [store.create().id for _ in range(3)]
+            with store.engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                for run_id in ids:
+                    store.start(run_id, connection=connection)
+                time.sleep(random.choice([0, 0, 0.005]))
+                store.fire_many([Fire(each, "complete") for each in ids[:2]], connection=connection)
+                if random.random() < 0.8:
+                    connection.commit()
+            store.fire_many([Fire(each, "request_cancel") for each in ids])
+            store.confirm_cancel(ids[2])
+            moves += 1
+            time.sleep(0.002)
+
+    return moves
+
+
+def heartbeat_when_told(pipe, url):
+    """
+    Claim a run and hold it, deaf to what is said of a cancel.
+    """
+    with open_store(url) as store:
+        lease = store.claim("deaf", 30)
+        while True:
+            pipe.send(type(store.heartbeat(lease)).__name__)
+            pipe.recv()
