@@ -4,6 +4,7 @@ The suite for any store: ours pass it, and it says so honestly.
 
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing, contextmanager, nullcontext
 from itertools import count
@@ -12,11 +13,12 @@ from types import MappingProxyType
 import pytest
 import sqlalchemy as sa
 
+import runstate.testing._bench
 from broken_stores import BROKEN
 from databases import fresh_database
 from runstate import RUN, Lifecycle, Transition
-from runstate.testing import CAPABILITIES, CHECKS, conformance
-from runstate.testing._bench import check
+from runstate.testing import CAPABILITIES, CHECKS, PAYLOADS, Bench, conformance
+from runstate.testing._bench import NotApplicable, check
 from stores_under_test import AsyncSubject, OwnTable, Subject, subjects
 from tiny_store import Answer, Page, TinyStore
 
@@ -281,3 +283,85 @@ def test_the_suite_needs_no_database():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
 
     assert b"False" == done.stdout.strip()
+
+
+class Slips(TinyStore):
+    """
+    Gets one thing wrong that a check meets by the way.
+    """
+
+    slip = ""
+
+    def sweep(self):
+        """See the protocol."""
+        if self.slip == "sweep":
+            raise OSError("disk")
+
+        return super().sweep()
+
+    def moves(self, *, after=None, limit=100):
+        """See the protocol."""
+        if self.slip == "endless":
+            after = None
+
+        return super().moves(after=after, limit=limit)
+
+    def claim(self, worker, seconds):
+        """See the protocol."""
+        if self.slip == "seldom" and len(self.family) > 1:
+            return None
+
+        return super().claim(worker, seconds)
+
+    def fire(self, run_id, trigger, **payload):
+        """See the protocol."""
+        if self.slip == "rival" and len(self.family) > 1 and self is not self.family[0]:
+            raise OSError("disk")
+        if self.slip == "hangs" and self is not self.family[0]:
+            self.family[0].released.wait(10)
+
+        return super().fire(run_id, trigger, **payload)
+
+
+@pytest.mark.parametrize(
+    ("slip", "name", "message"),
+    [
+        ("sweep", "sweep_ends_once", "raised OSError: disk"),
+        ("endless", "feed_has_every_move", "a feed that does not end in"),
+        ("seldom", "claims_at_once_get_a_run_each", "runs that were claimed: expected"),
+        ("rival", "one_winner_between_any_statements", "raised OSError: disk"),
+        ("rival", "one_winner_among_threads", "raised OSError: disk"),
+        ("hangs", "one_winner_between_any_statements", "a store did not answer for 0.3 s"),
+    ],
+)
+def test_a_slip_on_the_way_is_a_failure_too(slip, name, message, tmp_path, monkeypatch):
+    """
+    An error in a rival's thread, a feed without end, an answer that never comes.
+    """
+    monkeypatch.setattr(runstate.testing._bench, "_FOREVER", 0.3 if slip == "hangs" else 30.0)
+    monkeypatch.setattr(Slips, "slip", slip)
+    monkeypatch.setattr(Slips, "released", released := threading.Event(), raising=False)
+    done = conformance(tiny(Slips, tmp_path), only=[name])
+    released.set()
+
+    assert [name] == [failure.check for failure in done.failed]
+    assert message in done.failed[0].message
+
+
+def test_a_table_with_little_to_it_is_held_to_little(tmp_path):
+    """
+    What has neither cancel nor way back from where a limit is, is not asked for them.
+    """
+    bench = Bench(TinyStore(f"{tmp_path}/runs.db"), RUN, PAYLOADS)
+    for ask in (lambda: bench.end("completed"), lambda: bench.cancel("completed")):
+        with pytest.raises(NotApplicable):
+            ask()
+    bench.store.limits = {"cancelling": 60.0}
+    with pytest.raises(NotApplicable, match="no status has a limit"):
+        CHECKS["sweep_is_meant_for_one_stay"].function(bench)
+    bench.lifecycle = RUN.without(triggers=["submit_tool_outputs"], name="no-way-back")
+    bench.store.limits = {"in_progress": 300.0}
+    with pytest.raises(NotApplicable, match="no status with a limit is on a way back"):
+        CHECKS["sweep_is_meant_for_one_stay"].function(bench)
+    CHECKS["stamps_are_the_times_of_the_moves"].function(bench)
+    bench.store.close()
