@@ -24,6 +24,7 @@ import click
 import pytest
 
 from runstate import RULES, RUN, _input, cli, demo, load_lifecycle
+from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.presets import PRESETS
 from runstate.readers import read
@@ -412,6 +413,18 @@ def test_explain(command, code):
             "no lifecycle 'none' (presets: run, run-documented; or a .toml or .json file)",
         ),
         (["lifecycles", "none.json"], "none.json: No such file or directory"),
+        (
+            ["sql", "--dialect", "sqlite", "--table", "a\x1b"],
+            "no name of a table: 'a\\x1b' (1 to 63 lower-case letters, digits and underscores, "
+            "and no digit first)",
+        ),
+        (
+            ["sql", "--dialect", "sqlite", "--stamps", "created_at,ended_at"],
+            "no field 'ended_at' to tie to the status (known: created_at, started_at, "
+            "cancelled_at, failed_at, completed_at, expires_at, required_action, usage, last_error, "
+            "incomplete_details)",
+        ),
+        (["sql", "none.toml", "--dialect", "sqlite"], "none.toml: No such file or directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -432,6 +445,8 @@ def test_what_cannot_be_done_is_one_line(command, arguments, reason):
         (["check", "x", "--observed", "once"], "'complete', 'polled', 'unordered'"),
         (["check", "x", "--max", "-1"], "--max"),
         (["draw", "-o", "."], "is a directory"),
+        (["sql"], "--dialect"),
+        (["sql", "--dialect", "oracle"], "'postgresql', 'sqlite'"),
         (["demo", "--runs", "0"], "--runs"),
         (["demo", "--workers", "33"], "--workers"),
     ],
@@ -919,6 +934,30 @@ def test_lifecycles_shows_a_file(command):
     assert cells(command("lifecycles", "door.toml")) == [
         ["open", "shut", "open", "documented", ""],
         ["break", "open", "broken", "reported", "the [bold]neighbour[/bold]"],
+    ]
+
+
+# -- sql -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_sql_is_what_the_package_makes(command, dialect):
+    """
+    Every option reaches the SQL, and nothing is printed around it.
+    """
+    file("door.toml", DOOR)
+    plain = command("sql", "--dialect", dialect)
+    options = ["--table", "jobs", "--column", "state", "--key", "job_id", "--stamps", ""]
+    door = command("sql", "door.toml", "--dialect", dialect, *options)
+    stamped = command("sql", "--dialect", dialect, "--stamps", "failed_at, last_error")
+
+    assert [plain, door, stamped] == [
+        Done(0, guard_sql(lifecycle, dialect, **names).encode(), "")
+        for lifecycle, names in (
+            (RUN, {}),
+            (load_lifecycle("door.toml"), {"table": "jobs", "column": "state", "key": "job_id"}),
+            (RUN, {"fields": ["failed_at", "last_error"]}),
+        )
     ]
 
 

@@ -44,7 +44,7 @@ GUESTS = {*DOORS, "pydantic", "pydantic_core"}
 NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
-    "runstate.store", "runstate.testing",
+    "runstate.ddl", "runstate.store", "runstate.testing",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""
 

@@ -114,6 +114,7 @@ def command() -> None:
       runstate check polls.csv --observed polled
       runstate draw run -o run.svg              the machine as a picture
       runstate lifecycles run                   the machine as a table
+      runstate sql --dialect postgresql         the machine as constraints and triggers
       runstate demo                             see all of it at work
     """
 
@@ -414,8 +415,8 @@ def sql(
     """
     Print SQL that makes the database itself refuse what LIFECYCLE does not allow.
 
-    With it installed, no statement can make an illegal move nor leave a terminal status,
-    whoever sends it. It may be run again.
+    A status that is unknown, a move that is no row, any way out of a terminal status, and
+    --stamps that do not go with the status. It may be run again, and replaces itself.
 
     \b
     Examples:
@@ -423,14 +424,16 @@ def sql(
       runstate sql --dialect sqlite --table jobs --column state
       runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
     """
-    fields = [field for field in stamps.split(",") if field]
+    fields = [field.strip() for field in stamps.split(",")] if stamps else []
+    lifecycle = _lifecycle(lifecycle_name)
     try:
         statements = guard_sql(
-            _lifecycle(lifecycle_name), dialect, table=table, column=column, key=key, fields=fields
+            lifecycle, dialect, table=table, column=column, key=key, fields=fields
         )
     except ValueError as error:
         raise _BadInput(printable(str(error), 500)) from None
-    click.echo(statements, nl=False)
+    # As bytes: in SQL, what the terminal's encoding lacks must not be escaped.
+    click.echo(statements.encode(), nl=False)
 
     return 0
 

@@ -1,0 +1,67 @@
+"""
+The table as SQL: checks and triggers, so that the database refuses what the table does.
+
+For a table that other programs write too, or a hand at a console: whoever forgets to
+ask the lifecycle is told by the database. Nothing here opens a database; what comes
+out is text, to be read, kept with the other migrations, and run again after the
+lifecycle has changed.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal, get_args
+
+from .._lifecycle import Lifecycle
+from ._postgresql import PostgreSQL
+from ._sqlite import SQLite
+
+__all__ = ["DIALECTS", "Dialect", "guard_sql"]
+
+Dialect = Literal["postgresql", "sqlite"]
+"""A database that the table can be said to."""
+DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
+
+
+def guard_sql(
+    lifecycle: Lifecycle,
+    dialect: Dialect,
+    *,
+    table: str = "runs",
+    column: str = "status",
+    key: str = "id",
+    fields: Iterable[str] = (),
+) -> str:
+    """
+    Return the SQL that makes a database refuse what *lifecycle* does not allow.
+
+    May be run again, and replaces what it made before; rows that break the rules
+    already make it fail. It then refuses, with SQLSTATE 23514 or as a violated
+    constraint, a status that is unknown or NULL; an update of the status that is no
+    row (to stay is no move), also by an upsert, a merge, a move to another partition
+    or a ``REPLACE`` of the same key; another key for a run; and *fields* that the
+    status needs or excludes.
+
+    Runs may be inserted in any status, and deleted: whoever deletes a run and inserts
+    it again, or has a ``REPLACE`` delete it for another unique column's sake, has made
+    a new one. Whoever may change the schema may drop the guard.
+
+    Args:
+        lifecycle: The table of legal moves.
+        dialect: PostgreSQL from version 14 on, SQLite from 3.24 on.
+        table: Name of the table; for PostgreSQL also ``schema.table``.
+        column: The column of the status: a text, for PostgreSQL also an enum.
+        key: The column that tells runs apart, which has a unique index.
+        fields: Columns to tie to the status: stamps and details of the lifecycle.
+
+    Raises:
+        ValueError: A name is no name, or the lifecycle has no such field.
+
+    Example:
+        >>> from runstate import RUN
+        >>> print(guard_sql(RUN, "sqlite", table="jobs").splitlines()[0])
+        -- What may become of "status" in "jobs": the lifecycle run, for sqlite.
+    """
+    if dialect not in DIALECTS:
+        raise ValueError(f"no dialect {dialect!r} (known: {', '.join(DIALECTS)})")
+    kind = PostgreSQL if dialect == "postgresql" else SQLite
+
+    return kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields))).script()

@@ -1,0 +1,140 @@
+"""
+What is said to every database: names, the statuses, and what each needs and excludes.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Final
+
+from .._lifecycle import Lifecycle
+from .._text import printable
+
+__all__ = ["Guard", "listing", "quoted"]
+
+LONGEST_IDENTIFIER: Final = 63
+"""Bytes of a name that PostgreSQL keeps; it cuts off the rest without a word."""
+
+_NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+
+
+class Guard(ABC):
+    """
+    What both databases are told, but for their words.
+    """
+
+    parts = 1
+    """How many names with dots between them a table's name may have."""
+
+    def __init__(
+        self, lifecycle: Lifecycle, table: str, column: str, key: str, fields: Sequence[str]
+    ) -> None:
+        *schema, self.bare = table.split(".")
+        if len(schema) >= self.parts:
+            raise ValueError(_no_name("table", table))
+        self.table = ".".join(_identifier("table", part) for part in (*schema, self.bare))
+        self.status, self.key = _identifier("column", column), _identifier("column", key)
+        if column == key:
+            raise ValueError(f"the status and the key are two columns, and not both {key!r}")
+        known = (*lifecycle.stamp_fields, *lifecycle.detail_fields)
+        for name in fields:
+            if name not in known:
+                raise ValueError(
+                    f"no field {name!r} to tie to the status (known: {listing(known)})"
+                )
+        self.fields = {name: _identifier("field", name) for name in fields}
+        self.lifecycle = lifecycle
+        self.names = (column, key)
+
+    @abstractmethod
+    def script(self) -> str:
+        """
+        Return every statement.
+        """
+
+    @abstractmethod
+    def literal(self, text: str) -> str:
+        """
+        Return *text* as a literal of this database.
+        """
+
+    def listed(self, statuses: Iterable[str]) -> str:
+        """
+        Return *statuses* as a list to look one up in.
+        """
+        return f"({', '.join(map(self.literal, statuses))})"
+
+    def name(self, what: str) -> str:
+        """
+        Return the name of something that belongs to this table and this column alone.
+        """
+        # No table and no column has a dollar sign, so that no two pairs share a name.
+        name = f"{self.bare}${self.names[0]}${what}"
+        if len(name) > LONGEST_IDENTIFIER:
+            mark = f"${sha256(name.encode()).hexdigest()[:12]}${what}"
+            name = self.bare[: LONGEST_IDENTIFIER - len(mark)] + mark
+
+        return name
+
+    def called(self, what: str) -> str:
+        """
+        Return that name as an identifier.
+        """
+        return f'"{self.name(what)}"'
+
+    def ties(self) -> Iterator[tuple[str, list[str], list[str]]]:
+        """
+        Yield each status with those of the fields it needs and those it excludes, if any.
+        """
+        for status in self.lifecycle.statuses:
+            needed = [f for f in self.fields if f in self.lifecycle.required_fields(status)]
+            excluded = [f for f in self.fields if f in self.lifecycle.excluded_fields(status)]
+            if needed or excluded:
+                yield status, needed, excluded
+
+    def header(self, dialect: str) -> str:
+        """
+        Return a comment that says what this is.
+        """
+        name = printable(self.lifecycle.name)
+
+        return (
+            f"-- What may become of {self.status} in {self.table}: the lifecycle {name}, "
+            f"for {dialect}.\n-- May be run again, and replaces itself."
+        )
+
+
+def _identifier(kind: str, name: str) -> str:
+    """
+    Return *name* as an identifier.
+
+    Raises:
+        ValueError: It is none that needs no quotes, of at most 63 characters.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(_no_name(kind, name))
+
+    return f'"{name}"'
+
+
+def _no_name(kind: str, name: str) -> str:
+    return (
+        f"no name of a {kind}: {name!r} (1 to {LONGEST_IDENTIFIER} lower-case letters, digits "
+        "and underscores, and no digit first)"
+    )
+
+
+def listing(names: Iterable[str]) -> str:
+    """
+    Return *names* as they are listed in a sentence.
+    """
+    return ", ".join(names)
+
+
+def quoted(text: str) -> str:
+    """
+    Return *text*, which a lifecycle has found to be visible and on one line, as an SQL literal.
+    """
+    # Joined, a member of an Enum is its value, whatever it calls itself.
+    return "'" + "".join((text,)).replace("'", "''") + "'"

@@ -1,0 +1,137 @@
+"""
+The table as PostgreSQL holds it: checks, and triggers that only ever refuse.
+"""
+
+from typing import Final
+
+from ._guard import Guard, quoted
+
+__all__ = ["PostgreSQL"]
+
+_UNSEEN: Final = r"E'[\\u0001-\\u001f\\u007f-\\u009f\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]'"
+"""What acts on a terminal or a reader's eye, as a pattern of PostgreSQL's."""
+
+
+class PostgreSQL(Guard):
+    """
+    Checks, and a trigger whose condition is the table and whose function only refuses.
+
+    What is legal therefore costs no call, and the condition's operators are bound when
+    it is made: nobody's search path changes what they mean.
+    """
+
+    parts = 2
+
+    def literal(self, text: str) -> str:
+        """
+        Return *text* as a literal, whether or not a backslash is one in plain strings.
+        """
+        plain = quoted(text)
+
+        return "E" + plain.replace("\\", "\\\\") if "\\" in plain else plain
+
+    def exactly(self, row: str = "") -> str:
+        """
+        Return the status as a text that equals no other, whatever the column's type.
+        """
+        return f'({row}{self.status}::text COLLATE "C")'
+
+    def script(self) -> str:
+        """
+        Return every statement.
+        """
+        parts = [self.header("postgresql"), self.checks(), self.function()]
+        # Before, since a row that moves to another partition is not updated; and after,
+        # since another trigger may have changed the row once this one had seen it.
+        parts += [self.trigger(when) for when in ("before", "after")]
+
+        return "\n\n".join(parts) + "\n"
+
+    def checks(self) -> str:
+        """
+        Return the statement that adds what holds for a row by itself.
+        """
+        known, tied = self.called("known"), self.called("fields")
+        statuses = self.listed(self.lifecycle.statuses)
+        actions = [
+            f"DROP CONSTRAINT IF EXISTS {known}",
+            f"DROP CONSTRAINT IF EXISTS {tied}",
+            f"ADD CONSTRAINT {known} CHECK (\n"
+            f"        {self.status} IS NOT NULL AND {self.exactly()} IN {statuses}\n    )",
+        ]
+        cases = [
+            f"        WHEN {self.literal(status)} THEN "
+            + " AND ".join(
+                [f"{self.fields[name]} IS NOT NULL" for name in needed]
+                + [f"{self.fields[name]} IS NULL" for name in excluded]
+            )
+            for status, needed, excluded in self.ties()
+        ]
+        if cases:
+            lines = "\n".join(cases)
+            actions.append(
+                f"ADD CONSTRAINT {tied} CHECK (\n        CASE {self.exactly()}\n{lines}\n"
+                "        ELSE TRUE END\n    )"
+            )
+
+        return f"ALTER TABLE {self.table}\n    " + ",\n    ".join(actions) + ";"
+
+    def function(self) -> str:
+        """
+        Return the function that refuses, in the words of the engine.
+        """
+        body = f"""
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'check_violation',
+        SCHEMA = TG_TABLE_SCHEMA,
+        TABLE = TG_TABLE_NAME,
+        COLUMN = {quoted(self.names[0])},
+        CONSTRAINT = {quoted(self.name("moves"))},
+        MESSAGE = regexp_replace(
+            concat(
+                'run ''', left(OLD.{self.key}::text, 200), ''' is ', OLD.{self.status},
+                ': cannot become ',
+                CASE
+                    WHEN NEW.{self.key} IS DISTINCT FROM OLD.{self.key}
+                    THEN concat('run ''', left(NEW.{self.key}::text, 200), '''')
+                    ELSE coalesce(left(NEW.{self.status}::text, 200), 'NULL')
+                END
+            ) COLLATE "C",
+            {_UNSEEN}, '?', 'g'
+        );
+END
+"""
+        return (
+            f"CREATE OR REPLACE FUNCTION {self.function_name()}() RETURNS trigger\n"
+            f"LANGUAGE plpgsql AS $BODY${body}$BODY$;"
+        )
+
+    def function_name(self) -> str:
+        """
+        Return the function's name, in the table's schema.
+        """
+        schema, dot, _ = self.table.rpartition(".")
+
+        return f"{schema}{dot}{self.called('refuse')}"
+
+    def trigger(self, when: str) -> str:
+        """
+        Return the trigger that looks at each update, *when* is before or after it.
+        """
+        name = self.called(when)
+        old, new = self.exactly("OLD."), self.exactly("NEW.")
+        cases = "\n".join(
+            f"        WHEN {self.literal(source)} THEN "
+            + (f"{new} IN {self.listed(targets)}" if targets else "FALSE")
+            for source in self.lifecycle.statuses
+            for targets in [self.lifecycle.targets(source)]
+        )
+
+        return (
+            f"CREATE OR REPLACE TRIGGER {name} {when.upper()} UPDATE ON {self.table} FOR EACH ROW\n"
+            f"WHEN (\n    NEW.{self.key} IS DISTINCT FROM OLD.{self.key}\n"
+            f"    OR ({new} IS DISTINCT FROM {old} AND CASE {old}\n{cases}\n"
+            f"    END IS NOT TRUE)\n)\n"
+            f"EXECUTE FUNCTION {self.function_name()}();"
+        )

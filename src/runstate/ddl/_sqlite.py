@@ -1,0 +1,191 @@
+"""
+The table as SQLite holds it: triggers alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from .._text import printable
+from ._guard import Guard, listing, quoted
+
+__all__ = ["SQLite"]
+
+_LONGEST_MESSAGE: Final = 500
+
+Refusal = tuple[str, str]
+"""A condition, and what is said where it holds."""
+
+
+class SQLite(Guard):
+    """
+    Triggers alone: an SQLite table that exists takes no further check.
+
+    An insert that replaces fires no trigger for what it removes, and those that fire do
+    not know that it replaces. What tells is a second table, ``taken``: a statement's
+    conflict clause holds for what its triggers insert as well, so that of two lines
+    with one key only a ``REPLACE`` lets the second in, whereupon it is looked at as the
+    update that it is. Nothing stays in that table.
+    """
+
+    def literal(self, text: str) -> str:
+        """
+        Return *text* as a literal.
+        """
+        return quoted(text)
+
+    def script(self) -> str:
+        """
+        Return every statement, in a savepoint: inside of a transaction or not, it is all or nothing.
+        """
+        savepoint = self.called("guard")
+        parts = [
+            self.header("sqlite"),
+            f"SAVEPOINT {savepoint};",
+            *(
+                f"DROP TRIGGER IF EXISTS {self.called(what)};"
+                for what in ("insert", "update", "key")
+            ),
+            self.taken(),
+            self.trigger("insert", "BEFORE INSERT", self.insert_refusals()),
+            self.key_trigger(),
+            self.trigger("update", "BEFORE UPDATE", self.update_refusals()),
+            self.looked_over(),
+            f"RELEASE {savepoint};",
+        ]
+
+        return "\n\n".join(parts) + "\n"
+
+    def row_refusals(self, row: str) -> Iterator[Refusal]:
+        """
+        Yield what is refused of a row by itself, called *row*.
+        """
+        status = f"{row}{self.status}"
+        known = self.lifecycle.statuses
+        yield (
+            f"{status} IS NULL OR {self.exactly(status)} NOT IN {self.listed(known)}",
+            f"run has no such status (known: {listing(known)})",
+        )
+        for each, needed, excluded in self.ties():
+            wrong = [f"{row}{self.fields[name]} IS NULL" for name in needed]
+            wrong += [f"{row}{self.fields[name]} IS NOT NULL" for name in excluded]
+            rules = {"needs": needed, "excludes": excluded}
+            rule = " and ".join(
+                f"{word} {listing(names)}" for word, names in rules.items() if names
+            )
+            yield (
+                f"{self.exactly(status)} = {self.literal(each)} AND ({' OR '.join(wrong)})",
+                f"run is {each}: that {rule}",
+            )
+
+    def insert_refusals(self) -> Iterator[Refusal]:
+        """
+        Yield what is refused of an insert.
+        """
+        # A REPLACE puts a default in the place of NULL, and nobody could tell whose key it is.
+        yield f"NEW.{self.key} IS NULL", f"run has no {self.names[1]}"
+        yield from self.row_refusals("NEW.")
+
+    def update_refusals(self) -> Iterator[Refusal]:
+        """
+        Yield what is refused of an update.
+        """
+        yield f"NEW.{self.key} IS NOT OLD.{self.key}", f"run keeps its {self.names[1]}"
+        yield from self.move_refusals(f"OLD.{self.status}", f"NEW.{self.status}")
+        yield from self.row_refusals("NEW.")
+
+    def move_refusals(self, source: str, target: str) -> Iterator[Refusal]:
+        """
+        Yield what is refused of a move between the statuses called *source* and *target*.
+        """
+        for status in self.lifecycle.statuses:
+            targets = self.lifecycle.targets(status)
+            allowed = listing(targets) or f"nothing, {status} is terminal"
+            legal = self.listed(dict.fromkeys((status, *targets)))
+            yield (
+                f"{self.exactly(source)} = {self.literal(status)} "
+                f"AND {self.exactly(target)} NOT IN {legal}",
+                f"run is {status}: cannot become that (allowed: {allowed})",
+            )
+
+    def exactly(self, status: str) -> str:
+        """
+        Return *status* as a text that equals no other, whatever the column's collation.
+        """
+        return f"{status} COLLATE BINARY"
+
+    def refusing(self, refusals: Iterable[Refusal]) -> str:
+        """
+        Return the statement that raises the first of *refusals* that holds.
+        """
+        cases = "\n".join(
+            f"        WHEN {condition}\n"
+            f"        THEN RAISE(ABORT, {self.literal(printable(message, _LONGEST_MESSAGE))})"
+            for condition, message in refusals
+        )
+
+        return f"    SELECT CASE\n{cases}\n    END;"
+
+    def trigger(self, what: str, when: str, refusals: Iterable[Refusal]) -> str:
+        """
+        Return the trigger that raises the first of *refusals* that holds.
+        """
+        return (
+            f"CREATE TRIGGER {self.called(what)} {when} ON {self.table} BEGIN\n"
+            f"{self.refusing(refusals)}\nEND;"
+        )
+
+    def taken(self) -> str:
+        """
+        Return the table that tells who replaces, and what it refuses.
+        """
+        taken = self.called("taken")
+        declared = f"table {self.bare} is declared ON CONFLICT REPLACE, which cannot be guarded"
+        refusals = [
+            ("NEW.run IS NULL", declared),
+            *self.move_refusals("NEW.source", "NEW.target"),
+        ]
+        squeezed = "upper(sql)"
+        for gap in ("' '", "char(9)", "char(10)", "char(13)", "'NOTNULLONCONFLICTREPLACE'"):
+            squeezed = f"replace({squeezed}, {gap}, '')"
+
+        return (
+            f"DROP TABLE IF EXISTS {taken};\n"
+            f"CREATE TABLE {taken} (run PRIMARY KEY, source TEXT, target TEXT);\n"
+            f"CREATE TRIGGER {self.called('replace')} AFTER INSERT ON {taken}\n"
+            f"WHEN NEW.target IS NOT NULL BEGIN\n{self.refusing(refusals)}\nEND;\n\n"
+            f"INSERT INTO {taken}\n    SELECT NULL, '', '' FROM sqlite_master\n"
+            f"    WHERE type = 'table' AND lower(name) = {quoted(self.bare)}\n"
+            f"    AND {squeezed} LIKE '%ONCONFLICTREPLACE%';"
+        )
+
+    def key_trigger(self) -> str:
+        """
+        Return the trigger that looks at an insert whose key is taken.
+        """
+        taken, key, status = (
+            self.called("taken"),
+            *(f"{self.table}.{c}" for c in (self.key, self.status)),
+        )
+        there = (
+            f"FROM {self.table} WHERE {key} = NEW.{self.key}"
+            f" AND {self.exactly(status)} IS NOT NEW.{self.status}"
+        )
+        line = f"    INSERT OR IGNORE INTO {taken} SELECT {key}"
+
+        return (
+            f"CREATE TRIGGER {self.called('key')} BEFORE INSERT ON {self.table}\n"
+            f"WHEN EXISTS (SELECT 1 {there}) BEGIN\n"
+            f"{line}, NULL, NULL {there};\n"
+            f"{line}, {status}, NEW.{self.status} {there};\n"
+            f"    DELETE FROM {taken};\nEND;"
+        )
+
+    def looked_over(self) -> str:
+        """
+        Return the statement that fails where a row that is there already is wrong, and changes none.
+        """
+        wrong = " OR\n    ".join(
+            f"({condition})" for condition, _ in self.row_refusals(f"{self.table}.")
+        )
+
+        return f"UPDATE {self.table} SET {self.status} = {self.status} WHERE\n    {wrong};"
