@@ -4,6 +4,7 @@ A PostgreSQL of the tests' own: a real server on a private port and data folder.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -83,7 +84,8 @@ def _serving(installed: Path, folder: Path) -> Iterator[str]:
         _wait_for(port, server, log)
         yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        # At once, whoever is still connected: a killed server leaves its shared memory behind.
+        server.send_signal(signal.SIGINT)
         try:
             server.wait(10)
         except subprocess.TimeoutExpired:
