@@ -42,7 +42,8 @@ def guard_sql(
 
     Runs may be inserted in any status, and deleted: whoever deletes a run and inserts
     it again, or has a ``REPLACE`` delete it for another unique column's sake, has made
-    a new one. Whoever may change the schema may drop the guard.
+    a new one. Whoever may change the schema may drop the guard. On PostgreSQL, tables that
+    inherit from it (``INHERITS``; not its partitions) have the checks and not the triggers.
 
     Args:
         lifecycle: The table of legal moves.

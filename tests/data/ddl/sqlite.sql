@@ -16,11 +16,11 @@ WHEN NEW.target IS NOT NULL BEGIN
     SELECT CASE
         WHEN NEW.run IS NULL
         THEN RAISE(ABORT, 'table jobs is declared ON CONFLICT REPLACE, which cannot be guarded')
-        WHEN NEW.source COLLATE BINARY = 'it''s' AND NEW.target COLLATE BINARY NOT IN ('it''s', '\''; DROP TABLE jobs; --')
+        WHEN NEW.source COLLATE BINARY = 'it''s' AND CASE NEW.target COLLATE BINARY WHEN 'it''s' THEN 0 WHEN '\''; DROP TABLE jobs; --' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is it''s: cannot become that (allowed: \''; DROP TABLE jobs; --)')
-        WHEN NEW.source COLLATE BINARY = '\''; DROP TABLE jobs; --' AND NEW.target COLLATE BINARY NOT IN ('\''; DROP TABLE jobs; --', '$BODY$ "é" 😀')
+        WHEN NEW.source COLLATE BINARY = '\''; DROP TABLE jobs; --' AND CASE NEW.target COLLATE BINARY WHEN '\''; DROP TABLE jobs; --' THEN 0 WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is \''; DROP TABLE jobs; --: cannot become that (allowed: $BODY$ "é" 😀)')
-        WHEN NEW.source COLLATE BINARY = '$BODY$ "é" 😀' AND NEW.target COLLATE BINARY NOT IN ('$BODY$ "é" 😀')
+        WHEN NEW.source COLLATE BINARY = '$BODY$ "é" 😀' AND CASE NEW.target COLLATE BINARY WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is $BODY$ "é" 😀: cannot become that (allowed: nothing, $BODY$ "é" 😀 is terminal)')
     END;
 END;
@@ -34,7 +34,7 @@ CREATE TRIGGER "jobs$state$insert" BEFORE INSERT ON "jobs" BEGIN
     SELECT CASE
         WHEN NEW."job_id" IS NULL
         THEN RAISE(ABORT, 'run has no job_id')
-        WHEN NEW."state" IS NULL OR NEW."state" COLLATE BINARY NOT IN ('it''s', '\''; DROP TABLE jobs; --', '$BODY$ "é" 😀')
+        WHEN CASE NEW."state" COLLATE BINARY WHEN 'it''s' THEN 0 WHEN '\''; DROP TABLE jobs; --' THEN 0 WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run has no such status (known: it''s, \''; DROP TABLE jobs; --, $BODY$ "é" 😀)')
         WHEN NEW."state" COLLATE BINARY = 'it''s' AND (NEW."ended_at" IS NOT NULL OR NEW."result" IS NOT NULL)
         THEN RAISE(ABORT, 'run is it''s: that excludes ended_at, result')
@@ -56,13 +56,13 @@ CREATE TRIGGER "jobs$state$update" BEFORE UPDATE ON "jobs" BEGIN
     SELECT CASE
         WHEN NEW."job_id" IS NOT OLD."job_id"
         THEN RAISE(ABORT, 'run keeps its job_id')
-        WHEN OLD."state" COLLATE BINARY = 'it''s' AND NEW."state" COLLATE BINARY NOT IN ('it''s', '\''; DROP TABLE jobs; --')
+        WHEN OLD."state" COLLATE BINARY = 'it''s' AND CASE NEW."state" COLLATE BINARY WHEN 'it''s' THEN 0 WHEN '\''; DROP TABLE jobs; --' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is it''s: cannot become that (allowed: \''; DROP TABLE jobs; --)')
-        WHEN OLD."state" COLLATE BINARY = '\''; DROP TABLE jobs; --' AND NEW."state" COLLATE BINARY NOT IN ('\''; DROP TABLE jobs; --', '$BODY$ "é" 😀')
+        WHEN OLD."state" COLLATE BINARY = '\''; DROP TABLE jobs; --' AND CASE NEW."state" COLLATE BINARY WHEN '\''; DROP TABLE jobs; --' THEN 0 WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is \''; DROP TABLE jobs; --: cannot become that (allowed: $BODY$ "é" 😀)')
-        WHEN OLD."state" COLLATE BINARY = '$BODY$ "é" 😀' AND NEW."state" COLLATE BINARY NOT IN ('$BODY$ "é" 😀')
+        WHEN OLD."state" COLLATE BINARY = '$BODY$ "é" 😀' AND CASE NEW."state" COLLATE BINARY WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run is $BODY$ "é" 😀: cannot become that (allowed: nothing, $BODY$ "é" 😀 is terminal)')
-        WHEN NEW."state" IS NULL OR NEW."state" COLLATE BINARY NOT IN ('it''s', '\''; DROP TABLE jobs; --', '$BODY$ "é" 😀')
+        WHEN CASE NEW."state" COLLATE BINARY WHEN 'it''s' THEN 0 WHEN '\''; DROP TABLE jobs; --' THEN 0 WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END
         THEN RAISE(ABORT, 'run has no such status (known: it''s, \''; DROP TABLE jobs; --, $BODY$ "é" 😀)')
         WHEN NEW."state" COLLATE BINARY = 'it''s' AND (NEW."ended_at" IS NOT NULL OR NEW."result" IS NOT NULL)
         THEN RAISE(ABORT, 'run is it''s: that excludes ended_at, result')
@@ -74,7 +74,7 @@ CREATE TRIGGER "jobs$state$update" BEFORE UPDATE ON "jobs" BEGIN
 END;
 
 UPDATE "jobs" SET "state" = "state" WHERE
-    ("jobs"."state" IS NULL OR "jobs"."state" COLLATE BINARY NOT IN ('it''s', '\''; DROP TABLE jobs; --', '$BODY$ "é" 😀')) OR
+    (CASE "jobs"."state" COLLATE BINARY WHEN 'it''s' THEN 0 WHEN '\''; DROP TABLE jobs; --' THEN 0 WHEN '$BODY$ "é" 😀' THEN 0 ELSE 1 END) OR
     ("jobs"."state" COLLATE BINARY = 'it''s' AND ("jobs"."ended_at" IS NOT NULL OR "jobs"."result" IS NOT NULL)) OR
     ("jobs"."state" COLLATE BINARY = '\''; DROP TABLE jobs; --' AND ("jobs"."ended_at" IS NOT NULL OR "jobs"."result" IS NOT NULL)) OR
     ("jobs"."state" COLLATE BINARY = '$BODY$ "é" 😀' AND ("jobs"."ended_at" IS NULL OR "jobs"."result" IS NULL));
