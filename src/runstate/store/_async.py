@@ -3,7 +3,8 @@ The store, for asyncio: the same operations, run on an asynchronous connection.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, Self, TypeVar
 
 import sqlalchemy as sa
@@ -37,6 +38,8 @@ from ._tables import install
 __all__ = ["AsyncRunStore"]
 
 _T = TypeVar("_T")
+
+_Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 Caller = AsyncConnection | AsyncSession
 """The caller's own transaction."""
@@ -72,12 +75,6 @@ class AsyncRunStore:
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
-        # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
-        self._brief = (
-            engine
-            if engine.dialect.name == "sqlite"
-            else engine.execution_options(isolation_level="AUTOCOMMIT")
-        )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
 
@@ -120,7 +117,9 @@ class AsyncRunStore:
         """
         async with self.engine.connect() as connection:
             await connection.run_sync(set_up)
-        await self._transact(self.engine, install, self._setup.tables, self._setup.lifecycle)
+        await self._transact(
+            self.engine.connect, install, self._setup.tables, self._setup.lifecycle
+        )
 
     async def close(self) -> None:
         """
@@ -394,7 +393,7 @@ class AsyncRunStore:
         if connection is not None:
             return await _on(connection, operation, *args)
 
-        return await self._transact(self.engine, operation, *args)
+        return await self._transact(self.engine.connect, operation, *args)
 
     async def _at_once(
         self, connection: Caller | None, operation: Callable[..., _T], *args: Any
@@ -413,20 +412,36 @@ class AsyncRunStore:
         return await self._whole(self._look(operation, *args))
 
     async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
-        async with self._brief.connect() as fresh:
+        async with self._brief() as fresh:
             return await fresh.run_sync(operation, *args)
 
-    async def _transact(self, engine: AsyncEngine, operation: Callable[..., _T], *args: Any) -> _T:
+    @asynccontextmanager
+    async def _brief(self) -> AsyncIterator[AsyncConnection]:
+        """
+        Yield a connection for one statement, for which no BEGIN and no COMMIT are sent.
+        """
+        async with self.engine.connect() as connection:
+            if not self._setup.immediate:
+                # Not as an option of the engine: a task cancelled at that loses the connection.
+                try:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                except BaseException:
+                    # Nobody knows whether it commits by itself now.
+                    await connection.invalidate()
+                    raise
+            yield connection
+
+    async def _transact(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
         for left in reversed(range(TRIES)):
             try:
-                return await self._whole(self._once(engine, operation, *args))
+                return await self._whole(self._once(connect, operation, *args))
             except DBAPIError as error:
                 if not left or not retriable(error):
                     raise
         raise AssertionError("unreachable")
 
-    async def _once(self, engine: AsyncEngine, operation: Callable[..., _T], *args: Any) -> _T:
-        async with engine.connect() as connection:
+    async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
+        async with connect() as connection:
             if self._setup.immediate:
                 # A lock that is only taken at the first write cannot be waited for.
                 await connection.exec_driver_sql(IMMEDIATE)
