@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -17,8 +17,9 @@ import openai
 import pytest
 import uvicorn
 
+from databases import fresh_database
 from recipe.app import make_app
-from runstate import Observation, RunResponse, check
+from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
 from runstate.store import RunStore
 
@@ -72,11 +73,11 @@ DEAD: set[str] = set()
 
 class Service:
     """
-    The recipe at work, its client, and what that client has seen.
+    The recipe at work, a client with a thread of its own, and what that client has seen.
     """
 
-    def __init__(self, port: int, store: RunStore) -> None:
-        self.store = store
+    def __init__(self, port: int, store: RunStore, thread_id: str) -> None:
+        self.store, self.thread_id = store, thread_id
         self.seen: list[RunResponse] = []
         http = openai.DefaultHttpxClient(trust_env=False, event_hooks={"response": [self._watch]})
         self.client = openai.OpenAI(
@@ -91,34 +92,58 @@ class Service:
         if body.get("object") == "thread.run":
             self.seen.append(RunResponse.model_validate(body))
 
+    def asked(self, instructions: str = "") -> dict[str, Any]:
+        """
+        Return what a run is created with.
+        """
+        return {
+            "thread_id": self.thread_id,
+            "assistant_id": "asst_1",
+            "instructions": instructions,
+        }
+
     def new(self, instructions: str = "", **more: Any) -> Any:
         """
         Create a run.
         """
-        return self.runs.create(
-            thread_id="thread_1", assistant_id="asst_1", instructions=instructions, **more
-        )
+        return self.runs.create(**self.asked(instructions), **more)
 
-    def polled(self, run: Any, until: str | None = None) -> Any:
+    def busy(self) -> Any:
         """
-        Poll *run* as the client does, or to the status *until*.
+        Return a run that a worker is busy with until it is cancelled.
         """
-        if until is None:
-            return self.runs.poll(run.id, thread_id="thread_1", poll_interval_ms=10)
-        while True:
-            run = self.runs.retrieve(run.id, thread_id="thread_1")
-            if run.status == until:
-                return run
+        run = self.new("slow")
+        while run.status != "in_progress":
             time.sleep(0.01)
+            run = self.runs.retrieve(run.id, thread_id=self.thread_id)
+
+        return run
+
+    def polled(self, run: Any) -> Any:
+        """
+        Poll *run* as the client does.
+        """
+        return self.runs.poll(run.id, thread_id=self.thread_id, poll_interval_ms=10)
 
     def cancel(self, run: Any) -> Any:
         """
         Return the answer to a cancel, or the refusal.
         """
         try:
-            return self.runs.cancel(run.id, thread_id="thread_1")
+            return self.runs.cancel(run.id, thread_id=self.thread_id)
         except openai.BadRequestError as refusal:
             return refusal
+
+    def finish(self) -> None:
+        """
+        End all that has not ended, and leave.
+        """
+        for run in self.runs.list(self.thread_id):
+            while not RUN.is_terminal(run.status):
+                self.cancel(run)
+                time.sleep(0.01)
+                run = self.polled(run)  # noqa: PLW2901
+        self.client.close()
 
 
 @contextmanager
@@ -141,22 +166,37 @@ def served(app: Any) -> Iterator[int]:
             thread.join()
 
 
-@pytest.fixture
-def service(database_url):
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def recipe(request, tmp_path_factory):
     """
-    The recipe over either database; in the end nothing that anybody saw was impossible.
+    The recipe over either database: its port, and its store.
     """
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
-    with RunStore.open(database_url) as store, served(make_app(url, model, seconds=LEASE)) as port:
-        service = Service(port, store)
-        with service.client:
-            yield service
-        moves = [
-            Observation(line.target, run_id=line.run_id, seq=line.seq)
-            for line in store.moves(limit=10_000).items
-        ]
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('recipe')}/runs.db"
+        else:
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgresql_url")))
+        store = stack.enter_context(RunStore.open(url))
+        served_url = url.replace("sqlite:", "sqlite+aiosqlite:")
+        port = stack.enter_context(served(make_app(served_url, model, seconds=LEASE)))
+        yield port, store
 
-    assert () == check(moves, observed="complete").findings
+
+@pytest.fixture
+def service(recipe, request):
+    """
+    The recipe at work; in the end nothing that anybody saw was impossible.
+    """
+    port, store = recipe
+    service = Service(port, store, f"thread_{request.node.originalname}")
+    yield service
+    service.finish()
+    moves = [
+        Observation(line.target, run_id=line.run_id, seq=line.seq)
+        for line in store.moves(limit=10_000).items
+    ]
+
+    assert () == check(moves, observed="complete", finished=True).findings
     assert () == check(service.seen, observed="polled").findings
 
 
@@ -177,23 +217,20 @@ def worded(message: str) -> dict[str, Any]:
 # -- polling ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("instructions", "end"),
-    [("", "completed"), ("fail", "failed"), ("long", "incomplete"), ("slow", "in_progress")],
-)
-def test_run_is_created_and_polled(service, instructions, end):
+def test_run_is_created_and_polled(service):
     """
-    A run comes to the end that its model gives it, or is still in progress.
+    A run comes to the end that its model gives it.
     """
-    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": instructions}
-    if end == "in_progress":
-        run = service.polled(service.runs.create(**asked), "in_progress")
-    else:
+    ends = {}
+    for instructions in ("", "fail", "long"):
+        asked = service.asked(instructions)
         run = service.runs.create_and_poll(**asked, metadata={"k": "v"}, poll_interval_ms=10)
-        assert {"k": "v"} == run.metadata
+        assert asked | {"metadata": {"k": "v"}} == {
+            name: getattr(run, name) for name in (*asked, "metadata")
+        }
+        ends[run.status] = run.usage and run.usage.total_tokens
 
-    assert (end, "asst_1", "thread_1") == (run.status, run.assistant_id, run.thread_id)
-    assert {"completed": 7, "incomplete": 7}.get(end) == (run.usage and run.usage.total_tokens)
+    assert {"completed": 7, "failed": None, "incomplete": 7} == ends
 
 
 def test_tool_outputs_are_submitted_and_polled(service):
@@ -204,7 +241,7 @@ def test_tool_outputs_are_submitted_and_polled(service):
     asked = waits.required_action.submit_tool_outputs.tool_calls
     run = service.runs.submit_tool_outputs_and_poll(
         run_id=waits.id,
-        thread_id="thread_1",
+        thread_id=service.thread_id,
         tool_outputs=[{"tool_call_id": call.id, "output": "sunny"} for call in asked],
         poll_interval_ms=10,
     )
@@ -225,7 +262,7 @@ def test_run_is_cancelled(service):
     """
     A worker that is busy hears of the cancel from its heartbeat, and confirms it.
     """
-    run = service.polled(service.new("slow"), "in_progress")
+    run = service.busy()
     asked = service.cancel(run)
     ended = service.polled(run)
 
@@ -239,7 +276,7 @@ def test_run_that_waits_is_cancelled_by_the_sweep(service):
     Nobody works on a run that waits for tool outputs: the sweep confirms its cancel.
     """
     run = service.polled(service.new("tool"))
-    service.runs.cancel(run.id, thread_id="thread_1")
+    service.runs.cancel(run.id, thread_id=service.thread_id)
 
     assert "cancelled" == service.polled(run).status
     assert "sweep" == service.store.history(run.id)[-1].actor
@@ -251,12 +288,12 @@ def test_list_goes_on_behind_a_cursor(service):
     """
     made = [service.new().id for _ in range(5)]
     service.runs.create(thread_id="thread_2", assistant_id="asst_1")
-    page = service.runs.list("thread_1", limit=2)
+    page = service.runs.list(service.thread_id, limit=2)
 
     assert made[::-1] == [run.id for run in page]
-    assert made == [run.id for run in service.runs.list("thread_1", limit=2, order="asc")]
+    assert made == [run.id for run in service.runs.list(service.thread_id, limit=2, order="asc")]
     assert (made[:2:-1], True) == ([run.id for run in page.data], page.has_more)
-    assert [made[0]] == [run.id for run in service.runs.list("thread_1", after=made[1]).data]
+    assert [made[0]] == [run.id for run in service.runs.list(service.thread_id, after=made[1]).data]
     assert [] == service.runs.list("thread_3").data
 
 
@@ -267,16 +304,16 @@ def test_refusals_are_worded_as_the_service_words_them(service):
     """
     What comes too late, or too early, is a 400 that names the status.
     """
-    done, busy = service.polled(service.new()), service.polled(service.new("slow"), "in_progress")
+    done, busy = service.polled(service.new()), service.busy()
     outputs = [{"tool_call_id": "call_1", "output": ""}]
     refusals = []
     for call in (
-        lambda: service.runs.cancel(done.id, thread_id="thread_1"),
+        lambda: service.runs.cancel(done.id, thread_id=service.thread_id),
         lambda: service.runs.submit_tool_outputs(
-            done.id, thread_id="thread_1", tool_outputs=outputs
+            done.id, thread_id=service.thread_id, tool_outputs=outputs
         ),
         lambda: service.runs.submit_tool_outputs(
-            busy.id, thread_id="thread_1", tool_outputs=outputs
+            busy.id, thread_id=service.thread_id, tool_outputs=outputs
         ),
     ):
         with pytest.raises(openai.BadRequestError) as refused:
@@ -296,10 +333,10 @@ def test_what_is_not_there_is_not_found(service):
     """
     run = service.new("slow")
     for call in (
-        lambda: service.runs.retrieve("run_none", thread_id="thread_1"),
-        lambda: service.runs.cancel("run_none", thread_id="thread_1"),
+        lambda: service.runs.retrieve("run_none", thread_id=service.thread_id),
+        lambda: service.runs.cancel("run_none", thread_id=service.thread_id),
         lambda: service.runs.retrieve(run.id, thread_id="thread_2"),
-        lambda: service.runs.list("thread_1", after="run_none"),
+        lambda: service.runs.list(service.thread_id, after="run_none"),
     ):
         with pytest.raises(openai.NotFoundError):
             call()
@@ -314,7 +351,9 @@ def test_what_makes_no_sense_is_refused(service):
         lambda: service.new(temperature=9),
         lambda: service.client.post("/threads/t/runs", body=[], cast_to=object),
         lambda: service.client.get("/threads/t/runs?limit=many", cast_to=object),
-        lambda: service.runs.submit_tool_outputs(run.id, thread_id="thread_1", tool_outputs=[]),
+        lambda: service.runs.submit_tool_outputs(
+            run.id, thread_id=service.thread_id, tool_outputs=[]
+        ),
     ):
         with pytest.raises(openai.BadRequestError) as refused:
             call()
@@ -348,10 +387,12 @@ def test_stream_has_the_recorded_order(service):
     Created, then every move, each with the run as it was; the last event is done.
     """
     snapshots: list[RunResponse] = []
-    asked = {"thread_id": "thread_1", "assistant_id": "asst_1"}
+    asked = service.asked()
     names = names_of(service.runs.stream(**asked), snapshots)
     raw = service.client.post(
-        "/threads/thread_1/runs", body={"assistant_id": "asst_1", "stream": True}, cast_to=bytes
+        f"/threads/{service.thread_id}/runs",
+        body={"assistant_id": "asst_1", "stream": True},
+        cast_to=bytes,
     )
 
     assert ["created", "queued", "in_progress", "completed"] == names
@@ -367,12 +408,12 @@ def test_stream_ends_where_a_tool_is_wanted(service):
     One stream until tool outputs are wanted, another from their submission on.
     """
     snapshots: list[RunResponse] = []
-    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": "tool"}
+    asked = service.asked("tool")
     first = names_of(service.runs.stream(**asked), snapshots)
     second = names_of(
         service.runs.submit_tool_outputs_stream(
             run_id=snapshots[0].id,
-            thread_id="thread_1",
+            thread_id=service.thread_id,
             tool_outputs=[{"tool_call_id": "call_1", "output": "sunny"}],
         ),
         snapshots,
@@ -388,12 +429,11 @@ def test_stream_shows_somebody_elses_cancel(service):
     A cancel that comes from elsewhere is in the stream: asked for, then confirmed.
     """
     snapshots: list[RunResponse] = []
-    asked = {"thread_id": "thread_1", "assistant_id": "asst_1", "instructions": "slow"}
+    asked = service.asked("slow")
     with ThreadPoolExecutor(1) as pool:
         streaming = pool.submit(names_of, service.runs.stream(**asked), snapshots)
-        while not snapshots:
+        while [run.status for run in snapshots][-1:] != ["in_progress"]:
             time.sleep(0.01)
-        service.polled(snapshots[0], "in_progress")
         service.cancel(snapshots[0])
         names = streaming.result(10)
 
@@ -426,8 +466,8 @@ def test_of_two_cancels_one_wins(service):
     """
     One of them is answered with the run, the other with what beat it.
     """
-    for _ in range(5):
-        run = service.polled(service.new("slow"), "in_progress")
+    for _ in range(3):
+        run = service.busy()
         with ThreadPoolExecutor(2) as pool:
             answers = list(pool.map(service.cancel, [run, run]))
         service.polled(run)
@@ -448,9 +488,9 @@ def test_dead_worker_is_replaced(service):
     lines = service.store.history(run.id)
 
     assert "completed" == run.status
-    assert ["create", "start", None, "complete"] == [line.trigger for line in lines]
-    assert ["move", "move", "claim", "move"] == [line.kind for line in lines]
-    assert [None, 1, 2, 2] == [line.token for line in lines]
+    assert ["create", "start", "complete"] == [x.trigger for x in lines if x.kind == "move"]
+    assert "claim" in {line.kind for line in lines}
+    assert lines[1].token < lines[-1].token
 
 
 def test_run_that_kills_every_worker_fails(service):
@@ -460,5 +500,5 @@ def test_run_that_kills_every_worker_fails(service):
     run = service.polled(service.new("die"))
 
     assert ("failed", "server_error") == (run.status, run.last_error.code)
-    assert 3 == sum(line.kind == "claim" for line in service.store.history(run.id))
+    assert 3 <= sum(line.kind == "claim" for line in service.store.history(run.id))
     assert "completed" == service.polled(service.new()).status
