@@ -75,6 +75,7 @@ class AsyncRunStore:
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
+        self._opened = False
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
 
@@ -108,6 +109,7 @@ class AsyncRunStore:
         except BaseException:
             await engine.dispose()
             raise
+        store._opened = True
 
         return store
 
@@ -123,9 +125,10 @@ class AsyncRunStore:
 
     async def close(self) -> None:
         """
-        Close the connections that nobody uses.
+        Close the connections that nobody uses; of the caller's own engine, none.
         """
-        await self.engine.dispose()
+        if self._opened:
+            await self.engine.dispose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -72,13 +72,16 @@ class Setup:
         *,
         prefix: str = "runstate_",
         expires_after: int | None = EXPIRES_AFTER,
-        deadlines: Deadlines = DEADLINES,
+        deadlines: Deadlines | None = None,
         clock: str | None = None,
         new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
         logger: Any = None,
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
+        if deadlines is None:
+            # A lifecycle that knows no cancel has nobody to wait for.
+            deadlines = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
         for status, (seconds, trigger) in deadlines.items():
             if lifecycle.row(trigger, status) is None or not 0 <= seconds < math.inf:
                 raise ValueError(

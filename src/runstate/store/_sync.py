@@ -68,6 +68,7 @@ class RunStore:
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
+        self._opened = False
         # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
         self._brief = (
             engine
@@ -116,16 +117,20 @@ class RunStore:
         if engine.dialect.name == "sqlite":
             set_up_sqlite(engine, durable)
         try:
-            return cls(engine, lifecycle, **options)
+            store = cls(engine, lifecycle, **options)
         except BaseException:
             engine.dispose()
             raise
+        store._opened = True
+
+        return store
 
     def close(self) -> None:
         """
-        Close the connections that nobody uses.
+        Close the connections that nobody uses; of the caller's own engine, none.
         """
-        self.engine.dispose()
+        if self._opened:
+            self.engine.dispose()
 
     def __enter__(self) -> Self:
         return self
