@@ -354,6 +354,9 @@ def test_what_makes_no_sense_is_refused(service):
         lambda: service.runs.submit_tool_outputs(
             run.id, thread_id=service.thread_id, tool_outputs=[]
         ),
+        lambda: service.runs.submit_tool_outputs(
+            run.id, thread_id=service.thread_id, tool_outputs=[{"output": "sunny"}]
+        ),
     ):
         with pytest.raises(openai.BadRequestError) as refused:
             call()

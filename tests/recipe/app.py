@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from runstate import PayloadError, RunResponse
-from runstate.store import AsyncRunStore, RunNotFoundError
+from runstate.store import Applied, AsyncRunStore, Illegal, RunNotFoundError, Superseded
 
 from .stream import TAKEN, events
 from .worker import Model, always, sweep, work
@@ -86,12 +86,16 @@ async def list_runs(request: Request) -> Response:
         limit=min(max(int(asked.get("limit", 20)), 1), 100),
         order="asc" if asked.get("order") == "asc" else "desc",
     )
-    ids = [run.id for run in page.items] or [None]
-    data = [run.model_dump(mode="json") for run in page.items]
-    more = page.cursor is not None
+    runs = page.items
 
     return JSONResponse(
-        {"object": "list", "data": data, "first_id": ids[0], "last_id": ids[-1], "has_more": more}
+        {
+            "object": "list",
+            "data": [run.model_dump(mode="json") for run in runs],
+            "first_id": runs[0].id if runs else None,
+            "last_id": runs[-1].id if runs else None,
+            "has_more": page.cursor is not None,
+        }
     )
 
 
@@ -100,9 +104,9 @@ async def cancel(request: Request) -> Response:
     Ask for a cancel: of two who do, one is told that the other was faster.
     """
     run, store = await run_of(request), store_of(request)
-    verdict = await store.request_cancel(run.id, actor="api")
-    if not verdict.ok:
-        return refused(f"Cannot cancel run with status '{verdict.status}'.")
+    match await store.request_cancel(run.id, actor="api"):
+        case Illegal(status) | Superseded(status):
+            return refused(f"Cannot cancel run with status '{status}'.")
 
     return answer(await store.get(run.id))
 
@@ -112,12 +116,11 @@ async def submit_tool_outputs(request: Request) -> Response:
     Queue a run again with what its tools returned.
     """
     run, store, body = await run_of(request), store_of(request), await body_of(request)
-    outputs = {each["tool_call_id"]: each["output"] for each in body["tool_outputs"]}
-    verdict = await store.submit_tool_outputs(run.id, outputs, actor="api")
-    if not verdict.ok:
-        return refused(f'Runs in status "{verdict.status}" do not accept tool outputs.')
-    if body.get("stream"):
-        return streamed(request, run.id, since=verdict.moved.seq)
+    match await store.submit_tool_outputs(run.id, outputs_in(body), actor="api"):
+        case Illegal(status) | Superseded(status):
+            return refused(f'Runs in status "{status}" do not accept tool outputs.')
+        case Applied(moved) if body.get("stream"):
+            return streamed(request, run.id, since=moved.seq or 1)
 
     return answer(await store.get(run.id))
 
@@ -152,6 +155,16 @@ async def body_of(request: Request) -> dict[str, Any]:
         raise ValueError("the body is no object")  # noqa: TRY004  the client's mistake, not ours
 
     return body
+
+
+def outputs_in(body: dict[str, Any]) -> dict[str, str]:
+    """
+    Return the tool outputs in *body*, by the id of their call.
+    """
+    try:
+        return {each["tool_call_id"]: each["output"] for each in body["tool_outputs"]}
+    except (KeyError, TypeError):
+        raise ValueError("tool_outputs is a list of tool_call_id and output") from None
 
 
 # -- answers -------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from runstate import RUN, RunEngine, RunResponse
+from runstate import RUN, Moved, RunEngine, RunResponse
 from runstate.store import AsyncRunStore, JournalEntry
 
 TAKEN = {
@@ -28,19 +28,19 @@ async def events(store: AsyncRunStore, run_id: str, since: int) -> AsyncIterator
     while True:
         moves = [line for line in await store.history(run_id) if line.kind == "move"]
         if len(moves) >= since:
-            for line, body in replayed(await store.get(run_id), moves):
-                if line.seq >= since:
-                    created = ["created"] if line.source is None else []
-                    for name in [*created, line.target]:
-                        yield f"event: thread.run.{name}\ndata: {body}\n\n"
-                    if RUN.is_terminal(line.target) or RUN.row("submit_tool_outputs", line.target):
-                        yield "event: done\ndata: [DONE]\n\n"
-                        return
+            played = [*replayed(await store.get(run_id), moves)]
+            for moved, body in played[since - 1 :]:
+                created = ["created"] if moved.source is None else []
+                for name in [*created, moved.target]:
+                    yield f"event: thread.run.{name}\ndata: {body}\n\n"
+                if RUN.is_terminal(moved.target) or RUN.row("submit_tool_outputs", moved.target):
+                    yield "event: done\ndata: [DONE]\n\n"
+                    return
             since = len(moves) + 1
         await asyncio.sleep(LOOK)
 
 
-def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[JournalEntry, str]]:
+def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[Moved, str]]:
     """
     Yield each of a run's *moves* with the run as it was right after: an engine makes them again.
     """
@@ -49,11 +49,11 @@ def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[
     engine = RunEngine(clock=lambda: at, logger=_NO_LOG)
     given = run.model_dump(include=TAKEN | {"thread_id"}, exclude_unset=True)
     was = engine.create(id=run.id, **given)
-    yield creation, was.model_dump_json()
+    yield creation.moved, was.model_dump_json()
     for line in rest:
         at = line.at
-        engine.fire(was, line.trigger or "", **(line.payload or {}))
-        yield line, was.model_dump_json()
+        moved = engine.fire(was, line.trigger or "", **(line.payload or {}))
+        yield moved, was.model_dump_json()
 
 
 def _drop(*_: Any) -> Any:

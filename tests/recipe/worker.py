@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from runstate import RunResponse
-from runstate.store import AsyncRunStore, Illegal, Lease
+from runstate.store import AsyncRunStore, Illegal, Lease, Stale
 
 Outcome = tuple[str, dict[str, Any]]
 """A trigger, and what it takes."""
@@ -55,7 +55,7 @@ async def carry_on(store: AsyncRunStore, lease: Lease, model: Model) -> None:
     try:
         while not (await asyncio.wait({answer}, timeout=lease.seconds / 3))[0]:
             beat = await store.heartbeat(lease)
-            if not beat.ok:
+            if isinstance(beat, Stale):
                 return  # Another worker has the run by now.
             if beat.cancel_requested:
                 await fire("confirm_cancel")
