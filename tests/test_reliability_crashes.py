@@ -200,15 +200,16 @@ def faults(url):
     Return what may go wrong at a call, by name.
     """
     if url.startswith("sqlite"):
-        return {
-            "disk I/O error": _raising(sqlite3.OperationalError("disk I/O error")),
-            "disk full": _raising(sqlite3.OperationalError("database or disk is full")),
+        some = {"disk I/O error": _raising(sqlite3.OperationalError("disk I/O error"))}
+        more = {"disk full": _raising(sqlite3.OperationalError("database or disk is full"))}
+    else:
+        some = {
+            "timeout": _raising(psycopg.OperationalError("the server did not answer")),
+            "connection dropped": _dropping(url),
         }
-    return {
-        "timeout": _raising(psycopg.OperationalError("the server did not answer")),
-        "disk full": _raising(psycopg.errors.DiskFull("could not extend file")),
-        "connection dropped": _dropping(url),
-    }
+        more = {"disk full": _raising(psycopg.errors.DiskFull("could not extend file"))}
+
+    return size(some, some | more)
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])

@@ -131,7 +131,7 @@ def test_r14_no_run_stays_cancelling(database_url, dead):
     """
     Whoever dies, and at whatever point: a run that is being cancelled has ended by its deadline.
     """
-    rounds, deaths, waited = size(6, 60), 0, []
+    rounds, deaths, waited = size(4, 60), 0, []
     with timed_store(database_url) as store:
         for number in range(rounds):
             run_id = store.create(id=f"run_{number}").id
@@ -141,7 +141,9 @@ def test_r14_no_run_stays_cancelling(database_url, dead):
                 if dead == "worker":
                     assert store.request_cancel(run_id).ok
                 else:
-                    deaths += _cancelled_by_the_dead(store, database_url, run_id, number % 12 + 1)
+                    deaths += _cancelled_by_the_dead(
+                        store, database_url, run_id, 3 * number % 12 + 1
+                    )
                 if dead != "canceller":
                     worker.kill()
                     deaths += 1
