@@ -443,6 +443,69 @@ def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(
     assert (seq, "expired") == (run._last_move.seq, run._last_move.target)
 
 
+def test_whoever_loses_to_a_move_that_leaves_the_trigger_legal_goes_on_from_there(
+    engine, monkeypatch
+):
+    """
+    A cancel that was asked for in the midst of a completion does not lose the completion.
+    """
+    from runstate import _move
+
+    run = run_in(engine, "in_progress")
+    new_record = _move._new_record
+    fired = []
+
+    def interrupted(*facts):
+        if not fired:
+            fired.append(True)
+            engine.request_cancel(run)
+        return new_record(*facts)
+
+    monkeypatch.setattr(_move, "_new_record", interrupted)
+    moved = engine.complete(run)
+
+    assert ("cancelling", "completed", 4) == (moved.source, moved.target, moved.seq)
+
+
+@pytest.mark.parametrize("kind", ["run", "object"])
+def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, kind):
+    """
+    Nobody looks for ever.
+    """
+    from runstate import _move
+
+    monkeypatch.setattr(_move, "_LOOKS", (None,))
+    if kind == "run":
+        run = run_in(engine, "in_progress")
+        new_record = _move._new_record
+
+        def interrupted(*facts):
+            monkeypatch.setattr(_move, "_new_record", new_record)
+            run.__dict__["status"] = RunStatus.CANCELLING
+            return new_record(*facts)
+
+        monkeypatch.setattr(_move, "_new_record", interrupted)
+        with pytest.raises(IllegalTransitionError):
+            engine.complete(run)
+        return
+
+    class Shifty:
+        """
+        In another status whenever it is asked.
+        """
+
+        def __init__(self):
+            self.looks = 0
+
+        @property
+        def status(self):
+            self.looks += 1
+            return "in_progress" if self.looks % 2 else "cancelling"
+
+    with pytest.raises(IllegalTransitionError):
+        Engine(RUN).fire(Shifty(), "expire")
+
+
 def test_a_record_that_was_never_followed_by_its_move_is_not_believed(engine, clock):
     """
     After an interrupt between record and fields, the next move starts from the stamps.

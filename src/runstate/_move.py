@@ -55,6 +55,9 @@ Clock = Callable[[], float]
 _RUNS: Final = threading.RLock()
 _OBJECTS: Final = threading.RLock()
 
+_LOOKS: Final = (None,) * 100
+"""How often others may be faster before this one gives up."""
+
 _new_record: Final = tuple.__new__
 _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -263,21 +266,25 @@ class Move(TableEvent[Plan]):
         mover = self._mover
         if isinstance(run, RunResponse):
             raise TypeError("a RunResponse is moved by a RunEngine, which knows its payloads")
-        plan = self.rows.get(mover.status(run))
-        if plan is None:
-            mover.illegal(run, self.name)
-        changes = dict(plan.changes)
-        plan.prepare(run, plan, payload, changes)
-        for guard in mover.guards:
-            mover.ask(guard, run, plan)
-        now = mover.clock()
-        with _OBJECTS:
-            won = mover.status(run) == plan.source
+        for _ in _LOOKS:
+            plan = self.rows.get(mover.status(run))
+            if plan is None:
+                mover.illegal(run, self.name)
+            changes = dict(plan.changes)
+            plan.prepare(run, plan, payload, changes)
+            for guard in mover.guards:
+                mover.ask(guard, run, plan)
+            now = mover.clock()
+            with _OBJECTS:
+                won = mover.status(run) == plan.source
+                if won:
+                    at = max(now, mover.latest_stamp(run))
+                    changes.update(dict.fromkeys(plan.stamps, int(at)))
+                    _write(run, changes)
             if won:
-                at = max(now, mover.latest_stamp(run))
-                changes.update(dict.fromkeys(plan.stamps, int(at)))
-                _write(run, changes)
-        if not won:
+                break
+            # Somebody was faster; it may be legal from there as well.
+        else:
             mover.illegal(run, self.name)
         moved = Moved(
             mover.run_id(run), plan.trigger, plan.source, plan.target, at, clock_regressed=at > now
@@ -305,54 +312,58 @@ class RunMove(Move):
         Move *run*, or raise with the run as it was.
         """
         mover, fields = self._mover, run.__dict__
-        plan = self.rows.get(fields["status"])
-        if plan is None:
-            mover.illegal(run, self.name)
-        changes = plan.changes.copy()
-        if payload or plan.demands:
-            plan.prepare(run, plan, payload, changes)
-        if mover.guards:
-            for guard in mover.guards:
-                mover.ask(guard, run, plan)
-        now = mover.clock()
-        if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
-            raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
-        duration_s: float | None
-        seq: int | None
-        with _RUNS:
-            last: Moved | None = getattr(run, "_last_move", None)
-            # A record that does not end in the run's status is of a move that was
-            # interrupted. By index: an attribute of a named tuple costs twice as much.
-            if last is None or last[3] != plan.source:
-                at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
-                # Once for all moves to come: what is null from here on is known to be.
-                run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
-            else:
-                before, seq = last[4], last[6]
-                at = now if now >= before else before  # noqa: FURB136
-                duration_s = at - before
-                if seq is not None:
-                    seq += 1
-            for name in plan.stamps:
-                changes[name] = int(at)
-            # Not Moved(...): its generated constructor doubles the price of a record.
-            moved = _new_record(
-                Moved,
-                (
-                    fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
-                    at > now,
-                ),
-            )  # fmt: skip
-            # From here on nothing may be called between a look and the write that it
-            # allows: only where a call returns can a signal handler come between. The
-            # record before the fields: whoever sees a new status finds its record.
-            won = fields["status"] == plan.source
-            if won:
-                _set_last_move(run, moved)
+        for _ in _LOOKS:
+            plan = self.rows.get(fields["status"])
+            if plan is None:
+                mover.illegal(run, self.name)
+            changes = plan.changes.copy()
+            if payload or plan.demands:
+                plan.prepare(run, plan, payload, changes)
+            if mover.guards:
+                for guard in mover.guards:
+                    mover.ask(guard, run, plan)
+            now = mover.clock()
+            if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
+                raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
+            duration_s: float | None
+            seq: int | None
+            with _RUNS:
+                last: Moved | None = getattr(run, "_last_move", None)
+                # A record that does not end in the run's status is of a move that was
+                # interrupted. By index: an attribute of a named tuple costs twice as much.
+                if last is None or last[3] != plan.source:
+                    at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
+                    # Once for all moves to come: what is null from here on is known to be.
+                    run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
+                else:
+                    before, seq = last[4], last[6]
+                    at = now if now >= before else before  # noqa: FURB136
+                    duration_s = at - before
+                    if seq is not None:
+                        seq += 1
+                for name in plan.stamps:
+                    changes[name] = int(at)
+                # Not Moved(...): its generated constructor doubles the price of a record.
+                moved = _new_record(
+                    Moved,
+                    (
+                        fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
+                        at > now,
+                    ),
+                )  # fmt: skip
+                # From here on nothing may be called between a look and the write that it
+                # allows: only where a call returns can a signal handler come between. The
+                # record before the fields: whoever sees a new status finds its record.
                 won = fields["status"] == plan.source
                 if won:
-                    fields.update(changes)
-        if not won:
+                    _set_last_move(run, moved)
+                    won = fields["status"] == plan.source
+                    if won:
+                        fields.update(changes)
+            if won:
+                break
+            # Somebody was faster; it may be legal from there as well.
+        else:
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
