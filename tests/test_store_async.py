@@ -279,7 +279,9 @@ async def test_a_store_on_the_callers_engine_is_installed_when_asked(url):
     store = AsyncRunStore(engine, prefix="mine_")
     await store.install()
     await store.install()
-    run = await store.create()
+    run, pool = await store.create(), engine.pool
+    await store.close()
+    assert pool is engine.pool
     async with engine.connect() as connection:
         rows = (await connection.execute(sa.text("SELECT id FROM mine_runs"))).all()
     await engine.dispose()

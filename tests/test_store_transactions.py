@@ -3,6 +3,7 @@ The caller's own transaction, and the log: what is rolled back was never there.
 """
 
 import gc
+import logging
 import weakref
 from contextlib import closing
 
@@ -227,3 +228,22 @@ def test_what_is_never_committed_by_a_caller_who_forgets_is_not_there(store, log
     assert [] == said(log)
     with pytest.raises(RunNotFoundError):
         store.get("lost")
+
+
+def test_a_log_that_is_filtered_for_good_hears_of_bad_ends_alone(database_url):
+    """
+    Where structlog keeps its loggers, a plain move costs nothing once its level is filtered out.
+    """
+    output = structlog.testing.CapturingLogger()
+    structlog.configure(
+        processors=[],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=lambda *_: output,
+        cache_logger_on_first_use=True,
+    )
+    with RunStore.open(database_url) as store:
+        run_id = brought_to(store, "failed")
+
+    assert [("warning", run_id, "fail")] == [
+        (call.method_name, call.kwargs["run_id"], call.kwargs["trigger"]) for call in output.calls
+    ]

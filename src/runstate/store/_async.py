@@ -435,13 +435,14 @@ class AsyncRunStore:
             yield connection
 
     async def _transact(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES - 1):
             try:
                 return await self._whole(self._once(connect, operation, *args))
             except DBAPIError as error:
-                if not left or not retriable(error):
+                if not retriable(error):
                     raise
-        raise AssertionError("unreachable")
+
+        return await self._whole(self._once(connect, operation, *args))
 
     async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
         async with connect() as connection:

@@ -469,19 +469,24 @@ class RunStore:
             return operation(fresh, *args)
 
     def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES - 1):
             try:
-                with engine.connect() as connection:
-                    if self._setup.immediate:
-                        # A lock that is only taken at the first write cannot be waited for.
-                        connection.exec_driver_sql(IMMEDIATE)
-                    answer = operation(connection, *args)
-                    commit(connection)
-                    return answer
+                return self._once(engine, operation, *args)
             except DBAPIError as error:
-                if not left or not retriable(error):
+                if not retriable(error):
                     raise
-        raise AssertionError("unreachable")
+
+        return self._once(engine, operation, *args)
+
+    def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
+        with engine.connect() as connection:
+            if self._setup.immediate:
+                # A lock that is only taken at the first write cannot be waited for.
+                connection.exec_driver_sql(IMMEDIATE)
+            answer = operation(connection, *args)
+            commit(connection)
+
+        return answer
 
 
 def _sync(connection: Caller | None) -> sa.Connection | None:

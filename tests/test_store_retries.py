@@ -1,0 +1,257 @@
+"""
+What a store does when others get in its way: it looks again, or it says so.
+"""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+import sqlalchemy as sa
+
+from runstate.store import (
+    Applied,
+    AsyncRunStore,
+    Duplicate,
+    Fire,
+    RunStore,
+    Superseded,
+    _setup,
+    _tally,
+)
+from stores import ERROR, brought_to, consistent
+
+
+class BrokenOff(Exception):
+    """
+    What a driver raises when the database broke a transaction off.
+    """
+
+    def __init__(self, sqlstate):
+        super().__init__(sqlstate)
+        self.sqlstate = sqlstate
+
+
+def breaking_off(operation, times, sqlstate="40P01", *, done=False):
+    """
+    Return *operation*, which is broken off so many times: before anything is done, or after.
+    """
+    left = [times]
+
+    def broken(*args):
+        if left[0]:
+            left[0] -= 1
+            if done:
+                operation(*args)
+            raise sa.exc.OperationalError("", {}, BrokenOff(sqlstate))
+        return operation(*args)
+
+    return broken
+
+
+def both(database_url, times, sqlstate="40P01"):
+    """
+    Yield a call of each kind of store that starts a run, broken off so many times.
+    """
+    with RunStore.open(database_url) as store:
+        run_id = store.create().id
+        store._do.fire = breaking_off(store._do.fire, times, sqlstate)
+        yield store, run_id, lambda: store.start(run_id)
+    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+
+    async def start(run_id):
+        async with await AsyncRunStore.open(url) as loop:
+            loop._do.fire = breaking_off(loop._do.fire, times, sqlstate)
+            return await loop.start(run_id)
+
+    with RunStore.open(database_url) as store:
+        run_id = store.create().id
+        yield store, run_id, lambda: asyncio.run(start(run_id))
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_a_batch_that_is_broken_off_for_anothers_sake_is_tried_again(database_url, sqlstate):
+    """
+    From its beginning, in a new transaction; nothing of the first attempt remains.
+    """
+    with RunStore.open(database_url) as store:
+        ids = [store.create().id for _ in range(2)]
+        store._do.fire_many = breaking_off(store._do.fire_many, 4, sqlstate, done=True)
+        verdicts = store.fire_many([Fire(run_id, "start") for run_id in ids])
+
+        assert [Applied, Applied] == [type(verdict) for verdict in verdicts]
+        assert all(consistent(store, run_id) for run_id in ids)
+
+
+def test_the_last_attempt_is_the_last(database_url):
+    """
+    After five the error is the caller's, and one that means something else is so at once.
+    """
+    for times, sqlstate in ((5, "40001"), (1, "53100"), (1, "23505")):
+        for _, _, start in both(database_url, times, sqlstate):
+            with pytest.raises(sa.exc.OperationalError):
+                start()
+
+
+def test_both_stores_start_again(database_url):
+    """
+    Whichever is broken off, its caller gets an answer.
+    """
+    for store, run_id, start in both(database_url, 4):
+        assert start().ok
+        assert consistent(store, run_id)
+
+
+def waiting(engine):
+    """
+    Return once somebody waits for a lock.
+    """
+    question = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with engine.connect() as connection:
+        while not connection.exec_driver_sql(question).scalar_one():
+            connection.rollback()
+            time.sleep(0.01)
+
+
+def overtaken(store, winner, loser, *args):
+    """
+    Return what *loser* is answered, which waits until *winner* has committed on its connection.
+    """
+    with closing(store.engine.connect()) as connection, ThreadPoolExecutor(1) as pool:
+        winner(connection)
+        answer = pool.submit(loser, *args)
+        waiting(store.engine)
+        connection.commit()
+        return answer.result(60)
+
+
+def test_a_key_that_is_used_while_a_store_waits_is_a_duplicate(postgresql_database):
+    """
+    It looked for the key in vain, waited for the run, and finds the key taken: it looks again.
+    """
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        first = []
+        answer = overtaken(
+            store,
+            lambda c: first.append(store.start(run_id, key="k", connection=c)),
+            lambda: store.request_cancel(run_id, key="k"),
+        )
+
+        assert Duplicate(first[0].moved) == answer
+        assert consistent(store, run_id)
+
+
+def test_who_waited_for_a_run_is_told_what_became_of_it(postgresql_database):
+    """
+    Neither of what it was before, nor that a clock stepped back.
+    """
+    with RunStore.open(postgresql_database) as store:
+        ended, going = (brought_to(store, "in_progress") for _ in range(2))
+        answers = [
+            overtaken(
+                store, lambda c: store.complete(ended, connection=c), store.fail, ended, ERROR
+            ),
+            overtaken(
+                store, lambda c: store.request_cancel(going, connection=c), store.complete, going
+            ),
+        ]
+
+        assert [Superseded, Applied] == [type(answer) for answer in answers]
+        assert not answers[1].moved.clock_regressed
+        assert consistent(store, ended)
+        assert consistent(store, going)
+
+
+def test_a_run_that_never_stands_still_is_given_up(store):
+    """
+    After twenty looks something must be wrong.
+    """
+    run_id = store.create().id
+    store._do._refused = lambda *_: None
+
+    with pytest.raises(RuntimeError, match=rf"run '{run_id}' is moved faster than 20 looks"):
+        store.complete(run_id)
+
+
+def test_a_file_that_is_locked_for_a_moment_is_opened(tmp_path, monkeypatch):
+    """
+    SQLite does not wait when it is asked for a write-ahead log, so the store asks again.
+    """
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE mine (word text)")
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(_setup.time, "sleep", lambda _: other.execute("COMMIT"))
+        with RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0) as store:
+            with store.engine.connect() as connection:
+                mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            assert ("wal", "queued") == (mode, store.create().status)
+
+
+def test_a_file_that_stays_locked_is_the_drivers_error(tmp_path):
+    """
+    After as long as the store was told to wait.
+    """
+    with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
+        other.execute("CREATE TABLE mine (word text)")
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+            RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0)
+        other.execute("ROLLBACK")
+
+
+def test_counts_are_right_while_a_sweep_brings_them_up_to_now(store, database_url, monkeypatch):
+    """
+    Who reads the sums and the place from before and after it reads again.
+    """
+    for status in ("queued", "completed"):
+        brought_to(store, status)
+    added_up, swept = _tally._added_up, []
+
+    def meanwhile(connection, sums, *rest):
+        if sums and not swept:
+            swept.append(True)
+            with RunStore.open(database_url) as other:
+                other.sweep()
+        return added_up(connection, sums, *rest)
+
+    monkeypatch.setattr(_tally, "_added_up", meanwhile)
+
+    counts = store.counts()
+
+    assert [True] == swept
+    assert {"queued": 1, "completed": 1} == {s: n for s, n in counts.items() if n}
+
+
+def test_of_two_sweeps_at_once_one_counts(postgresql_database):
+    """
+    The other leaves it at that, and does not wait.
+    """
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        with closing(store.engine.connect()) as connection:
+            connection.exec_driver_sql("SELECT * FROM runstate_meta FOR UPDATE")
+            assert () == store.sweep()
+            assert 1 == store.counts()["queued"]
+            connection.rollback()
+        store.sweep()
+
+        assert ("queued", 1) == (store.get(run_id).status, store.counts()["queued"])
+
+
+def test_without_sqlalchemy_the_store_says_what_it_needs():
+    """
+    As an import error with the command that helps.
+    """
+    program = "import sys; sys.modules['sqlalchemy'] = None; import runstate.store"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+
+    assert "ImportError: runstate.store needs SQLAlchemy: pip install 'runstate[store]'" in (
+        done.stderr
+    )
