@@ -165,9 +165,9 @@ def all_answers(target, arguments):
 
 def barrier(parties):
     """
-    Return a barrier for processes.
+    Return a barrier for processes; it breaks for all if one does not come.
     """
-    return _PROCESSES.Barrier(parties)
+    return _PROCESSES.Barrier(parties, timeout=PATIENCE)
 
 
 def stopped(pid):
