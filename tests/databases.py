@@ -36,9 +36,12 @@ def _from_the_system() -> Path | None:
 
 
 @contextmanager
-def postgresql() -> Iterator[str | None]:
+def postgresql(*, durable: bool = False) -> Iterator[str | None]:
     """
     Yield the URL of a server that runs until the end, or None where there is none to start.
+
+    The tests kill its clients, never the server or the machine: its disk need not be
+    waited for, unless *durable*.
     """
     installed = _from_the_wheel() or _from_the_system()
     if installed is None:
@@ -46,12 +49,12 @@ def postgresql() -> Iterator[str | None]:
         return
     folder = Path(tempfile.mkdtemp(prefix="runstate-pg-"))
     try:
-        yield from _serving(installed, folder)
+        yield from _serving(installed, folder, durable)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serving(installed: Path, folder: Path) -> Iterator[str]:
+def _serving(installed: Path, folder: Path, durable: bool) -> Iterator[str]:
     # PostgreSQL refuses to run as root, and nobody may not look into every folder of root's.
     user = "nobody" if os.getuid() == 0 else None
     if user is not None and "site-packages" in str(installed):
@@ -71,6 +74,7 @@ def _serving(installed: Path, folder: Path) -> Iterator[str]:
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
         "max_connections": 200,
+        "fsync": "on" if durable else "off",
     }
     with log.open("wb") as output:
         server = subprocess.Popen(
