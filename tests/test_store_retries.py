@@ -4,15 +4,16 @@ What a store does when others get in its way: it looks again, or it says so.
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 import sqlalchemy as sa
 
+from runstate import store as store_package
 from runstate.store import (
     Applied,
     AsyncRunStore,
@@ -243,15 +244,12 @@ def test_of_two_sweeps_at_once_one_counts(postgresql_database):
         assert ("queued", 1) == (store.get(run_id).status, store.counts()["queued"])
 
 
-def test_without_sqlalchemy_the_store_says_what_it_needs():
+def test_without_sqlalchemy_the_store_says_what_it_needs(monkeypatch):
     """
     As an import error with the command that helps.
     """
-    program = "import sys; sys.modules['sqlalchemy'] = None; import runstate.store"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
-    )
+    monkeypatch.setitem(sys.modules, "sqlalchemy.ext.asyncio", None)
+    spec = spec_from_file_location("store_alone", store_package.__file__)
 
-    assert "ImportError: runstate.store needs SQLAlchemy: pip install 'runstate[store]'" in (
-        done.stderr
-    )
+    with pytest.raises(ImportError, match=r"needs SQLAlchemy: pip install 'runstate\[store\]'"):
+        spec.loader.exec_module(module_from_spec(spec))

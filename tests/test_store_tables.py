@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from conftest import BORN
 from databases import CLOCK
 from runstate import RUN, Lifecycle, Transition
-from runstate.store import RunStore, StoreVersionError, _tables
+from runstate.store import RunExistsError, RunStore, StoreVersionError, _tables
 from store_workers import opened
 from stores import brought_to, consistent
 
@@ -212,6 +212,21 @@ def test_the_database_refuses_stamps_that_contradict_the_status(store):
             connection.execute(statement, {"id": run_id})
         assert status == store.get(run_id).status
     assert set(map(str, RUN.statuses)) == set(STAMPED)
+
+
+def test_a_constraint_of_the_callers_own_is_told_as_such(store):
+    """
+    A run that it refuses is not said to exist; one that exists is, whatever the constraint.
+    """
+    store.create(id="a", thread_id="once")
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE UNIQUE INDEX once ON runstate_runs (thread_id)")
+    with pytest.raises(sa.exc.IntegrityError):
+        store.create(id="b", thread_id="once")
+    with pytest.raises(RunExistsError):
+        store.create(id="a", thread_id="twice")
+
+    assert ["a"] == [run.id for run in store.list().items]
 
 
 def test_a_store_on_the_callers_engine_leaves_it_open(database_url):

@@ -242,7 +242,8 @@ def test_a_log_that_is_filtered_for_good_hears_of_bad_ends_alone(database_url):
         cache_logger_on_first_use=True,
     )
     with RunStore.open(database_url) as store:
-        run_id = brought_to(store, "failed")
+        run_id = brought_to(store, "in_progress")
+        store.fail(run_id, ERROR)
 
     assert [("warning", run_id, "fail")] == [
         (call.method_name, call.kwargs["run_id"], call.kwargs["trigger"]) for call in output.calls

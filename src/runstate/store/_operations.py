@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
 
 from .._engine import RunEngine
 from .._hooks import CREATE, Moved
@@ -85,18 +84,14 @@ class Operations:
         Store a new run, and return it.
         """
         run, _ = self._engine._draft(**fields)  # noqa: SLF001  its own judgement
-        try:
-            rows = self._sql.create.run(
-                connection,
-                id=run.id,
-                thread_id=run.thread_id,
-                assistant_id=run.assistant_id,
-                document=document_of(run),
-                expires_after=self._expires_after,
-            )
-        except IntegrityError:
-            # A trigger of the database's own was asked before the conflict was looked at.
-            rows = ()
+        rows = self._sql.create.run(
+            connection,
+            id=run.id,
+            thread_id=run.thread_id,
+            assistant_id=run.assistant_id,
+            document=document_of(run),
+            expires_after=self._expires_after,
+        )
         if not rows:
             raise RunExistsError(run.id)
         created_at, expires_at, at = rows[0]
