@@ -506,6 +506,20 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
         Engine(RUN).fire(Shifty(), "expire")
 
 
+def test_a_move_is_judged_without_being_made(engine):
+    """
+    The store asks what a move would change, and is refused as a caller would be.
+    """
+    run = run_in(engine, "queued")
+    plan, changes = engine._prepare(run, "start", {})
+    with pytest.raises(IllegalTransitionError):
+        engine._prepare(run, "complete", {})
+
+    assert ("in_progress", {"status": "in_progress"}, "queued") == (
+        plan.target, changes, run.status,
+    )  # fmt: skip
+
+
 def test_a_record_that_was_never_followed_by_its_move_is_not_believed(engine, clock):
     """
     After an interrupt between record and fields, the next move starts from the stamps.
