@@ -23,7 +23,8 @@ from xml.etree import ElementTree as ET
 import click
 import pytest
 
-from runstate import RULES, RUN, _input, cli, demo, load_lifecycle
+from runstate import RULES, RUN, cli, demo, load_lifecycle
+from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.presets import PRESETS
@@ -482,7 +483,7 @@ def test_interrupt_exits_like_a_shell(command, monkeypatch):
     def interrupted(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "load_lifecycle", interrupted)
+    monkeypatch.setattr(_shared, "load_lifecycle", interrupted)
     done = command("check", "x", "--lifecycle", "x.toml")
 
     assert (130, b"") == (done.status, done.out)
@@ -1007,7 +1008,7 @@ def test_demo_without_the_store_says_what_to_install(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", program, "demo"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parent.parent.parent)},
         capture_output=True,
         text=True,
         check=False,

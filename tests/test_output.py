@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstate import RULES, Finding, Monitor, Observation
-from runstate._output import FORMS, Tally, Totals, first
+from runstate.cli._output import FORMS, Tally, Totals, first
 
 ILLEGAL = Finding(
     "RS103",

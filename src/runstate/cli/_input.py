@@ -10,9 +10,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from ._history import Finding, Observation
-from ._lifecycle import Lifecycle
-from .readers import Columns, read
+from .._history import Finding, Observation
+from .._lifecycle import Lifecycle
+from ..readers import Columns, read
 
 __all__ = ["Reading", "records"]
 

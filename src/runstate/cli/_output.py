@@ -12,10 +12,10 @@ from itertools import groupby
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from ._history import Finding, Observation
-from ._monitor import Monitor
-from ._rules import RULES
-from ._text import printable
+from .._history import Finding, Observation
+from .._monitor import Monitor
+from .._rules import RULES
+from .._text import printable
 
 __all__ = ["FORMS", "Tally", "Totals", "first"]
 

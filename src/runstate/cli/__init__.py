@@ -1,0 +1,113 @@
+"""
+The ``runstate`` command.
+
+Exit status 0: nothing wrong. 1: findings of severity error. 2: something could not be
+done or read, said in one line that names the place. Never a traceback.
+"""
+
+import sys
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+
+from .._text import printable
+from ..errors import RunstateError
+from ._check import check
+from ._demo import demo
+from ._draw import draw
+from ._tables import lifecycles, sql
+
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """
+    Run the command and exit; the entry point of the package.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        # What the encoding of the output lacks is escaped, which is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        status = command.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
+        status = 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        status = 2
+    except (RunstateError, OSError) as error:
+        _complain(_reason(error))
+        status = 2
+    except (KeyboardInterrupt, click.Abort):
+        status = 130
+    sys.exit(_flushed(status if isinstance(status, int) else 0))
+
+
+def _flushed(status: int) -> int:
+    """
+    Write out what is left, and return *status*; 2 if it cannot be written.
+    """
+    if sys.stdout is None:
+        return status
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would try again at exit, and complain.
+        sys.stdout = None
+        # Whoever closed the pipe has had enough, which is no fault.
+        return status if isinstance(error, BrokenPipeError) else 2
+
+    return status
+
+
+def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    from importlib import metadata  # noqa: PLC0415  slow, and for this alone
+
+    try:
+        number = metadata.version("runstate")
+    except metadata.PackageNotFoundError:
+        number = "(not installed)"
+    click.echo(f"runstate {number}")
+    context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
+def command() -> None:
+    """
+    What a run's status may become: check histories, draw lifecycles.
+
+    \b
+    Examples:
+      runstate check runs.jsonl                 was every run possible?
+      runstate check polls.csv --observed polled
+      runstate draw run -o run.svg              the machine as a picture
+      runstate lifecycles run                   the machine as a table
+      runstate sql --dialect postgresql         the machine as constraints and triggers
+      runstate demo                             see all of it at work
+    """
+
+
+for each in (check, draw, lifecycles, sql, demo):
+    command.add_command(each)
+
+
+def _complain(message: str) -> None:
+    click.echo(f"runstate: {printable(message, 2_000)}", err=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+
+    return str(error) or type(error).__name__

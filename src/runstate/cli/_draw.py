@@ -1,0 +1,133 @@
+"""
+``runstate draw``: the table as a picture, with what was observed.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from .._history import Observation, ObservationModel
+from .._text import printable
+from ..readers import Columns
+from ._input import Reading
+from ._shared import BadInput, lifecycle_named, observations, observed_option, reading_options
+
+__all__ = ["draw"]
+
+
+@click.command()
+@click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
+@click.option(
+    "--format",
+    "picture",
+    metavar="NAME",
+    help="mermaid, dot, svg, png, markdown or json; by the suffix of -o otherwise.",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; standard output otherwise.",
+)
+@click.option(
+    "--run", "run_path", metavar="FILE", help="Show the way and the status of the one run in FILE."
+)
+@click.option(
+    "--log", "log_path", metavar="FILE", help="Show how often each move was observed in FILE."
+)
+@observed_option
+@reading_options("--input-format")
+def draw(
+    lifecycle_name: str,
+    picture: str | None,
+    out: Path | None,
+    run_path: str | None,
+    log_path: str | None,
+    observed: ObservationModel,
+    format_name: str,
+    run_id: str | None,
+    status: str | None,
+    at: str | None,
+    assume_utc: bool,
+) -> int:
+    """
+    Draw LIFECYCLE, a preset or a file, as a picture, text or data.
+
+    What --run and --log name is read as check reads it, and may be drawn together.
+
+    \b
+    Examples:
+      runstate draw                             Mermaid, for a README
+      runstate draw run -o run.svg
+      runstate draw run -o run.png --log moves.jsonl
+      runstate draw run -o run.svg --log polls.csv --observed polled --run-id job
+      runstate draw mine.toml --format dot --run run_1.jsonl
+    """
+    from ..diagrams import Overlay, overlay_of  # noqa: PLC0415  not for every command
+    from ..diagrams import draw as render  # noqa: PLC0415
+
+    lifecycle = lifecycle_named(lifecycle_name)
+    picture = _picture(picture, out)
+    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    overlay = Overlay()
+    if log_path is not None:
+        log = observations(log_path, lifecycle, reading)
+        overlay = overlay_of(log, lifecycle, observed=observed)
+    if run_path is not None:
+        way = _way(run_path, observations(run_path, lifecycle, reading), observed)
+        overlay = replace(overlay, current=way[-1], path=way)
+    content = render(lifecycle, picture, overlay)
+    if out is None:
+        click.echo(content, nl=False)
+    else:
+        out.write_bytes(content)
+
+    return 0
+
+
+def _picture(name: str | None, out: Path | None) -> str:
+    """
+    Return the format called *name*; without one, that of the file *out*.
+    """
+    from ..diagrams import FORMATS  # noqa: PLC0415
+
+    if name is None:
+        suffix = "" if out is None else out.suffix.lower()
+        by_suffix = {s: known.name for known in FORMATS.values() for s in known.suffixes}
+        name = "mermaid" if out is None else by_suffix.get(suffix)
+        if name is None:
+            raise BadInput(f"no format for '{printable(str(out))}' (known: {', '.join(by_suffix)})")
+    if name not in FORMATS:
+        raise BadInput(f"no format '{printable(name)}' (known: {', '.join(FORMATS)})")
+    if name == "png" and out is None and sys.stdout.isatty():
+        raise BadInput("a PNG is no text: name a file with -o")
+
+    return name
+
+
+def _way(
+    path: str, observations: Iterator[Observation], observed: ObservationModel
+) -> tuple[str, ...]:
+    """
+    Return the statuses of the one run in *path*, in order.
+    """
+    from ..diagrams import in_sequence  # noqa: PLC0415
+
+    way: list[str] = []
+    runs = set()
+    for observation in in_sequence(observations):
+        if observed == "unordered" and observation.seq is None:
+            raise BadInput(f"{printable(path)}: in no order and without a seq, --run has no way")
+        runs.add(observation.run_id)
+        if observation.source is not None and way[-1:] != [observation.source]:
+            way.append(observation.source)
+        # A status that is merely seen again is no move; a recorded one is.
+        if observation.source is not None or way[-1:] != [observation.status]:
+            way.append(observation.status)
+    if len(runs) != 1:
+        raise BadInput(f"{printable(path)} holds {len(runs)} runs; --run takes the history of one")
+
+    return tuple(way)

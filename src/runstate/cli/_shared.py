@@ -1,0 +1,103 @@
+"""
+What the commands have in common: their options, and the lifecycle and the input they name.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import click
+
+from .._definition import load_lifecycle
+from .._history import Finding, Observation
+from .._lifecycle import Lifecycle
+from .._text import printable
+from ..presets import PRESETS
+from ..readers import FORMATS as READ_FORMATS
+from ._input import Reading, records
+
+__all__ = [
+    "BadInput", "lifecycle_named", "lifecycle_option", "observations", "observed_option",
+    "reading_options",
+]  # fmt: skip
+
+OBSERVED: Final = ("complete", "polled", "unordered")
+
+
+class BadInput(click.ClickException):
+    """Something that the user gave cannot be used."""
+
+    exit_code = 2
+
+
+lifecycle_option = click.option(
+    "--lifecycle",
+    "lifecycle_name",
+    metavar="NAME|FILE",
+    default="run",
+    show_default=True,
+    help="A preset, or a .toml or .json file.",
+)
+
+observed_option = click.option(
+    "--observed",
+    type=click.Choice(OBSERVED),
+    default="complete",
+    show_default=True,
+    help="What was seen: every change, some of them, or in no order.",
+)
+
+
+def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """
+    Return what gives a command the options of a :class:`Reading`; *format_names* name the first.
+    """
+    options = (
+        click.option(
+            *format_names,
+            "format_name",
+            type=click.Choice(["auto", *READ_FORMATS]),
+            default="auto",
+            show_default=True,
+            help="Format of the input.",
+        ),
+        click.option("--run-id", metavar="KEY", help="Column or dotted key of the run's id."),
+        click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
+        click.option("--at", metavar="KEY", help="Column or dotted key of the time seen."),
+        click.option("--assume-utc", is_flag=True, help="Take times without a zone as UTC."),
+    )
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+
+        return function
+
+    return add
+
+
+def lifecycle_named(name: str) -> Lifecycle:
+    """
+    Return the preset called *name*, or the lifecycle in the file of that name.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    if not name.lower().endswith((".toml", ".json")):
+        raise BadInput(
+            f"no lifecycle '{printable(name)}' (presets: {', '.join(PRESETS)}; "
+            "or a .toml or .json file)"
+        )
+
+    return load_lifecycle(name)
+
+
+def observations(path: str, lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:
+    """
+    Yield the observations in *path*; a picture of half a file would be a wrong one.
+    """
+    for record in records([path], lifecycle, reading):
+        if isinstance(record, Finding):
+            place = "" if record.line is None else f":{record.line}"
+            raise BadInput(
+                f"{printable(record.file or '')}{place}: {printable(record.message, 500)}"
+            )
+        yield record

@@ -1,0 +1,95 @@
+"""
+``runstate sql`` and ``runstate lifecycles``: the table as SQL, and as a table.
+"""
+
+import sys
+from typing import Final
+
+import click
+
+from .._text import printable
+from ..ddl import DIALECTS, Dialect, guard_sql
+from ..presets import PRESETS
+from ._shared import BadInput, lifecycle_named
+
+__all__ = ["lifecycles", "sql"]
+
+_WIDE: Final = 160
+
+
+@click.command()
+@click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
+@click.option("--dialect", type=click.Choice(DIALECTS), required=True, help="What it is for.")
+@click.option("--table", default="runs", show_default=True, help="Your table.")
+@click.option("--column", default="status", show_default=True, help="Its column of the status.")
+@click.option("--key", default="id", show_default=True, help="Its column that identifies a run.")
+@click.option(
+    "--stamps",
+    metavar="A,B,…",
+    default="",
+    help="Fields of the lifecycle that it has columns for, to be held to the status too.",
+)
+def sql(
+    lifecycle_name: str, dialect: Dialect, table: str, column: str, key: str, stamps: str
+) -> int:
+    """
+    Print SQL that makes the database itself refuse what LIFECYCLE does not allow.
+
+    A status that is unknown, a move that is no row, any way out of a terminal status, and
+    --stamps that do not go with the status. It may be run again, and replaces itself.
+
+    \b
+    Examples:
+      runstate sql --dialect postgresql
+      runstate sql --dialect sqlite --table jobs --column state
+      runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
+    """
+    fields = [field.strip() for field in stamps.split(",")] if stamps else []
+    lifecycle = lifecycle_named(lifecycle_name)
+    try:
+        statements = guard_sql(
+            lifecycle, dialect, table=table, column=column, key=key, fields=fields
+        )
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
+    # As bytes: in SQL, what the terminal's encoding lacks must not be escaped.
+    click.echo(statements.encode(), nl=False)
+
+    return 0
+
+
+@click.command()
+@click.argument("name", required=False)
+def lifecycles(name: str | None) -> int:
+    """
+    List the presets, or show the lifecycle NAME (a preset or a file) as a table.
+
+    \b
+    Examples:
+      runstate lifecycles
+      runstate lifecycles run-documented
+      runstate lifecycles mine.toml
+    """
+    from rich.console import Console  # noqa: PLC0415  tables are not for every command
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    if name is None:
+        table = Table("name", "statuses", "rows", "begins in", "ends in")
+        for each in PRESETS.values():
+            table.add_row(
+                each.name,
+                str(len(each.statuses)),
+                str(len(each)),
+                str(each.initial),
+                ", ".join(each.terminal),
+            )
+    else:
+        table = Table("trigger", "from", "to", "evidence", "source")
+        for row in lifecycle_named(name):
+            cells = (row.trigger, row.source, row.target, row.evidence, row.citation)
+            table.add_row(*(Text(printable(cell, 500)) for cell in cells))
+    console.print(table)
+
+    return 0
