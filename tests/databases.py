@@ -2,11 +2,13 @@
 A PostgreSQL of the tests' own: a real server on a private port and data folder.
 """
 
+import ctypes
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -83,6 +85,8 @@ def _serving(installed: Path, folder: Path, durable: bool) -> Iterator[str]:
                 *(part for name, value in settings.items() for part in ("-c", f"{name}={value}")),
             ],
             stdout=output, stderr=subprocess.STDOUT, user=user, cwd=folder,
+            # Nothing else of this process runs in a thread yet.
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )  # fmt: skip
     try:
         _wait_for(port, server, log)
@@ -95,6 +99,14 @@ def _serving(installed: Path, folder: Path, durable: bool) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _end_with_parent() -> None:
+    """
+    Have the kernel stop the server when the tests are killed, who could not do it then.
+    """
+    PR_SET_PDEATHSIG = 1  # noqa: N806  as the kernel calls it
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _copied(installed: Path, folder: Path) -> Path:
