@@ -35,6 +35,8 @@ DOORS = {
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
+    "opentelemetry": {"telemetry/otel.py"},
+    "prometheus_client": {"telemetry/prometheus.py"},
 }
 """The module, or room, where each guest may come in."""
 
@@ -44,7 +46,8 @@ GUESTS = {*DOORS, "pydantic", "pydantic_core"}
 NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
-    "runstate.ddl", "runstate.store", "runstate.testing",
+    "runstate.ddl", "runstate.store", "runstate.testing", "runstate.telemetry",
+    "opentelemetry", "prometheus_client",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""
 

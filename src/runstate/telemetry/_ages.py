@@ -1,0 +1,38 @@
+"""
+What a store is asked for whenever metrics are collected.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from .._lifecycle import Lifecycle
+from .._models import RunResponse
+from .._move import last_move
+
+__all__ = ["Store", "ages"]
+
+
+class Store(Protocol):
+    """
+    What is asked of a store: how many runs there are, and which have waited longest.
+    """
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many runs there are in each status."""
+
+    def stuck(self, limits: Mapping[str, float], *, limit: int) -> Iterable[RunResponse]:
+        """Return runs that have been in a status for longer than its limit, the longest first."""
+
+
+def ages(store: Store, lifecycle: Lifecycle) -> Iterator[tuple[str, float]]:
+    """
+    Yield for each status that is not terminal how long its oldest run has been in it, if it has one.
+    """
+    for status in lifecycle.statuses:
+        if lifecycle.is_terminal(status):
+            continue
+        for run in store.stuck({status: 0.0}, limit=1):
+            moved = last_move(run)
+            if moved is not None:
+                yield str(status), max(0.0, time.time() - moved.at)

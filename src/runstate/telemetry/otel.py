@@ -1,0 +1,209 @@
+"""
+Moves as OpenTelemetry speaks of them; the extra ``otel`` brings its API.
+
+A run outlives the process that began it, so no span is kept open: one is made at the end,
+with the times that the moves had. A move on the way is an event of the log, not of a span.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger_provider
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
+from opentelemetry.trace import Status, StatusCode, TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from .._hooks import Moved
+from .._lifecycle import Lifecycle
+from .._rows import Outcome
+from .._run import RUN
+from .._text import printable
+from ._ages import Store, ages
+from ._words import DURATIONS, REJECTIONS, closed, harmless
+
+__all__ = ["RunTelemetry"]
+
+SCOPE: Final = "runstate"
+
+_TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_BAD_ENDS: Final[frozenset[Outcome]] = frozenset({"failure", "error", "timeout"})
+"""Outcomes that are a span's error. A run that was cancelled has not failed."""
+
+
+class RunTelemetry:
+    """
+    Tells OpenTelemetry of moves: an observer for an engine, or fed from a store's feed.
+
+    Attributes of metrics are statuses and outcomes of the lifecycle, never an id. What
+    it does cannot raise; an exporter that fails is told to the standard library's logger.
+    """
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle = RUN,
+        *,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        logger_provider: LoggerProvider | None = None,
+    ) -> None:
+        """
+        Speak of the runs of *lifecycle*, to the global providers unless others are given.
+        """
+        self._lifecycle = lifecycle
+        self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
+        self._logger = (logger_provider or get_logger_provider()).get_logger(SCOPE)
+        self._meter = (meter_provider or get_meter_provider()).get_meter(SCOPE)
+        self._transitions = self._meter.create_counter(
+            "runstate.run.transitions", "{transition}", "Moves of runs."
+        )
+        self._stays = self._meter.create_histogram(
+            "runstate.run.state.duration", "s", "How long runs were in a status they left.",
+            explicit_bucket_boundaries_advisory=DURATIONS,
+        )  # fmt: skip
+        self._durations = self._meter.create_histogram(
+            "runstate.run.duration", "s", "How long runs lasted, from creation to end.",
+            explicit_bucket_boundaries_advisory=DURATIONS,
+        )  # fmt: skip
+        self._rejections = self._meter.create_counter(
+            "runstate.run.rejections", "{transition}", "Triggers that moved nothing."
+        )
+
+    @harmless
+    def __call__(self, moved: Moved) -> None:
+        """
+        Count one move, and log it as the event ``runstate.run.transition``.
+        """
+        states = {
+            "definition": self._lifecycle.name,
+            "from": closed(moved.source, self._lifecycle),
+            "to": closed(moved.target, self._lifecycle),
+        }
+        self._transitions.add(1, states)
+        if moved.duration_s is not None:
+            stay = {"definition": states["definition"], "state": states["from"], "to": states["to"]}
+            self._stays.record(moved.duration_s, stay)
+        bad = self._lifecycle.terminal.get(moved.target) in _BAD_ENDS
+        self._logger.emit(
+            timestamp=_nanoseconds(moved.at),
+            severity_number=SeverityNumber.WARN if bad else SeverityNumber.INFO,
+            event_name="runstate.run.transition",
+            attributes=_known(
+                {
+                    "runstate.run.id": moved.run_id,
+                    "runstate.run.seq": moved.seq,
+                    "runstate.run.state.from": moved.source,
+                    "runstate.run.state.to": moved.target,
+                    "runstate.run.trigger": moved.trigger,
+                    "runstate.run.definition.name": self._lifecycle.name,
+                }
+            ),
+        )
+
+    @harmless
+    def rejected(self, kind: str) -> None:
+        """
+        Count one trigger that moved nothing: a verdict's name in lower case, or ``guard``, ``payload``.
+        """
+        known = kind if kind in REJECTIONS else "other"
+        self._rejections.add(1, {"definition": self._lifecycle.name, "kind": known})
+
+    @harmless
+    def finished(self, moves: Iterable[Moved], traceparent: str | None = None) -> None:
+        """
+        Make the span of a run that has ended, with a child for each status it was in.
+
+        Args:
+            moves: All its moves; the ``moved`` of its journal's entries.
+            traceparent: W3C trace context of whoever created the run: the parent, if it is valid.
+        """
+        whole = sorted(moves, key=lambda moved: moved.at)
+        first, last = whole[0], whole[-1]
+        outcome = self._lifecycle.terminal[last.target]
+        span = self._tracer.start_span(
+            f"run {self._lifecycle.name}",
+            context=_parent(traceparent),
+            start_time=_nanoseconds(first.at),
+            attributes=_known(
+                {
+                    "runstate.run.id": last.run_id,
+                    "runstate.run.definition.name": self._lifecycle.name,
+                    "runstate.run.outcome": outcome,
+                }
+            ),
+        )
+        if outcome in _BAD_ENDS:
+            span.set_status(
+                Status(StatusCode.ERROR, f"run is {closed(last.target, self._lifecycle)}")
+            )
+            span.set_attribute("error.type", closed(last.target, self._lifecycle))
+        within = trace.set_span_in_context(span)
+        for entered, left in pairwise(whole):
+            state = closed(entered.target, self._lifecycle)
+            self._tracer.start_span(
+                f"run.state {state}",
+                context=within,
+                start_time=_nanoseconds(entered.at),
+                attributes={"runstate.state": state},
+            ).end(_nanoseconds(left.at))
+        span.end(_nanoseconds(last.at))
+        self._durations.record(
+            last.at - first.at, {"definition": self._lifecycle.name, "outcome": outcome}
+        )
+
+    def watch(self, store: Store) -> None:
+        """
+        Have *store* asked, whenever metrics are collected, how many runs there are and how old.
+
+        From the store and not from counting up and down: that survives restarts, and is
+        the same from every process.
+        """
+        name = self._lifecycle.name
+
+        def active(_: CallbackOptions) -> Iterator[Observation]:
+            counts = store.counts()
+            for status in self._lifecycle.statuses:
+                yield Observation(counts.get(status, 0), {"definition": name, "state": str(status)})
+
+        def oldest(_: CallbackOptions) -> Iterator[Observation]:
+            for status, age in ages(store, self._lifecycle):
+                yield Observation(age, {"definition": name, "state": status})
+
+        self._meter.create_observable_up_down_counter(
+            "runstate.run.active", [active], "{run}", "Runs by status."
+        )
+        self._meter.create_observable_gauge(
+            "runstate.run.oldest", [oldest], "s",
+            "How long the run that has been in a status longest has been in it.",
+        )  # fmt: skip
+
+
+def _parent(traceparent: str | None) -> Any:
+    """
+    Return the context that *traceparent* names; an empty one if it is none, or no valid one.
+
+    Empty and not the current one: whoever tells of the end is not who began the run.
+    """
+    carrier = {"traceparent": traceparent} if _valid(traceparent) else {}
+
+    return TraceContextTextMapPropagator().extract(carrier, context=Context())
+
+
+def _valid(traceparent: str | None) -> bool:
+    return isinstance(traceparent, str) and _TRACEPARENT.fullmatch(traceparent) is not None
+
+
+def _nanoseconds(at: float) -> int:
+    # By way of microseconds: a float of Unix seconds is no finer.
+    return round(at * 1_000_000) * 1_000
+
+
+def _known(attributes: Mapping[str, str | int | None]) -> dict[str, str | int]:
+    return {
+        name: printable(value) if isinstance(value, str) else value
+        for name, value in attributes.items()
+        if value is not None
+    }

@@ -1,0 +1,141 @@
+"""
+Moves as Prometheus metrics, by ``prometheus_client``; the extra ``prometheus`` brings it.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from .._hooks import Moved
+from .._lifecycle import Lifecycle
+from .._run import RUN
+from ._ages import Store, ages
+from ._words import DURATIONS, REJECTIONS, closed, harmless
+
+__all__ = ["RunMetrics", "StoreCollector"]
+
+
+class RunMetrics:
+    """
+    Counts moves; an observer for an engine, or fed from a store's feed.
+
+    No label holds an id, or any text that is not a status of the lifecycle.
+
+    Example:
+        >>> registry = CollectorRegistry()
+        >>> metrics = RunMetrics(registry=registry)
+        >>> metrics(Moved("run_1", "start", "queued", "in_progress", 1.5, 1.5, 2))
+        >>> labels = {"definition": "run", "from": "queued", "to": "in_progress"}
+        >>> registry.get_sample_value("runstate_run_transitions_total", labels)
+        1.0
+    """
+
+    def __init__(self, lifecycle: Lifecycle = RUN, registry: CollectorRegistry = REGISTRY) -> None:
+        """
+        Register the metrics in *registry*.
+
+        Raises:
+            ValueError: They are registered there already.
+        """
+        self._lifecycle = lifecycle
+        self._transitions = Counter(
+            "runstate_run_transitions", "Moves of runs.", ("definition", "from", "to"),
+            registry=registry,
+        )  # fmt: skip
+        self._stays = Histogram(
+            "runstate_run_state_duration_seconds", "How long runs were in a status they left.",
+            ("definition", "state", "to"), buckets=DURATIONS, registry=registry,
+        )  # fmt: skip
+        self._durations = Histogram(
+            "runstate_run_duration_seconds", "How long runs lasted, from creation to end.",
+            ("definition", "outcome"), buckets=DURATIONS, registry=registry,
+        )  # fmt: skip
+        self._rejections = Counter(
+            "runstate_run_rejections", "Triggers that moved nothing.", ("definition", "kind"),
+            registry=registry,
+        )  # fmt: skip
+
+    @harmless
+    def __call__(self, moved: Moved) -> None:
+        """
+        Count one move.
+        """
+        source, target = (closed(each, self._lifecycle) for each in (moved.source, moved.target))
+        self._transitions.labels(self._lifecycle.name, source, target).inc()
+        if moved.duration_s is not None:
+            self._stays.labels(self._lifecycle.name, source, target).observe(moved.duration_s)
+
+    @harmless
+    def rejected(self, kind: str) -> None:
+        """
+        Count one trigger that moved nothing: a verdict's name in lower case, or ``guard``, ``payload``.
+        """
+        known = kind if kind in REJECTIONS else "other"
+        self._rejections.labels(self._lifecycle.name, known).inc()
+
+    @harmless
+    def finished(self, moves: Iterable[Moved]) -> None:
+        """
+        Count one run that has ended, by all its moves.
+        """
+        whole = sorted(moves, key=lambda moved: moved.at)
+        outcome = self._lifecycle.terminal[whole[-1].target]
+        lasted = whole[-1].at - whole[0].at
+        self._durations.labels(self._lifecycle.name, outcome).observe(lasted)
+
+
+class StoreCollector(Collector):
+    """
+    Asks a store, whenever metrics are collected, how many runs there are and how old they are.
+
+    From the store and not from counting up and down: that survives restarts, and is the
+    same from every process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        lifecycle: Lifecycle = RUN,
+        registry: CollectorRegistry | None = REGISTRY,
+    ) -> None:
+        """
+        Register with *registry*; None for a registry that is given later.
+        """
+        self._store = store
+        self._lifecycle = lifecycle
+        if registry is not None:
+            registry.register(self)
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """
+        Yield the metrics without asking the store.
+        """
+        yield from self._families()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """
+        Yield how many runs are in each status, and how long the oldest has been in it.
+        """
+        active, oldest = self._families()
+        name, counts = self._lifecycle.name, self._store.counts()
+        for status in self._lifecycle.statuses:
+            active.add_metric((name, str(status)), counts.get(status, 0))
+        for status, age in ages(self._store, self._lifecycle):
+            oldest.add_metric((name, status), age)
+        yield active
+        yield oldest
+
+    @staticmethod
+    def _families() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        labels = ("definition", "state")
+
+        return (
+            GaugeMetricFamily("runstate_run_active", "Runs by status.", labels=labels),
+            GaugeMetricFamily(
+                "runstate_run_oldest_seconds",
+                "How long the run that has been in a status longest has been in it.",
+                labels=labels,
+            ),
+        )
