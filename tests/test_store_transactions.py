@@ -248,3 +248,28 @@ def test_a_log_that_is_filtered_for_good_hears_of_bad_ends_alone(database_url):
     assert [("warning", run_id, "fail")] == [
         (call.method_name, call.kwargs["run_id"], call.kwargs["trigger"]) for call in output.calls
     ]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN IMMEDIATE"])
+def test_an_engine_that_says_begin_itself_is_as_good_as_any(tmp_path, begin):
+    """
+    As SQLAlchemy advises for SQLite: the driver says none, an event does.
+    """
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/runs.db")
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection, _):
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection):
+        connection.exec_driver_sql(begin)
+
+    store = RunStore(engine)
+    run_id = brought_to(store, "completed")
+    with engine.begin() as connection:
+        other = store.create(connection=connection).id
+
+    assert "queued" == store.get(other).status
+    assert consistent(store, run_id)
+    engine.dispose()

@@ -22,17 +22,8 @@ from .._models import RunResponse
 from .._parts import LastError, RequiredAction, Usage
 from .._run import RUN
 from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
-from ._setup import (
-    IMMEDIATE,
-    TRIES,
-    Setup,
-    commit,
-    engine_options,
-    moved_by,
-    retriable,
-    set_up,
-    set_up_sqlite,
-)
+from ._engines import begin_immediate, commit, engine_options, set_up, set_up_sqlite
+from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
 
 __all__ = ["AsyncRunStore"]
@@ -447,8 +438,7 @@ class AsyncRunStore:
     async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
         async with connect() as connection:
             if self._setup.immediate:
-                # A lock that is only taken at the first write cannot be waited for.
-                await connection.exec_driver_sql(IMMEDIATE)
+                await connection.run_sync(begin_immediate)
             answer = await connection.run_sync(operation, *args)
             await connection.run_sync(commit)
 

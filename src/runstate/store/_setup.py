@@ -3,7 +3,6 @@ What both kinds of store are made of, and what they log.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -27,15 +26,10 @@ from ._statements import Statements
 from ._tables import build_tables
 
 __all__ = [
-    "IMMEDIATE",
     "TRIES",
     "Setup",
-    "commit",
-    "engine_options",
     "moved_by",
     "retriable",
-    "set_up",
-    "set_up_sqlite",
 ]
 
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
@@ -43,8 +37,6 @@ DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
 EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 TRIES: Final = 5
 """How often a transaction of the store's own is tried that the database broke off for another's sake."""
-
-IMMEDIATE: Final = "BEGIN IMMEDIATE"
 
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
 _TAKEN: Final = "23505"
@@ -189,20 +181,6 @@ class _Waiting:
 _WAITING: Final[WeakKeyDictionary[sa.Connection, _Waiting]] = WeakKeyDictionary()
 
 
-def commit(connection: sa.Connection) -> None:
-    """
-    Commit; or else give the connection up.
-
-    SQLAlchemy takes a transaction for ended whose COMMIT failed. SQLite is still in it,
-    and would show what was never committed to whoever gets the connection next.
-    """
-    try:
-        connection.commit()
-    except BaseException:
-        connection.invalidate()
-        raise
-
-
 def retriable(error: DBAPIError) -> bool:
     """
     Return whether the database broke the transaction off for another's sake.
@@ -215,39 +193,3 @@ def retriable(error: DBAPIError) -> bool:
         return str(name).endswith("journal_key")
 
     return state in _BROKEN_OFF
-
-
-def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:
-    """
-    Return what an engine for *url* is to be made with.
-    """
-    if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": timeout}}
-
-    return {} if durable else {"connect_args": {"options": "-c synchronous_commit=off"}}
-
-
-def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
-    """
-    Have every connection of *engine* say what SQLite forgets with each.
-    """
-
-    @sa.event.listens_for(engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        cursor.close()
-
-
-def set_up(connection: sa.Connection) -> None:
-    """
-    Have SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
-    """
-    if connection.dialect.name == "sqlite":
-        for _ in range(TRIES):
-            # Two that ask at once may both be told that the file is locked, whatever the timeout.
-            try:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-                break
-            except DBAPIError:
-                time.sleep(0.1)

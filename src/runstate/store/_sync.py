@@ -15,17 +15,8 @@ from .._models import RunResponse
 from .._parts import LastError, RequiredAction, Usage
 from .._run import RUN
 from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
-from ._setup import (
-    IMMEDIATE,
-    TRIES,
-    Setup,
-    commit,
-    engine_options,
-    moved_by,
-    retriable,
-    set_up,
-    set_up_sqlite,
-)
+from ._engines import begin_immediate, commit, engine_options, set_up, set_up_sqlite
+from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
 
 __all__ = ["RunStore"]
@@ -481,8 +472,7 @@ class RunStore:
     def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         with engine.connect() as connection:
             if self._setup.immediate:
-                # A lock that is only taken at the first write cannot be waited for.
-                connection.exec_driver_sql(IMMEDIATE)
+                begin_immediate(connection)
             answer = operation(connection, *args)
             commit(connection)
 

@@ -1,0 +1,89 @@
+"""
+Engines and their connections: what each must be told for a transaction to be one.
+"""
+
+import time
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+__all__ = [
+    "begin_immediate",
+    "commit",
+    "engine_options",
+    "set_up",
+    "set_up_sqlite",
+]
+
+_TRIES: Final = 5
+
+
+def begin_immediate(connection: sa.Connection) -> None:
+    """
+    Begin with SQLite's write lock: one that is only taken at the first write cannot be waited for.
+    """
+    connection.begin()
+    if _in_transaction(connection):
+        # An engine of the caller's own may say BEGIN by itself; that one gives way.
+        connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    """
+    Return whether SQLite is in a transaction, whatever SQLAlchemy takes it for.
+    """
+    driver: Any = connection.connection.driver_connection
+
+    return bool(driver.in_transaction)
+
+
+def commit(connection: sa.Connection) -> None:
+    """
+    Commit; or else give the connection up.
+
+    SQLAlchemy takes a transaction for ended whose COMMIT failed. SQLite is still in it,
+    and would show what was never committed to whoever gets the connection next.
+    """
+    try:
+        connection.commit()
+    except BaseException:
+        connection.invalidate()
+        raise
+
+
+def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:
+    """
+    Return what an engine for *url* is to be made with.
+    """
+    if url.get_backend_name() == "sqlite":
+        return {"connect_args": {"timeout": timeout}}
+
+    return {} if durable else {"connect_args": {"options": "-c synchronous_commit=off"}}
+
+
+def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
+    """
+    Have every connection of *engine* say what SQLite forgets with each.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        cursor.close()
+
+
+def set_up(connection: sa.Connection) -> None:
+    """
+    Have SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
+    """
+    if connection.dialect.name == "sqlite":
+        for _ in range(_TRIES):
+            # Two that ask at once may both be told that the file is locked, whatever the timeout.
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                break
+            except DBAPIError:
+                time.sleep(0.1)
