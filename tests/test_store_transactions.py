@@ -273,3 +273,21 @@ def test_an_engine_that_says_begin_itself_is_as_good_as_any(tmp_path, begin):
     assert "queued" == store.get(other).status
     assert consistent(store, run_id)
     engine.dispose()
+
+
+def test_a_savepoint_is_not_committed_before_its_transaction(store, log):
+    """
+    Released before anything else was written, it falls with the transaction around it.
+    """
+    run_id = store.create().id
+    said(log)
+    with store.engine.connect() as connection:
+        with connection.begin_nested():
+            store.start(run_id, connection=connection)
+        connection.rollback()
+    with Session(store.engine) as session:
+        with session.begin_nested():
+            store.start(run_id, connection=session)
+        session.rollback()
+
+    assert ("queued", []) == (store.get(run_id).status, said(log))

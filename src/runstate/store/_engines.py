@@ -74,6 +74,13 @@ def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
         cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         cursor.close()
 
+    @sa.event.listens_for(engine, "savepoint")
+    def setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
+        # The driver begins at the first write only, and SQLite commits what a savepoint
+        # holds at its release if there is no transaction around it.
+        if not _in_transaction(connection):
+            connection.exec_driver_sql("BEGIN")
+
 
 def set_up(connection: sa.Connection) -> None:
     """
