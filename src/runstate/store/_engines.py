@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = [
     "begin_immediate",
+    "check_transactional",
     "commit",
     "engine_options",
     "set_up",
@@ -17,6 +19,21 @@ __all__ = [
 ]
 
 _TRIES: Final = 5
+
+
+def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
+    """
+    Refuse an engine that commits each statement by itself.
+
+    SQLite is excepted: it is told BEGIN and COMMIT, whatever its driver does.
+    """
+    level = engine.get_execution_options().get("isolation_level")
+    level = level or getattr(engine.dialect, "_on_connect_isolation_level", None)
+    if level == "AUTOCOMMIT" and engine.dialect.name != "sqlite":
+        raise ValueError(
+            "a store needs transactions, which an engine with isolation_level='AUTOCOMMIT' has "
+            "none of: give it engine.execution_options(isolation_level='READ COMMITTED')"
+        )
 
 
 def begin_immediate(connection: sa.Connection) -> None:

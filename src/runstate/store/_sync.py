@@ -15,7 +15,14 @@ from .._models import RunResponse
 from .._parts import LastError, RequiredAction, Usage
 from .._run import RUN
 from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
-from ._engines import begin_immediate, commit, engine_options, set_up, set_up_sqlite
+from ._engines import (
+    begin_immediate,
+    check_transactional,
+    commit,
+    engine_options,
+    set_up,
+    set_up_sqlite,
+)
 from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
 
@@ -56,7 +63,11 @@ class RunStore:
             engine: For SQLite or PostgreSQL; closing it is the caller's business.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             options: As for :meth:`open`, *durable* and *timeout* excepted.
+
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
         """
+        check_transactional(engine)
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
