@@ -28,7 +28,7 @@ from ._engines import (
     commit,
     engine_options,
     set_up,
-    set_up_sqlite,
+    set_up_engine,
 )
 from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
@@ -102,9 +102,8 @@ class AsyncRunStore:
             options: See there.
         """
         parsed = sa.make_url(url)
-        engine = create_async_engine(parsed, **engine_options(parsed, durable, timeout))
-        if engine.dialect.name == "sqlite":
-            set_up_sqlite(engine.sync_engine, durable)
+        engine = create_async_engine(parsed, **engine_options(parsed, timeout))
+        set_up_engine(engine.sync_engine, durable)
         try:
             store = cls(engine, lifecycle, **options)
             await store.install()

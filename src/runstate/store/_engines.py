@@ -15,7 +15,7 @@ __all__ = [
     "commit",
     "engine_options",
     "set_up",
-    "set_up_sqlite",
+    "set_up_engine",
 ]
 
 _TRIES: Final = 5
@@ -70,33 +70,38 @@ def commit(connection: sa.Connection) -> None:
         raise
 
 
-def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:
+def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:
     """
     Return what an engine for *url* is to be made with.
     """
-    if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": timeout}}
-
-    return {} if durable else {"connect_args": {"options": "-c synchronous_commit=off"}}
+    return {"connect_args": {"timeout": timeout}} if url.get_backend_name() == "sqlite" else {}
 
 
-def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
+def set_up_engine(engine: sa.Engine, durable: bool) -> None:
     """
-    Have every connection of *engine* say what SQLite forgets with each.
+    Have every connection of a store's own *engine* say what databases forget with each.
     """
+    if engine.dialect.name == "sqlite":
+        _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        sa.event.listen(engine, "savepoint", _setting_a_savepoint)
+    elif not durable:
+        _say_at_connect(engine, "SET synchronous_commit TO off")
 
+
+def _say_at_connect(engine: sa.Engine, statement: str) -> None:
     @sa.event.listens_for(engine, "connect")
     def connected(connection: Any, _: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        cursor.execute(statement)
         cursor.close()
+        connection.commit()
 
-    @sa.event.listens_for(engine, "savepoint")
-    def setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
-        # The driver begins at the first write only, and SQLite commits what a savepoint
-        # holds at its release if there is no transaction around it.
-        if not _in_transaction(connection):
-            connection.exec_driver_sql("BEGIN")
+
+def _setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
+    # The driver begins at the first write only, and SQLite commits what a savepoint
+    # holds at its release if there is no transaction around it.
+    if not _in_transaction(connection):
+        connection.exec_driver_sql("BEGIN")
 
 
 def set_up(connection: sa.Connection) -> None:

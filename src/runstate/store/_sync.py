@@ -21,7 +21,7 @@ from ._engines import (
     commit,
     engine_options,
     set_up,
-    set_up_sqlite,
+    set_up_engine,
 )
 from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
@@ -115,9 +115,8 @@ class RunStore:
             ValueError: An option makes no sense.
         """
         parsed = sa.make_url(url)
-        engine = sa.create_engine(parsed, **engine_options(parsed, durable, timeout))
-        if engine.dialect.name == "sqlite":
-            set_up_sqlite(engine, durable)
+        engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
+        set_up_engine(engine, durable)
         try:
             store = cls(engine, lifecycle, **options)
         except BaseException:
