@@ -3,11 +3,14 @@ The engines that a store opens itself: what their connections know, share and ou
 """
 
 import asyncio
+import os
+import signal
 
 import pytest
 import sqlalchemy as sa
 
-from runstate.store import AsyncRunStore, RunStore
+from runstate.store import Applied, AsyncRunStore, RunStore
+from stores import consistent
 
 SETTINGS = "SELECT current_schema(), current_setting('synchronous_commit')"
 
@@ -24,12 +27,47 @@ def test_a_store_that_may_forget_at_a_power_cut_keeps_what_its_url_says(postgres
     url = f"{postgresql_database}?options=-csearch_path%3Dmine"
 
     async def asynchronous():
-        async with await AsyncRunStore.open(url, durable=False) as store:
-            async with store.engine.connect() as connection:
-                return tuple((await connection.exec_driver_sql(SETTINGS)).one())
+        store = await AsyncRunStore.open(url, durable=False)
+        async with store, store.engine.connect() as connection:
+            return tuple((await connection.exec_driver_sql(SETTINGS)).one())
 
     if kind is AsyncRunStore:
         assert ("mine", "off") == asyncio.run(asynchronous())
         return
     with RunStore.open(url, durable=False) as store, store.engine.connect() as connection:
         assert ("mine", "off") == tuple(connection.exec_driver_sql(SETTINGS).one())
+
+
+def _in_children(work, count):
+    """
+    Return the exit codes of *count* forked children that do *work*, and have a minute for it.
+    """
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            code = 1
+            try:
+                code = work()
+            finally:
+                os._exit(code)
+        children.append(child)
+
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_store_that_was_open_at_a_fork_serves_parent_and_children(store):
+    """
+    As in a server that forks its workers: each has connections of its own, and one wins.
+    """
+    run_ids = [store.create().id for _ in range(40)]
+
+    def start_all():
+        return sum(isinstance(store.start(run_id, key="k"), Applied) for run_id in run_ids)
+
+    codes = _in_children(start_all, 4)
+
+    assert len(run_ids) == sum(codes) + start_all()
+    assert all(consistent(store, run_id) for run_id in run_ids)

@@ -2,8 +2,10 @@
 Engines and their connections: what each must be told for a transaction to be one.
 """
 
+import os
 import time
 from typing import Any, Final
+from weakref import WeakSet
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -34,6 +36,26 @@ def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
             "a store needs transactions, which an engine with isolation_level='AUTOCOMMIT' has "
             "none of: give it engine.execution_options(isolation_level='READ COMMITTED')"
         )
+
+
+_IN_MEMORY: Final = (None, "", ":memory:")
+_OPENED: Final[WeakSet[sa.Engine]] = WeakSet()
+_OF_THE_PARENT: Final[list[sa.Pool]] = []
+
+
+def _in_a_forked_child() -> None:
+    """
+    Leave the connections that were there before the fork to the parent, and make new ones.
+
+    They are not even closed: the parent's server, or SQLite's locks, would hear of it.
+    """
+    for engine in list(_OPENED):
+        _OF_THE_PARENT.append(engine.pool)
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_forked_child)
 
 
 def begin_immediate(connection: sa.Connection) -> None:
@@ -86,6 +108,8 @@ def set_up_engine(engine: sa.Engine, durable: bool) -> None:
         sa.event.listen(engine, "savepoint", _setting_a_savepoint)
     elif not durable:
         _say_at_connect(engine, "SET synchronous_commit TO off")
+    if engine.url.database not in _IN_MEMORY:
+        _OPENED.add(engine)
 
 
 def _say_at_connect(engine: sa.Engine, statement: str) -> None:
