@@ -5,6 +5,7 @@ The engines that a store opens itself: what their connections know, share and ou
 import asyncio
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -71,3 +72,29 @@ def test_a_store_that_was_open_at_a_fork_serves_parent_and_children(store):
 
     assert len(run_ids) == sum(codes) + start_all()
     assert all(consistent(store, run_id) for run_id in run_ids)
+
+
+def test_a_database_in_memory_is_one_for_all_threads():
+    """
+    They wait for each other, as writers do.
+    """
+    with RunStore.open("sqlite://") as store, ThreadPoolExecutor(8) as threads:
+        run_ids = list(threads.map(lambda _: store.create().id, range(40)))
+        won = list(threads.map(lambda run_id: store.start(run_id).ok, run_ids * 2))
+
+        assert len(run_ids) == sum(won)
+        assert all(consistent(store, run_id) for run_id in run_ids)
+
+
+def test_a_database_in_memory_is_one_for_all_tasks():
+    """
+    And none is in the middle of another's transaction.
+    """
+
+    async def scenario():
+        async with await AsyncRunStore.open("sqlite+aiosqlite://") as store:
+            runs = await asyncio.gather(*(store.create() for _ in range(20)))
+            await asyncio.gather(*(store.start(run.id) for run in runs))
+            return await store.counts()
+
+    assert 20 == asyncio.run(scenario())["in_progress"]

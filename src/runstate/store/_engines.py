@@ -96,7 +96,16 @@ def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:
     """
     Return what an engine for *url* is to be made with.
     """
-    return {"connect_args": {"timeout": timeout}} if url.get_backend_name() == "sqlite" else {}
+    if url.get_backend_name() != "sqlite":
+        return {}
+    options: dict[str, Any] = {"connect_args": {"timeout": timeout}}
+    if url.database not in _IN_MEMORY:
+        return options
+    # It lives and dies with its connection: there is one, and who wants it waits in line.
+    options["connect_args"]["check_same_thread"] = False
+    pool = sa.AsyncAdaptedQueuePool if url.get_dialect().is_async else sa.QueuePool
+
+    return options | {"poolclass": pool, "pool_size": 1, "max_overflow": 0, "pool_timeout": timeout}
 
 
 def set_up_engine(engine: sa.Engine, durable: bool) -> None:
