@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from runstate.store import Applied, AsyncRunStore, RunStore
+from runstate.store import Applied, AsyncRunStore, RunStore, _engines
 from stores import consistent
 
 SETTINGS = "SELECT current_schema(), current_setting('synchronous_commit')"
@@ -98,3 +98,33 @@ def test_a_database_in_memory_is_one_for_all_tasks():
             return await store.counts()
 
     assert 20 == asyncio.run(scenario())["in_progress"]
+
+
+def _end_all_connections(url):
+    server, _, name = url.rpartition("/")
+    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+            (name,),
+        )
+    engine.dispose()
+
+
+def test_a_connection_that_was_lost_while_idle_is_not_used(postgresql_database, monkeypatch):
+    """
+    The server may have been restarted in a quiet hour: nobody need notice.
+    """
+    monkeypatch.setattr(_engines, "_IDLE_SECONDS", 0)
+
+    async def asynchronous():
+        async with await AsyncRunStore.open(postgresql_database) as store:
+            run_id = (await store.create()).id
+            _end_all_connections(postgresql_database)
+            return await store.start(run_id)
+
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        _end_all_connections(postgresql_database)
+        assert store.start(run_id).ok
+    assert asyncio.run(asynchronous()).ok

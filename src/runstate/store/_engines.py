@@ -21,6 +21,8 @@ __all__ = [
 ]
 
 _TRIES: Final = 5
+_IDLE_SINCE: Final = "runstate_idle_since"
+_IDLE_SECONDS: Final = 1.0
 
 
 def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
@@ -115,7 +117,9 @@ def set_up_engine(engine: sa.Engine, durable: bool) -> None:
     if engine.dialect.name == "sqlite":
         _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         sa.event.listen(engine, "savepoint", _setting_a_savepoint)
-    elif not durable:
+    else:
+        _ask_the_idle(engine)
+    if engine.dialect.name != "sqlite" and not durable:
         _say_at_connect(engine, "SET synchronous_commit TO off")
     if engine.url.database not in _IN_MEMORY:
         _OPENED.add(engine)
@@ -128,6 +132,28 @@ def _say_at_connect(engine: sa.Engine, statement: str) -> None:
         cursor.execute(statement)
         cursor.close()
         connection.commit()
+
+
+def _ask_the_idle(engine: sa.Engine) -> None:
+    """
+    Have a connection that nobody used for a while be asked whether it is still there.
+
+    Before every statement, as SQLAlchemy could do it, that would be a second round trip.
+    """
+
+    @sa.event.listens_for(engine, "checkin")
+    def given_back(_: Any, record: Any) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def taken(connection: Any, record: Any, _: Any) -> None:
+        since = record.info.pop(_IDLE_SINCE, None)
+        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.DisconnectionError("lost while idle") from error
 
 
 def _setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
