@@ -74,12 +74,12 @@ class AsyncRunStore:
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
         """
-        check_transactional(engine)
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
+        check_transactional(engine)
 
     @classmethod
     async def open(

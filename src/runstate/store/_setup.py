@@ -22,6 +22,7 @@ from .._text import printable
 from ._answers import Applied, Fire, Illegal, Lease, Superseded, Verdict
 from ._operations import Operations
 from ._phrases import CLOCKS, Deadlines
+from ._prepare import ANSWER
 from ._statements import Statements
 from ._tables import build_tables
 
@@ -38,6 +39,8 @@ EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 TRIES: Final = 5
 """How often a transaction of the store's own is tried that the database broke off for another's sake."""
 
+_LONGEST: Final = 10**9
+"""Seconds: thirty years."""
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
 _TAKEN: Final = "23505"
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
@@ -71,14 +74,12 @@ class Setup:
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
-        if deadlines is None:
-            # A lifecycle that knows no cancel has nobody to wait for.
-            deadlines = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
-        for status, (seconds, trigger) in deadlines.items():
-            if lifecycle.row(trigger, status) is None or not 0 <= seconds < math.inf:
-                raise ValueError(
-                    f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
-                )
+        _check_expires_after(expires_after)
+        # A lifecycle that knows no cancel has nobody to wait for.
+        ours = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
+        deadlines = {**ours, **(deadlines or {})}
+        for status, due in deadlines.items():
+            _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
         self.immediate = dialect.name == "sqlite"
         self.tables = build_tables(prefix, lifecycle, postgres=dialect.name == "postgresql")
@@ -114,6 +115,23 @@ class Setup:
         status = verdict.status if isinstance(verdict, Superseded | Illegal) else None
         kind = type(verdict).__name__.lower()
         self._log.refused(printable(fire.run_id, 512), fire.trigger, status, kind, None)
+
+
+def _check_expires_after(seconds: int | None) -> None:
+    # Not isinstance: True is no number of seconds.
+    if seconds is not None and not (type(seconds) is int and 0 <= seconds < _LONGEST):
+        raise ValueError(f"expires_after is a whole number of seconds, or None, not {seconds!r}")
+
+
+def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:
+    row = lifecycle.row(trigger, status)
+    if row is None or not 0 <= seconds < math.inf:
+        raise ValueError(
+            f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
+        )
+    # A sweep that had to make up an error, or an answer, could move nothing at all.
+    if trigger == ANSWER or lifecycle.entry(row.target).requires:
+        raise ValueError(f"no deadline: {trigger!r} needs a payload, which no sweep has")
 
 
 def moved_by(answer: Applied | RunResponse | Lease | None) -> list[Moved]:

@@ -67,7 +67,6 @@ class RunStore:
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
         """
-        check_transactional(engine)
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
@@ -79,6 +78,7 @@ class RunStore:
         )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
+        check_transactional(engine)
         with engine.connect() as connection:
             set_up(connection)
         self._transact(engine, install, self._setup.tables, lifecycle)
@@ -105,7 +105,7 @@ class RunStore:
             options: *prefix* of the tables' names, ``runstate_``; *expires_after*,
                 seconds from creation to ``expires_at``, or None for never; *deadlines*,
                 by status the seconds that a run may be in it and the trigger that ends
-                it then; *clock*, an SQL expression for the time in Unix seconds;
+                it then, besides ``{"cancelling": (60, "confirm_cancel")}``; *clock*, an SQL expression for the time in Unix seconds;
                 *new_id*, makes the id of a run that is created without one; *logger*,
                 a structlog logger.
 
