@@ -186,3 +186,35 @@ def test_runs_that_are_moved_by_turns_in_open_transactions_keep_their_order(post
         )
         for run_id in (a, b, c):
             assert [2, 3] == [entry.seq for entry in seen if entry.run_id == run_id]
+
+
+def test_a_cursor_from_the_future_is_refused(store):
+    """
+    It is another database's, or this one was restored: silence would look like no news.
+    """
+    store.start(store.create().id)
+    cursor = store.moves().cursor
+    ahead = str(int(cursor) + 1) if cursor.isdigit() else "1:9000000000:||0"
+
+    assert () == store.moves(after=cursor).items
+    with pytest.raises(ValueError, match="not a cursor of this store"):
+        store.moves(after=ahead)
+
+
+def test_a_transaction_that_sees_an_older_state_takes_a_newer_cursor(postgresql_database):
+    """
+    To it, nothing has happened yet.
+    """
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        serial = store.engine.execution_options(isolation_level="REPEATABLE READ")
+        with serial.connect() as before:
+            assert 1 == len(store.moves(connection=before).items)
+            store.start(run_id)
+            page = store.moves(after=store.moves().cursor, connection=before)
+        assert () == page.items
+        store.complete(run_id)
+
+        assert ["start", "complete"] == [
+            line.trigger for line in store.moves(after=page.cursor).items
+        ]

@@ -3,6 +3,7 @@ A table of the caller's own: one guard, one winner, and stamps in whatever colum
 """
 
 import asyncio
+import enum
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from conftest import BORN, PAYLOADS
-from runstate import RUN, Moved, PayloadError, UnknownTriggerError
+from runstate import RUN, Moved, PayloadError, RunStatus, UnknownTriggerError
 from runstate.presets import RUN_DOCUMENTED
 from runstate.store import (
     Applied,
@@ -370,3 +371,65 @@ def test_payloads_of_the_suite_are_those_that_rows_want():
     engine.dispose()
 
     assert (ACTION, None) == (kept, left)
+
+
+class Phase(enum.Enum):
+    """
+    A status as an application would have written it, that is no text.
+    """
+
+    WAITING = "queued"
+    WORKING = "in_progress"
+    DONE = "completed"
+
+
+class Typed(Base):
+    """
+    Statuses by type, of which SQLAlchemy stores the names unless it is told otherwise.
+    """
+
+    __tablename__ = "typed"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[RunStatus]
+    named: Mapped[Phase] = mapped_column(default=Phase.WAITING)
+    valued: Mapped[Phase] = mapped_column(
+        sa.Enum(Phase, name="valued", values_callable=lambda phases: [p.value for p in phases]),
+        default=Phase.WAITING,
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "last"),
+    [
+        ("status", RunStatus.QUEUED, RunStatus.COMPLETED),
+        ("named", Phase.WAITING, Phase.DONE),
+        ("valued", Phase.WAITING, Phase.DONE),
+    ],
+)
+def test_a_status_that_is_a_python_enum_is_guarded_and_moved(database_url, column, first, last):
+    """
+    Whatever the database stores of it, the lifecycle knows it by its value.
+    """
+    engine = sa.create_engine(database_url)
+    Base.metadata.create_all(engine)
+    status = getattr(Typed, column)
+    with Session(engine) as session:
+        session.add(Typed(id="a", status=RunStatus.QUEUED))
+        session.flush()
+        legal = [
+            session.scalar(sa.select(status).where(guard(status, trigger)))
+            for trigger in ("start", "complete")
+        ]
+        moves = [
+            apply_move(session, Typed, "a", trigger, columns={"status": column}, now=BORN)
+            for trigger in ("start", "complete", "start")
+        ]
+        found = session.scalar(sa.select(status))
+    engine.dispose()
+
+    assert ([first, None], last) == (legal, found)
+    assert [
+        Applied(Moved("a", "start", "queued", "in_progress", BORN)),
+        Applied(Moved("a", "complete", "in_progress", "completed", BORN)),
+        Superseded("completed", None, None),
+    ] == moves

@@ -21,7 +21,7 @@ from runstate.store import (
     Fire,
     RunStore,
     Superseded,
-    _setup,
+    _engines,
     _tally,
 )
 from stores import ERROR, brought_to, consistent
@@ -186,7 +186,7 @@ def test_a_file_that_is_locked_for_a_moment_is_opened(tmp_path, monkeypatch):
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
         other.execute("CREATE TABLE mine (word text)")
         other.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr(_setup.time, "sleep", lambda _: other.execute("COMMIT"))
+        monkeypatch.setattr(_engines.time, "sleep", lambda _: other.execute("COMMIT"))
         with RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0) as store:
             with store.engine.connect() as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()

@@ -296,15 +296,70 @@ def test_other_databases_are_refused_by_name():
     [
         {"queued": (1, "complete")}, {"asleep": (1, "expire")}, {"queued": (-1, "expire")},
         {"queued": (float("nan"), "expire")}, {"queued": (float("inf"), "expire")},
-        {"completed": (1, "expire")},
+        {"completed": (1, "expire")}, {"in_progress": (1, "fail")},
+        {"in_progress": (1, "stop_incomplete")}, {"requires_action": (1, "submit_tool_outputs")},
     ],
 )  # fmt: skip
 def test_a_deadline_without_a_way_out_is_refused(tmp_path, deadline):
     """
-    And one that never comes, or came before it began.
+    And one that never comes, or came before it began, or that no sweep could bring about.
     """
     with pytest.raises(ValueError, match="no deadline"):
         RunStore.open(f"sqlite:///{tmp_path}/runs.db", deadlines=deadline)
+
+
+def _as_if_dumped_from_a_busier_cluster(store):
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE runstate_journal SET txid = (txid::text::bigint + 1000000)::text::xid8"
+        )
+        connection.exec_driver_sql(
+            "UPDATE runstate_meta SET value = '1000001:' || "
+            "split_part(value, ':', 2)::bigint + 1000000 || ':' WHERE name = 'counted'"
+        )
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_restored_database_goes_on_as_if_all_were_new(postgresql_database, swept):
+    """
+    PostgreSQL's transactions begin anew in another cluster, and the feed is told by them.
+    """
+    with RunStore.open(postgresql_database) as store:
+        run_id = brought_to(store, "in_progress")
+        if swept:
+            store.sweep()
+        _as_if_dumped_from_a_busier_cluster(store)
+    with RunStore.open(postgresql_database) as store:
+        store.complete(run_id)
+        queued = store.create().id
+        before = store.counts()
+        store.sweep()
+        moves = [entry.event_id for entry in store.moves().items]
+
+        assert (1, 1, 0) == tuple(before[s] for s in ("completed", "queued", "in_progress"))
+        assert before == store.counts()
+        assert [f"{run_id}:1", f"{run_id}:2", f"{run_id}:3", f"{queued}:1"] == moves
+
+
+@pytest.mark.parametrize("seconds", [-1, 1.5, 2**70, True, "600", float("nan")])
+def test_a_time_to_live_that_is_none_is_refused(tmp_path, seconds):
+    """
+    Before it spoils every run that is created.
+    """
+    with pytest.raises(ValueError, match="expires_after is a whole number of seconds"):
+        RunStore.open(f"sqlite:///{tmp_path}/runs.db", expires_after=seconds)
+
+
+def test_a_deadline_more_does_not_let_a_cancel_stick(database_url, now):
+    """
+    Who names one for another status has not meant to give this one up.
+    """
+    deadlines = {"queued": (3600, "expire")}
+    with RunStore.open(database_url, clock=CLOCK, deadlines=deadlines, expires_after=None) as store:
+        run_id = brought_to(store, "cancelling")
+        now.step(60)
+        assert ["confirm_cancel"] == [moved.trigger for moved in store.sweep()]
+        assert "cancelled" == store.get(run_id).status
 
 
 def test_a_lifecycle_with_ambiguous_triggers_looks_at_the_run(database_url, now):

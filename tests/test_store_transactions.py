@@ -10,9 +10,10 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from runstate.store import Fire, RunNotFoundError, RunStore, Superseded
+from runstate.store import AsyncRunStore, Fire, RunNotFoundError, RunStore, Superseded
 from stores import ERROR, brought_to, consistent, rows_of
 
 
@@ -248,3 +249,77 @@ def test_a_log_that_is_filtered_for_good_hears_of_bad_ends_alone(database_url):
     assert [("warning", run_id, "fail")] == [
         (call.method_name, call.kwargs["run_id"], call.kwargs["trigger"]) for call in output.calls
     ]
+
+
+@pytest.mark.parametrize("begin", ["BEGIN", "BEGIN IMMEDIATE"])
+def test_an_engine_that_says_begin_itself_is_as_good_as_any(tmp_path, begin):
+    """
+    As SQLAlchemy advises for SQLite: the driver says none, an event does.
+    """
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/runs.db")
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection, _):
+        connection.isolation_level = None
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection):
+        connection.exec_driver_sql(begin)
+
+    store = RunStore(engine)
+    run_id = brought_to(store, "completed")
+    with engine.begin() as connection:
+        other = store.create(connection=connection).id
+
+    assert "queued" == store.get(other).status
+    assert consistent(store, run_id)
+    engine.dispose()
+
+
+def test_a_savepoint_is_not_committed_before_its_transaction(store, log):
+    """
+    Released before anything else was written, it falls with the transaction around it.
+    """
+    run_id = store.create().id
+    said(log)
+    with store.engine.connect() as connection:
+        with connection.begin_nested():
+            store.start(run_id, connection=connection)
+        connection.rollback()
+    with Session(store.engine) as session:
+        with session.begin_nested():
+            store.start(run_id, connection=session)
+        session.rollback()
+
+    assert ("queued", []) == (store.get(run_id).status, said(log))
+
+
+@pytest.mark.parametrize("kind", [RunStore, AsyncRunStore])
+@pytest.mark.parametrize("where", ["engine", "options"])
+def test_an_engine_that_commits_each_statement_is_refused(where, kind):
+    """
+    State and journal could not be one transaction; whoever asks for it gets one that can.
+    """
+    make = sa.create_engine if kind is RunStore else create_async_engine
+    level = {"isolation_level": "AUTOCOMMIT"}
+    url = "postgresql+psycopg://127.0.0.1:1/nowhere"
+    engine = make(url, **level) if where == "engine" else make(url).execution_options(**level)
+    with pytest.raises(ValueError, match="a store needs transactions"):
+        kind(engine)
+
+
+def test_an_engine_may_be_made_to_know_transactions(postgresql_database):
+    """
+    As the refusal says.
+    """
+    engine = sa.create_engine(postgresql_database, isolation_level="AUTOCOMMIT")
+    store = RunStore(engine.execution_options(isolation_level="READ COMMITTED"))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DROP TABLE runstate_journal")
+    with pytest.raises(sa.exc.DBAPIError, match="runstate_journal"):
+        store.create(id="run_1")
+    with engine.connect() as connection:
+        runs = connection.exec_driver_sql("SELECT id FROM runstate_runs").all()
+    engine.dispose()
+
+    assert [] == runs

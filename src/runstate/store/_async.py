@@ -22,17 +22,15 @@ from .._models import RunResponse
 from .._parts import LastError, RequiredAction, Usage
 from .._run import RUN
 from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
-from ._setup import (
-    IMMEDIATE,
-    TRIES,
-    Setup,
+from ._engines import (
+    begin_immediate,
+    check_transactional,
     commit,
     engine_options,
-    moved_by,
-    retriable,
     set_up,
-    set_up_sqlite,
+    set_up_engine,
 )
+from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
 
 __all__ = ["AsyncRunStore"]
@@ -72,12 +70,16 @@ class AsyncRunStore:
             engine: For SQLite or PostgreSQL; closing it is the caller's business.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             options: As for :meth:`RunStore.open`, *durable* and *timeout* excepted.
+
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
+        check_transactional(engine)
 
     @classmethod
     async def open(
@@ -100,9 +102,8 @@ class AsyncRunStore:
             options: See there.
         """
         parsed = sa.make_url(url)
-        engine = create_async_engine(parsed, **engine_options(parsed, durable, timeout))
-        if engine.dialect.name == "sqlite":
-            set_up_sqlite(engine.sync_engine, durable)
+        engine = create_async_engine(parsed, **engine_options(parsed, timeout))
+        set_up_engine(engine.sync_engine, durable)
         try:
             store = cls(engine, lifecycle, **options)
             await store.install()
@@ -447,8 +448,7 @@ class AsyncRunStore:
     async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
         async with connect() as connection:
             if self._setup.immediate:
-                # A lock that is only taken at the first write cannot be waited for.
-                await connection.exec_driver_sql(IMMEDIATE)
+                await connection.run_sync(begin_immediate)
             answer = await connection.run_sync(operation, *args)
             await connection.run_sync(commit)
 

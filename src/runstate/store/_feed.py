@@ -17,7 +17,11 @@ _POSITION: Final = re.compile(r"[0-9]{1,18}")
 _SNAPSHOT: Final = r"[0-9]{1,18}:[0-9]{1,18}:([0-9]{1,18}(,[0-9]{1,18})*)?"
 _SNAPSHOTS: Final = re.compile(rf"{_SNAPSHOT}\|({_SNAPSHOT})?\|[0-9]{{1,18}}")
 _BEGINNING: Final = "1:1:||0"
-_NOW_VISIBLE: Final = sa.text("SELECT pg_current_snapshot()::text")
+_NOW_VISIBLE: Final = sa.text(
+    # An older snapshot, or a standby, may well be behind a cursor.
+    "SELECT pg_current_snapshot()::text, NOT pg_is_in_recovery() "
+    "AND current_setting('transaction_isolation') = 'read committed'"
+)
 _BETWEEN: Final = sa.text(
     "txid >= pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) "
     "AND txid < pg_snapshot_xmax(CAST(:upto AS pg_snapshot)) "
@@ -34,14 +38,30 @@ def moves_after(
     """
     postgres = connection.dialect.name == "postgresql"
     if after is not None and not (_is_cursor(after) if postgres else _POSITION.fullmatch(after)):
-        raise ValueError(f"not a cursor of this store: {after!r}")
+        raise _no_cursor(str(after))
     if postgres:
         return _between_snapshots(connection, tables, after or _BEGINNING, limit)
 
     # SQLite has one writer at a time: positions are committed in their order.
     lines = _read(connection, tables, int(after or 0), limit)
+    if not lines and after and int(after) > _last_position(connection, tables):
+        raise _no_cursor(after)
 
     return Page(_entries(lines), str(lines[-1].position) if lines else after or "0")
+
+
+def _no_cursor(after: str) -> ValueError:
+    return ValueError(f"not a cursor of this store: {after!r}")
+
+
+def _last_position(connection: sa.Connection, tables: Tables) -> int:
+    """
+    Return the highest position that SQLite has ever given, also if its line is gone.
+    """
+    sequence = sa.table("sqlite_sequence", sa.column("name"), sa.column("seq"))
+    last = sa.select(sequence.c.seq).where(sequence.c.name == tables.journal.name)
+
+    return connection.execute(last).scalar() or 0
 
 
 def _is_cursor(text: str) -> bool:
@@ -81,9 +101,16 @@ def _between_snapshots(
         if page.items:
             return page
         seen = upto
-    now = connection.execute(_NOW_VISIBLE).scalar_one()
+    now, newest = connection.execute(_NOW_VISIBLE).one()
+    if newest and _end(seen) > _end(now):
+        # Silence would last until the transactions here have caught up with it.
+        raise _no_cursor(after)
 
     return _page(connection, tables, (seen, now, "0"), limit)
+
+
+def _end(snapshot: str) -> int:
+    return int(snapshot.split(":")[1])
 
 
 def _page(

@@ -17,7 +17,7 @@ from ._tables import JSON_FIELDS
 
 __all__ = ["Move", "Preparation"]
 
-_ANSWER: Final = "submit_tool_outputs"
+ANSWER: Final = "submit_tool_outputs"
 _CARRIED: Final = ("payload", "key", "token", "actor", "reason")
 _NO_TOKEN: Final = 2**63
 _NOTHING: Final = dict.fromkeys((*_CARRIED, "version", *JSON_FIELDS))
@@ -92,7 +92,7 @@ class Preparation:
                 id="", created_at=0, status=RunStatus(lifecycle.sources(trigger)[0])
             )
             for trigger, targets in self._targets.items()
-            if trigger != _ANSWER and len(targets) == 1
+            if trigger != ANSWER and len(targets) == 1
         }
 
     def needs_the_run(self, fire: Fire) -> bool:
@@ -138,7 +138,7 @@ class Preparation:
         judge = self._engine._prepare  # noqa: SLF001  as the engine judges, so does the store
         plan, changes = judge(run, fire.trigger, self._payload(fire))
         values = {name: changes.get(name) for name in plan.payload}
-        if fire.trigger == _ANSWER:
+        if fire.trigger == ANSWER:
             values["outputs"] = dict(fire.payload["outputs"])
 
         return Move(fire, self._sql.moves[fire.trigger, plan.row.target], values)

@@ -3,7 +3,6 @@ What both kinds of store are made of, and what they log.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
@@ -23,19 +22,15 @@ from .._text import printable
 from ._answers import Applied, Fire, Illegal, Lease, Superseded, Verdict
 from ._operations import Operations
 from ._phrases import CLOCKS, Deadlines
+from ._prepare import ANSWER
 from ._statements import Statements
 from ._tables import build_tables
 
 __all__ = [
-    "IMMEDIATE",
     "TRIES",
     "Setup",
-    "commit",
-    "engine_options",
     "moved_by",
     "retriable",
-    "set_up",
-    "set_up_sqlite",
 ]
 
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
@@ -44,8 +39,8 @@ EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 TRIES: Final = 5
 """How often a transaction of the store's own is tried that the database broke off for another's sake."""
 
-IMMEDIATE: Final = "BEGIN IMMEDIATE"
-
+_LONGEST: Final = 10**9
+"""Seconds: thirty years."""
 _BROKEN_OFF: Final = frozenset({"40001", "40P01"})
 _TAKEN: Final = "23505"
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
@@ -79,14 +74,12 @@ class Setup:
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
-        if deadlines is None:
-            # A lifecycle that knows no cancel has nobody to wait for.
-            deadlines = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
-        for status, (seconds, trigger) in deadlines.items():
-            if lifecycle.row(trigger, status) is None or not 0 <= seconds < math.inf:
-                raise ValueError(
-                    f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
-                )
+        _check_expires_after(expires_after)
+        # A lifecycle that knows no cancel has nobody to wait for.
+        ours = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
+        deadlines = {**ours, **(deadlines or {})}
+        for status, due in deadlines.items():
+            _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
         self.immediate = dialect.name == "sqlite"
         self.tables = build_tables(prefix, lifecycle, postgres=dialect.name == "postgresql")
@@ -122,6 +115,23 @@ class Setup:
         status = verdict.status if isinstance(verdict, Superseded | Illegal) else None
         kind = type(verdict).__name__.lower()
         self._log.refused(printable(fire.run_id, 512), fire.trigger, status, kind, None)
+
+
+def _check_expires_after(seconds: int | None) -> None:
+    # Not isinstance: True is no number of seconds.
+    if seconds is not None and not (type(seconds) is int and 0 <= seconds < _LONGEST):
+        raise ValueError(f"expires_after is a whole number of seconds, or None, not {seconds!r}")
+
+
+def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:
+    row = lifecycle.row(trigger, status)
+    if row is None or not 0 <= seconds < math.inf:
+        raise ValueError(
+            f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
+        )
+    # A sweep that had to make up an error, or an answer, could move nothing at all.
+    if trigger == ANSWER or lifecycle.entry(row.target).requires:
+        raise ValueError(f"no deadline: {trigger!r} needs a payload, which no sweep has")
 
 
 def moved_by(answer: Applied | RunResponse | Lease | None) -> list[Moved]:
@@ -189,20 +199,6 @@ class _Waiting:
 _WAITING: Final[WeakKeyDictionary[sa.Connection, _Waiting]] = WeakKeyDictionary()
 
 
-def commit(connection: sa.Connection) -> None:
-    """
-    Commit; or else give the connection up.
-
-    SQLAlchemy takes a transaction for ended whose COMMIT failed. SQLite is still in it,
-    and would show what was never committed to whoever gets the connection next.
-    """
-    try:
-        connection.commit()
-    except BaseException:
-        connection.invalidate()
-        raise
-
-
 def retriable(error: DBAPIError) -> bool:
     """
     Return whether the database broke the transaction off for another's sake.
@@ -215,39 +211,3 @@ def retriable(error: DBAPIError) -> bool:
         return str(name).endswith("journal_key")
 
     return state in _BROKEN_OFF
-
-
-def engine_options(url: sa.URL, durable: bool, timeout: float) -> dict[str, Any]:
-    """
-    Return what an engine for *url* is to be made with.
-    """
-    if url.get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": timeout}}
-
-    return {} if durable else {"connect_args": {"options": "-c synchronous_commit=off"}}
-
-
-def set_up_sqlite(engine: sa.Engine, durable: bool) -> None:
-    """
-    Have every connection of *engine* say what SQLite forgets with each.
-    """
-
-    @sa.event.listens_for(engine, "connect")
-    def connected(connection: Any, _: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
-        cursor.close()
-
-
-def set_up(connection: sa.Connection) -> None:
-    """
-    Have SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
-    """
-    if connection.dialect.name == "sqlite":
-        for _ in range(TRIES):
-            # Two that ask at once may both be told that the file is locked, whatever the timeout.
-            try:
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-                break
-            except DBAPIError:
-                time.sleep(0.1)

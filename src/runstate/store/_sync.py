@@ -15,17 +15,15 @@ from .._models import RunResponse
 from .._parts import LastError, RequiredAction, Usage
 from .._run import RUN
 from ._answers import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
-from ._setup import (
-    IMMEDIATE,
-    TRIES,
-    Setup,
+from ._engines import (
+    begin_immediate,
+    check_transactional,
     commit,
     engine_options,
-    moved_by,
-    retriable,
     set_up,
-    set_up_sqlite,
+    set_up_engine,
 )
+from ._setup import TRIES, Setup, moved_by, retriable
 from ._tables import install
 
 __all__ = ["RunStore"]
@@ -65,6 +63,9 @@ class RunStore:
             engine: For SQLite or PostgreSQL; closing it is the caller's business.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             options: As for :meth:`open`, *durable* and *timeout* excepted.
+
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
         """
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
@@ -77,6 +78,7 @@ class RunStore:
         )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
+        check_transactional(engine)
         with engine.connect() as connection:
             set_up(connection)
         self._transact(engine, install, self._setup.tables, lifecycle)
@@ -103,7 +105,7 @@ class RunStore:
             options: *prefix* of the tables' names, ``runstate_``; *expires_after*,
                 seconds from creation to ``expires_at``, or None for never; *deadlines*,
                 by status the seconds that a run may be in it and the trigger that ends
-                it then; *clock*, an SQL expression for the time in Unix seconds;
+                it then, besides ``{"cancelling": (60, "confirm_cancel")}``; *clock*, an SQL expression for the time in Unix seconds;
                 *new_id*, makes the id of a run that is created without one; *logger*,
                 a structlog logger.
 
@@ -113,9 +115,8 @@ class RunStore:
             ValueError: An option makes no sense.
         """
         parsed = sa.make_url(url)
-        engine = sa.create_engine(parsed, **engine_options(parsed, durable, timeout))
-        if engine.dialect.name == "sqlite":
-            set_up_sqlite(engine, durable)
+        engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
+        set_up_engine(engine, durable)
         try:
             store = cls(engine, lifecycle, **options)
         except BaseException:
@@ -481,8 +482,7 @@ class RunStore:
     def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         with engine.connect() as connection:
             if self._setup.immediate:
-                # A lock that is only taken at the first write cannot be waited for.
-                connection.exec_driver_sql(IMMEDIATE)
+                begin_immediate(connection)
             answer = operation(connection, *args)
             commit(connection)
 

@@ -222,6 +222,8 @@ def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> 
     tables.meta.metadata.create_all(connection)
     meta = tables.meta
     known = {row.name: row.value for row in connection.execute(sa.select(meta))}
+    if COUNTED in known and connection.dialect.name == "postgresql":
+        _take_in(connection, tables)
     ours = {"version": str(VERSION), "lifecycle": _described(lifecycle)}
     if not known:
         first = ours | {COUNTED: _NOTHING_COUNTED[connection.dialect.name]}
@@ -230,6 +232,28 @@ def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> 
         _bring_up_to_date(connection, tables, known, lifecycle)
         for name, value in ours.items():
             connection.execute(meta.update().where(meta.c.name == name).values(value=value))
+
+
+def _take_in(connection: sa.Connection, tables: Tables) -> None:
+    """
+    Have lines that another cluster's transactions wrote be this transaction's.
+
+    A database that was dumped and restored brings their numbers with it, which here may
+    lie in the future: until then its feed would keep silent, and its counts stand still.
+    """
+    journal, meta = tables.journal, tables.meta
+    ahead = sa.text("txid >= pg_snapshot_xmax(pg_current_snapshot())")
+    counted = sa.select(sa.cast(meta.c.value, Snapshot())).where(meta.c.name == COUNTED)
+    ends = sa.func.pg_snapshot_xmax(counted.scalar_subquery())
+    here = sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot())
+    foreign = sa.or_(ends > here, sa.exists().where(ahead).select_from(journal))
+    if not connection.execute(sa.select(foreign)).scalar():
+        return
+    own = {"txid": sa.func.pg_current_xact_id()}
+    connection.execute(journal.update().where(ahead).values(own))
+    connection.execute(tables.counts.delete())
+    nothing = {"value": _NOTHING_COUNTED["postgresql"]}
+    connection.execute(meta.update().where(meta.c.name == COUNTED).values(nothing))
 
 
 def _bring_up_to_date(

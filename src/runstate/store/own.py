@@ -8,6 +8,7 @@ Whoever is late updates no row, and is told the status that beat it.
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -52,7 +53,25 @@ def guard(
     if not sources:
         raise UnknownTriggerError(None, "any", trigger, lifecycle.triggers, ())
 
+    members = _members(getattr(status, "type", None))
+    if members:
+        # What is stored of a Python enum, by its names or its values, its type knows.
+        return status.in_([members[each] for each in sources if each in members])  # type: ignore[no-any-return]
+
     return sa.type_coerce(status, sa.Text()).in_([word(source) for source in sources])
+
+
+def _members(kind: Any) -> Mapping[str, Enum]:
+    """
+    Return the members of a column's Python enum by their values; none if it is of another type.
+    """
+    members = (kind.enum_class or ()) if isinstance(kind, sa.Enum) else ()
+
+    return {str(member.value): member for member in members}
+
+
+def _as_word(status: Any) -> str:
+    return str(status.value if isinstance(status, Enum) else status)
 
 
 def apply_move(
@@ -97,9 +116,9 @@ def apply_move(
         status = caller.execute(sa.select(own.status).where(own.key == key)).scalar()
         if status is None:
             raise RunNotFoundError(str(key))
-        row = lifecycle.row(trigger, str(status))
+        row = lifecycle.row(trigger, _as_word(status))
         if row is None:
-            return _refusal(lifecycle, str(status))
+            return _refusal(lifecycle, _as_word(status))
         changes = own.changes(row, at, str(key), values or {})
         # Only from the status that was seen: whoever was faster has changed it.
         update = sa.update(own.target).where(own.key == key, own.status == status)
@@ -161,7 +180,9 @@ class _Own:
             **dict.fromkeys(entry.clears),
             **dict.fromkeys(entry.stamps, _STAMP),
             **values,
-            self._lifecycle.status_field: str(row.target),
+            self._lifecycle.status_field: _members(self.status.type).get(
+                row.target, str(row.target)
+            ),
         }
         changes = {}
         for field, value in fields.items():

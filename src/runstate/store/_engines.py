@@ -1,0 +1,177 @@
+"""
+Engines and their connections: what each must be told for a transaction to be one.
+"""
+
+import os
+import time
+from typing import Any, Final
+from weakref import WeakSet
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = [
+    "begin_immediate",
+    "check_transactional",
+    "commit",
+    "engine_options",
+    "set_up",
+    "set_up_engine",
+]
+
+_TRIES: Final = 5
+_IDLE_SINCE: Final = "runstate_idle_since"
+_IDLE_SECONDS: Final = 1.0
+
+
+def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
+    """
+    Refuse an engine that commits each statement by itself.
+
+    SQLite is excepted: it is told BEGIN and COMMIT, whatever its driver does.
+    """
+    level = engine.get_execution_options().get("isolation_level")
+    level = level or getattr(engine.dialect, "_on_connect_isolation_level", None)
+    if level == "AUTOCOMMIT" and engine.dialect.name != "sqlite":
+        raise ValueError(
+            "a store needs transactions, which an engine with isolation_level='AUTOCOMMIT' has "
+            "none of: give it engine.execution_options(isolation_level='READ COMMITTED')"
+        )
+
+
+_IN_MEMORY: Final = (None, "", ":memory:")
+_OPENED: Final[WeakSet[sa.Engine]] = WeakSet()
+_OF_THE_PARENT: Final[list[sa.Pool]] = []
+
+
+def _in_a_forked_child() -> None:
+    """
+    Leave the connections that were there before the fork to the parent, and make new ones.
+
+    They are not even closed: the parent's server, or SQLite's locks, would hear of it.
+    """
+    for engine in list(_OPENED):
+        _OF_THE_PARENT.append(engine.pool)
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_forked_child)
+
+
+def begin_immediate(connection: sa.Connection) -> None:
+    """
+    Begin with SQLite's write lock: one that is only taken at the first write cannot be waited for.
+    """
+    connection.begin()
+    if _in_transaction(connection):
+        # An engine of the caller's own may say BEGIN by itself; that one gives way.
+        connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _in_transaction(connection: sa.Connection) -> bool:
+    """
+    Return whether SQLite is in a transaction, whatever SQLAlchemy takes it for.
+    """
+    driver: Any = connection.connection.driver_connection
+
+    return bool(driver.in_transaction)
+
+
+def commit(connection: sa.Connection) -> None:
+    """
+    Commit; or else give the connection up.
+
+    SQLAlchemy takes a transaction for ended whose COMMIT failed. SQLite is still in it,
+    and would show what was never committed to whoever gets the connection next.
+    """
+    try:
+        connection.commit()
+    except BaseException:
+        connection.invalidate()
+        raise
+
+
+def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:
+    """
+    Return what an engine for *url* is to be made with.
+    """
+    if url.get_backend_name() != "sqlite":
+        return {}
+    options: dict[str, Any] = {"connect_args": {"timeout": timeout}}
+    if url.database not in _IN_MEMORY:
+        return options
+    # It lives and dies with its connection: there is one, and who wants it waits in line.
+    options["connect_args"]["check_same_thread"] = False
+    pool = sa.AsyncAdaptedQueuePool if url.get_dialect().is_async else sa.QueuePool
+
+    return options | {"poolclass": pool, "pool_size": 1, "max_overflow": 0, "pool_timeout": timeout}
+
+
+def set_up_engine(engine: sa.Engine, durable: bool) -> None:
+    """
+    Have every connection of a store's own *engine* say what databases forget with each.
+    """
+    if engine.dialect.name == "sqlite":
+        _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        sa.event.listen(engine, "savepoint", _setting_a_savepoint)
+    else:
+        _ask_the_idle(engine)
+    if engine.dialect.name != "sqlite" and not durable:
+        _say_at_connect(engine, "SET synchronous_commit TO off")
+    if engine.url.database not in _IN_MEMORY:
+        _OPENED.add(engine)
+
+
+def _say_at_connect(engine: sa.Engine, statement: str) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, _: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        cursor.close()
+        connection.commit()
+
+
+def _ask_the_idle(engine: sa.Engine) -> None:
+    """
+    Have a connection that nobody used for a while be asked whether it is still there.
+
+    Before every statement, as SQLAlchemy could do it, that would be a second round trip.
+    """
+
+    @sa.event.listens_for(engine, "checkin")
+    def given_back(_: Any, record: Any) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    @sa.event.listens_for(engine, "checkout")
+    def taken(connection: Any, record: Any, _: Any) -> None:
+        since = record.info.pop(_IDLE_SINCE, None)
+        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.DisconnectionError("lost while idle") from error
+
+
+def _setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
+    # The driver begins at the first write only, and SQLite commits what a savepoint
+    # holds at its release if there is no transaction around it.
+    if not _in_transaction(connection):
+        connection.exec_driver_sql("BEGIN")
+
+
+def set_up(connection: sa.Connection) -> None:
+    """
+    Have SQLite keep a write-ahead log, so that readers and the writer do not wait for each other.
+    """
+    if connection.dialect.name == "sqlite":
+        for _ in range(_TRIES):
+            # Two that ask at once may both be told that the file is locked, whatever the timeout.
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+                break
+            except DBAPIError:
+                time.sleep(0.1)

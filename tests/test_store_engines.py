@@ -1,0 +1,130 @@
+"""
+The engines that a store opens itself: what their connections know, share and outlive.
+"""
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from runstate.store import Applied, AsyncRunStore, RunStore, _engines
+from stores import consistent
+
+SETTINGS = "SELECT current_schema(), current_setting('synchronous_commit')"
+
+
+@pytest.mark.parametrize("kind", [RunStore, AsyncRunStore])
+def test_a_store_that_may_forget_at_a_power_cut_keeps_what_its_url_says(postgresql_database, kind):
+    """
+    Such as the schema that its tables live in.
+    """
+    engine = sa.create_engine(postgresql_database)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA mine")
+    engine.dispose()
+    url = f"{postgresql_database}?options=-csearch_path%3Dmine"
+
+    async def asynchronous():
+        store = await AsyncRunStore.open(url, durable=False)
+        async with store, store.engine.connect() as connection:
+            return tuple((await connection.exec_driver_sql(SETTINGS)).one())
+
+    if kind is AsyncRunStore:
+        assert ("mine", "off") == asyncio.run(asynchronous())
+        return
+    with RunStore.open(url, durable=False) as store, store.engine.connect() as connection:
+        assert ("mine", "off") == tuple(connection.exec_driver_sql(SETTINGS).one())
+
+
+def _in_children(work, count):
+    """
+    Return the exit codes of *count* forked children that do *work*, and have a minute for it.
+    """
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            signal.alarm(60)
+            code = 1
+            try:
+                code = work()
+            finally:
+                os._exit(code)
+        children.append(child)
+
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_store_that_was_open_at_a_fork_serves_parent_and_children(store):
+    """
+    As in a server that forks its workers: each has connections of its own, and one wins.
+    """
+    run_ids = [store.create().id for _ in range(40)]
+
+    def start_all():
+        return sum(isinstance(store.start(run_id, key="k"), Applied) for run_id in run_ids)
+
+    codes = _in_children(start_all, 4)
+
+    assert len(run_ids) == sum(codes) + start_all()
+    assert all(consistent(store, run_id) for run_id in run_ids)
+
+
+def test_a_database_in_memory_is_one_for_all_threads():
+    """
+    They wait for each other, as writers do.
+    """
+    with RunStore.open("sqlite://") as store, ThreadPoolExecutor(8) as threads:
+        run_ids = list(threads.map(lambda _: store.create().id, range(40)))
+        won = list(threads.map(lambda run_id: store.start(run_id).ok, run_ids * 2))
+
+        assert len(run_ids) == sum(won)
+        assert all(consistent(store, run_id) for run_id in run_ids)
+
+
+def test_a_database_in_memory_is_one_for_all_tasks():
+    """
+    And none is in the middle of another's transaction.
+    """
+
+    async def scenario():
+        async with await AsyncRunStore.open("sqlite+aiosqlite://") as store:
+            runs = await asyncio.gather(*(store.create() for _ in range(20)))
+            await asyncio.gather(*(store.start(run.id) for run in runs))
+            return await store.counts()
+
+    assert 20 == asyncio.run(scenario())["in_progress"]
+
+
+def _end_all_connections(url):
+    server, _, name = url.rpartition("/")
+    engine = sa.create_engine(f"{server}/postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+            (name,),
+        )
+    engine.dispose()
+
+
+def test_a_connection_that_was_lost_while_idle_is_not_used(postgresql_database, monkeypatch):
+    """
+    The server may have been restarted in a quiet hour: nobody need notice.
+    """
+    monkeypatch.setattr(_engines, "_IDLE_SECONDS", 0)
+
+    async def asynchronous():
+        async with await AsyncRunStore.open(postgresql_database) as store:
+            run_id = (await store.create()).id
+            _end_all_connections(postgresql_database)
+            return await store.start(run_id)
+
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        _end_all_connections(postgresql_database)
+        assert store.start(run_id).ok
+    assert asyncio.run(asynchronous()).ok
