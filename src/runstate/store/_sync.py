@@ -246,7 +246,8 @@ class RunStore:
 
         Those of one run come in the order of their numbers. Give the page's *cursor*
         back as *after* once its items are dealt with; :attr:`JournalEntry.event_id` is
-        the same at every delivery.
+        the same at every delivery. On SQLite, a caller's transaction that has moved runs
+        sees its own moves too: keep no cursor of it before it is committed.
 
         Raises:
             ValueError: *after* is no cursor of this store.
@@ -301,7 +302,8 @@ class RunStore:
         Fire triggers in one transaction, in order; much cheaper than one after the other.
 
         Neighbours that fire the same trigger at different runs become one statement.
-        Either all verdicts stand or, if this raises, nothing has moved.
+        Either all verdicts stand or, if this raises, nothing has moved; in the caller's
+        own transaction, once that is rolled back.
         """
         fires = tuple(fires)
         verdicts = self._run(connection, self._do.fire_many, fires)
