@@ -128,3 +128,11 @@ def test_a_connection_that_was_lost_while_idle_is_not_used(postgresql_database, 
         _end_all_connections(postgresql_database)
         assert store.start(run_id).ok
     assert asyncio.run(asynchronous()).ok
+
+
+def test_a_driver_that_is_to_be_awaited_is_refused_by_the_store_for_threads():
+    """
+    With the name of the one that takes it.
+    """
+    with pytest.raises(ValueError, match="is to be awaited: open an AsyncRunStore"):
+        RunStore.open("sqlite+aiosqlite:///runs.db")

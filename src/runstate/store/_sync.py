@@ -115,6 +115,8 @@ class RunStore:
             ValueError: An option makes no sense.
         """
         parsed = sa.make_url(url)
+        if parsed.get_dialect().is_async:
+            raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
         engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
         set_up_engine(engine, durable)
         try:
