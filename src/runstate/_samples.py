@@ -94,10 +94,12 @@ def keep(kept: list[Observation], observation: Observation) -> None:
     """
     Put *observation* at the end of its run's, unless there are too many.
     """
+    if observation.fields:
+        observation = observation._replace(fields=NOTHING)
     if _goes_on(kept, observation):
-        kept[-1] = observation._replace(fields=NOTHING)
+        kept[-1] = observation
     elif len(kept) < LONGEST:
-        kept.append(observation._replace(fields=NOTHING))
+        kept.append(observation)
 
 
 def _first(pair: tuple[int, str | None]) -> int:

@@ -12,8 +12,6 @@ from ._subject import Subject
 
 __all__ = ["findings"]
 
-ROOM: Final = 1_700_000
-"""Characters that findings may take of a page."""
 MOST: Final = 10_000
 MOST_HINTS: Final = 300
 
@@ -22,14 +20,16 @@ _HEADS: Final = (
 )  # fmt: skip
 
 
-def findings(subject: Subject, kept: Mapping[str | None, int]) -> str:
+def findings(subject: Subject, kept: Mapping[str | None, int], room: int) -> str:
     """
-    Return the section; *kept* has the place of every run with a timeline.
+    Return the section, whose rows take *room* bytes at most.
+
+    *kept* has the place of every run with a timeline.
     """
     if not subject.survey.tally:
         return section("findings", "Findings", "<p>There are none.</p>")
     hints: dict[str, int] = {}
-    rows = list(_within(subject, kept, hints))
+    rows = list(_within(subject, kept, hints, room))
     total = sum(subject.survey.tally.values())
     cut = f"the first {len(rows):,} of {total:,}" if len(rows) < total else f"all {total:,}"
     listed = table(f"Findings: {cut}", _HEADS, rows, mark=' id="list"')
@@ -69,15 +69,14 @@ def _controls(subject: Subject) -> str:
 
 
 def _within(
-    subject: Subject, kept: Mapping[str | None, int], hints: dict[str, int]
+    subject: Subject, kept: Mapping[str | None, int], hints: dict[str, int], room: int
 ) -> Iterator[str]:
     """
     Yield a row a finding, as long as there is room.
     """
-    room = ROOM
     for finding in subject.survey.findings[:MOST]:
         row = _row(finding, kept, hints)
-        room -= len(row)
+        room -= len(row.encode())
         if room < 0:
             return
         yield row
@@ -87,7 +86,7 @@ def _row(finding: Finding, kept: Mapping[str | None, int], hints: dict[str, int]
     run = "" if finding.run_id is None else text(finding.run_id)
     place = kept.get(finding.run_id)
     mark = "" if place is None else f" data-r={place}"
-    severity = "<td>warning" if finding.severity == "warning" else "<td class=e>error"
+    severity = "<td>error" if finding.severity == "error" else "<td class=w>warning"
 
     return (
         f"<tr{mark}><td>{text(finding.code)}{severity}<td>{run}<td>{text(finding.message, 300)}"
@@ -111,7 +110,7 @@ def _hint(hint: str, hints: dict[str, int]) -> str:
         return ""
     number = hints.setdefault(hint, len(hints) + 1)
 
-    return f'<a href="#h{number}">{number}</a>'
+    return f"<a href=#h{number}>{number}</a>"
 
 
 def _hints(hints: Mapping[str, int]) -> str:

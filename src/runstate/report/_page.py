@@ -23,6 +23,8 @@ from ._times import times
 
 __all__ = ["render_report"]
 
+ROOM: Final = 2_700_000
+"""Bytes of a page for all that grows with what was observed."""
 LEAST_SCALE: Final = 0.75
 """How far a picture shrinks to fit in the window; from there on it scrolls in its frame."""
 
@@ -50,17 +52,18 @@ def render_report(
     made = without_gaps(survey, lifecycle, observed)
     subject = Subject(survey, made, lifecycle, observed, tuple(files))
     drawn, way = picture(subject), way_picture(subject)
-    data, kept = packed(subject, way)
+    shown, gone = machine(subject, drawn), (times(subject), ends(subject), never(subject))
+    style, script = _style(drawn, way), _asset("page.js")
+    room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, way.element))
+    data, kept = packed(subject, way, room // 4)
     parts = {
-        "machine": ("Machine", machine(subject, drawn)),
-        "findings": ("Findings", findings(subject, kept)),
+        "machine": ("Machine", shown),
+        "findings": ("Findings", findings(subject, kept, room - len(safe_json(data)))),
         "run": ("Runs", runs_section(subject, kept, way)),
-        "times": ("Times", times(subject)),
-        "ends": ("Ends", ends(subject)),
-        "never": ("Never observed", never(subject)),
+        "times": ("Times", gone[0]),
+        "ends": ("Ends", gone[1]),
+        "never": ("Never observed", gone[2]),
     }
-    style = _style(drawn, way)
-    script = _asset("page.js")
     links = "".join(f'<li><a href="#{to}">{name}</a>' for to, (name, part) in parts.items() if part)
 
     lines = (

@@ -13,10 +13,8 @@ from ..diagrams import Inline
 from ._html import counted, section
 from ._subject import Subject
 
-__all__ = ["ROOM", "packed", "runs_section", "safe_json"]
+__all__ = ["packed", "runs_section", "safe_json"]
 
-ROOM: Final = 700_000
-"""Characters that timelines may take of a page."""
 MOST: Final = 2_000
 LONGEST: Final = 200
 """Steps of one timeline that are shown."""
@@ -42,16 +40,17 @@ class _Names:
         return number
 
 
-def packed(subject: Subject, way: Inline) -> tuple[dict[str, Any], dict[str | None, int]]:
+def packed(
+    subject: Subject, way: Inline, room: int
+) -> tuple[dict[str, Any], dict[str | None, int]]:
     """
-    Return the page's data, and the place of every run that is in it.
+    Return the page's data, and the place of every run in it; these take *room* bytes at most.
     """
     statuses, files = _Names(), _Names()
     for status in (*subject.lifecycle.statuses, *way.statuses):
         statuses(str(status))
     runs: list[list[Any]] = []
     kept: dict[str | None, int] = {}
-    room = ROOM
     for run_id, seen in islice(subject.survey.timelines.items(), MOST):
         run = _run(subject, run_id, seen, statuses, files)
         room -= len(safe_json(run))
