@@ -7,7 +7,7 @@ from typing import Final
 
 from .._history import Finding
 from .._rules import RULES
-from ._html import counted, section, table, text
+from ._html import counted, field, section, table, text
 from ._subject import Subject
 
 __all__ = ["findings"]
@@ -58,12 +58,15 @@ def _rules(subject: Subject) -> str:
 def _controls(subject: Subject) -> str:
     codes = "".join(f"<option>{text(name)}" for name in sorted(subject.survey.tally))
 
+    words = '<input type="search" id="words" autocomplete="off">'
+    code = f'<select id="code"><option value="">all{codes}</select>'
+    severity = '<select id="severity"><option value="">all<option>error<option>warning</select>'
+
     return (
         '<form class="controls js" role="search" aria-label="Filter findings">'
-        '<label>Text <input type="search" id="words" autocomplete="off"></label>'
-        f'<label>Code <select id="code"><option value="">all{codes}</select></label>'
-        '<label>Severity <select id="severity"><option value="">all<option>error<option>warning'
-        '</select></label><button type="reset">Clear</button>'
+        f"{field('words', 'Text', words)}{field('code', 'Code', code)}"
+        f"{field('severity', 'Severity', severity)}"
+        '<button type="reset">Clear</button>'
         '<p id="told" role="status" aria-live="polite"></p></form>'
     )
 

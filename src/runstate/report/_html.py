@@ -10,7 +10,7 @@ from typing import Final
 from .._survey import how_long
 from .._text import printable
 
-__all__ = ["NONE", "code", "counted", "moment", "section", "table", "text", "took"]
+__all__ = ["NONE", "code", "counted", "field", "moment", "section", "table", "text", "took"]
 
 NONE: Final = '<td class="none">-'
 """A cell with nothing to say."""
@@ -73,6 +73,15 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[str], *, mark: str 
         f"<table{mark}><caption>{caption}</caption><thead><tr>{columns}</thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def field(name: str, label: str, control: str, *, wide: bool = False) -> str:
+    """
+    Return a control with its label; *name* is its id.
+    """
+    kind = "field grow" if wide else "field"
+
+    return f'<div class="{kind}"><label for="{name}">{label}</label>{control}</div>'
 
 
 def section(name: str, heading: str, *parts: str) -> str:

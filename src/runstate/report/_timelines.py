@@ -10,7 +10,7 @@ from typing import Any, Final
 from .._history import Observation
 from .._text import printable
 from ..diagrams import Inline
-from ._html import counted, section
+from ._html import counted, field, section
 from ._subject import Subject
 
 __all__ = ["packed", "runs_section", "safe_json"]
@@ -169,6 +169,7 @@ def runs_section(subject: Subject, kept: Mapping[str | None, int], way: Inline) 
         if len(kept) >= total
         else f"{len(kept):,} of {counted(total, 'run')}: those with findings first, then a sample."
     )
+    find = '<input type="search" id="find" autocomplete="off">'
 
     return section(
         "run",
@@ -176,8 +177,8 @@ def runs_section(subject: Subject, kept: Mapping[str | None, int], way: Inline) 
         f'<p class="note">{which}</p>',
         '<p class="nojs note">Timelines need JavaScript; nothing else on this page does.</p>',
         '<form class="controls js" aria-label="Choose a run">'
-        '<label>Search <input type="search" id="find" autocomplete="off"></label>'
-        '<label class="grow">Run <select id="pick"></select></label>'
+        f"{field('find', 'Search', find)}"
+        f"{field('pick', 'Run', '<select id=pick></select>', wide=True)}"
         '<span class="pair"><button type="button" id="back">Previous</button>'
         '<button type="button" id="next">Next</button></span>'
         '<p id="picked" role="status" aria-live="polite"></p></form>',
