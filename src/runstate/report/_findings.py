@@ -52,7 +52,7 @@ def _rules(subject: Subject) -> str:
     )
     heads = ("Code", "Rule", "Findings#", "What to do")
 
-    return table("Findings by rule", heads, rows)
+    return table("Findings by rule", heads, rows, mark=' id="rules"')
 
 
 def _controls(subject: Subject) -> str:

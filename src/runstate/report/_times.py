@@ -118,7 +118,8 @@ class _Scale:
 
 def _chart(status: str, dwell: Dwell, scale: _Scale) -> str:
     half, most = dwell.quantile(0.5), dwell.quantile(0.95)
-    said = f"{dwell.times:,} times; median {how_long(half)}, p95 {how_long(most)}"
+    often = "once" if dwell.times == 1 else f"{dwell.times:,} times"
+    said = f"{often}; median {how_long(half)}, p95 {how_long(most)}"
     name = text(status, 40) or "(empty)"
     parts = "".join(
         (*_bars(dwell, scale), *_axis(scale), _line(scale, half, "p50"), _line(scale, most, "p95"))

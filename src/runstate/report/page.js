@@ -201,10 +201,12 @@
     }
   }
 
+  /* Steps of a scale that people count in. */
+  const EASY = [0.001, 0.01, 0.1, 1, 10].flatMap((n) => [n, 2 * n, 5 * n]).filter((n) => n < 20)
+    .concat([15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200], [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((n) => n * 86400));
+
   function nice(end, most) {
-    const units = [1, 2, 5];
-    let step = 10 ** Math.floor(Math.log10(end / most));
-    for (let n = 0; end / step > most && n < 12; n += 1) step *= units[(n + 1) % 3] / units[n % 3] * ((n + 1) % 3 ? 1 : 10);
+    const step = EASY.find((each) => end / each <= most) || end / Math.max(1, Math.floor(most));
     const ticks = [];
     for (let n = 0; n * step <= end * 1.0001 && n < 40; n += 1) ticks.push(n * step);
     return ticks;
@@ -231,7 +233,7 @@
       body.append(make("tr", step.verdict === 1 ? { class: "bad" } : {},
         make("td", { class: "n" }, String(at + 1)),
         make("td", {}, make("code", {}, data.statuses[step.status])),
-        make("td", {}, timed ? moment(run[1] + step.since) : ""),
+        make("td", { class: "at" }, timed ? moment(run[1] + step.since) : ""),
         make("td", { class: "n" }, timed && at ? `${step.since < 0 ? "" : "+"}${howLong(step.since)}` : ""),
         make("td", { class: "n" }, lasted),
         make("td", {}, make("code", {}, where)),
@@ -291,13 +293,23 @@
     return path;
   }
 
-  function badge(svg, path, numbers, wrong) {
-    const place = path.getPointAtLength(path.getTotalLength() / 2);
+  /* On the arrow, and where there is room on none of the labels and badges before. */
+  function badge(svg, path, numbers, wrong, taken) {
+    const length = path.getTotalLength();
     const words = numbers.slice(0, 3).join(",") + (numbers.length > 3 ? "…" : "");
     const width = 11 + 6.7 * words.length;
+    const around = (part) => {
+      const { x, y } = path.getPointAtLength(length * part);
+      return { x: x - width / 2, y: y - 9, width, height: 18 };
+    };
+    const free = (box) => taken.every((other) =>
+      box.x > other.x + other.width || box.x + box.width < other.x
+      || box.y > other.y + other.height || box.y + box.height < other.y);
+    const box = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88].map(around).find(free) || around(0.5);
+    taken.push(box);
     const g = make("g", { class: wrong ? "step wrong" : "step" });
-    g.append(make("rect", { x: place.x - width / 2, y: place.y - 9, width, height: 18, rx: 9 }));
-    g.append(make("text", { x: place.x, y: place.y + 4 }, words));
+    g.append(make("rect", { ...box, rx: 9 }));
+    g.append(make("text", { x: box.x + width / 2, y: box.y + 13 }, words));
     svg.append(g);
   }
 
@@ -307,9 +319,9 @@
     const made = new Map();
     moves(all).forEach(([from, to, verdict], at) => {
       const key = `${from} ${to}`;
-      const known = made.get(key) || { from, to, wrong: verdict === 1, numbers: [] };
-      known.numbers.push(at + 1);
-      made.set(key, known);
+      const one = made.get(key) || { from, to, wrong: verdict === 1, numbers: [] };
+      one.numbers.push(at + 1);
+      made.set(key, one);
     });
     for (const each of way.querySelectorAll(".arrow,.box")) each.classList.add("off");
     const lit = (element) => { element.classList.remove("off"); element.classList.add("onway"); };
@@ -319,11 +331,13 @@
     if (data.ordered && last >= 0) part(`b${last}`).classList.add("last");
     const drawn = [...made.values()].filter((move) => data.boxes.includes(move.from) && data.boxes.includes(move.to));
     const arrows = new Map(data.arrows.map(([a, b], at) => [`${data.boxes[a]} ${data.boxes[b]}`, part(`a${at}`)]));
+    const known = (move) => arrows.get(`${move.from} ${move.to}`);
+    drawn.map(known).filter(Boolean).forEach(lit);
+    const taken = [...way.querySelectorAll(".arrow.onway text,.box.onway rect")].map((each) => each.getBBox());
     for (const move of drawn) {
-      const arrow = arrows.get(`${move.from} ${move.to}`);
-      if (arrow) lit(arrow);
+      const arrow = known(move);
       const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.wrong);
-      badge(svg, path, move.numbers, move.wrong);
+      badge(svg, path, move.numbers, move.wrong, taken);
     }
     svg.querySelector("desc").textContent = `The way of this run: ${all.map((step) => data.statuses[step.status]).join(", ")}.`;
   }
