@@ -24,6 +24,8 @@ import click
 import pytest
 
 from runstate import RULES, RUN, cli, demo, load_lifecycle
+from runstate._census import survey_of
+from runstate._survey import Dwell, bucket_of
 from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
@@ -808,9 +810,10 @@ def test_draw_reads_what_check_reads(command):
     columns = ("--run-id", "job", "--status", "state", "--at", "when")
     options = ("--input-format", "csv", *columns, "--assume-utc")
     moved = {("queued", "in_progress"): 1}
+    day = {("queued", "in_progress"): Dwell(1, 86_400, 86_400, {bucket_of(86_400_000_000): 1})}
 
     assert command("check", "jobs.txt", *options).status == 0
-    assert command("draw", "--log", "jobs.txt", *options).out == mermaid(counts=moved)
+    assert command("draw", "--log", "jobs.txt", *options).out == mermaid(counts=moved, dwell=day)
     assert command("draw", "--run", "jobs.txt", *options).out == mermaid(
         current="in_progress", path=("queued", "in_progress")
     )
@@ -971,16 +974,18 @@ def test_demo(command):
     """
     done = command("demo", "--runs", "12", "--workers", "2", "-o", "new/out")
     told = done.text.splitlines()
-    observed = overlay_of(read(io.BytesIO(Path("new/out/moves.jsonl").read_bytes())), RUN)
+    log = read(io.BytesIO(Path("new/out/moves.jsonl").read_bytes()))
+    observed = overlay_of(survey_of(log), RUN)
 
     assert (0, "") == (done.status, done.err)
     assert re.fullmatch(r"12 runs, 2 workers, \d+ moves in \d+\.\d s", told[0])
     assert re.fullmatch(r"12 runs, \d+ observations: nothing wrong", told[-1])
-    assert told[-6:-1] == [
+    assert told[-7:-1] == [
         "0 runs ended twice",
         "wrote new/out/observed.svg",
         "wrote new/out/observed.png",
         "wrote new/out/observed.mmd",
+        "wrote new/out/report.html",
         "$ runstate check new/out/moves.jsonl --finished",
     ]
     for name, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):

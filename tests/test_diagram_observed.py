@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Observation
-from runstate.diagrams import Overlay, _observed, in_sequence, overlay_of
+from runstate import RUN, Observation, _sequence
+from runstate._census import survey_of
+from runstate._sequence import in_sequence
+from runstate.diagrams import Overlay, overlay_of
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
 
@@ -22,6 +24,13 @@ def moves(run_id="run_1", first=1):
         Observation(target, run_id, source=source, seq=seq)
         for seq, (source, target) in enumerate(pairwise(WAY), first)
     ]
+
+
+def overlay(seen, observed="complete"):
+    """
+    Return what is drawn of what was *seen*.
+    """
+    return overlay_of(survey_of(seen, observed=observed), RUN, observed=observed)
 
 
 def polls(*statuses, run_id="run_1"):
@@ -45,8 +54,8 @@ def test_what_follows_is_a_move_by_what_was_observed(observed, counts):
     """
     seen = polls("queued", "queued", "completed", "queued")
 
-    assert Overlay(counts=counts, seen=frozenset({"queued", "completed"})) == overlay_of(
-        seen, RUN, observed=observed
+    assert Overlay(counts=counts, seen=frozenset({"queued", "completed"})) == overlay(
+        seen, observed
     )
 
 
@@ -64,7 +73,7 @@ def test_a_recorded_move_counts_whatever_was_observed(observed):
         ("completed", "failed"): 1,
     }
 
-    assert Overlay(counts=counts) == overlay_of([*moves(), illegal], RUN, observed=observed)
+    assert Overlay(counts=counts) == overlay([*moves(), illegal], observed)
 
 
 def test_an_unknown_status_is_no_gap():
@@ -73,9 +82,7 @@ def test_an_unknown_status_is_no_gap():
     """
     counts = {("queued", "weird"): 1, ("weird", "completed"): 1}
 
-    assert Overlay(counts=counts) == overlay_of(
-        polls("queued", "weird", "completed"), RUN, observed="polled"
-    )
+    assert Overlay(counts=counts) == overlay(polls("queued", "weird", "completed"), "polled")
 
 
 def test_runs_are_told_apart():
@@ -84,7 +91,7 @@ def test_runs_are_told_apart():
     """
     seen = [*polls("completed", run_id="a"), *polls("queued", run_id="b")]
 
-    assert Overlay(seen=frozenset({"completed", "queued"})) == overlay_of(seen, RUN)
+    assert Overlay(seen=frozenset({"completed", "queued"})) == overlay(seen)
 
 
 RUNS = {"a": moves("a"), "b": moves("b", first=3), "c": moves("c")}
@@ -113,7 +120,7 @@ def test_what_is_held_back_is_bounded(monkeypatch):
     """
     A log without its head is not held back for long.
     """
-    monkeypatch.setattr(_observed, "MOST_AHEAD", 2)
+    monkeypatch.setattr(_sequence, "MOST_AHEAD", 2)
     headless = moves(first=7)
     taken = in_sequence(iter([*headless[:3], *headless]))
 

@@ -46,7 +46,7 @@ GUESTS = {*DOORS, "pydantic", "pydantic_core"}
 NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
-    "runstate.ddl", "runstate.store", "runstate.testing", "runstate.telemetry",
+    "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
     "opentelemetry", "prometheus_client",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""

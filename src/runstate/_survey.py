@@ -8,9 +8,10 @@ from math import floor, log2
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from ._history import Finding, Observation
+from ._history import Finding, Observation, ObservationModel
+from ._lifecycle import Lifecycle
 
-__all__ = ["OCTAVE", "Dwell", "Survey", "bucket_of"]
+__all__ = ["OCTAVE", "Dwell", "Survey", "bucket_of", "how_long", "without_gaps"]
 
 OCTAVE: Final = 16
 """Buckets of a histogram of durations between one and its double: 4.4 % wide each."""
@@ -25,6 +26,33 @@ def bucket_of(microseconds: int) -> int:
     Every engine that counts uses this formula, so that their histograms agree and add up.
     """
     return 1 + floor(OCTAVE * log2(microseconds)) if microseconds > 0 else 0
+
+
+_UNITS: Final = (
+    (1e-3, 1e-6, "µs"),
+    (1.0, 1e-3, "ms"),
+    (100, 1, "s"),
+    (6_000, 60, "min"),
+    (172_800, 3_600, "h"),
+)
+"""Up to how many seconds each unit is used, and how many it has."""
+
+
+def how_long(seconds: float) -> str:
+    """
+    Return a duration for people, in two digits or three: ``340 ms``, ``1.2 s``, ``4.5 min``.
+    """
+    if seconds == 0:
+        return "0 s"
+    for below, unit, name in _UNITS:
+        if seconds < below:
+            return f"{_short(seconds / unit)} {name}"
+
+    return f"{_short(seconds / 86_400)} d"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:,.0f}"
 
 
 class Dwell(NamedTuple):
@@ -83,12 +111,35 @@ class Survey(NamedTuple):
     """Time of the latest."""
     timelines: Mapping[str | None, tuple[Observation, ...]] = MappingProxyType({})
     """What was seen of some runs, in order: those with findings first, then a sample."""
+    recorded: Mapping[tuple[str, str], int] = MappingProxyType({})
+    """How many of the moves are records of that one move, and so hide none between."""
 
     def dwell_in(self, status: str) -> Dwell | None:
         """
         Return how long runs were in *status* before they left it; None if none was seen to.
         """
         return _together(dwell for (source, _), dwell in self.dwell.items() if source == status)
+
+
+def without_gaps(survey: Survey, lifecycle: Lifecycle, observed: ObservationModel) -> Survey:
+    """
+    Return *survey* with those moves alone that were made, legal or not.
+
+    Where some changes were missed, a status may follow another with legal moves between
+    them that nobody saw. That is no move, and its time was not all spent in one status.
+    """
+    if observed != "polled":
+        return survey
+    gaps = {
+        pair for pair in survey.moves if not lifecycle.rows(*pair) and pair in lifecycle.seen_later
+    }
+    moves = {
+        pair: survey.recorded.get(pair, 0) if pair in gaps else count
+        for pair, count in survey.moves.items()
+    }
+    dwell = {pair: dwell for pair, dwell in survey.dwell.items() if pair not in gaps}
+
+    return survey._replace(moves={p: n for p, n in moves.items() if n}, dwell=dwell)
 
 
 def _together(parts: Iterable[Dwell]) -> Dwell | None:

@@ -16,6 +16,7 @@ from ..errors import RunstateError
 from ._check import check
 from ._demo import demo
 from ._draw import draw
+from ._report import report
 from ._tables import lifecycles, sql
 
 __all__ = ["main"]
@@ -92,13 +93,14 @@ def command() -> None:
       runstate check runs.jsonl                 was every run possible?
       runstate check polls.csv --observed polled
       runstate draw run -o run.svg              the machine as a picture
+      runstate report runs.jsonl                what was observed, as one page
       runstate lifecycles run                   the machine as a table
       runstate sql --dialect postgresql         the machine as constraints and triggers
       runstate demo                             see all of it at work
     """
 
 
-for each in (check, draw, lifecycles, sql, demo):
+for each in (check, draw, report, lifecycles, sql, demo):
     command.add_command(each)
 
 

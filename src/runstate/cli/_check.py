@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from .._census import Census
 from .._history import ObservationModel
 from .._lifecycle import Lifecycle
 from .._monitor import Monitor
@@ -17,8 +18,9 @@ from ..readers import Columns
 from ._input import Reading, records
 from ._output import FORMS, Tally, first
 from ._shared import BadInput, lifecycle_named, lifecycle_option, observed_option, reading_options
+from ._summary import print_summary
 
-__all__ = ["check"]
+__all__ = ["check", "monitor_of"]
 
 USUAL_MAX: Final = 100
 
@@ -36,6 +38,7 @@ USUAL_MAX: Final = 100
 @click.option(
     "--max", "most", type=click.IntRange(min=0), help="Findings shown; 0 for all. Text shows 100."
 )
+@click.option("--summary", is_flag=True, help="Show last statuses, moves and times as tables too.")
 @click.option("--explain", metavar="CODE", help="Explain a finding's code, and check nothing.")
 def check(
     paths: Sequence[str],
@@ -45,6 +48,7 @@ def check(
     finished: bool,
     limits: Sequence[str],
     most: int | None,
+    summary: bool,
     explain: str | None,
     format_name: str,
     run_id: str | None,
@@ -60,6 +64,7 @@ def check(
     \b
     Examples:
       runstate check runs.jsonl
+      runstate check runs.jsonl --summary
       runstate check stream.sse --output github
       runstate check events.csv --run-id job --status state --at time --observed unordered
       kubectl logs server | runstate check - --finished
@@ -70,19 +75,28 @@ def check(
         return 0
     if not paths:
         raise click.UsageError("name a file to check, or - for standard input")
+    if summary and output != "text":
+        raise BadInput("--summary goes with --output text alone")
     lifecycle = lifecycle_named(lifecycle_name)
-    tally = Tally(_monitor(lifecycle, observed, limits))
+    monitor = monitor_of(lifecycle, observed, limits)
+    census = Census(monitor, limit=0) if summary else None
+    tally = Tally(census or monitor)
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     columns = Columns(run_id=run_id, status=status, at=at)
     seen = records(paths, lifecycle, Reading(format_name, columns, assume_utc))
     findings = tally.findings(seen, finished=finished)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
+    if census is not None:
+        print_summary(census.survey(), lifecycle, observed)
 
     return tally.status
 
 
-def _monitor(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequence[str]) -> Monitor:
+def monitor_of(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequence[str]) -> Monitor:
+    """
+    Return a monitor; *limits* are as typed, ``STATUS=SECONDS``.
+    """
     seconds: dict[str, float] = {}
     for limit in limits:
         status, _, number = limit.rpartition("=")

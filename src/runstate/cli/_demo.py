@@ -8,10 +8,12 @@ from typing import Any
 
 import click
 
+from .._census import survey_of
 from .._monitor import Monitor
 from ..presets import PRESETS
 from ._input import Reading, records
 from ._output import FORMS, Tally
+from ._report import SAMPLES, write_report
 from ._shared import BadInput, observations
 
 __all__ = ["demo"]
@@ -32,7 +34,7 @@ __all__ = ["demo"]
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("runstate-demo"),
     show_default=True,
-    help="Folder for the log and the pictures.",
+    help="Folder for the log, the pictures and the page.",
 )
 def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
     """
@@ -40,7 +42,7 @@ def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
 
     Workers, each a process of its own, race with users and with each other for the
     same runs in one database. One is killed with runs in its hands; others carry them
-    on. The journal is written out and checked; the pictures show what happened.
+    on. The journal is written out and checked; the pictures and the page show what happened.
 
     \b
     Examples:
@@ -91,14 +93,19 @@ def _told(outcome: Any, runs: int, workers: int) -> Iterator[str]:
 
 def _pictures(log: Path, folder: Path) -> None:
     """
-    Draw in *folder* how often each move in *log* was made.
+    Draw in *folder* how often each move in *log* was made, and write the page on it.
     """
     from ..diagrams import draw as render  # noqa: PLC0415
     from ..diagrams import overlay_of  # noqa: PLC0415
 
     lifecycle = PRESETS["run"]
-    overlay = overlay_of(observations(str(log), lifecycle, Reading()), lifecycle)
+    seen = observations(str(log), lifecycle, Reading())
+    survey = survey_of(seen, lifecycle, finished=True, samples=SAMPLES)
+    overlay = overlay_of(survey, lifecycle)
     for suffix, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
         picture = folder / f"observed.{suffix}"
         picture.write_bytes(render(lifecycle, form, overlay))
         click.echo(f"wrote {picture}")
+    page = folder / "report.html"
+    write_report(page, survey, lifecycle, "complete", [str(log)])
+    click.echo(f"wrote {page}")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from .._census import survey_of
 from .._history import Observation, ObservationModel
+from .._sequence import in_sequence
 from .._text import printable
 from ..readers import Columns
 from ._input import Reading
@@ -36,7 +38,10 @@ __all__ = ["draw"]
     "--run", "run_path", metavar="FILE", help="Show the way and the status of the one run in FILE."
 )
 @click.option(
-    "--log", "log_path", metavar="FILE", help="Show how often each move was observed in FILE."
+    "--log",
+    "log_path",
+    metavar="FILE",
+    help="Show how often each move was observed in FILE, and how long it took.",
 )
 @observed_option
 @reading_options("--input-format")
@@ -75,7 +80,8 @@ def draw(
     overlay = Overlay()
     if log_path is not None:
         log = observations(log_path, lifecycle, reading)
-        overlay = overlay_of(log, lifecycle, observed=observed)
+        survey = survey_of(log, lifecycle, observed=observed, limit=0)
+        overlay = overlay_of(survey, lifecycle, observed=observed)
     if run_path is not None:
         way = _way(run_path, observations(run_path, lifecycle, reading), observed)
         overlay = replace(overlay, current=way[-1], path=way)
@@ -114,8 +120,6 @@ def _way(
     """
     Return the statuses of the one run in *path*, in order.
     """
-    from ..diagrams import in_sequence  # noqa: PLC0415
-
     way: list[str] = []
     runs = set()
     for observation in in_sequence(observations):

@@ -12,12 +12,13 @@ from itertools import groupby
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
+from .._census import Census
 from .._history import Finding, Observation
 from .._monitor import Monitor
 from .._rules import RULES
 from .._text import printable
 
-__all__ = ["FORMS", "Tally", "Totals", "first"]
+__all__ = ["FORMS", "Tally", "Totals", "first", "summary_of"]
 
 
 class Totals(NamedTuple):
@@ -45,10 +46,13 @@ def _text(findings: Iterable[Finding], count: Count) -> Iterator[str]:
     hidden = totals.errors + totals.warnings - shown
     if hidden:
         yield f"... and {_count(hidden, 'more finding')} (--max 0 shows all)"
-    yield _summary(totals)
+    yield summary_of(totals)
 
 
-def _summary(totals: Totals) -> str:
+def summary_of(totals: Totals) -> str:
+    """
+    Return what came of it, in one line.
+    """
     verdict = (
         f"{_count(totals.errors, 'error')}, {_count(totals.warnings, 'warning')}"
         if totals.errors or totals.warnings
@@ -110,7 +114,7 @@ def _github(findings: Iterable[Finding], count: Count) -> Iterator[str]:
         hint = f" ({finding.hint})" if finding.hint else ""
         message = _percent(printable(f"{run}{finding.message}{hint}", 1_000))
         yield f"::{finding.severity} {properties}::{message}"
-    yield _summary(count())
+    yield summary_of(count())
 
 
 def _title(finding: Finding) -> str:
@@ -143,7 +147,7 @@ def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
         yield "  </testcase>"
     if not cases:
         yield '  <testcase classname="runstate" name="every run"/>'
-    yield f"  <system-out>{_summary(count())}</system-out>"
+    yield f"  <system-out>{summary_of(count())}</system-out>"
     yield "</testsuite>"
 
 
@@ -174,7 +178,7 @@ class Tally:
     Counts what passes by, so that nothing has to be kept to be counted.
     """
 
-    def __init__(self, monitor: Monitor) -> None:
+    def __init__(self, monitor: Monitor | Census) -> None:
         self._monitor = monitor
         self._severities: Counter[str] = Counter()
         self._unread = False

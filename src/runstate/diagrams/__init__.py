@@ -6,7 +6,11 @@ nothing is fetched. ``png`` alone needs Pillow, and loads it when it is asked fo
 """
 
 from ._figure import Overlay
-from ._observed import in_sequence, overlay_of
+from ._inline import Inline, inline, inline_colours, inline_style
+from ._observed import overlay_of
 from ._registry import FORMATS, Format, draw
 
-__all__ = ["FORMATS", "Format", "Overlay", "draw", "in_sequence", "overlay_of"]
+__all__ = [
+    "FORMATS", "Format", "Inline", "Overlay", "draw", "inline", "inline_colours", "inline_style",
+    "overlay_of",
+]  # fmt: skip

@@ -8,16 +8,17 @@ observed and that the table does not have.
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal
 
 from .._lifecycle import Lifecycle
 from .._rows import Outcome, Transition
+from .._survey import Dwell, how_long
 from .._text import printable
 from ._words import shown, wrap
 
-__all__ = ["Arrow", "Box", "Figure", "Overlay", "Role", "make_figure"]
+__all__ = ["Arrow", "Box", "Figure", "Overlay", "Role", "make_figure", "uncounted"]
 
 Role = Literal["plain", "path", "faint", "gap", "illegal"]
 """
@@ -52,6 +53,8 @@ class Overlay:
     """How often each move was observed, by its source and target; any pair may be in it."""
     seen: frozenset[str] = frozenset()
     """The statuses that were observed; those of the moves counted are always in it."""
+    dwell: Mapping[Pair, Dwell] = field(default_factory=dict)
+    """How long runs were in the first status of a move before it; of moves that are counted."""
 
     def __post_init__(self) -> None:
         """
@@ -70,6 +73,7 @@ class Overlay:
                 raise ValueError(f"count of {move} must not be negative, is {count}")
         moved = {status for pair, count in self.counts.items() if count for status in pair}
         set_(self, "seen", frozenset({*map(str, self.seen), *moved}))
+        set_(self, "dwell", {(str(s), str(t)): each for (s, t), each in self.dwell.items()})
 
     @property
     def counted(self) -> bool:
@@ -122,6 +126,8 @@ class Arrow:
     role: Role
     count: int | None = None
     """How often the move was observed; None where counts were not given."""
+    dwell: Dwell | None = None
+    """How long runs were in its source before the move; None where that is not known."""
     weight: float = 0.0
     """The count on a scale of logarithms, from 0 (none) to 1 (the most)."""
     steps: tuple[int, ...] = ()
@@ -145,15 +151,20 @@ class Arrow:
 
     def label(self, widest: int = sys.maxsize) -> tuple[str, ...]:
         """
-        Return what its label says: each name in lines of at most *widest* cells, and the count.
+        Return what its label says: each name in lines of at most *widest* cells, the count, the time.
         """
         lines = tuple(line for name in self.names for line in wrap(name, widest))
+        time: tuple[str, ...] = ()
+        if self.dwell:
+            time = (
+                f"{how_long(self.dwell.quantile(0.5))}, p95 {how_long(self.dwell.quantile(0.95))}",
+            )
         if not self.count:
             return lines
         if len(self.names) > 1:
-            return (*lines, f"{self.count:,} observed")
+            return (*lines, f"{self.count:,} observed", *time)
 
-        return (*lines[:-1], f"{lines[-1]} · {self.count:,}")
+        return (*lines[:-1], f"{lines[-1]} · {self.count:,}", *time)
 
     @property
     def badge(self) -> str:
@@ -182,7 +193,7 @@ class Figure:
         Return what can be told about *arrow*, a line a row, harmless to show.
         """
         source, target = self.boxes[arrow.source].name, self.boxes[arrow.target].name
-        seen = "" if arrow.count is None else _how_often(arrow.count)
+        seen = "" if arrow.count is None else _how_often(arrow.count) + _how_long(arrow.dwell)
         if not arrow.rows:
             word = "moves between were not seen" if arrow.role == "gap" else "illegal"
             return ", ".join(filter(None, (f"{source} -> {target}: {word}", seen)))
@@ -197,6 +208,14 @@ class Figure:
 
 def _how_often(count: int) -> str:
     return "observed once" if count == 1 else f"observed {count:,} times"
+
+
+def _how_long(dwell: Dwell | None) -> str:
+    if not dwell:
+        return ""
+    half, most = how_long(dwell.quantile(0.5)), how_long(dwell.quantile(0.95))
+
+    return f", after {half} at the median, {most} at p95, {how_long(dwell.longest)} at most"
 
 
 def make_figure(lifecycle: Lifecycle, overlay: Overlay) -> Figure:
@@ -222,6 +241,21 @@ def make_figure(lifecycle: Lifecycle, overlay: Overlay) -> Figure:
         tuple(arrows),
         len(extra) - len(drawn),
     )
+
+
+def uncounted(figure: Figure) -> Figure:
+    """
+    Return *figure* with what it has drawn, but without a word of how often and how long.
+    """
+    arrows = (
+        replace(
+            arrow, count=None, dwell=None, weight=0.0, role="plain" if arrow.rows else "illegal"
+        )
+        for arrow in figure.arrows
+    )
+    boxes = (replace(box, role="plain" if box.known else "illegal") for box in figure.boxes)
+
+    return replace(figure, boxes=tuple(boxes), arrows=tuple(arrows))
 
 
 def _steps(lifecycle: Lifecycle, path: tuple[str, ...]) -> dict[Pair, tuple[int, ...]]:
@@ -286,6 +320,7 @@ def _arrow(
         rows=rows,
         role=role,
         count=count,
+        dwell=overlay.dwell.get(pair) if count else None,
         weight=math.log1p(count) / math.log1p(most) if count else 0.0,
         steps=steps.get(pair, ()),
     )

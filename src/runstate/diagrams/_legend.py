@@ -27,6 +27,11 @@ _MEANINGS: Final[tuple[tuple[str, str, Callable[[Figure], bool]], ...]] = (
         lambda f: any(a.count and a.rows for a in f.arrows),
     ),
     (
+        "time",
+        "in the status before the move: median, p95",
+        lambda f: any(a.dwell for a in f.arrows),
+    ),
+    (
         "faint",
         "not observed",
         lambda f: any(a.role == "faint" and a.count == 0 for a in f.arrows),

@@ -123,6 +123,8 @@ class Group:
     title: str
     """What can be told about it; may be empty."""
     shapes: tuple[Shape, ...]
+    key: str = ""
+    """Which box or arrow of the figure it is, as ``b0`` or ``a0``; empty if it is neither."""
 
 
 def paint(scene: Scene) -> Iterator[Group]:
@@ -132,12 +134,15 @@ def paint(scene: Scene) -> Iterator[Group]:
     yield Group(("entry",), f"A run is created {scene.figure.lifecycle.initial}", _entry(scene))
     # Below the arrows, so that their heads stay whole.
     yield from (Group(("ring",), "", (_ring(drawn),)) for drawn in scene.boxes if drawn.box.current)
+    numbers = {(arrow.source, arrow.target): n for n, arrow in enumerate(scene.figure.arrows)}
     for placed in scene.arrows:
         arrow = placed.arrow
         kinds = ("arrow", arrow.role, *(["inferred"] if arrow.inferred else []))
-        yield Group(kinds, scene.figure.story(arrow), tuple(_arrow_shapes(placed)))
-    for drawn in scene.boxes:
-        yield Group(_box_kinds(drawn.box), _box_title(drawn.box), tuple(_box_shapes(drawn)))
+        key = f"a{numbers[arrow.source, arrow.target]}"
+        yield Group(kinds, scene.figure.story(arrow), tuple(_arrow_shapes(placed)), key)
+    for number, drawn in enumerate(scene.boxes):
+        shapes = tuple(_box_shapes(drawn))
+        yield Group(_box_kinds(drawn.box), _box_title(drawn.box), shapes, f"b{number}")
     for entry in scene.legend:
         yield Group(("legend",), "", tuple(_legend_shapes(entry)))
 
@@ -293,6 +298,8 @@ def _legend_shapes(entry: LegendEntry) -> Iterator[Shape]:
     elif entry.sample == "counted":
         yield Stroke((((rect.x, y),), ((rect.x + 12, y),)), "line", 1.5)
         yield Stroke((((rect.x + 14, y),), ((rect.x + 26, y),)), "line", 4.0)
+    elif entry.sample == "time":
+        yield Words("2 s", (rect.x, y + LABEL_SIZE * ASCENT), LABEL_SIZE, "soft", from_left=True)
     elif entry.sample:
         yield _SAMPLES[entry.sample](line)
     text = (rect.x + (SAMPLE if entry.sample else 0), y + LABEL_SIZE * ASCENT)

@@ -23,7 +23,7 @@ PALETTE: Final[dict[str, Colour]] = {
     "line": Colour("#5c6d7e", "#8b9cad"),
     "box": Colour("#f3f6f9", "#182331"),
     "faint": Colour("#ccd4dc", "#33404e"),
-    "faint-ink": Colour("#768390", "#7a8b9c"),
+    "faint-ink": Colour("#697683", "#7a8b9c"),
     "path": Colour("#1a66d6", "#5aa2ff"),
     "path-box": Colour("#e6f0ff", "#13294a"),
     "on-path": Colour("#ffffff", "#0d1520"),

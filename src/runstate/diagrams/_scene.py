@@ -109,7 +109,7 @@ class LegendEntry:
     """
 
     sample: str
-    """The way: ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``current``, or empty."""
+    """The way: ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``time``, ``current``, or empty."""
     text: str
     rect: Rect
     """Of sample and text together."""

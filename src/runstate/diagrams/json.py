@@ -16,7 +16,7 @@ __all__ = ["render"]
 
 def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
     """
-    Return *lifecycle* as one object, with the counts of *overlay* under ``observed``.
+    Return *lifecycle* as one object, with the counts and times of *overlay* under ``observed``.
     """
     data = {
         "name": lifecycle.name,
@@ -33,12 +33,32 @@ def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
         "fields": sorted(lifecycle.fields or ()),
         "deviations": [_plain(deviation) for deviation in lifecycle.deviations],
         "observed": [
-            {"source": source, "target": target, "count": count}
+            {
+                "source": source,
+                "target": target,
+                "count": count,
+                **_times(overlay, (source, target)),
+            }
             for (source, target), count in sorted(overlay.counts.items())
         ],
     }
 
     return (json.dumps(_without_empty(data), ensure_ascii=True, indent=2) + "\n").encode("ascii")
+
+
+def _times(overlay: Overlay, pair: tuple[str, str]) -> dict[str, float]:
+    """
+    Return how long runs were in the first of *pair* before that move, in seconds.
+    """
+    dwell = overlay.dwell.get(pair)
+    if dwell is None:
+        return {}
+
+    return {
+        "p50_s": round(dwell.quantile(0.5), 6),
+        "p95_s": round(dwell.quantile(0.95), 6),
+        "longest_s": round(dwell.longest, 6),
+    }
 
 
 def _plain(record: Transition | Entry | Deadline | Deviation) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from .._lifecycle import Lifecycle
 from .._rows import Transition
+from .._survey import how_long
 from .._text import printable
 from ._figure import Overlay
 
@@ -15,6 +16,7 @@ __all__ = ["render"]
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
 _SPECIAL: Final = re.compile(r"""[&<>|`*_\[\]\\~#!{}@$^"=+]|:(?=/)|(?<=www)\.""", re.IGNORECASE)
+_NUMBERS: Final = ("observed", "p50", "p95", "longest")
 LONGEST_PATH: Final = 200
 """Statuses of a path that are listed."""
 
@@ -34,7 +36,7 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     yield ""
     heads = ("trigger", "from", "to", "evidence", "source")
     yield from _table(
-        (*heads, "observed") if overlay.counted else heads,
+        (*heads, *_counted_heads(overlay)) if overlay.counted else heads,
         (_cells(row, overlay) for row in lifecycle),
     )
     yield from _illegal_lines(lifecycle, overlay)
@@ -48,7 +50,7 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
     heads = tuple(heads)
     yield f"| {' | '.join(heads)} |"
-    yield "|" + "".join("---:|" if head == "observed" else "---|" for head in heads)
+    yield "|" + "".join("---:|" if head in _NUMBERS else "---|" for head in heads)
     for row in rows:
         yield f"| {' | '.join(row)} |"
 
@@ -64,7 +66,20 @@ def _cells(row: Transition, overlay: Overlay) -> tuple[str, ...]:
     if not overlay.counted:
         return cells
 
-    return (*cells, f"{overlay.counts.get((str(row.source), str(row.target)), 0):,}")
+    return (*cells, *_counted_cells((str(row.source), str(row.target)), overlay))
+
+
+def _counted_heads(overlay: Overlay) -> tuple[str, ...]:
+    return _NUMBERS if overlay.dwell else _NUMBERS[:1]
+
+
+def _counted_cells(pair: tuple[str, str], overlay: Overlay) -> Iterator[str]:
+    yield f"{overlay.counts.get(pair, 0):,}"
+    if overlay.dwell:
+        dwell = overlay.dwell.get(pair)
+        times = (dwell.quantile(0.5), dwell.quantile(0.95), dwell.longest) if dwell else ()
+        yield from map(how_long, times)
+        yield from ("",) * (3 - len(times))
 
 
 def _illegal_lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
@@ -79,8 +94,8 @@ def _illegal_lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     if illegal:
         yield from ("", "## Illegal moves", "")
         yield from _table(
-            ("from", "to", "observed"),
-            ((_name(source), _name(target), f"{-n:,}") for n, (source, target) in illegal),
+            ("from", "to", *_counted_heads(overlay)),
+            ((*map(_name, pair), *_counted_cells(pair, overlay)) for _, pair in illegal),
         )
 
 

@@ -2,7 +2,7 @@
 SVG that stands alone: one style sheet, no script, no reference, light and dark.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import Final
 
@@ -12,9 +12,9 @@ from ._figure import Overlay, make_figure
 from ._layout import lay_out
 from ._paint import Disc, Group, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
-from ._scene import LABEL_SIZE, NAME_SIZE, Curve
+from ._scene import LABEL_SIZE, NAME_SIZE, Curve, Scene
 
-__all__ = ["render"]
+__all__ = ["elements", "render", "style_of"]
 
 _FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 
@@ -25,19 +25,28 @@ def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
     """
     scene = lay_out(make_figure(lifecycle, overlay))
     groups = tuple(paint(scene))
-    width, height = _number(scene.width), _number(scene.height)
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="runstate" role="img" '
-        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">',
-        f"<title>{_escape(scene.title)}</title>",
-        f"<desc>{_escape(scene.summary)}</desc>",
-        f"<style>{_style(groups)}</style>",
-        f'<rect class="f-paper" width="{width}" height="{height}" rx="10"/>',
-        *(_group(group) for group in groups),
-        "</svg>\n",
-    ]
+    dark = f"@media (prefers-color-scheme:dark){{{_coloured(groups, _dark)}}}"
+    style = style_of(groups, _light) + dark
 
-    return "\n".join(lines).encode()
+    return ("\n".join(elements(scene, groups, style)) + "\n").encode()
+
+
+def elements(scene: Scene, groups: Iterable[Group], style: str = "") -> Iterator[str]:
+    """
+    Yield the lines of the picture; without *style*, its groups say which part they are.
+    """
+    width, height = _number(scene.width), _number(scene.height)
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="runstate" role="img" '
+        f'width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+    )
+    yield f"<title>{_escape(scene.title)}</title>"
+    yield f"<desc>{_escape(scene.summary)}</desc>"
+    if style:
+        yield f"<style>{style}</style>"
+    yield f'<rect class="f-paper" width="{width}" height="{height}" rx="10"/>'
+    yield from (_group(group, keyed=not style) for group in groups)
+    yield "</svg>"
 
 
 def _escape(text: str) -> str:
@@ -53,14 +62,14 @@ def _number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def _style(groups: Iterable[Group]) -> str:
+def style_of(groups: Iterable[Group], value: Callable[[str], str]) -> str:
     """
-    Return the style sheet for what *groups* use.
+    Return the style sheet for what *groups* use, each colour by its *value*.
 
     Its rules hold inside this picture alone, also where several are in one page.
     """
+    groups = tuple(groups)
     shapes = [shape for group in groups for shape in group.shapes]
-    used = sorted({"f-paper", *(name for shape in shapes for name in _classes(shape))})
     fixed = (
         f"text{{font-family:{_FONT};text-anchor:middle;white-space:pre}}",
         ".s{fill:none;stroke-linecap:round;stroke-linejoin:round}",
@@ -71,18 +80,28 @@ def _style(groups: Iterable[Group]) -> str:
         *(f".w{_name(w)}{{stroke-width:{_number(w)}}}" for w in _widths(shapes)),
         *(f".t{_name(s)}{{font-size:{_number(s)}px}}" for s in (LABEL_SIZE, NAME_SIZE)),
     )
-    rules = [f".runstate {rule}" for rule in (*fixed, *_colours(used, dark=False))]
-    dark = "".join(f".runstate {rule}" for rule in _colours(used, dark=True))
 
-    return "".join(rules) + f"@media (prefers-color-scheme:dark){{{dark}}}"
+    return "".join(f".runstate {rule}" for rule in fixed) + _coloured(groups, value)
 
 
-def _colours(used: Iterable[str], *, dark: bool) -> Iterator[str]:
-    for name in used:
-        kind, _, colour = name.partition("-")
-        if colour and kind in ("f", "s"):
-            value = PALETTE[colour].dark if dark else PALETTE[colour].light
-            yield f".{name}{{{'fill' if kind == 'f' else 'stroke'}:{value}}}"
+def _coloured(groups: Iterable[Group], value: Callable[[str], str]) -> str:
+    shapes = (shape for group in groups for shape in group.shapes)
+    used = sorted({"f-paper", *(name for shape in shapes for name in _classes(shape))})
+    named = ((name, *name.partition("-")[::2]) for name in used)
+
+    return "".join(
+        f".runstate .{name}{{{'fill' if kind == 'f' else 'stroke'}:{value(colour)}}}"
+        for name, kind, colour in named
+        if colour and kind in ("f", "s")
+    )
+
+
+def _light(colour: str) -> str:
+    return PALETTE[colour].light
+
+
+def _dark(colour: str) -> str:
+    return PALETTE[colour].dark
 
 
 def _widths(shapes: Iterable[Shape]) -> list[float]:
@@ -114,11 +133,12 @@ def _classes(shape: Shape) -> tuple[str, ...]:
     return (f"f-{shape.colour}",)
 
 
-def _group(group: Group) -> str:
+def _group(group: Group, *, keyed: bool) -> str:
+    key = f' data-key="{group.key}"' if keyed and group.key else ""
     title = f"<title>{_escape(group.title)}</title>" if group.title else ""
     shapes = "".join(map(_shape, group.shapes))
 
-    return f'<g class="{" ".join(group.kinds)}">{title}{shapes}</g>'
+    return f'<g class="{" ".join(group.kinds)}"{key}>{title}{shapes}</g>'
 
 
 def _shape(shape: Shape) -> str:

@@ -1,0 +1,129 @@
+"""
+``runstate report``: what was observed, as one page.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from .._census import Census
+from .._history import Observation, ObservationModel
+from .._lifecycle import Lifecycle
+from .._samples import keep
+from .._sequence import in_sequence
+from .._survey import Survey
+from .._text import printable
+from ..readers import Columns
+from ._check import monitor_of
+from ._input import Reading, records
+from ._output import Totals, summary_of
+from ._shared import lifecycle_named, lifecycle_option, observed_option, reading_options
+
+__all__ = ["SAMPLES", "report", "write_report"]
+
+SAMPLES: Final = 2_000
+"""Runs whose timelines are on the page, those with findings first."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="File to write.",
+)
+@observed_option
+@lifecycle_option
+@reading_options("--format", "--input-format")
+@click.option("--finished", is_flag=True, help="Every run should have ended.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="STATUS=SECONDS", help="Longest time in a status."
+)
+def report(
+    paths: Sequence[str],
+    out: Path,
+    observed: ObservationModel,
+    lifecycle_name: str,
+    format_name: str,
+    run_id: str | None,
+    status: str | None,
+    at: str | None,
+    assume_utc: bool,
+    finished: bool,
+    limits: Sequence[str],
+) -> int:
+    """
+    Write a page on what PATHs tell: the machine as observed, findings, runs, times.
+
+    Reads what check reads, and its exit status says the same. The page is one file
+    that fetches nothing.
+
+    \b
+    Examples:
+      runstate report runs.jsonl -o report.html
+      runstate report polls.csv --observed polled --run-id job --status state --at time
+      kubectl logs server | runstate report -
+    """
+    lifecycle = lifecycle_named(lifecycle_name)
+    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    census = Census(monitor_of(lifecycle, observed, limits), samples=SAMPLES)
+    survey = _surveyed(census, paths, lifecycle, reading, finished=finished)
+    write_report(out, survey, lifecycle, observed, paths)
+    totals = Totals(
+        survey.runs,
+        survey.observations,
+        survey.undecided,
+        survey.errors,
+        sum(survey.tally.values()) - survey.errors,
+    )
+    click.echo(f"wrote {printable(str(out))}: {summary_of(totals)}")
+    unread = any(code.startswith("RS9") for code in survey.tally)
+
+    return 2 if unread else int(survey.errors > 0)
+
+
+def _surveyed(
+    census: Census, paths: Sequence[str], lifecycle: Lifecycle, reading: Reading, *, finished: bool
+) -> Survey:
+    """
+    Return what *paths* tell. What is let go of runs with findings is read once more, if it can be.
+    """
+    for _ in census.findings(records(paths, lifecycle, reading), finished=finished):
+        pass
+    missed = census.samples.missed if census.samples else frozenset()
+    if not missed or "-" in paths:
+        return census.survey()
+
+    return census.survey(_read_again(missed, records(paths, lifecycle, reading)))
+
+
+def _read_again(
+    runs: frozenset[str | None], again: Iterable[object]
+) -> dict[str | None, list[Observation]]:
+    found: dict[str | None, list[Observation]] = {}
+    theirs = (each for each in again if isinstance(each, Observation) and each.run_id in runs)
+    for observation in in_sequence(theirs):
+        keep(found.setdefault(observation.run_id, []), observation)
+
+    return found
+
+
+def write_report(
+    out: Path,
+    survey: Survey,
+    lifecycle: Lifecycle,
+    observed: ObservationModel,
+    paths: Iterable[str],
+) -> None:
+    """
+    Write the page on *survey* to *out*.
+    """
+    from ..report import render_report  # noqa: PLC0415  not for every command
+
+    files = ["<stdin>" if path == "-" else path for path in paths]
+    out.write_bytes(render_report(survey, lifecycle, observed=observed, files=files))

@@ -1,0 +1,96 @@
+"""
+Pieces of HTML. Every text passes through :func:`text`, wherever it came from.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Final
+
+from .._survey import how_long
+from .._text import printable
+
+__all__ = ["NONE", "code", "counted", "field", "moment", "section", "table", "text", "took"]
+
+NONE: Final = '<td class="none">-'
+"""A cell with nothing to say."""
+
+
+def text(words: str, longest: int = 200) -> str:
+    """
+    Return *words* harmless to show, at most *longest* characters of them, as HTML.
+    """
+    return escape(printable(printable(words, longest), 2 * longest))
+
+
+def code(name: str) -> str:
+    """
+    Return a name, such as that of a status, as HTML.
+    """
+    return f"<code>{text(name, 100) or '(empty)'}</code>"
+
+
+def counted(number: int, what: str) -> str:
+    """
+    Return *number* with the word for it.
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def moment(seconds: float) -> str:
+    """
+    Return a time in Unix seconds for people, in UTC; the number where there is no such day.
+    """
+    try:
+        told = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g} s"
+
+    return f"{told:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def took(seconds: float | None) -> str:
+    """
+    Return a cell with a duration.
+    """
+    return NONE if seconds is None else f'<td class="n">{how_long(seconds)}'
+
+
+def table(caption: str, heads: Sequence[str], rows: Iterable[str], *, mark: str = "") -> str:
+    """
+    Return a table of *rows*, each the cells of one; where it is wider than the page, it scrolls.
+
+    The *heads* of columns of numbers end in a number sign.
+    """
+    columns = "".join(
+        f'<th scope="col"{" class=n" if head.endswith("#") else ""}>{head.removesuffix("#")}'
+        for head in heads
+    )
+    body = "".join(row if row.startswith("<tr") else f"<tr>{row}" for row in rows)
+
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f"<table{mark}><caption>{caption}</caption><thead><tr>{columns}</thead>"
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def field(name: str, label: str, control: str, *, wide: bool = False) -> str:
+    """
+    Return a control with its label; *name* is its id.
+    """
+    kind = "field grow" if wide else "field"
+
+    return f'<div class="{kind}"><label for="{name}">{label}</label>{control}</div>'
+
+
+def section(name: str, heading: str, *parts: str) -> str:
+    """
+    Return a section of the page, which can be linked to by its *name*.
+    """
+    body = "\n".join(part for part in parts if part)
+
+    return (
+        f'<section id="{name}" aria-labelledby="{name}-heading">\n'
+        f'<h2 id="{name}-heading" tabindex="-1">{heading}</h2>\n{body}\n</section>'
+    )

@@ -1,0 +1,157 @@
+"""
+The machine with what was observed of it, as a picture and as tables.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from .._survey import Survey
+from ..diagrams import Inline, inline, overlay_of
+from ._html import code, counted, section, table, text, took
+from ._subject import Subject
+
+__all__ = ["machine", "never", "picture", "way_picture"]
+
+MOST_MOVES: Final = 200
+"""Moves listed: those that are no row first, then those made most often."""
+
+_NOTES: Final = {
+    "complete": "",
+    "polled": "A change shows at the next look only: times are as exact as the looks were frequent.",
+    "unordered": "What was seen came in no order, so that only recorded moves are counted, and no times.",
+}
+
+
+def picture(subject: Subject) -> Inline:
+    """
+    Return the lifecycle with counts and times.
+    """
+    overlay = overlay_of(subject.survey, subject.lifecycle, observed=subject.observed)
+
+    return inline(subject.lifecycle, overlay)
+
+
+def way_picture(subject: Subject) -> Inline:
+    """
+    Return the lifecycle with the same boxes and arrows, for the way of one run.
+    """
+    overlay = overlay_of(subject.survey, subject.lifecycle, observed=subject.observed)
+
+    return inline(subject.lifecycle, overlay, counted=False)
+
+
+def machine(subject: Subject, drawn: Inline) -> str:
+    """
+    Return the section with the picture and the moves.
+    """
+    note = _NOTES[subject.observed]
+    figure = (
+        '<figure><div class="wide picture" role="region" tabindex="0" aria-label="The machine">'
+        f"{drawn.element}</div></figure>"
+    )
+
+    return section(
+        "machine",
+        "The machine, as observed",
+        f'<p class="note">{note}</p>' if note else "",
+        figure,
+        _moves(subject),
+        _gaps(subject),
+    )
+
+
+def _moves(subject: Subject) -> str:
+    made = subject.made.moves
+    if not made:
+        return ""
+    pairs = sorted(made, key=lambda p: (bool(subject.lifecycle.rows(*p)), -made[p], p))
+    shown = pairs[:MOST_MOVES]
+    hidden = len(pairs) - len(shown)
+    more = f"; {counted(hidden, 'more kind')} not listed" if hidden else ""
+    heads = (
+        "Trigger", "From", "To", "Observed#", "Median#",
+        "p95#", "Longest#",
+    )  # fmt: skip
+    caption = f"Moves, and how long runs were in the status before{more}"
+
+    return table(caption, heads, (_move(subject, pair) for pair in shown))
+
+
+def _move(subject: Subject, pair: tuple[str, str]) -> str:
+    rows = subject.lifecycle.rows(*pair)
+    names = ", ".join(text(row.trigger, 100) for row in rows)
+    dwell = subject.made.dwell.get(pair)
+    start = "<tr><td>" + names if rows else '<tr class="bad"><td><b class="tag">illegal</b>'
+    times = (dwell.quantile(0.5), dwell.quantile(0.95), dwell.longest) if dwell else (None,) * 3
+
+    return (
+        f"{start}<td>{code(pair[0])}<td>{code(pair[1])}"
+        f'<td class="n">{subject.made.moves[pair]:,}{"".join(map(took, times))}'
+    )
+
+
+def _gaps(subject: Subject) -> str:
+    gaps = _difference(subject.survey, subject.made)
+    if not gaps:
+        return ""
+    listed = sorted(gaps, key=lambda pair: (-gaps[pair], pair))[:MOST_MOVES]
+    rows = (f'<td>{code(s)}<td>{code(t)}<td class="n">{gaps[s, t]:,}' for s, t in listed)
+    heads = ("Seen", "Then", "Observed#")
+
+    return table("Gaps: legal moves lie between, which nobody saw", heads, rows)
+
+
+def _difference(survey: Survey, made: Survey) -> dict[tuple[str, str], int]:
+    left = {pair: n - made.moves.get(pair, 0) for pair, n in survey.moves.items()}
+
+    return {pair: n for pair, n in left.items() if n}
+
+
+def never(subject: Subject) -> str:
+    """
+    Return the section on the rows that nobody saw.
+    """
+    made = subject.made.moves
+    rows = [row for row in subject.lifecycle if not made.get((str(row.source), str(row.target)))]
+    if not rows:
+        return section(
+            "never", "Rows never observed", "<p>Every row of the table was observed.</p>"
+        )
+    cells = (
+        f"<td>{text(row.trigger, 100)}<td>{code(row.source)}<td>{code(row.target)}"
+        f"<td>{text(row.evidence)}"
+        for row in rows
+    )
+    heads = ("Trigger", "From", "To", "Known from")
+    caption = f"{len(rows):,} of {counted(len(subject.lifecycle), 'row')}"
+
+    return section("never", "Rows never observed", table(caption, heads, cells))
+
+
+def ends(subject: Subject) -> str:
+    """
+    Return the section on the statuses that runs were last seen in.
+    """
+    counts = {status: subject.survey.ends.get(status, 0) for status in subject.statuses}
+    rows = list(_ends(subject, {status: n for status, n in counts.items() if n}))
+    if not rows:
+        return ""
+    heads = ("Status", "Kind", "Runs#", "Share#", "Of all")
+
+    return section("ends", "Where runs were last seen", table("Runs by last status", heads, rows))
+
+
+def _ends(subject: Subject, counts: dict[str, int]) -> Iterator[str]:
+    total = sum(counts.values())
+    for status, count in list(counts.items())[:MOST_MOVES]:
+        known = status in subject.lifecycle.statuses
+        kind = subject.lifecycle.terminal.get(status, "live") if known else "unknown"
+        width = max(1.0, 100 * count / total)
+        bar = (
+            '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+            f'<rect class="k-{kind}" width="{width:.1f}" height="10" rx="1"/></svg>'
+        )
+        yield (
+            f"<td>{code(status)}<td>{kind}"
+            f'<td class="n">{count:,}<td class="n">{100 * count / total:.1f} %<td class="bars">{bar}'
+        )

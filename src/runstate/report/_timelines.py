@@ -1,0 +1,189 @@
+"""
+What was seen of single runs, packed as data for the page's script.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, Final
+
+from .._history import Observation
+from .._text import printable
+from ..diagrams import Inline
+from ._html import counted, field, section
+from ._subject import Subject
+
+__all__ = ["packed", "runs_section", "safe_json"]
+
+MOST: Final = 2_000
+LONGEST: Final = 200
+"""Steps of one timeline that are shown."""
+
+Step = list[Any]
+
+
+class _Names:
+    """
+    Texts by number, harmless to show, each once.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, int] = {}
+        self.shown: list[str] = []
+
+    def __call__(self, name: str) -> int:
+        number = self.numbers.get(name)
+        if number is None:
+            number = self.numbers[name] = len(self.shown)
+            self.shown.append(_shown(name))
+
+        return number
+
+
+def packed(
+    subject: Subject, way: Inline, room: int
+) -> tuple[dict[str, Any], dict[str | None, int]]:
+    """
+    Return the page's data, and the place of every run in it; these take *room* bytes at most.
+    """
+    statuses, files = _Names(), _Names()
+    for status in (*subject.lifecycle.statuses, *way.statuses):
+        statuses(str(status))
+    runs: list[list[Any]] = []
+    kept: dict[str | None, int] = {}
+    for run_id, seen in islice(subject.survey.timelines.items(), MOST):
+        run = _run(subject, run_id, seen, statuses, files)
+        room -= len(safe_json(run))
+        if room < 0:
+            break
+        kept[run_id] = len(runs)
+        runs.append(run)
+    data = {
+        "statuses": statuses.shown,
+        "kinds": [_kind(subject, name) for name in statuses.numbers],
+        "files": files.shown,
+        "ordered": subject.observed != "unordered",
+        "boxes": [statuses(name) for name in way.statuses],
+        "arrows": [list(move) for move in way.moves],
+        "runs": runs,
+    }
+
+    return data, kept
+
+
+def _kind(subject: Subject, status: str) -> str:
+    if status not in subject.lifecycle.statuses:
+        return "unknown"
+
+    return subject.lifecycle.terminal.get(status, "live")
+
+
+def _run(
+    subject: Subject,
+    run_id: str | None,
+    seen: Sequence[Observation],
+    statuses: _Names,
+    files: _Names,
+) -> list[Any]:
+    """
+    Return the id, the time of the beginning, the steps, and how many of them are left out.
+
+    A step is its status, the seconds since the beginning or None, its line, its file, the status
+    before it if it is no other step's, how often it was seen, until when, and whether the move to
+    it is legal (0), illegal (1) or a gap (2). What its end would say anyway is left out.
+    """
+    began = next((each.at for each in seen if each.at is not None), None)
+    steps: list[Step] = []
+    before: str | None = None
+    for each in seen:
+        since = None if each.at is None or began is None else round(each.at - began, 6)
+        recorded = each.source if each.source not in {None, before} else None
+        if steps and each.source is None and each.status == before:
+            steps[-1][5:7] = [steps[-1][5] + 1, since]
+            continue
+        step = [
+            statuses(each.status),
+            since,
+            each.line or 0,
+            -1 if each.file is None else files(each.file),
+            -1 if recorded is None else statuses(recorded),
+            1,
+            since,
+            _verdict(subject, before, recorded, each),
+        ]
+        steps.append(step)
+        before = each.status
+    left_out = max(0, len(steps) - LONGEST)
+
+    return [_shown(run_id), began, [_trimmed(step) for step in steps[:LONGEST]], left_out]
+
+
+def _verdict(subject: Subject, before: str | None, recorded: str | None, each: Observation) -> int:
+    source = each.source or before
+    if source is None or (subject.observed == "unordered" and each.source is None):
+        return 0
+    if each.source is not None and not subject.lifecycle.rows(source, each.status):
+        return 1
+    if recorded is not None and before is not None and not subject.legal(before, recorded):
+        return 1
+
+    return (
+        0
+        if subject.lifecycle.rows(source, each.status)
+        else 2
+        if subject.gap(source, each.status)
+        else 1
+    )
+
+
+def _trimmed(step: Step) -> Step:
+    usual = [None, None, 0, -1, -1, 1, step[1], 0]
+    while len(step) > 2 and step[-1] == usual[len(step) - 1]:
+        step.pop()
+
+    return step
+
+
+def _shown(name: str | None) -> str:
+    return "(no id)" if name is None else printable(printable(name), 400) or "(empty)"
+
+
+def safe_json(data: Any) -> str:
+    """
+    Return *data* as JSON that ends no element and no line, wherever it stands in a page.
+    """
+    plain = json.dumps(data, separators=(",", ":"), allow_nan=False)
+
+    return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def runs_section(subject: Subject, kept: Mapping[str | None, int], way: Inline) -> str:
+    """
+    Return the section on single runs, which is the script's to fill.
+    """
+    if not kept:
+        return ""
+    total = subject.survey.runs
+    which = (
+        f"All {counted(total, 'run')}."
+        if len(kept) >= total
+        else f"{len(kept):,} of {counted(total, 'run')}: those with findings first, then a sample."
+    )
+    find = '<input type="search" id="find" autocomplete="off">'
+
+    return section(
+        "run",
+        "Run by run",
+        f'<p class="note">{which}</p>',
+        '<p class="nojs note">Timelines need JavaScript; nothing else on this page does.</p>',
+        '<form class="controls js" aria-label="Choose a run">'
+        f"{field('find', 'Search', find)}"
+        f"{field('pick', 'Run', '<select id=pick></select>', wide=True)}"
+        '<span class="pair"><button type="button" id="back">Previous</button>'
+        '<button type="button" id="next">Next</button></span>'
+        '<p id="picked" role="status" aria-live="polite"></p></form>',
+        '<div class="js" id="shown"><div id="line"></div><div id="steps"></div>'
+        "<h3>Its way through the machine</h3>"
+        '<div class="wide picture" id="way" role="region" tabindex="0" '
+        f'aria-label="The way of the run">{way.element}</div></div>',
+    )

@@ -1,0 +1,436 @@
+"use strict";
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const data = JSON.parse($("data").textContent);
+  const root = document.documentElement;
+  const SVG = "http://www.w3.org/2000/svg";
+  const PAGE = 50;
+  root.classList.add("on");
+
+  /* Elements are made with text alone, never from markup. */
+  function make(tag, attributes, ...children) {
+    const inSvg = ["svg", "g", "rect", "path", "text", "title", "desc"].includes(tag);
+    const element = inSvg ? document.createElementNS(SVG, tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes || {})) element.setAttribute(name, value);
+    element.append(...children);
+    return element;
+  }
+  const many = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
+  const by = new Intl.Collator("en", { numeric: true }).compare;
+
+  // -- theme -----------------------------------------------------------------
+
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  let chosen = null;
+  const isDark = () => (chosen === null ? dark.matches : chosen);
+  const told = () => $("theme").setAttribute("aria-pressed", String(isDark()));
+  $("theme").addEventListener("click", () => {
+    chosen = !isDark();
+    root.dataset.theme = chosen ? "dark" : "light";
+    told();
+  });
+  dark.addEventListener("change", told);
+  told();
+
+  // -- findings --------------------------------------------------------------
+
+  const list = $("list");
+  const hints = new Map([...document.querySelectorAll(".hints li")].map((li) => [li.id, li.textContent]));
+  const rows = list === null ? [] : [...list.tBodies[0].rows].map((row, order) => {
+    const cells = [...row.cells].map((cell) => cell.textContent);
+    const hint = hints.get(`h${cells[5]}`) || "";
+    return { row, order, cells, hint, words: [...cells.slice(0, 5), hint].join("\n").toLowerCase(), drawn: false };
+  });
+  let shown = rows;
+  let most = PAGE;
+  let sorted = { column: -1, down: false };
+  const more = make("button", { type: "button", class: "more js" }, "Show more");
+
+  function draw(found) {
+    if (!found.drawn) {
+      found.drawn = true;
+      const [, , run, what] = found.row.cells;
+      if (found.cells[2]) {
+        const to = found.row.dataset.r === undefined ? `f${found.order}` : `r${found.row.dataset.r}`;
+        run.replaceChildren(make("a", { href: `#${to}` }, found.cells[2]));
+      }
+      if (found.hint) what.append(make("small", {}, found.hint));
+    }
+    return found.row;
+  }
+
+  function show() {
+    list.tBodies[0].replaceChildren(...shown.slice(0, most).map(draw));
+    const now = Math.min(most, shown.length);
+    more.hidden = now === shown.length;
+    more.textContent = `Show ${Math.min(10 * PAGE, shown.length - now)} more`;
+    const some = shown.length === rows.length ? "" : ` match, of ${rows.length.toLocaleString("en")}`;
+    $("told").textContent = `${many(shown.length, "finding")}${some}${now < shown.length ? `; ${now} shown` : ""}`;
+  }
+
+  function filter() {
+    const words = $("words").value.toLowerCase().split(/\s+/).filter(Boolean);
+    const code = $("code").value;
+    const severity = $("severity").value;
+    shown = rows.filter((each) =>
+      (!code || each.cells[0] === code)
+      && (!severity || each.cells[1] === severity)
+      && words.every((word) => each.words.includes(word)));
+    sort();
+    most = PAGE;
+    show();
+  }
+
+  function sort() {
+    const { column, down } = sorted;
+    const order = column < 0
+      ? (a, b) => a.order - b.order
+      : (a, b) => by(a.cells[column], b.cells[column]) * (down ? -1 : 1) || a.order - b.order;
+    shown.sort(order);
+  }
+
+  function sortBy(column) {
+    const heads = [...list.tHead.rows[0].cells];
+    if (sorted.column !== column) sorted = { column, down: false };
+    else if (!sorted.down) sorted = { column, down: true };
+    else sorted = { column: -1, down: false };
+    heads.forEach((head, at) => head.setAttribute("aria-sort",
+      at !== sorted.column ? "none" : sorted.down ? "descending" : "ascending"));
+    sort();
+    show();
+  }
+
+  if (list !== null) {
+    [...list.tHead.rows[0].cells].slice(0, 5).forEach((head, column) => {
+      const button = make("button", { type: "button" }, head.textContent);
+      button.addEventListener("click", () => sortBy(column));
+      head.replaceChildren(button);
+      head.setAttribute("aria-sort", "none");
+    });
+    list.closest(".wide").after(more);
+    more.addEventListener("click", () => { most += 10 * PAGE; show(); });
+    const form = $("words").form;
+    form.addEventListener("input", filter);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => setTimeout(filter));
+    shown = [...rows];
+    show();
+  }
+
+  // -- one run ---------------------------------------------------------------
+
+  /* As packed: status, seconds, line, file, status before, times seen, until, verdict. */
+  const steps = (run) => run[2].map((packed) => {
+    const [status, since, line = 0, file = -1, from = -1, times = 1, until = since, verdict = 0] = packed;
+    return { status, since, line, file, from, times, until, verdict };
+  });
+
+  function short(number) {
+    return number < 9.95 ? number.toFixed(1).replace(/\.0$/, "") : Math.round(number).toLocaleString("en");
+  }
+  function howLong(seconds) {
+    if (seconds === 0) return "0 s";
+    if (seconds < 0) return `−${howLong(-seconds)}`;
+    const units = [[1e-3, 1e-6, "µs"], [1, 1e-3, "ms"], [100, 1, "s"], [6e3, 60, "min"], [172800, 3600, "h"]];
+    const [, unit, name] = units.find(([below]) => seconds < below) || [0, 86400, "d"];
+    return `${short(seconds / unit)} ${name}`;
+  }
+  function moment(seconds) {
+    const date = new Date(seconds * 1000);
+    return Number.isNaN(date.getTime()) ? `${seconds} s`
+      : date.toISOString().replace("T", " ").replace("Z", "");
+  }
+
+  const findingsOf = (run, place) =>
+    rows.filter((each) => each.cells[2] === run && (place === null || each.row.dataset.r === String(place)));
+
+  const wide = () => Math.max(260, $("line").clientWidth || 600);
+
+  /* Statuses over time: a lane each, in the order of the table. */
+  function lanes(all) {
+    const timed = data.ordered && all.length > 0 && all.every((step) => step.since !== null)
+      && all[all.length - 1].until > 0 && all.every((step, at) => at === 0 || step.since >= all[at - 1].since);
+    const end = timed ? all[all.length - 1].until : all.length;
+    const start = (at) => (timed ? all[at].since : at);
+    const stop = (at) => (at + 1 < all.length ? start(at + 1) : timed ? all[at].until : at + 1);
+    const used = [...new Set(all.map((step) => step.status))].sort((a, b) => a - b);
+    const width = wide();
+    const laneHigh = 38;
+    const high = used.length * laneHigh + 30;
+    const room = width - 20;
+    const x = (value) => 4 + (room * value) / (end || 1);
+    const svg = make("svg", { viewBox: `0 0 ${width} ${high}`, height: high, role: "img" });
+    svg.append(make("title", {}, timed ? "Statuses over time" : "Statuses in order"));
+    svg.append(make("desc", {}, "The same as in the table of steps below."));
+    used.forEach((status, lane) => {
+      const y = lane * laneHigh;
+      svg.append(make("text", { class: "start", x: 4, y: y + 13 }, data.statuses[status]));
+      svg.append(make("path", { class: "lane", d: `M4 ${y + 26.5}H${width - 16}` }));
+    });
+    all.forEach((step, at) => {
+      const y = used.indexOf(step.status) * laneHigh + 19;
+      const left = x(start(at));
+      const bar = make("rect", {
+        class: `k-${data.kinds[step.status]}`, x: left.toFixed(2), y, height: 15, rx: 2,
+        width: Math.max(3, x(stop(at)) - left - 1).toFixed(2),
+      });
+      const lasted = timed && at + 1 < all.length ? `, ${howLong(stop(at) - start(at))}` : "";
+      bar.append(make("title", {}, `${at + 1}. ${data.statuses[step.status]}${lasted}`));
+      svg.append(bar);
+      if (step.verdict === 1) {
+        svg.append(make("path", { class: "flag", d: `M${left.toFixed(2)} ${y - 4}v23` }));
+        svg.append(make("text", { class: "wrong", x: (left > width - 60 ? left - 46 : left + 5).toFixed(2), y: y - 5 }, "illegal"));
+      }
+    });
+    scale(svg, timed, end, x, high, width);
+    return svg;
+  }
+
+  function scale(svg, timed, end, x, high, width) {
+    const foot = high - 22;
+    svg.append(make("path", { class: "axis", d: `M4 ${foot + 0.5}H${width - 16}` }));
+    const ticks = timed ? nice(end, width / 110) : [];
+    for (const tick of ticks) {
+      svg.append(make("path", { class: "axis", d: `M${x(tick).toFixed(2)} ${foot}v4` }));
+      const side = tick === 0 ? "start" : x(tick) > width - 50 ? "end" : "mid";
+      svg.append(make("text", { class: side, x: x(tick).toFixed(2), y: foot + 17 }, tick === 0 ? "0" : `+${howLong(tick)}`));
+    }
+    if (!timed) {
+      const why = data.ordered ? "in order; not every time is known" : "as they came, in no order";
+      svg.append(make("text", { class: "start", x: 4, y: foot + 17 }, why));
+    }
+  }
+
+  /* Steps of a scale that people count in. */
+  const EASY = [0.001, 0.01, 0.1, 1, 10].flatMap((n) => [n, 2 * n, 5 * n]).filter((n) => n < 20)
+    .concat([15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200], [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((n) => n * 86400));
+
+  function nice(end, most) {
+    const step = EASY.find((each) => end / each <= most) || end / Math.max(1, Math.floor(most));
+    const ticks = [];
+    for (let n = 0; n * step <= end * 1.0001 && n < 40; n += 1) ticks.push(n * step);
+    return ticks;
+  }
+
+  function stepsTable(run, all) {
+    const caption = `${many(all.length, "step")} of ${run[0]}${run[3] ? `; ${many(run[3], "more step")} not kept` : ""}`;
+    const table = make("table", {}, make("caption", {}, caption));
+    const heads = [["#", "n"], ["Status"], ["At (UTC)"], ["Since the first", "n"], ["Lasted", "n"], ["Where"], ["Remarks"]];
+    table.append(make("thead", {}, make("tr", {}, ...heads.map(([name, kind]) =>
+      make("th", kind ? { scope: "col", class: kind } : { scope: "col" }, name)))));
+    const body = make("tbody");
+    all.forEach((step, at) => {
+      const next = all[at + 1];
+      const timed = step.since !== null;
+      const lasted = data.ordered && timed && next && next.since !== null ? howLong(next.since - step.since) : "";
+      const file = step.file < 0 ? "" : data.files[step.file];
+      const where = step.line ? (file ? `${file}:${step.line}` : `observation ${step.line}`) : file;
+      const remarks = [
+        step.verdict === 1 ? "illegal" : step.verdict === 2 ? "moves between were not seen" : "",
+        step.from >= 0 ? `recorded as from ${data.statuses[step.from]}` : "",
+        step.times > 1 ? `seen ${step.times} times` : "",
+      ].filter(Boolean).join("; ");
+      body.append(make("tr", step.verdict === 1 ? { class: "bad" } : {},
+        make("td", { class: "n" }, String(at + 1)),
+        make("td", {}, make("code", {}, data.statuses[step.status])),
+        make("td", { class: "at" }, timed ? moment(run[1] + step.since) : ""),
+        make("td", { class: "n" }, timed && at ? `${step.since < 0 ? "" : "+"}${howLong(step.since)}` : ""),
+        make("td", { class: "n" }, lasted),
+        make("td", {}, make("code", {}, where)),
+        make("td", {}, remarks)));
+    });
+    table.append(body);
+    return make("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "Steps" }, table);
+  }
+
+  function foundList(found) {
+    if (!found.length) return [];
+    const lines = found.slice(0, 20).map((each) =>
+      make("li", {}, make("b", { class: each.cells[1] === "error" ? "e" : "" }, `${each.cells[0]} `),
+        each.cells[3] + (each.hint ? ` (${each.hint})` : "")));
+    if (found.length > 20) lines.push(make("li", {}, `and ${found.length - 20} more`));
+    return [make("ul", { class: "said" }, ...lines)];
+  }
+
+  // -- its way through the machine -------------------------------------------
+
+  const way = $("way");
+  const part = (key) => way.querySelector(`[data-key=${key}]`);
+
+  function clearWay() {
+    for (const old of way.querySelectorAll(".step,.jump")) old.remove();
+    for (const each of way.querySelectorAll(".arrow,.box")) each.classList.remove("onway", "last", "off");
+  }
+
+  /* The moves of a run, in order; a recorded one begins where it says. */
+  function moves(all) {
+    const made = [];
+    let before = null;
+    for (const step of all) {
+      if (step.from >= 0) {
+        if (before !== null && data.ordered && before !== step.from) made.push([before, step.from, 2]);
+        before = step.from;
+        made.push([before, step.status, step.verdict]);
+      } else if (before !== null && data.ordered) made.push([before, step.status, step.verdict]);
+      before = step.status;
+    }
+    return made;
+  }
+
+  function middle(status) {
+    const box = part(`b${data.boxes.indexOf(status)}`).querySelector("rect").getBBox();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+  }
+
+  function jump(svg, from, to, wrong) {
+    const [[x0, y0], [x1, y1]] = [middle(from), middle(to)];
+    const lift = 30 + Math.abs(x1 - x0) * 0.12;
+    const path = make("path", {
+      class: wrong ? "jump wrong" : "jump",
+      d: `M${x0} ${y0 - 16}Q${(x0 + x1) / 2} ${Math.min(y0, y1) - 16 - lift} ${x1} ${y1 - 16}`,
+    });
+    svg.append(path);
+    return path;
+  }
+
+  /* On the arrow, and where there is room on none of the labels and badges before. */
+  function badge(svg, path, numbers, wrong, taken) {
+    const length = path.getTotalLength();
+    const words = numbers.slice(0, 3).join(",") + (numbers.length > 3 ? "…" : "");
+    const width = 11 + 6.7 * words.length;
+    const around = (part) => {
+      const { x, y } = path.getPointAtLength(length * part);
+      return { x: x - width / 2, y: y - 9, width, height: 18 };
+    };
+    const free = (box) => taken.every((other) =>
+      box.x > other.x + other.width || box.x + box.width < other.x
+      || box.y > other.y + other.height || box.y + box.height < other.y);
+    const box = [0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8, 0.12, 0.88].map(around).find(free) || around(0.5);
+    taken.push(box);
+    const g = make("g", { class: wrong ? "step wrong" : "step" });
+    g.append(make("rect", { ...box, rx: 9 }));
+    g.append(make("text", { x: box.x + width / 2, y: box.y + 13 }, words));
+    svg.append(g);
+  }
+
+  function showWay(all) {
+    clearWay();
+    const svg = way.querySelector("svg");
+    const made = new Map();
+    moves(all).forEach(([from, to, verdict], at) => {
+      const key = `${from} ${to}`;
+      const one = made.get(key) || { from, to, wrong: verdict === 1, numbers: [] };
+      one.numbers.push(at + 1);
+      made.set(key, one);
+    });
+    for (const each of way.querySelectorAll(".arrow,.box")) each.classList.add("off");
+    const lit = (element) => { element.classList.remove("off"); element.classList.add("onway"); };
+    const seen = new Set(all.flatMap((step) => (step.from < 0 ? [step.status] : [step.from, step.status])));
+    data.boxes.forEach((status, at) => { if (seen.has(status)) lit(part(`b${at}`)); });
+    const last = data.boxes.indexOf(all[all.length - 1].status);
+    if (data.ordered && last >= 0) part(`b${last}`).classList.add("last");
+    const drawn = [...made.values()].filter((move) => data.boxes.includes(move.from) && data.boxes.includes(move.to));
+    const arrows = new Map(data.arrows.map(([a, b], at) => [`${data.boxes[a]} ${data.boxes[b]}`, part(`a${at}`)]));
+    const known = (move) => arrows.get(`${move.from} ${move.to}`);
+    drawn.map(known).filter(Boolean).forEach(lit);
+    const taken = [...way.querySelectorAll(".arrow.onway text,.box.onway rect")].map((each) => each.getBBox());
+    for (const move of drawn) {
+      const arrow = known(move);
+      const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.wrong);
+      badge(svg, path, move.numbers, move.wrong, taken);
+    }
+    svg.querySelector("desc").textContent = `The way of this run: ${all.map((step) => data.statuses[step.status]).join(", ")}.`;
+  }
+
+  // -- choosing a run --------------------------------------------------------
+
+  const counts = new Map();
+  for (const each of rows) {
+    const place = each.row.dataset.r;
+    if (place !== undefined) counts.set(Number(place), (counts.get(Number(place)) || 0) + 1);
+  }
+  const names = data.runs.map((run, place) => {
+    const last = run[2][run[2].length - 1];
+    const found = counts.get(place);
+    return `${run[0]} · ${data.statuses[last[0]]}${found ? ` · ${many(found, "finding")}` : ""}`;
+  });
+  let current = -1;
+
+  function options() {
+    const words = $("find").value.toLowerCase();
+    const fitting = names.flatMap((name, place) => (name.toLowerCase().includes(words) ? [place] : []));
+    $("pick").replaceChildren(...fitting.map((place) => {
+      const option = make("option", { value: place }, names[place]);
+      option.selected = place === current;
+      return option;
+    }));
+    if (words) $("picked").textContent = `${many(fitting.length, "run")} match`;
+    return fitting;
+  }
+
+  function choose(place, quietly) {
+    current = place;
+    const run = data.runs[place];
+    const all = steps(run);
+    const found = findingsOf(run[0], place);
+    $("shown").hidden = false;
+    way.hidden = way.previousElementSibling.hidden = false;
+    $("line").replaceChildren(lanes(all));
+    $("steps").replaceChildren(...foundList(found), stepsTable(run, all));
+    showWay(all);
+    if ($("pick").value !== String(place)) {
+      if (![...$("pick").options].some((option) => option.value === String(place))) { $("find").value = ""; options(); }
+      $("pick").value = String(place);
+    }
+    const at = $("pick").selectedIndex;
+    $("back").disabled = at <= 0;
+    $("next").disabled = at >= $("pick").options.length - 1;
+    const wrong = found.length ? many(found.length, "finding") : "nothing wrong with it";
+    $("picked").textContent = `${run[0]}: ${many(all.length, "step")}, ${wrong}`;
+    if (!quietly) history.replaceState(null, "", `#r${place}`);
+  }
+
+  function lost(order) {
+    const each = rows[order];
+    $("shown").hidden = false;
+    $("line").replaceChildren();
+    $("steps").replaceChildren(...foundList(findingsOf(each.cells[2], null)));
+    way.hidden = way.previousElementSibling.hidden = true;
+    $("picked").textContent = `${each.cells[2]}: its timeline is not among those kept on this page`;
+  }
+
+  function follow() {
+    const [, kind, number] = /^#([rf])(\d+)$/.exec(location.hash) || [];
+    if (kind === "r" && Number(number) < data.runs.length) choose(Number(number), true);
+    else if (kind === "f" && Number(number) < rows.length) lost(Number(number));
+    else return;
+    $("run-heading").focus({ preventScroll: true });
+    $("run").scrollIntoView();
+  }
+
+  if (data.runs.length) {
+    options();
+    choose(0, true);
+    $("find").addEventListener("input", () => {
+      const fitting = options();
+      if (fitting.length && !fitting.includes(current)) choose(fitting[0]);
+      $("next").disabled = $("pick").selectedIndex >= fitting.length - 1;
+      $("back").disabled = $("pick").selectedIndex <= 0;
+    });
+    $("pick").addEventListener("change", () => choose(Number($("pick").value)));
+    const go = (by) => {
+      const option = $("pick").options[$("pick").selectedIndex + by];
+      if (option) choose(Number(option.value));
+    };
+    $("back").addEventListener("click", () => go(-1));
+    $("next").addEventListener("click", () => go(1));
+    $("find").form.addEventListener("submit", (event) => event.preventDefault());
+    let resized = 0;
+    addEventListener("resize", () => {
+      cancelAnimationFrame(resized);
+      resized = requestAnimationFrame(() => { if (current >= 0) $("line").replaceChildren(lanes(steps(data.runs[current]))); });
+    });
+    addEventListener("hashchange", follow);
+    follow();
+  }
+})();

@@ -1,0 +1,498 @@
+"""
+The page of evidence in a real browser: what it does, and what nothing can make it do.
+"""
+
+import os
+import shutil
+from itertools import pairwise
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from hostile import hostile_lifecycle, hostile_survey
+from runstate import RUN, Observation
+from runstate._census import survey_of
+from runstate.diagrams._palette import PALETTE
+from runstate.report import render_report
+from test_report import HISTORY, many, run
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """
+    Return the machine's own Chromium.
+    """
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        message = f"THE PAGE WAS NOT OPENED: this machine has none of {', '.join(NAMES)}"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """
+    Return what opens a page; in the end nothing may have been said, asked for or popped up.
+    """
+    contexts, trouble = [], []
+
+    def opens(content, **options):
+        file = tmp_path / f"report_{len(contexts)}.html"
+        file.write_bytes(content)
+        context = browser.new_context(**{"viewport": WIDE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: trouble.append(f"console: {said.text}"))
+        page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (trouble.append("dialog"), dialog.dismiss()))
+        page.on("popup", lambda _: trouble.append("popup"))
+        context.on(
+            "request",
+            lambda asked: (
+                asked.url.split("#")[0] == file.as_uri() or trouble.append(f"request: {asked.url}")
+            ),
+        )
+        page.goto(file.as_uri())
+        return page
+
+    yield opens
+    for context in contexts:
+        context.close()
+    assert [] == trouble
+
+
+def page_of(history, observed="complete"):
+    """
+    Return the page on *history*.
+    """
+    return render_report(survey_of(history, observed=observed, samples=100), observed=observed)
+
+
+def broken(count):
+    """
+    Return what was seen of runs with a finding or two each.
+    """
+    return [
+        each
+        for n in range(count)
+        for each in run(
+            "queued",
+            *(("completed", "failed") if n % 2 else ("failed", "weird")),
+            run_id=f"run_{n}",
+        )
+    ]
+
+
+def texts(page, selector):
+    """
+    Return the texts of all that *selector* finds.
+    """
+    return page.locator(selector).all_inner_texts()
+
+
+def overflow(page):
+    """
+    Return by how much the page is wider than its window.
+    """
+    return page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+
+
+# -- findings ------------------------------------------------------------------------
+
+
+def test_findings_are_filtered(opened):
+    """
+    Text, code and severity narrow the list down, which is told; clearing brings all back.
+    """
+    page = opened(page_of(broken(8)))
+    told = page.locator("#told")
+    rows = page.locator("#list tbody tr")
+
+    assert "12 findings" == told.inner_text()
+    page.get_by_label("Text").fill("WEIRD log.jsonl")
+    assert ("4 findings match, of 12", 4) == (told.inner_text(), rows.count())
+    page.get_by_label("Code").select_option("RS101")
+    assert ("4 findings match, of 12", 4) == (told.inner_text(), rows.count())
+    page.get_by_label("Severity").select_option("warning")
+    assert ("0 findings match, of 12", 0) == (told.inner_text(), rows.count())
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("document.querySelector('#told').textContent === '12 findings'")
+    assert 12 == rows.count()
+    assert "polite" == told.get_attribute("aria-live")
+
+
+def test_findings_are_filtered_and_sorted_by_keyboard(opened):
+    """
+    Everything can be reached with the tabulator, and used with enter.
+    """
+    page = opened(page_of(broken(8)))
+    page.get_by_label("Text").focus()
+    page.keyboard.type("run_3")
+    page.keyboard.press("Enter")
+    assert {"run_3"} == {*texts(page, "#list tbody td:nth-child(3)")}
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('th') !== null"):
+            break
+    page.keyboard.press("Enter")
+    assert "ascending" == page.locator("#list th").first.get_attribute("aria-sort")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert "solid" == outline
+
+
+def test_findings_are_sorted(opened):
+    """
+    A head sorts up, then down, then as it was; numbers within names count as numbers.
+    """
+    page = opened(page_of(broken(12)))
+    before = texts(page, "#list tbody td:nth-child(3)")
+    head = page.get_by_role("button", name="Run", exact=True)
+    column = page.locator("#list th").nth(2)
+    states = []
+    for _ in range(3):
+        head.click()
+        states.append(column.get_attribute("aria-sort"))
+        names = texts(page, "#list tbody td:nth-child(3)")
+        numbers = [int(name.removeprefix("run_")) for name in names]
+        expected = {"ascending": sorted(numbers), "descending": sorted(numbers, reverse=True)}
+        assert expected.get(states[-1], numbers) == numbers
+
+    assert ["ascending", "descending", "none"] == states
+    assert before == texts(page, "#list tbody td:nth-child(3)")
+
+
+def test_many_findings_come_by_and_by(opened):
+    """
+    Of 10,000 findings a page is drawn, and more when asked; the filter looks at all.
+    """
+    page = opened(render_report(many(10_000, 2_000)))
+    rows = page.locator("#list tbody tr")
+
+    assert "10,000 findings; 50 shown" == page.locator("#told").inner_text()
+    page.get_by_role("button", name="Show 500 more").click()
+    assert 550 == rows.count()
+    page.get_by_label("Text").fill(f"run_{9_999:024x}")
+    assert 1 == rows.count()
+    rows.locator("td:nth-child(3) a").click()
+    assert f"run_{9_999:024x}: its timeline is not among those kept on this page" in (
+        page.locator("#picked").inner_text()
+    )
+
+
+# -- runs ----------------------------------------------------------------------------
+
+
+def way(page):
+    """
+    Return which boxes and arrows of a run's way are lit, and what its badges say.
+    """
+    lit = page.locator("#way .onway").evaluate_all("all => all.map(each => each.dataset.key)")
+    badges = page.locator("#way .step text").evaluate_all("all => all.map(e => e.textContent)")
+
+    return sorted(lit), badges
+
+
+def test_a_finding_leads_to_its_run(opened):
+    """
+    A click on its run shows the timeline, and the way that it took, step by step.
+    """
+    page = opened(page_of(HISTORY))
+    page.get_by_role("link", name="run_2").first.click()
+
+    assert page.url.endswith("#r0")
+    assert "run-heading" == page.evaluate("document.activeElement.id")
+    assert "run_2: 3 steps, 2 findings" == page.locator("#picked").inner_text()
+    assert ["queued", "completed", "failed"] == texts(page, "#steps tbody td:nth-child(2)")
+    assert ["+1 s", "+2 s"] == texts(page, "#steps tbody td:nth-child(4)")[1:]
+    assert "2001-09-09 01:46:40.000" == texts(page, "#steps tbody td:nth-child(3)")[0]
+    assert ["log.jsonl:1", "log.jsonl:2", "log.jsonl:3"] == texts(page, "#steps td:nth-child(6)")
+    assert ["", "illegal", "illegal"] == texts(page, "#steps td:nth-child(7)")
+    assert 2 == page.locator("#steps .said li").count()
+    assert 3 == page.locator("#line rect").count()
+    assert 2 == page.locator("#line .flag").count()
+    lit, badges = way(page)
+    statuses = [str(status) for status in RUN.statuses]
+    boxes = sorted(f"b{statuses.index(s)}" for s in ("queued", "completed", "failed"))
+    assert boxes == [key for key in lit if key.startswith("b")]
+    assert 2 == len([key for key in lit if key.startswith("a")])
+    assert ["1", "2"] == sorted(badges)
+
+
+def test_a_run_is_picked(opened):
+    """
+    By its name, by keys, by buttons, and by searching.
+    """
+    history = [*HISTORY, *run("queued", "in_progress", run_id="other")]
+    page = opened(page_of(history))
+    pick, picked = page.get_by_label("Run", exact=True), page.locator("#picked")
+    options = texts(page, "#pick option")
+
+    assert "run_2 · failed · 2 findings" == options[0]
+    assert ["other · in_progress", "run_1 · completed"] == sorted(options[1:])
+    pick.focus()
+    page.keyboard.press("ArrowDown")
+    assert picked.inner_text().startswith(options[1].split(" ")[0])
+    page.get_by_role("button", name="Next").click()
+    assert picked.inner_text().startswith(options[2].split(" ")[0])
+    assert page.get_by_role("button", name="Next").is_disabled()
+    page.get_by_role("button", name="Previous").click()
+    assert picked.inner_text().startswith(options[1].split(" ")[0])
+    page.get_by_label("Search").fill("OTHER")
+    assert "other: 2 steps, nothing wrong with it" == picked.inner_text()
+    assert ["queued", "in_progress"] == texts(page, "#steps tbody td:nth-child(2)")
+    assert ["1"] == way(page)[1]
+
+
+def test_a_link_to_a_run_is_followed(opened):
+    """
+    An address that names a run opens on it.
+    """
+    page = opened(page_of(HISTORY))
+    page.goto(f"{page.url.split('#')[0]}#r1")
+    page.reload()
+
+    assert "run_1: 3 steps, nothing wrong with it" == page.locator("#picked").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("observed", "badges", "jumps", "remark"),
+    [("polled", 1, 1, "moves between were not seen"), ("unordered", 0, 0, "")],
+)
+def test_a_way_is_as_far_known_as_it_was_seen(opened, observed, badges, jumps, remark):
+    """
+    A gap between polls is drawn as one; what came in no order has no way.
+    """
+    page = opened(page_of(run("queued", "completed"), observed))
+
+    assert badges == len(way(page)[1])
+    assert jumps == page.locator("#way .jump").count()
+    assert remark == texts(page, "#steps td:nth-child(7)")[-1]
+
+
+def test_recorded_moves_and_missing_times(opened):
+    """
+    A move that was recorded begins where it says; steps without times stand in order.
+    """
+    moves = [
+        Observation("in_progress", "a", source="queued", seq=1),
+        Observation("queued", "a", source="requires_action", seq=3),
+    ]
+    page = opened(page_of(moves, "polled"))
+
+    assert "recorded as from requires_action" == texts(page, "#steps td:nth-child(7)")[1]
+    assert ["1", "2", "3"] == sorted(way(page)[1])
+    assert "in order; not every time is known" in page.locator("#line").inner_html()
+
+
+# -- looks ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_theme_is_that_of_the_system_until_it_is_changed(opened, scheme):
+    """
+    The button turns the page over, and says which it is.
+    """
+    page = opened(page_of(HISTORY), color_scheme=scheme)
+    button = page.get_by_role("button", name="Dark theme")
+    seen = []
+    for _ in range(3):
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        seen.append((paper, button.get_attribute("aria-pressed")))
+        button.click()
+
+    light, dark = ("rgb(255, 255, 255)", "false"), ("rgb(13, 21, 32)", "true")
+    both = [light, dark] if scheme == "light" else [dark, light]
+    assert [*both, both[0]] == seen
+
+
+def test_nothing_is_wider_than_a_phone(opened):
+    """
+    The page never scrolls sideways; its tables and pictures do, in frames that keys reach.
+    """
+    lifecycle = hostile_lifecycle()
+    hostile = render_report(hostile_survey(lifecycle), lifecycle)
+    for content in (page_of(broken(8)), render_report(many(100, 20)), hostile):
+        page = opened(content, viewport=PHONE)
+        reached = page.locator(".wide[tabindex='0'][role=region][aria-label]")
+        assert 0 == overflow(page)
+        assert page.locator(".wide").count() == reached.count()
+
+
+def test_on_paper_there_are_all_sections_and_no_controls(opened):
+    """
+    Print hides what cannot be used there, and is light.
+    """
+    page = opened(page_of(HISTORY), color_scheme="dark")
+    shown = "all => all.filter(each => each.getClientRects().length > 0).length"
+    sections = page.locator("main > section").count()
+    page.emulate_media(media="print")
+
+    assert sections == page.locator("main > section").evaluate_all(shown) == 6
+    assert 0 == page.locator("form, nav, #theme, .more").evaluate_all(shown)
+    assert 3 == page.locator("#steps tbody tr").evaluate_all(shown)
+    assert "rgb(23, 33, 43)" == page.evaluate("getComputedStyle(document.body).color")
+
+
+def test_without_a_script_all_but_filter_and_timeline_is_there(opened):
+    """
+    Where scripts are off, every finding, move, time and end is shown, and no dead control.
+    """
+    page = opened(page_of(broken(60)), java_script_enabled=False)
+
+    assert 90 == page.locator("#list tbody tr").count()
+    assert page.locator(".hints").is_visible()
+    assert page.get_by_text("Timelines need JavaScript").is_visible()
+    assert page.locator("figure.chart svg").first.is_visible()
+    for control in ("#theme", "#words", "#code", "#pick", "#way", "form"):
+        assert not page.locator(control).first.is_visible()
+
+
+def test_it_is_made_for_ears_too(opened):
+    """
+    Landmarks, headings in order, heads with scope, controls with names, pictures with titles.
+    """
+    page = opened(page_of(broken(8)))
+    for role in ("banner", "navigation", "main", "contentinfo"):
+        assert 1 == page.get_by_role(role).count(), role
+    levels = page.locator("h1,h2,h3").evaluate_all("all => all.map(each => +each.tagName[1])")
+    assert 1 == levels[0] == levels.count(1)
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert 0 == page.locator("th:not([scope])").count()
+    assert 0 == page.locator("table:not(:has(> caption))").count()
+    unnamed = """all => all.filter(each => !each.labels?.length && !each.textContent.trim()
+        && !each.getAttribute('aria-label')).length"""
+    assert 0 == page.locator("input,select,button").evaluate_all(unnamed)
+    pictures = "svg[role=img]:not(:has(> title)), svg[role=img]:not(:has(> desc))"
+    assert 0 == page.locator(pictures).count()
+    assert 0 == page.locator("svg:not([role=img]):not([aria-hidden=true])").count()
+    ids = page.locator("[id]").evaluate_all("all => all.map(each => each.id)")
+    assert len(ids) == len({*ids})
+    assert "en" == page.evaluate("document.documentElement.lang")
+
+
+def test_who_wants_no_motion_gets_none(opened):
+    """
+    Links jump instead of gliding where motion is to be reduced, and nothing else moves.
+    """
+    page = opened(page_of(HISTORY), reduced_motion="reduce")
+
+    assert "auto" == page.evaluate("getComputedStyle(document.documentElement).scrollBehavior")
+    assert 0 == page.evaluate("document.getAnimations().length")
+
+
+def luminance(colour):
+    """
+    Return how bright a colour is, by WCAG 2.
+    """
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+
+    return sum(weight * p for weight, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("ink", "paper"),
+    [
+        *((ink, "paper") for ink in ("ink", "soft", "path", "illegal", "faint-ink")),
+        ("on-path", "path"),
+        ("on-path", "illegal"),
+        ("illegal", "illegal-box"),
+        ("ink", "box"),
+    ],
+)
+def test_text_can_be_read(ink, paper, theme):
+    """
+    Text is at least 4.5 times as bright as what it is on, or the other way round.
+    """
+    dim, bright = sorted(luminance(getattr(PALETTE[name], theme)) for name in (ink, paper))
+
+    assert 4.5 <= (bright + 0.05) / (dim + 0.05)
+
+
+# -- hostile texts ---------------------------------------------------------------------
+
+ALIEN = """() => {
+  const all = [...document.querySelectorAll('*')];
+  const address = /^#[a-z]+\\d*$/;
+  return {
+    scripts: document.scripts.length,
+    handlers: all.filter(e => e.getAttributeNames().some(n => /^on/i.test(n))).length,
+    styled: all.filter(e => e.hasAttribute('style')).length,
+    addresses: all.flatMap(e => ['href', 'src', 'action', 'srcdoc', 'xlink:href', 'formaction']
+      .map(n => e.getAttribute(n)).filter(v => v !== null && !address.test(v))),
+    frames: document.querySelectorAll('iframe,object,embed,img,link,base,template,math').length,
+    title: document.title,
+  };
+}"""
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_nothing_hostile_comes_to_life(opened, observed):
+    """
+    With every run looked at, every finding drawn and filtered, there is still text alone.
+    """
+    lifecycle = hostile_lifecycle()
+    page = opened(render_report(hostile_survey(lifecycle, observed), lifecycle, observed=observed))
+    expected = {
+        "scripts": 2, "handlers": 0, "styled": 0, "addresses": [], "frames": 0,
+        "title": page.title(),
+    }  # fmt: skip
+    more = page.locator(".more")
+    while more.is_visible():
+        more.click()
+    assert "errors in" in page.title()
+    assert expected == page.evaluate(ALIEN)
+    runs = page.locator("#pick option").count()
+    assert runs > 100
+    for place in range(0, runs, 5):
+        page.evaluate(f"location.hash = '#r{place}'")
+        if place % 20 == 0:
+            page.wait_for_function(f"document.querySelector('#pick').value === '{place}'")
+            assert expected == page.evaluate(ALIEN)
+    for words in ("<script>", "onerror", "\u202e", "${", "x" * 1_000):
+        page.get_by_label("Text").fill(words)
+        page.get_by_label("Search").fill(words)
+    assert expected == page.evaluate(ALIEN)
+
+
+def test_what_gets_in_all_the_same_is_stopped(browser, tmp_path):
+    """
+    Even markup that came to be in the page could neither run nor fetch, by its policy.
+    """
+    alien = (
+        b"<img src=x onerror=alert(1)><script>document.title='owned'</script><b style=color:red>"
+    )
+    file = tmp_path / "report.html"
+    file.write_bytes(page_of(HISTORY).replace(b"</main>", alien + b"</main>"))
+    refused, dialogs = [], []
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.on("console", lambda said: refused.append(said.text))
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(file.as_uri())
+        title = page.title()
+
+    assert "2 errors in 2 runs: lifecycle run" == title
+    assert [] == dialogs
+    assert len(refused) >= 3
+    assert all("Content Security Policy" in each for each in refused)

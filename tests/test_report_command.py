@@ -1,0 +1,173 @@
+"""
+``runstate report`` and ``runstate check --summary``.
+"""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from runstate import Observation, _samples, cli
+from runstate._census import survey_of
+from runstate.readers import read
+from runstate.report import render_report
+
+WAY = ("queued", "in_progress", "completed")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys, tmp_path):
+    """
+    Run the command in this process, in a folder of its own; return status, output and errors.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "argv", ["runstate", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        out, err = capsys.readouterr()
+
+        return caught.value.code, out, err
+
+    return run
+
+
+def log(*runs, name="log.jsonl"):
+    """
+    Write what was seen of *runs*, each an id and its statuses, a second apart; return the text.
+    """
+    lines = [
+        json.dumps({"run_id": run, "status": status, "at": 1_000_000_000 + n})
+        for run, statuses in runs
+        for n, status in enumerate(statuses)
+    ]
+    text = "\n".join(lines) + "\n"
+    Path(name).write_text(text, encoding="utf-8")
+
+    return text
+
+
+def test_report_writes_the_page(command):
+    """
+    The page is the one on a survey of the log; the exit status is that of a check.
+    """
+    log(("run_1", WAY), ("run_2", ("queued", "completed")))
+    done = command("report", "log.jsonl", "-o", "page.html")
+    with Path("log.jsonl").open("rb") as stream:
+        survey = survey_of(read(stream, name="log.jsonl"), samples=2_000)
+
+    assert (1, "wrote page.html: 2 runs, 5 observations: 1 error, 0 warnings\n", "") == done
+    assert render_report(survey, files=["log.jsonl"]) == Path("page.html").read_bytes()
+
+
+def test_report_reads_standard_input(command):
+    """
+    Without a name the page is report.html; a minus sign is standard input.
+    """
+    text = log(("run_1", WAY))
+    done = command("report", "-", "--observed", "polled", "--finished", stdin=text)
+
+    assert (0, "wrote report.html: 1 run, 3 observations: nothing wrong\n", "") == done
+    assert b"<code>&lt;stdin&gt;</code>" in Path("report.html").read_bytes()
+
+
+def test_report_says_what_could_not_be_read(command):
+    """
+    A file that is missing, or a page that cannot be written, is one line and exit status 2.
+    """
+    log(("run_1", WAY))
+    missing = command("report", "log.jsonl", "none.jsonl")
+    unwritable = command("report", "log.jsonl", "-o", "no/such/folder.html")
+    unlimited = command("report", "log.jsonl", "--limit", "queued=soon")
+
+    assert 2 == missing[0]
+    assert "wrote report.html: 1 run, 3 observations: 1 error" in missing[1]
+    assert b"none.jsonl" in Path("report.html").read_bytes()
+    assert (2, "", "runstate: no/such/folder.html: No such file or directory\n") == unwritable
+    assert (2, "") == unlimited[:2]
+    assert 1 == unlimited[2].count("\n")
+    assert 2 == command("report")[0]
+
+
+def test_runs_let_go_are_read_once_more(command, monkeypatch):
+    """
+    A run whose fault comes late in a great log has its whole timeline on the page all the same.
+    """
+    monkeypatch.setattr(_samples, "ROOM", 40)
+    runs = [(f"run_{n}", WAY) for n in range(200)]
+    late = [("run_0", ["failed"]), ("run_1", ["failed"]), ("run_2", ["failed"])]
+    text = log(*runs, *late)
+    command("report", "log.jsonl", "-o", "file.html")
+    command("report", "-", "-o", "stdin.html", stdin=text)
+    known = {
+        name: {run[0]: len(run[2]) for run in data(name)["runs"]}
+        for name in ("file.html", "stdin.html")
+    }
+
+    assert {"run_0": 4, "run_1": 4, "run_2": 4}.items() <= known["file.html"].items()
+    assert not {"run_0", "run_1", "run_2"} <= {*known["stdin.html"]}
+
+
+def data(name):
+    """
+    Return what the page called *name* gives its script.
+    """
+    page = Path(name).read_text(encoding="utf-8")
+    start = page.index('id="data">') + len('id="data">')
+
+    return json.loads(page[start : page.index("</script>", start)])
+
+
+def test_summary_tells_ends_moves_and_what_never_was(command):
+    """
+    Tables follow the findings: illegal moves first, with counts and times.
+    """
+    log(("run_1", WAY), ("run_2", ("queued", "completed")))
+    status, out, err = command("check", "log.jsonl", "--summary")
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
+
+    assert (1, "") == (status, err)
+    assert out.startswith("log.jsonl:5: RS103 error")
+    assert ["completed", "2"] in rows
+    moves = [row for row in rows if len(row) == 7]
+    assert ["illegal", "queued", "completed", "1", "983 ms", "983 ms", "1 s"] == moves[0]
+    assert ["start", "queued", "in_progress", "1", "983 ms", "983 ms", "1 s"] in moves
+    assert ["expire", "cancelling", "expired"] in rows
+    assert ["start", "queued", "in_progress"] not in rows
+
+
+def test_summary_of_many_moves_is_cut(command):
+    """
+    However many kinds of moves a hostile log has, a screen or two is enough.
+    """
+    log(*((f"run_{n}", ("queued", f"odd\x1b[31m{n}")) for n in range(100)))
+    out = command("check", "log.jsonl", "--summary", "--max", "1")[1]
+
+    assert "... and 40 more" in out
+    assert "\x1b" not in out
+
+
+def test_summary_goes_with_text_alone(command):
+    """
+    Forms that programs read have no tables.
+    """
+    log(("run_1", WAY))
+    status, out, err = command("check", "log.jsonl", "--summary", "--output", "json")
+
+    assert (2, "") == (status, out)
+    assert "runstate: --summary goes with --output text alone\n" == err
+
+
+def test_page_of_observations_in_memory():
+    """
+    What Python counted makes a page too, without any file.
+    """
+    survey = survey_of([Observation("queued", "a", 1.0), Observation("failed", "a", 2.0)])
+    page = render_report(survey)
+
+    assert b"No error in 1 run" in page
+    assert b"Read from" not in page
