@@ -1,0 +1,19 @@
+"""
+Lifecycles to and from what other tools speak.
+
+SCXML, XState's JSON, the markup of ``transitions``, and the JSON of python-statemachine, in
+memory; a class of python-statemachine as it is. What they cannot say of a lifecycle, its
+stamps above all, stays behind when it goes out; evidence and outcomes go along where a format
+leaves room for them. What a lifecycle cannot say of theirs, nested states above all, is
+refused on the way in, never dropped.
+"""
+
+from .markup import from_markup, to_markup
+from .scxml import from_scxml, to_scxml
+from .statemachine import from_statemachine, from_statemachine_class, to_statemachine
+from .xstate import from_xstate, to_xstate
+
+__all__ = [
+    "from_markup", "from_scxml", "from_statemachine", "from_statemachine_class", "from_xstate",
+    "to_markup", "to_scxml", "to_statemachine", "to_xstate",
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""
+What every format needs: names that it can hold, and a lifecycle made of what it said.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NoReturn
+
+from .._definition import lifecycle_from
+from .._lifecycle import Lifecycle
+from .._rows import OUTCOMES, Transition
+from .._text import printable
+from ..errors import DefinitionError
+
+__all__ = ["PLAIN", "expect", "facts_of", "made", "names_of", "outcome_of", "refuse"]
+
+PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+"""Names that every format takes as they are."""
+
+
+def names_of(names: Iterable[str]) -> dict[str, str]:
+    """
+    Return a plain name for each of *names*: itself where it is plain, else one that is free.
+    """
+    names = [str(name) for name in names]
+    taken = {name for name in names if PLAIN.fullmatch(name)}
+    plain: dict[str, str] = {}
+    for name in names:
+        short = name
+        number = len(plain)
+        while not PLAIN.fullmatch(short) or (short in taken and short != name):
+            short, number = f"s{number}", number + 1
+        taken.add(short)
+        plain[name] = short
+
+    return plain
+
+
+def refuse(origin: str, place: str, reason: str) -> NoReturn:
+    """
+    Say that something cannot be said in a lifecycle, or is no definition at all.
+
+    Raises:
+        DefinitionError: Always.
+    """
+    raise DefinitionError(origin, printable(place), reason)
+
+
+def expect(data: Any, kind: type, origin: str, place: str) -> Any:
+    """
+    Return *data*, which must be of the *kind*.
+
+    Raises:
+        DefinitionError: It is not.
+    """
+    if not isinstance(data, kind):
+        words = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
+        refuse(origin, place, f"must be {words.get(kind, kind.__name__)}")
+
+    return data
+
+
+def outcome_of(said: Any) -> str:
+    """
+    Return what a terminal status means; a success unless *said* is another of the words for it.
+    """
+    return said if isinstance(said, str) and said in OUTCOMES else "success"
+
+
+def made(
+    origin: str,
+    name: str,
+    initial: str,
+    terminal: Mapping[str, str],
+    rows: Iterable[Mapping[str, Any] | tuple[str, str, str]],
+) -> Lifecycle:
+    """
+    Return the lifecycle of *rows*, each once.
+
+    Raises:
+        DefinitionError: A part is malformed.
+        LifecycleError: The table contradicts itself.
+    """
+    parts = ("trigger", "source", "target")
+    each = [dict(zip(parts, row, strict=True)) if isinstance(row, tuple) else row for row in rows]
+    once = {(row["trigger"], row["source"], row["target"]): row for row in reversed(each)}
+    data = {
+        "name": name,
+        "initial": initial,
+        "terminal": dict(terminal),
+        "transitions": [dict(row) for row in reversed(once.values())],
+    }
+
+    return lifecycle_from(data, origin)
+
+
+def facts_of(row: Transition) -> dict[str, str]:
+    """
+    Return how *row* is known, without what says nothing.
+    """
+    facts = {"evidence": str(row.evidence), "citation": row.citation}
+
+    return {name: fact for name, fact in facts.items() if fact}

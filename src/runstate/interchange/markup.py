@@ -1,0 +1,101 @@
+"""
+The markup of ``transitions``: the dictionary that its ``MarkupMachine`` prints and takes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .._lifecycle import Lifecycle
+from ._common import expect, made, refuse
+
+__all__ = ["from_markup", "to_markup"]
+
+_ANY = "*"
+
+
+def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
+    """
+    Return *lifecycle* as the markup that ``MarkupMachine(markup=...)`` takes.
+
+    Its machine takes no key that it does not know: outcomes, evidence and stamps stay behind.
+    """
+    return {
+        "name": lifecycle.name,
+        "initial": str(lifecycle.initial),
+        "auto_transitions": False,
+        "states": [
+            {"name": str(status), "final": True}
+            if lifecycle.is_terminal(status)
+            else {"name": str(status)}
+            for status in lifecycle.statuses
+        ],
+        "transitions": [
+            {"trigger": str(row.trigger), "source": str(row.source), "dest": str(row.target)}
+            for row in lifecycle
+        ],
+        "queued": False,
+    }
+
+
+def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycle:
+    """
+    Return the lifecycle that *markup* describes; conditions and callbacks stay behind.
+
+    Statuses that are said to be final, or that no row leaves, are terminal.
+
+    Raises:
+        DefinitionError: It is no markup, or of a nested machine.
+        LifecycleError: The table contradicts itself.
+    """
+    markup = expect(markup, dict, origin, "")
+    states = [_state(state, origin, number) for number, state in
+              enumerate(expect(markup.get("states"), list, origin, "states"))]  # fmt: skip
+    names = [name for name, _ in states]
+    rows: list[dict[str, Any]] = []
+    moves = expect(markup.get("transitions"), list, origin, "transitions")
+    for number, move in enumerate(moves):
+        rows += _rows(move, names, origin, f"transitions[{number}]")
+    left = {row["source"] for row in rows}
+    initial = markup.get("initial") or (names[0] if names else "")
+
+    return made(
+        origin,
+        str(markup.get("name") or "machine").rstrip(": ") or "machine",
+        expect(initial, str, origin, "initial"),
+        {s: "success" for s, final in states if final or s not in left},
+        rows,
+    )
+
+
+def _state(state: Any, origin: str, number: int) -> tuple[str, bool]:
+    place = f"states[{number}]"
+    if isinstance(state, str):
+        return state, False
+    state = expect(state, dict, origin, place)
+    if state.get("children") or state.get("states"):
+        refuse(origin, place, "has states within; a lifecycle is flat")
+
+    return expect(state.get("name"), str, origin, f"{place}.name"), bool(state.get("final"))
+
+
+def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str, Any]]:
+    if isinstance(move, list) and len(move) >= 3:
+        move = dict(zip(("trigger", "source", "dest"), move, strict=False))
+    move = expect(move, dict, origin, place)
+    trigger = expect(move.get("trigger"), str, origin, f"{place}.trigger")
+    sources = move.get("source")
+    if sources == _ANY:
+        sources = names
+    elif not isinstance(sources, list):
+        sources = [sources]
+    dest = move.get("dest")
+
+    return [
+        {
+            "trigger": trigger,
+            "source": expect(source, str, origin, f"{place}.source"),
+            # No destination, or "=": it stays where it is.
+            "target": source if dest in (None, "=") else expect(dest, str, origin, f"{place}.dest"),
+        }
+        for source in sources
+    ]

@@ -1,0 +1,214 @@
+"""
+SCXML, the statechart notation of the W3C, as far as it is flat.
+
+A document is data: whatever declares a document type is refused, so there are no entities
+to expand and nothing to fetch.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from xml.parsers import expat
+from xml.sax.saxutils import quoteattr
+
+from .._lifecycle import Lifecycle
+from .._rows import EVIDENCE
+from .._text import printable
+from ._common import facts_of, made, names_of, outcome_of, refuse
+
+__all__ = ["from_scxml", "to_scxml"]
+
+SCXML: Final = "http://www.w3.org/2005/07/scxml"
+OURS: Final = "https://pypi.org/project/runstate/"
+"""Namespace of what SCXML has no word for: outcomes, evidence, and names that it cannot hold."""
+
+LARGEST: Final = 1 << 20
+"""Bytes of a document that are read."""
+_DEEPEST: Final = 50
+_SEPARATOR: Final = "\n"
+_WITHIN: Final = frozenset({"parallel", "history", "initial", "invoke"})
+
+
+def to_scxml(lifecycle: Lifecycle) -> bytes:
+    """
+    Return *lifecycle* as an SCXML document; stamps stay behind.
+
+    A status or trigger that is no name of XML goes by another one, and is kept beside it.
+    """
+    ids = names_of(str(status) for status in lifecycle.statuses)
+    events = names_of(lifecycle.triggers)
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<scxml xmlns="{SCXML}" xmlns:rs="{OURS}" version="1.0" datamodel="null"'
+        f"{_attributes({'rs:name': lifecycle.name, 'initial': ids[str(lifecycle.initial)]})}>",
+    ]
+    for status in lifecycle.statuses:
+        about = {"id": ids[str(status)]}
+        if ids[str(status)] != status:
+            about["rs:status"] = str(status)
+        if lifecycle.is_terminal(status):
+            about["rs:outcome"] = lifecycle.terminal[status]
+            lines.append(f"  <final{_attributes(about)}/>")
+            continue
+        lines.append(f"  <state{_attributes(about)}>")
+        for row in lifecycle:
+            if row.source == status:
+                move = {"event": events[row.trigger], "target": ids[str(row.target)]}
+                if events[row.trigger] != row.trigger:
+                    move["rs:trigger"] = row.trigger
+                move |= {f"rs:{name}": fact for name, fact in facts_of(row).items()}
+                lines.append(f"    <transition{_attributes(move)}/>")
+        lines.append("  </state>")
+
+    return "\n".join((*lines, "</scxml>\n")).encode()
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return "".join(f" {name}={quoteattr(_xml(value))}" for name, value in values.items())
+
+
+def _xml(text: str) -> str:
+    """
+    Return *text* with what XML cannot hold made visible.
+    """
+    return printable(text, len(text) + 1)
+
+
+def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
+    """
+    Return the lifecycle that an SCXML document describes; conditions and actions stay behind.
+
+    Raises:
+        DefinitionError: It is no SCXML, or has what a lifecycle has no place for: states
+            within states, moves without an event or with a wildcard, a document type.
+        LifecycleError: The table contradicts itself.
+    """
+    if len(content) > LARGEST:
+        refuse(origin, "", f"is larger than {LARGEST} bytes")
+    document = _Document(origin)
+    document.read(content)
+
+    return document.lifecycle()
+
+
+class _Document:
+    """
+    What was read of a document so far.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self._origin = origin
+        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._path: list[str] = []
+        self._words: dict[str, str] = {}
+        self._terminal: dict[str, str] = {}
+        self._state: str | None = None
+        self._rows: list[dict[str, str]] = []
+        self._name = "machine"
+        self._initial = ""
+
+    def read(self, content: bytes) -> None:
+        """
+        Take the document in.
+        """
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+        try:
+            self._parser.Parse(content, True)  # noqa: FBT003  the parser takes no names
+        except expat.ExpatError as error:
+            place, reason = f"line {error.lineno}", expat.ErrorString(error.code)
+        except (ValueError, LookupError) as error:
+            place, reason = self._place(), printable(str(error))
+        else:
+            return
+        refuse(self._origin, place, f"is no XML: {reason}")
+
+    def _place(self) -> str:
+        return f"line {self._parser.CurrentLineNumber}"
+
+    def _refuse(self, reason: str) -> None:
+        refuse(self._origin, self._place(), reason)
+
+    def _doctype(self, *_: Any) -> None:
+        self._refuse("declares a document type, which could make it anything")
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        space, _, tag = name.rpartition(_SEPARATOR)
+        if len(self._path) == _DEEPEST:
+            self._refuse(f"is nested deeper than {_DEEPEST}")
+        if space == SCXML:
+            self._element(tag, attributes)
+        elif not self._path:
+            self._refuse("begins with no <scxml> of the W3C's namespace")
+        self._path.append(tag if space == SCXML else "")
+
+    def _end(self, _: str) -> None:
+        if self._path.pop() in {"state", "final"}:
+            self._state = None
+
+    def _element(self, tag: str, attributes: dict[str, str]) -> None:
+        if not self._path:
+            self._root(tag, attributes)
+        elif tag in _WITHIN:
+            self._refuse(f"has <{tag}>, which has no place in a lifecycle: it is flat")
+        elif tag in {"state", "final"}:
+            if self._path[-1] != "scxml":
+                self._refuse("has states within states; a lifecycle is flat")
+            self._status(tag, attributes)
+        elif tag == "transition" and self._state is not None:
+            self._move(attributes)
+
+    def _root(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag != "scxml":
+            self._refuse("begins with no <scxml>")
+        self._name = (
+            attributes.get(f"{OURS}{_SEPARATOR}name") or attributes.get("name") or "machine"
+        )
+        self._initial = attributes.get("initial", "")
+
+    def _status(self, tag: str, attributes: dict[str, str]) -> None:
+        key = attributes.get("id", "")
+        if not key:
+            self._refuse(f"has a <{tag}> without an id")
+        self._state = key
+        self._words[key] = attributes.get(f"{OURS}{_SEPARATOR}status", key)
+        if tag == "final":
+            self._terminal[key] = outcome_of(attributes.get(f"{OURS}{_SEPARATOR}outcome"))
+
+    def _move(self, attributes: dict[str, str]) -> None:
+        events = attributes.get("event", "").split()
+        if not events or any("*" in event for event in events):
+            self._refuse("has a <transition> without an event, or with a wildcard")
+        source = str(self._state)
+        targets = attributes.get("target", source).split()
+        if len(targets) != 1:
+            self._refuse("has a <transition> to several states at once")
+        facts = {
+            name: value
+            for name in ("evidence", "citation")
+            if (value := attributes.get(f"{OURS}{_SEPARATOR}{name}"))
+        }
+        if facts.get("evidence", EVIDENCE[0]) not in EVIDENCE:
+            self._refuse(f"has evidence that is none of {', '.join(EVIDENCE)}")
+        for event in events:
+            trigger = attributes.get(f"{OURS}{_SEPARATOR}trigger", event)
+            self._rows.append({"trigger": trigger, "source": source, "target": targets[0], **facts})
+
+    def lifecycle(self) -> Lifecycle:
+        """
+        Return what was read, by its statuses' own words.
+        """
+        word = {**{row["target"]: row["target"] for row in self._rows}, **self._words}
+        left = {row["source"] for row in self._rows}
+        terminal = {
+            word[key]: self._terminal.get(key, "success")
+            for key in self._words
+            if key in self._terminal or key not in left
+        }
+        rows = [
+            {**row, "source": word[row["source"]], "target": word[row["target"]]}
+            for row in self._rows
+        ]
+        initial = self._initial or next(iter(self._words), "")
+
+        return made(self._origin, self._name, word.get(initial, initial), terminal, rows)

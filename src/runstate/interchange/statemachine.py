@@ -1,0 +1,141 @@
+"""
+python-statemachine: the JSON that its ``load`` takes, and its classes as they are.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .._lifecycle import Lifecycle
+from ._common import PLAIN, expect, made, names_of, refuse
+
+__all__ = ["from_statemachine", "from_statemachine_class", "to_statemachine"]
+
+
+def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
+    """
+    Return *lifecycle* as the definition that ``statemachine.io.load`` takes as JSON.
+
+    Its states are identifiers: a status that is none goes by another name, and is the
+    state's ``value``. Outcomes, evidence and stamps stay behind.
+
+    Raises:
+        ValueError: A trigger is no identifier, which an event must be.
+    """
+    ids = names_of(str(status) for status in lifecycle.statuses)
+    states: dict[str, Any] = {}
+    for status in lifecycle.statuses:
+        state: dict[str, Any] = {} if ids[str(status)] == status else {"value": str(status)}
+        if status == lifecycle.initial:
+            state["initial"] = True
+        if lifecycle.is_terminal(status):
+            state["final"] = True
+        moves = [
+            {"event": _event(row.trigger), "target": ids[str(row.target)]}
+            for row in lifecycle
+            if row.source == status
+        ]
+        states[ids[str(status)]] = state | ({"transitions": moves} if moves else {})
+
+    return {"name": lifecycle.name, "states": states}
+
+
+def _event(trigger: str) -> str:
+    if not PLAIN.fullmatch(trigger) or not trigger.isidentifier():
+        raise ValueError(f"trigger {trigger!r} is no identifier, which an event must be")
+
+    return trigger
+
+
+def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachine>") -> Lifecycle:
+    """
+    Return the lifecycle that *definition* describes; conditions and actions stay behind.
+
+    Raises:
+        DefinitionError: It is no definition, or has states within states.
+        LifecycleError: The table contradicts itself.
+    """
+    definition = expect(definition, dict, origin, "")
+    states = expect(definition.get("states"), dict, origin, "states")
+    words = {}
+    for key, each in states.items():
+        state = expect(each, dict, origin, f"states.{key}")
+        if state.get("states") or state.get("parallel") or state.get("history"):
+            refuse(origin, f"states.{key}", "has states within; a lifecycle is flat")
+        words[key] = str(state.get("value") or key)
+    rows = [
+        (event, words[key], words.get(target, target))
+        for key, state in states.items()
+        for event, target in _moves(key, state, origin)
+    ]
+    begun = [words[key] for key, state in states.items() if state.get("initial")]
+    left = {source for _, source, _ in rows}
+    ends = (words[k] for k, state in states.items() if state.get("final") or words[k] not in left)
+
+    return made(
+        origin,
+        str(definition.get("name") or "machine"),
+        begun[0] if begun else next(iter(words.values()), ""),
+        dict.fromkeys(ends, "success"),
+        rows,
+    )
+
+
+def _moves(key: str, state: Mapping[str, Any], origin: str) -> Iterator[tuple[str, str]]:
+    """
+    Yield event and target of what leaves a state, in both forms that it may be said in.
+    """
+    place = f"states.{key}.transitions"
+    for move in expect(state.get("transitions") or [], list, origin, place):
+        if not expect(move, dict, origin, place).get("event"):
+            refuse(origin, place, "has a move without an event, which no trigger makes")
+        yield from _each(move["event"], move, key, origin, place)
+    on = state.get("on")
+    for event, moves in on.items() if isinstance(on, dict) else ():
+        for move in moves if isinstance(moves, list) else [moves]:
+            said = {"target": move} if isinstance(move, str) else move
+            yield from _each(event, expect(said, dict, origin, place), key, origin, place)
+
+
+def _each(
+    events: Any, move: Mapping[str, Any], key: str, origin: str, place: str
+) -> Iterator[tuple[str, str]]:
+    for event in expect(events, str, origin, f"{place}.event").split():
+        yield event, str(expect(move.get("target") or key, str, origin, f"{place}.target"))
+
+
+def from_statemachine_class(machine: Any) -> Lifecycle:
+    """
+    Return the lifecycle of a ``StateMachine`` class, or of an instance of one.
+
+    Raises:
+        DefinitionError: It is none, or has states within states.
+        LifecycleError: The table contradicts itself.
+    """
+    kind = machine if isinstance(machine, type) else type(machine)
+    origin = kind.__qualname__
+    states = [*getattr(machine, "states", ())]
+    if not states:
+        refuse(origin, "states", "is there none: no class of python-statemachine")
+    rows = []
+    for state in states:
+        if getattr(state, "states", None) or getattr(state, "parallel", False):
+            refuse(origin, state.id, "has states within; a lifecycle is flat")
+        for move in state.transitions:
+            if not move.event:
+                refuse(origin, state.id, "has a move without an event, which no trigger makes")
+            targets = getattr(move, "targets", None) or [move.target or state]
+            rows += [
+                (event, str(state.value), str(target.value))
+                for event in str(move.event).split()
+                for target in targets
+            ]
+    left = {source for _, source, _ in rows}
+    begun = [str(state.value) for state in states if state.initial]
+
+    return made(
+        origin,
+        kind.__name__,
+        begun[0] if begun else str(states[0].value),
+        {str(s.value): "success" for s in states if s.final or str(s.value) not in left},
+        rows,
+    )

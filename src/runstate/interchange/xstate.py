@@ -1,0 +1,103 @@
+"""
+XState's JSON: the configuration that ``createMachine`` takes.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from .._lifecycle import Lifecycle
+from ._common import expect, facts_of, made, outcome_of, refuse
+
+__all__ = ["from_xstate", "to_xstate"]
+
+_NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
+"""Keys of a state that make moves of their own, or states within."""
+
+
+def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
+    """
+    Return *lifecycle* as XState's configuration; outcomes and evidence go along as ``meta``.
+    """
+    states: dict[str, Any] = {}
+    for status in lifecycle.statuses:
+        if lifecycle.is_terminal(status):
+            outcome = lifecycle.terminal[status]
+            states[str(status)] = {"type": "final", "meta": {"outcome": outcome}}
+            continue
+        on = {
+            str(trigger): {"target": str(row.target), "meta": facts_of(row)}
+            for trigger in lifecycle.allowed(status)
+            if (row := lifecycle.row(trigger, status)) is not None
+        }
+        states[str(status)] = {"on": on}
+
+    return {"id": lifecycle.name, "initial": str(lifecycle.initial), "states": states}
+
+
+def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycle:
+    """
+    Return the lifecycle that *config* describes; guards and actions stay behind.
+
+    Raises:
+        DefinitionError: It is no configuration, or has states within states, moves of its
+            own accord, or a target that a lifecycle cannot name.
+        LifecycleError: The table contradicts itself.
+    """
+    config = expect(config, dict, origin, "")
+    name = str(config.get("id") or "machine")
+    states = expect(config.get("states"), dict, origin, "states")
+    if config.get("on"):
+        refuse(origin, "on", "leads out of every state; say it in each that it leaves")
+    if config.get("type") == "parallel":
+        refuse(origin, "type", "is parallel; a lifecycle is in one status at a time")
+    rows: list[dict[str, Any]] = []
+    terminal: dict[str, str] = {}
+    for status, each in states.items():
+        place = f"states.{status}"
+        state = expect(each, dict, origin, place)
+        for key in _NOT_FLAT:
+            if state.get(key):
+                refuse(origin, f"{place}.{key}", "has no place in a lifecycle, which is flat")
+        moves = [*_rows(str(status), state.get("on") or {}, name, origin, place)]
+        rows += moves
+        if state.get("type") == "final" or not moves:
+            meta = state.get("meta")
+            said = meta.get("outcome") if isinstance(meta, dict) else None
+            terminal[str(status)] = outcome_of(said)
+
+    initial = expect(config.get("initial"), str, origin, "initial")
+
+    return made(origin, name, initial, terminal, rows)
+
+
+def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[dict[str, Any]]:
+    for event, moves in expect(on, dict, origin, f"{place}.on").items():
+        at = f"{place}.on.{event}"
+        if "*" in event or not event:
+            refuse(origin, at, "is a wildcard; name the events")
+        for move in moves if isinstance(moves, list) else [moves]:
+            target = move.get("target") if isinstance(move, dict) else move
+            meta = move.get("meta") if isinstance(move, dict) else None
+            known = meta if isinstance(meta, dict) else {}
+            facts = {key: known[key] for key in ("evidence", "citation") if key in known}
+            yield {
+                "trigger": event,
+                "source": status,
+                "target": _target(target, status, name, origin, at),
+                **facts,
+            }
+
+
+def _target(target: Any, status: str, name: str, origin: str, place: str) -> str:
+    """
+    Return the status that *target* names; no target is a move that stays.
+    """
+    if isinstance(target, list) and len(target) == 1:
+        target = target[0]
+    if target is None:
+        return status
+    beside = str(expect(target, str, origin, f"{place}.target")).removeprefix(f"#{name}.")
+    if beside.startswith(("#", ".")):
+        refuse(origin, f"{place}.target", f"leads to '{beside}', which is no state beside it")
+
+    return beside

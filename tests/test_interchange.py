@@ -1,0 +1,450 @@
+"""
+Lifecycles there and back, and as the other side's own loaders understand them.
+"""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statemachine import State, StateMachine
+from statemachine.io import load
+from transitions.extensions.markup import MarkupMachine
+from xstate_statemachine import SyncInterpreter, create_machine
+
+from runstate import RUN, DefinitionError, Lifecycle, LifecycleError, Transition, check
+from runstate.interchange import (
+    from_markup,
+    from_scxml,
+    from_statemachine,
+    from_statemachine_class,
+    from_xstate,
+    to_markup,
+    to_scxml,
+    to_statemachine,
+    to_xstate,
+)
+from runstate.presets import PRESETS
+
+WAYS = {
+    "markup": (to_markup, from_markup),
+    "scxml": (to_scxml, from_scxml),
+    "statemachine": (to_statemachine, from_statemachine),
+    "xstate": (to_xstate, from_xstate),
+}
+HOSTILE = ["it's", 'a"b', "<x>", "&amp;", "a b", "-", "é", "{{x}}", "a.b", "#x", "s0", "%", "s1"]
+
+
+def moves(lifecycle):
+    """
+    Return what every format can say of a lifecycle.
+    """
+    return (
+        lifecycle.initial,
+        set(lifecycle.terminal),
+        {(row.trigger, row.source, row.target) for row in lifecycle},
+    )
+
+
+def there_and_back(lifecycle, way):
+    """
+    Return the lifecycle as it comes back from a format, by way of JSON where it is data.
+    """
+    out, back = WAYS[way]
+    said = out(lifecycle)
+
+    return back(said if isinstance(said, bytes) else json.loads(json.dumps(said)))
+
+
+# -- there and back ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("lifecycle", PRESETS.values(), ids=lambda preset: preset.name)
+def test_every_preset_comes_back(lifecycle, way):
+    """
+    With its name, its moves, where it begins and ends; evidence and outcomes where there is room.
+    """
+    back = there_and_back(lifecycle, way)
+
+    assert lifecycle.name == back.name
+    assert moves(lifecycle) == moves(back)
+    if way in {"scxml", "xstate"}:
+        assert dict(lifecycle.terminal) == dict(back.terminal)
+        assert {(r.evidence, r.citation) for r in lifecycle} == {
+            (r.evidence, r.citation) for r in back
+        }
+
+
+def chain(statuses, trigger="go"):
+    """
+    Return the lifecycle in which each of the *statuses* is followed by the next.
+    """
+    rows = [Transition(trigger, *pair) for pair in zip(statuses, statuses[1:])]  # noqa: B905, RUF007
+
+    return Lifecycle("chain", rows, statuses[0], {statuses[-1]: "failure"})
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "xstate"])
+def test_statuses_of_any_spelling_come_back(way):
+    """
+    What a format cannot name goes by another name, which no other status has.
+    """
+    lifecycle = chain(HOSTILE)
+
+    assert moves(lifecycle) == moves(there_and_back(lifecycle, way))
+
+
+def test_triggers_of_any_spelling_come_back():
+    """
+    SCXML separates events by spaces, and ours is kept beside its own.
+    """
+    lifecycle = chain(["a", "b"], 'request "it"')
+
+    assert moves(lifecycle) == moves(there_and_back(lifecycle, "scxml"))
+    with pytest.raises(ValueError, match="no identifier"):
+        to_statemachine(lifecycle)
+
+
+# -- the other side ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", RUN.statuses)
+def test_transitions_takes_the_markup(status):
+    """
+    Its machine allows from every status what the table allows.
+    """
+    machine = MarkupMachine(markup=to_markup(RUN))
+    machine.set_state(str(status))
+
+    assert {*RUN.allowed(status)} == {*machine.get_triggers(str(status))}
+    assert moves(RUN) == moves(from_markup(machine.markup))
+    assert moves(RUN) == moves(Lifecycle.from_machine(machine))
+
+
+@pytest.mark.parametrize("format_name", ["json", "scxml"])
+def test_python_statemachine_takes_it(format_name):
+    """
+    It walks the shortest path to every status, and has the same events there.
+    """
+    said = to_scxml(RUN).decode() if format_name == "scxml" else json.dumps(to_statemachine(RUN))
+    kind = load(said, format=format_name)
+    for status in RUN.statuses:
+        machine = kind()
+        for row in RUN.shortest_path(RUN.initial, status):
+            machine.send(row.trigger)
+        assert {status} == {str(value) for value in machine.configuration_values}
+        assert {*RUN.allowed(status)} == {str(event.id) for event in machine.allowed_events}
+
+
+@pytest.mark.parametrize("status", RUN.statuses)
+def test_xstate_takes_it(status):
+    """
+    Its interpreter walks the shortest path to every status, and refuses what the table lacks.
+    """
+    interpreter = SyncInterpreter(create_machine(to_xstate(RUN))).start()
+    for row in RUN.shortest_path(RUN.initial, status):
+        interpreter.send(row.trigger)
+
+    assert {f"run.{status}"} == set(interpreter.current_state_ids)
+
+
+class Door(StateMachine):
+    """
+    A door as somebody else wrote it.
+    """
+
+    shut = State(initial=True)
+    opened = State(value="ajar")
+    broken = State(final=True)
+
+    swing = shut.to(opened) | opened.to(shut)
+    kick = shut.to(broken, cond="strong") | opened.to.itself()
+
+    def strong(self):
+        """
+        A condition, which stays behind.
+        """
+        return True
+
+
+def test_class_of_python_statemachine_is_read():
+    """
+    By the values that its states write, with what its conditions allow.
+    """
+    expected = (
+        "shut",
+        {"broken"},
+        {
+            ("swing", "shut", "ajar"), ("swing", "ajar", "shut"),
+            ("kick", "shut", "broken"), ("kick", "ajar", "ajar"),
+        },
+    )  # fmt: skip
+
+    assert expected == moves(from_statemachine_class(Door))
+    assert expected == moves(from_statemachine_class(Door()))
+    assert check(["shut", "ajar", "shut", "broken"], from_statemachine_class(Door)).ok
+
+
+# -- what others write ---------------------------------------------------------------------
+
+
+def test_markup_as_it_is_written_by_hand():
+    """
+    Lists for dictionaries, several sources, any source, and staying where it is.
+    """
+    markup = {
+        "states": ["a", "b", {"name": "c", "final": True}],
+        "transitions": [
+            ["go", "a", "b"],
+            {"trigger": "end", "source": ["a", "b"], "dest": "c"},
+            {"trigger": "stay", "source": "b", "dest": "="},
+            {"trigger": "stay", "source": "a", "dest": None},
+        ],
+    }
+    any_source = {"states": ["a", "b"], "transitions": [["reset", "*", "b"]], "initial": "a"}
+
+    assert (
+        "a",
+        {"c"},
+        {("go", "a", "b"), ("end", "a", "c"), ("end", "b", "c"), ("stay", "b", "b"),
+         ("stay", "a", "a")},
+    ) == moves(from_markup(markup))  # fmt: skip
+    with pytest.raises(LifecycleError):
+        from_markup(any_source)
+
+
+def test_xstate_as_it_is_written_by_hand():
+    """
+    Targets as texts, lists and absolute names; a state that nothing leaves is terminal.
+    """
+    config = {
+        "id": "light",
+        "initial": "green",
+        "states": {
+            "green": {"on": {"TIMER": "yellow", "STAY": {"actions": "x"}}},
+            "yellow": {"on": {"TIMER": [{"target": "#light.red", "guard": "g"}], "NO": ["green"]}},
+            "red": {},
+        },
+    }
+
+    assert (
+        "green",
+        {"red"},
+        {("TIMER", "green", "yellow"), ("STAY", "green", "green"), ("TIMER", "yellow", "red"),
+         ("NO", "yellow", "green")},
+    ) == moves(from_xstate(config))  # fmt: skip
+
+
+def test_statemachine_as_it_is_written_by_hand():
+    """
+    Its shorter form for moves, and several events for one.
+    """
+    definition = {
+        "states": {
+            "a": {"initial": True, "on": {"go": "b", "end": [{"target": "c"}]}},
+            "b": {"transitions": [{"event": "end stop", "target": "c"}, {"event": "stay"}]},
+            "c": {},
+        }
+    }
+
+    assert (
+        "a",
+        {"c"},
+        {("go", "a", "b"), ("end", "a", "c"), ("end", "b", "c"), ("stop", "b", "c"),
+         ("stay", "b", "b")},
+    ) == moves(from_statemachine(definition))  # fmt: skip
+
+
+def document(body, attributes=""):
+    """
+    Return an SCXML document.
+    """
+    return f'<scxml xmlns="http://www.w3.org/2005/07/scxml" {attributes}>{body}</scxml>'.encode()
+
+
+def test_scxml_as_it_is_written_by_hand():
+    """
+    Content of other namespaces and what runs on the way is passed over.
+    """
+    body = """
+      <datamodel><data id="x" expr="1"/></datamodel>
+      <state id="a"><onentry><log expr="x"/></onentry>
+        <transition event="go done" target="b" cond="x"/><transition event="stay"/>
+        <x:note xmlns:x="urn:x"><x:state id="no"/></x:note></state>
+      <state id="b"/>"""
+
+    assert (
+        "a", {"b"}, {("go", "a", "b"), ("done", "a", "b"), ("stay", "a", "a")}
+    ) == moves(from_scxml(document(body)))  # fmt: skip
+
+
+# -- what is refused -----------------------------------------------------------------------
+
+BOMB = b'<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><scxml>&b;</scxml>'
+DEEP = b'<scxml xmlns="http://www.w3.org/2005/07/scxml">' + b"<onentry>" * 60
+WITHIN = '<state id="a"><state id="b"/></state>'
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (BOMB, "document type"),
+        (b'<!DOCTYPE scxml SYSTEM "http://x/y.dtd"><scxml/>', "document type"),
+        (DEEP, "deeper"),
+        (b"", "no element"),
+        (b"<scxml/>", "namespace"),
+        (b"\xff\xfe\x00", "line 1"),
+        (b'<?xml version="1.0" encoding="nonsense"?><scxml/>', "line 1"),
+        (document("<state/>"), "without an id"),
+        (document(WITHIN), "states within"),
+        (document("<parallel/>"), "parallel"),
+        (document('<state id="a"><transition target="a"/></state>'), "without an event"),
+        (document('<state id="a"><transition event="*"/></state>'), "wildcard"),
+        (document('<state id="a"><transition event="x" target="a b"/></state>'), "several"),
+        (b'<state xmlns="http://www.w3.org/2005/07/scxml"/>', "no <scxml>"),
+        (b" " * ((1 << 20) + 1), "larger"),
+        (
+            document(
+                '<state id="a"><transition event="x" r:evidence="y"/></state>',
+                'xmlns:r="https://pypi.org/project/runstate/"',
+            ),
+            "evidence",
+        ),
+    ],
+)
+def test_scxml_that_says_more_or_nothing_is_refused(content, reason):
+    """
+    In one line, with its place; nothing is expanded and nothing fetched.
+    """
+    with pytest.raises(DefinitionError, match=reason) as caught:
+        from_scxml(content, "x.scxml")
+
+    assert str(caught.value).startswith("x.scxml")
+    assert 1 == len(str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ([], "an object"),
+        ({}, "states"),
+        ({"states": {}}, "initial"),
+        ({"initial": "a", "states": {"a": []}}, r"states\.a"),
+        ({"initial": "a", "states": {"a": {"states": {"b": {}}}}}, "flat"),
+        ({"initial": "a", "states": {"a": {"always": "b"}}}, "flat"),
+        ({"initial": "a", "states": {"a": {"after": {"1000": "b"}}}}, "flat"),
+        ({"initial": "a", "states": {"a": {"on": {"*": "a"}}}}, "wildcard"),
+        ({"initial": "a", "states": {"a": {"on": {"x": "#other.b"}}}}, "no state beside"),
+        ({"initial": "a", "states": {"a": {"on": {"x": ".b"}}}}, "no state beside"),
+        ({"initial": "a", "states": {"a": {"on": {"x": 5}}}}, "a text"),
+        ({"initial": "a", "states": {}, "type": "parallel"}, "parallel"),
+        ({"initial": "a", "states": {}, "on": {"x": "a"}}, "every state"),
+    ],
+)
+def test_xstate_that_says_more_is_refused(config, reason):
+    """
+    Rather than dropped.
+    """
+    with pytest.raises(DefinitionError, match=reason):
+        from_xstate(config)
+
+
+@pytest.mark.parametrize(
+    ("markup", "reason"),
+    [
+        (5, "an object"),
+        ({}, "states"),
+        ({"states": [5]}, r"states\[0\]"),
+        ({"states": ["a"], "transitions": ["x"]}, r"transitions\[0\]"),
+        ({"states": ["a"], "transitions": [{"source": "a"}]}, "trigger"),
+        ({"states": ["a"], "transitions": [["x", 5, "a"]]}, "source"),
+        ({"states": [{"name": "a", "children": ["b"]}], "transitions": []}, "flat"),
+    ],
+)
+def test_markup_that_is_none_is_refused(markup, reason):
+    """
+    With the place of what is wrong.
+    """
+    with pytest.raises(DefinitionError, match=reason):
+        from_markup(markup)
+
+
+@pytest.mark.parametrize(
+    ("definition", "reason"),
+    [
+        (5, "an object"),
+        ({}, "states"),
+        ({"states": {"a": 5}}, r"states\.a"),
+        ({"states": {"a": {"states": {"b": {}}}}}, "flat"),
+        ({"states": {"a": {"transitions": [{"target": "a"}]}}}, "without an event"),
+        ({"states": {"a": {"on": {"x": 5}}}}, "an object"),
+    ],
+)
+def test_statemachine_that_says_more_is_refused(definition, reason):
+    """
+    With the place of what is wrong.
+    """
+    with pytest.raises(DefinitionError, match=reason):
+        from_statemachine(definition)
+
+
+class Region:
+    """
+    A class that has the looks of one with states within.
+    """
+
+    states = (type("S", (), {"id": "a", "states": ["b"]})(),)
+
+
+class Eventless:
+    """
+    A class that has the looks of one that moves by itself.
+    """
+
+    states = (
+        type("S", (), {"id": "a", "value": "a", "initial": True, "final": False,
+                       "transitions": [type("T", (), {"event": ""})()]})(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "reason"), [(int, "no class"), (Region, "flat"), (Eventless, "without an event")]
+)
+def test_other_classes_are_refused(machine, reason):
+    """
+    By their name.
+    """
+    with pytest.raises(DefinitionError, match=f"{machine.__name__}.*{reason}"):
+        from_statemachine_class(machine)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(HOSTILE),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["states", "transitions", "on", "initial", "name", "a", "target"]),
+            inner,
+        )
+    ),
+)
+
+
+@given(JSON, st.sampled_from([from_markup, from_statemachine, from_xstate]))
+def test_nonsense_raises_what_is_promised(data, read):
+    """
+    Whatever is given, it is a lifecycle, or an error of ours.
+    """
+    with suppress(DefinitionError, LifecycleError):
+        assert isinstance(read(data), Lifecycle)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(document))
+def test_nonsense_for_scxml_raises_what_is_promised(content):
+    """
+    Whatever the bytes are.
+    """
+    with suppress(DefinitionError, LifecycleError):
+        assert isinstance(from_scxml(content), Lifecycle)
