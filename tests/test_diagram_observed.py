@@ -2,6 +2,7 @@
 What a history says about the moves, before it is drawn.
 """
 
+import json
 from itertools import pairwise
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from runstate import RUN, Observation, _sequence
 from runstate._census import survey_of
 from runstate._sequence import in_sequence
-from runstate.diagrams import Overlay, overlay_of
+from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
 
@@ -126,3 +127,25 @@ def test_what_is_held_back_is_bounded(monkeypatch):
 
     assert headless[0] == next(taken)
     assert headless[1:] == list(taken)
+
+
+def test_times_are_drawn_in_every_format():
+    """
+    How long runs were in a status before a move is at its arrow, and in the tables and the data.
+    """
+    seen = [Observation(status, "run_1", at) for status, at in (("queued", 0.0), ("failed", 300.0))]
+    drawn = {name: draw(RUN, name, overlay(seen)) for name in FORMATS}
+
+    for name in ("svg", "mermaid", "dot"):
+        assert b"p95 5 min" in drawn[name], name
+    assert b"after 5 min at the median, 5 min at p95, 5 min at most" in drawn["svg"]
+    assert b"in the status before the move: median, p95" in drawn["svg"]
+    assert b"| 1 | 5 min | 5 min | 5 min |" in drawn["markdown"]
+    assert {
+        "source": "queued",
+        "target": "failed",
+        "count": 1,
+        "p50_s": pytest.approx(300, rel=0.022),
+        "p95_s": pytest.approx(300, rel=0.022),
+        "longest_s": 300.0,
+    } == json.loads(drawn["json"])["observed"][0]
