@@ -201,7 +201,9 @@ def test_a_payload_that_does_not_fit_is_told_with_the_real_status(store):
     with pytest.raises(UnknownTriggerError, match="is queued: no trigger 'stat'"):
         store.fire(run_id, "stat")
     for word in ("key", "actor", "reason"):
-        with pytest.raises(ValueError, match=f"{word} is one line of at most 512 characters"):
+        with pytest.raises(
+            ValueError, match=f"{word} is one line of at most 512 characters and 1,024 bytes"
+        ):
             store.start(run_id, **{word: "a\x00b"})
 
     assert 1 == len(store.history(run_id))

@@ -17,8 +17,8 @@ from runstate import store as store_package
 from runstate.store import (
     Applied,
     AsyncRunStore,
-    Duplicate,
     Fire,
+    KeyReusedError,
     RunStore,
     Superseded,
     _engines,
@@ -130,20 +130,20 @@ def overtaken(store, winner, loser, *args):
         return answer.result(60)
 
 
-def test_a_key_that_is_used_while_a_store_waits_is_a_duplicate(postgresql_database):
+def test_a_key_that_is_used_while_a_store_waits_is_seen(postgresql_database):
     """
     It looked for the key in vain, waited for the run, and finds the key taken: it looks again.
     """
     with RunStore.open(postgresql_database) as store:
         run_id = store.create().id
-        first = []
-        answer = overtaken(
-            store,
-            lambda c: first.append(store.start(run_id, key="k", connection=c)),
-            lambda: store.request_cancel(run_id, key="k"),
-        )
+        with pytest.raises(KeyReusedError, match="belongs to start"):
+            overtaken(
+                store,
+                lambda c: store.start(run_id, key="k", connection=c),
+                lambda: store.request_cancel(run_id, key="k"),
+            )
 
-        assert Duplicate(first[0].moved) == answer
+        assert "in_progress" == store.get(run_id).status
         assert consistent(store, run_id)
 
 
@@ -253,3 +253,58 @@ def test_without_sqlalchemy_the_store_says_what_it_needs(monkeypatch):
 
     with pytest.raises(ImportError, match=r"needs SQLAlchemy: pip install 'runstate\[store\]'"):
         spec.loader.exec_module(module_from_spec(spec))
+
+
+@pytest.mark.parametrize(
+    ("url", "module", "extra"),
+    [
+        ("postgresql+psycopg://x/y", "psycopg", "postgresql"),
+        ("sqlite+aiosqlite://", "aiosqlite", "async"),
+    ],
+)
+def test_without_its_driver_a_url_says_what_it_needs(monkeypatch, url, module, extra):
+    """
+    As an import error with the command that helps.
+    """
+    monkeypatch.setitem(sys.modules, module, None)
+
+    with pytest.raises(ImportError, match=rf"pip install 'runstate\[{extra}\]'"):
+        asyncio.run(AsyncRunStore.open(url))
+
+
+def test_a_driver_that_nobody_promised_is_missed_in_pythons_words(monkeypatch):
+    """
+    No extra of ours brings it.
+    """
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+
+    with pytest.raises(ModuleNotFoundError, match="psycopg2"):
+        RunStore.open("postgresql+psycopg2://x/y")
+
+
+def test_a_key_is_one_request(database_url):
+    """
+    Fired under it by another trigger, a run is not said to have moved.
+    """
+    with RunStore.open(database_url) as store:
+        run_id = store.create().id
+        store.start(run_id, key="k")
+        with pytest.raises(KeyReusedError) as caught:
+            store.complete(run_id, key="k")
+
+        assert (run_id, "k", "complete", "start") == caught.value.args
+        assert "key 'k' belongs to start: complete needs a key of its own" in str(caught.value)
+        assert "in_progress" == store.get(run_id).status
+
+
+def test_longest_names_fit_into_an_index(database_url):
+    """
+    Of characters that take four bytes each, fewer are taken.
+    """
+    with RunStore.open(database_url) as store:
+        longest = chr(0x1F600) * 256
+        store.create(id=longest)
+
+        assert store.start(longest, key=longest).ok
+        with pytest.raises(ValueError, match="1,024 bytes"):
+            store.create(id=longest + "x")

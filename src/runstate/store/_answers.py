@@ -106,7 +106,7 @@ class Fire(NamedTuple):
     token: int | None = None
     """Token of the worker's lease; None if it is not a worker that speaks."""
     key: str | None = None
-    """Idempotency key: of any number of attempts under one key, one moves the run."""
+    """Idempotency key: of any number of attempts of a trigger under one key, one moves the run."""
     actor: str | None = None
     """Who fires, for the journal."""
     reason: str | None = None
@@ -229,6 +229,29 @@ class RunExistsError(RunstateError, ValueError):
 
     def _message(self) -> str:
         return f"the store has a run '{printable(self.run_id)}' already"
+
+
+class KeyReusedError(RunstateError, ValueError):
+    """
+    Raised when an idempotency key moved the run before, by another trigger: it is another request.
+    """
+
+    def __init__(self, run_id: str, key: str, trigger: str, first: str) -> None:
+        self.run_id = run_id
+        """The run; another one may use the same key."""
+        self.key = key
+        """The key that was used already."""
+        self.trigger = trigger
+        """What was fired under it now."""
+        self.first = first
+        """What was fired under it then."""
+        super().__init__(run_id, key, trigger, first)
+
+    def _message(self) -> str:
+        return (
+            f"run '{printable(self.run_id)}': key '{printable(self.key)}' belongs to "
+            f"{printable(self.first)}: {printable(self.trigger)} needs a key of its own"
+        )
 
 
 class StoreVersionError(RunstateError):

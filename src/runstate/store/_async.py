@@ -26,6 +26,7 @@ from ._engines import (
     begin_immediate,
     check_transactional,
     commit,
+    drivers,
     engine_options,
     set_up,
     set_up_engine,
@@ -102,7 +103,8 @@ class AsyncRunStore:
             options: See there.
         """
         parsed = sa.make_url(url)
-        engine = create_async_engine(parsed, **engine_options(parsed, timeout))
+        with drivers(parsed):
+            engine = create_async_engine(parsed, **engine_options(parsed, timeout))
         set_up_engine(engine.sync_engine, durable)
         try:
             store = cls(engine, lifecycle, **options)

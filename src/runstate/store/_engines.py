@@ -4,6 +4,9 @@ Engines and their connections: what each must be told for a transaction to be on
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -15,6 +18,7 @@ __all__ = [
     "begin_immediate",
     "check_transactional",
     "commit",
+    "drivers",
     "engine_options",
     "set_up",
     "set_up_engine",
@@ -23,6 +27,7 @@ __all__ = [
 _TRIES: Final = 5
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
+_EXTRAS: Final = MappingProxyType({"psycopg": "postgresql", "aiosqlite": "async"})
 
 
 def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
@@ -92,6 +97,22 @@ def commit(connection: sa.Connection) -> None:
     except BaseException:
         connection.invalidate()
         raise
+
+
+@contextmanager
+def drivers(url: sa.URL) -> Iterator[None]:
+    """
+    Have a driver that is not installed be named, with the extra that brings it.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as missing:
+        extra = _EXTRAS.get(url.get_driver_name())
+        if extra is None:
+            raise
+        raise ImportError(
+            f"{url.drivername} needs {missing.name}: pip install 'runstate[{extra}]'"
+        ) from None
 
 
 def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:

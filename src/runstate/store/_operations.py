@@ -26,6 +26,7 @@ from ._answers import (
     Held,
     Illegal,
     JournalEntry,
+    KeyReusedError,
     Lease,
     Page,
     RunExistsError,
@@ -84,6 +85,7 @@ class Operations:
         Store a new run, and return it.
         """
         run, _ = self._engine._draft(**fields)  # noqa: SLF001  its own judgement
+        one_line(id=run.id, thread_id=run.thread_id, assistant_id=run.assistant_id)
         rows = self._sql.create.run(
             connection,
             id=run.id,
@@ -277,6 +279,8 @@ class Operations:
         row, fire = self._row(connection, move.run_id), move.fire
         first = self._keyed(connection, fire)
         if first is not None:
+            if first.trigger != fire.trigger:
+                raise KeyReusedError(fire.run_id, fire.key or "", fire.trigger, first.trigger)
             return Duplicate(entry_of(first).moved)
         ended = self._lifecycle.is_terminal(row.status)
         if fire.token is not None:

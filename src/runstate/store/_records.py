@@ -32,6 +32,7 @@ __all__ = [
 _OWN_COLUMNS: Final = ("id", "thread_id", "assistant_id")
 _ELSEWHERE: Final = {*LIFECYCLE_FIELDS, *_OWN_COLUMNS}
 _WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,512}")
+_MOST_BYTES: Final = 1_024
 _NO_LINE: Final = dict.fromkeys(name for name in JournalEntry._fields if name != "position")
 
 
@@ -47,18 +48,22 @@ def valid_id(run_id: str) -> str:
 
 def one_line(**words: str | None) -> None:
     """
-    Refuse a word that is no single line of at most 512 characters.
+    Refuse a word that is no single line of at most 512 characters and 1,024 bytes.
     """
     for name, word in words.items():
         if word is not None and not is_word(word):
-            raise ValueError(f"{name} is one line of at most 512 characters, not {word!r}")
+            raise ValueError(
+                f"{name} is one line of at most 512 characters and 1,024 bytes, not {word!r}"
+            )
 
 
 def is_word(text: str) -> bool:
     """
     Return whether *text* is a single line of at most 512 characters, as every name in a store is.
+
+    Its bytes are bounded too: what is in an index of PostgreSQL must fit on a part of a page.
     """
-    return _WORD.fullmatch(text) is not None
+    return _WORD.fullmatch(text) is not None and len(text.encode()) <= _MOST_BYTES
 
 
 def checked(limit: int) -> int:

@@ -19,6 +19,7 @@ from ._engines import (
     begin_immediate,
     check_transactional,
     commit,
+    drivers,
     engine_options,
     set_up,
     set_up_engine,
@@ -113,11 +114,13 @@ class RunStore:
             StoreVersionError: The tables are of a later version, or of a lifecycle
                 whose statuses this one does not know.
             ValueError: An option makes no sense.
+            ImportError: The database's driver is not installed.
         """
         parsed = sa.make_url(url)
         if parsed.get_dialect().is_async:
             raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
-        engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
+        with drivers(parsed):
+            engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
         set_up_engine(engine, durable)
         try:
             store = cls(engine, lifecycle, **options)
