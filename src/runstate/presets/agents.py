@@ -198,7 +198,8 @@ A2A_TASK: Final = Lifecycle(
 The lifecycle of a task of the A2A protocol, version 1.0, spelled as its JSON is.
 
 An answer may also be a task that has ended, or that waits: an observer who polls sees
-no ``TASK_STATE_SUBMITTED`` then.
+no ``TASK_STATE_SUBMITTED`` then. In a task, the state is in its status:
+``--status status.state``.
 """
 
 

@@ -44,12 +44,13 @@ OPENLINEAGE_RUN: Final = Lifecycle(
     terminal=dict(_ENDS.values()),
     identity=("job",),
     status_field="eventType",
-    id_field="run.runId",
+    id_field="runId",
 )
 """
 The run cycle of OpenLineage: the type of the last event is the status.
 
-One START, and one end. A job without an end, a stream or a service, is not meant.
+One START, and one end. A job without an end, a stream or a service, is not meant. The
+id is in an object of its own: ``--run-id run.runId``.
 """
 
 OPENLINEAGE_RUN_EARLY: Final = Lifecycle(
@@ -62,7 +63,7 @@ OPENLINEAGE_RUN_EARLY: Final = Lifecycle(
     terminal=dict(_ENDS.values()),
     identity=("job",),
     status_field="eventType",
-    id_field="run.runId",
+    id_field="runId",
 )
 """
 The same of a run that is told of before it starts, such as while it waits.

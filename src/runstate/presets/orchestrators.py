@@ -293,11 +293,6 @@ AIRFLOW_TASK_INSTANCE: Final = Lifecycle(
             "RS201", "end_date", frozenset({"failed", "skipped", "upstream_failed"}), "inferred",
             "no source says that a task which never ran is stamped",
         ),
-        # The dates of an attempt are those of the last: a task that resumes keeps its first.
-        Deviation(
-            "RS203", "end_date", None, "inferred",
-            "a task that runs again may keep the end_date of its last attempt",
-        ),
     ),
     status_field="state",
 )  # fmt: skip
