@@ -65,7 +65,7 @@ FACTS = {
     "prefect-flow-run-adhoc": (9, 24, "PENDING", "COMPLETED=success FAILED=failure "
                                "CANCELLED=cancelled CRASHED=error", (14, 0, 1, 9, 0)),
     "dagster-run": (8, 20, "NOT_STARTED", "SUCCESS=success FAILURE=failure CANCELED=cancelled",
-                    (8, 0, 0, 9, 3)),
+                    (9, 0, 0, 8, 3)),
     "airflow-task-instance": (14, 31, "none", "success=success failed=failure skipped=success "
                               "upstream_failed=failure removed=cancelled", (23, 0, 1, 7, 0)),
     "airflow-task-instance-3.0": (13, 28, "none", "success=success failed=failure "

@@ -168,7 +168,10 @@ DAGSTER_RUN: Final = Lifecycle(
         ),
         Transition("force_cancel", "QUEUED", "CANCELED", "implemented", _FORCE),
         Transition("start", "STARTING", "STARTED", "documented", f"{_RUN}; {_EVENTS}: RUN_START"),
-        Transition("fail", "STARTING", "FAILURE", "implemented", _START_TIMEOUT),
+        Transition(
+            "fail", "STARTING", "FAILURE", "documented",
+            "Dagster docs/guides/deploy/execution/run-monitoring.md: start timeouts",
+        ),
         Transition(
             "request_cancel", "STARTING", "CANCELING", "inferred",
             f"{_RUN} leaves it out of CANCELABLE_RUN_STATUSES; a launcher may do it",

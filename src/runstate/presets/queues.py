@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Final
 
 from .._lifecycle import Lifecycle
-from .._rows import Entry, Transition
+from .._rows import Deviation, Entry, Transition
 
 __all__ = [
     "CELERY",
@@ -73,6 +73,12 @@ CELERY: Final = Lifecycle(
     initial="PENDING",
     terminal={"SUCCESS": "success", "FAILURE": "failure", "REVOKED": "cancelled"},
     entries=tuple(Entry(end, stamps=("date_done",)) for end in ("SUCCESS", "FAILURE", "REVOKED")),
+    deviations=(
+        Deviation(
+            "RS202", "date_done", None, "implemented",
+            "celery/backends/cassandra.py stamps every status, unlike backends/base.py",
+        ),
+    ),
     id_field="task_id",
 )  # fmt: skip
 """
