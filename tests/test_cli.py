@@ -392,7 +392,7 @@ def test_explain(command, code):
         (["check", "--explain", "RS999\x1b"], f"no rule 'RS999\\x1b' (known: {', '.join(RULES)})"),
         (
             ["check", "x", "--lifecycle", "no\nne"],
-            "no lifecycle 'no\\nne' (presets: run, run-documented; or a .toml or .json file)",
+            "no lifecycle 'no\\nne' (see runstate lifecycles; or name a .toml or .json file)",
         ),
         (["check", "x", "--lifecycle", "none.toml"], "none.toml: No such file or directory"),
         (["check", "x", "--limit", "queued"], "--limit takes STATUS=SECONDS, not 'queued'"),
@@ -413,7 +413,11 @@ def test_explain(command, code):
         (["draw", "--log", "none.jsonl"], "none.jsonl: No such file or directory"),
         (
             ["draw", "none"],
-            "no lifecycle 'none' (presets: run, run-documented; or a .toml or .json file)",
+            "no lifecycle 'none' (see runstate lifecycles; or name a .toml or .json file)",
+        ),
+        (
+            ["draw", "celry"],
+            "no lifecycle 'celry' (did you mean celery? or name a .toml or .json file)",
         ),
         (["lifecycles", "none.json"], "none.json: No such file or directory"),
         (
@@ -910,12 +914,36 @@ def test_lifecycles_lists_the_presets(command):
     """
     Every preset is listed with its size, its beginning and its ends.
     """
-    ends = "cancelled, failed, completed, incomplete, expired"
-
-    assert cells(command("lifecycles")) == [
-        ["run", "9", "18", "queued", ends],
-        ["run-documented", "9", "10", "queued", ends],
+    expected = [
+        [
+            each.name,
+            str(len(each.statuses)),
+            str(len(each)),
+            f"{each.initial!s} → {', '.join(each.terminal)}",
+        ]
+        for each in PRESETS.values()
     ]
+    listed: list[list[str]] = []
+    for name, *sizes, way in cells(command("lifecycles")):
+        if name:
+            listed.append([name, *sizes, way])
+        else:
+            listed[-1][-1] += f" {way}"
+
+    assert expected == listed
+
+
+def test_lifecycles_lists_the_presets_in_a_narrow_terminal(command, monkeypatch):
+    """
+    At 100 columns no name and no status is cut off.
+    """
+    monkeypatch.setattr("runstate.cli._tables._WIDE", 100)
+    done = command("lifecycles")
+
+    assert 100 == max(map(len, done.text.splitlines()))
+    for each in PRESETS.values():
+        assert all(word in done.text for word in (each.name, str(each.initial), *each.terminal))
+    assert "…" not in done.text
 
 
 def test_lifecycles_shows_a_preset(command):

@@ -9,6 +9,7 @@ import pytest
 
 from runstate._history import Finding, Observation
 from runstate._lifecycle import Lifecycle, Transition
+from runstate.presets import PRESETS
 from runstate.readers import Columns, read
 
 NOON = 1_700_000_000
@@ -619,13 +620,31 @@ def test_other_lifecycle():
     )
     record = {"job": 7, "object": "print", "phase": "open", "born_at": NOON, "x": [1], "id": "no"}
     expected = [
-        ("RS901", 1, "born_at must be whole Unix seconds, not 'x'"),
+        ("RS901", 1, "born_at 'x' is neither Unix seconds nor ISO 8601"),
         Observation("open", "7", NOON, {**record, "at": NOON}, file="a.jsonl", line=2),
     ]
     data = "\n".join(json.dumps({**record, "at": NOON, **more}) for more in ({"born_at": "x"}, {}))
     first, _, second = read(BytesIO(data.encode()), lifecycle=jobs, name="a.jsonl")
 
     assert expected == [(first.code, first.line, first.message), second]
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [
+        ("2026-01-01T00:00:00Z", 1767225600.0),
+        (1767225600.5, 1767225600.5),
+        (1767225600, 1767225600),
+    ],
+)
+def test_stamps_elsewhere_are_any_time(written, seconds):
+    """
+    Without a kind of OpenAI's, a stamp may be a date or a fraction, as other systems write it.
+    """
+    job = {"id": 1, "kind": "mail", "state": "running", "attempted_at": written}
+    (seen,) = read(BytesIO(json.dumps(job).encode()), lifecycle=PRESETS["river-job"])
+
+    assert {**job, "attempted_at": seconds} == seen.fields
 
 
 def test_an_empty_object_is_as_good_as_none():

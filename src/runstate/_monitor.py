@@ -142,7 +142,9 @@ class Monitor:
             TypeError: *seen* is neither a status, a snapshot nor an Observation, or an
                 Observation's part is of the wrong type.
         """
-        observation = _sound(seen) if isinstance(seen, Observation) else _observation(seen)
+        observation = (
+            _sound(seen) if isinstance(seen, Observation) else _observation(seen, self.lifecycle)
+        )
         self.observations += 1
         if observation.file is None and observation.line is None:
             observation = observation._replace(line=self.observations)
@@ -499,7 +501,7 @@ def _refuse_misfits(seen: Observation) -> None:
             raise TypeError(f"Observation.{name} must be {said}, not {type(value).__name__}")
 
 
-def _observation(seen: Any) -> Observation:
+def _observation(seen: Any, lifecycle: Lifecycle) -> Observation:
     if isinstance(seen, str):
         return Observation(str(seen))
     if isinstance(seen, BaseModel):
@@ -510,10 +512,10 @@ def _observation(seen: Any) -> Observation:
         raise TypeError(
             f"a status, a snapshot or an Observation is expected, not {type(seen).__name__}"
         )
-    run_id = fields.get("id")
+    run_id = fields.get(lifecycle.id_field)
 
     return Observation(
-        fields.get("status"),  # type: ignore[arg-type]  # judged, not trusted, by observe()
+        fields.get(lifecycle.status_field),  # type: ignore[arg-type]  # judged, not trusted, by observe()
         None if run_id is None else str(run_id),
         fields=fields,
     )

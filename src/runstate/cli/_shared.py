@@ -82,10 +82,11 @@ def lifecycle_named(name: str) -> Lifecycle:
     if name in PRESETS:
         return PRESETS[name]
     if not name.lower().endswith((".toml", ".json")):
-        raise BadInput(
-            f"no lifecycle '{printable(name)}' (presets: {', '.join(PRESETS)}; "
-            "or a .toml or .json file)"
-        )
+        from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
+        close = get_close_matches(name, PRESETS, n=3)
+        preset = f"did you mean {' or '.join(close)}?" if close else "see runstate lifecycles;"
+        raise BadInput(f"no lifecycle '{printable(name)}' ({preset} or name a .toml or .json file)")
 
     return load_lifecycle(name)
 

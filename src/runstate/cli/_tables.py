@@ -71,20 +71,16 @@ def lifecycles(name: str | None) -> int:
       runstate lifecycles mine.toml
     """
     from rich.console import Console  # noqa: PLC0415  tables are not for every command
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     if name is None:
-        table = Table("name", "statuses", "rows", "begins in", "ends in")
+        # One column for the beginning and the ends: some systems' statuses are long.
+        table = Table(Column("name", no_wrap=True), "statuses", "rows", "begins in → ends in")
         for each in PRESETS.values():
-            table.add_row(
-                each.name,
-                str(len(each.statuses)),
-                str(len(each)),
-                str(each.initial),
-                ", ".join(each.terminal),
-            )
+            way = f"{each.initial!s} → {', '.join(each.terminal)}"
+            table.add_row(each.name, str(len(each.statuses)), str(len(each)), way)
     else:
         table = Table("trigger", "from", "to", "evidence", "source")
         for row in lifecycle_named(name):

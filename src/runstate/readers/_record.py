@@ -79,6 +79,8 @@ class Interpreter:
         self.id_keys = tuple(dict.fromkeys(_usual_ids(lifecycle.id_field)))
         """Where the run id is looked for, in this order, in a record that is no run object."""
         self.stamps = lifecycle.stamp_fields
+        # The objects of OpenAI's API hold whole seconds, and no date is taken for one of them.
+        self._stamp = stamp if lifecycle.kind is not None else self._any_time
         self.details = lifecycle.detail_fields
         self.identity = lifecycle.identity
         self._fields = lifecycle.fields
@@ -314,11 +316,14 @@ class Interpreter:
             notes.append(bad)
             return None
 
+    def _any_time(self, value: Any, key: str) -> float:
+        return unix_seconds(value, key, self._assume_utc)
+
     def _snapshot_fields(
         self, holder: dict[str, Any], notes: list[BadRecordError]
     ) -> Mapping[str, Any]:
         """
-        Return the fields of a run that *holder* has, its stamps being whole seconds or null.
+        Return the fields of a run that *holder* has, its stamps being Unix seconds or null.
         """
         known = self._fields
         fields = holder
@@ -330,7 +335,7 @@ class Interpreter:
                 type(value) is int and FIRST_SECOND <= value <= LAST_SECOND
             ):
                 fields = dict(fields)
-                seconds = _tried(stamp, value, key, notes)
+                seconds = _tried(self._stamp, value, key, notes)
                 if seconds is None:
                     del fields[key]
                 else:

@@ -1,0 +1,538 @@
+"""
+The lifecycles of other systems: each is pinned against the sources that its rows name.
+"""
+
+import json
+import re
+from collections import Counter
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from conftest import BORN, ManualClock
+from runstate import RUN, Engine, Observation, check
+from runstate.diagrams import Overlay, draw
+from runstate.diagrams._figure import make_figure
+from runstate.diagrams._layout import lay_out
+from runstate.presets import PRESETS, RUN_DOCUMENTED
+from runstate.readers import read
+from test_diagram_layout import faults
+
+DIAGRAMS = Path(__file__).parent.parent / "diagrams"
+EVIDENCE = ("documented", "observed", "reported", "implemented", "inferred")
+
+EACH = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+
+# Statuses, rows, the first status, each end with its outcome, and rows by evidence: documented,
+# observed, reported, implemented, inferred.
+FACTS = {
+    "run": (9, 18, "queued", "cancelled=cancelled failed=failure completed=success "
+            "incomplete=incomplete expired=timeout", (10, 0, 2, 2, 4)),
+    "run-documented": (9, 10, "queued", "cancelled=cancelled failed=failure completed=success "
+                       "incomplete=incomplete expired=timeout", (10, 0, 0, 0, 0)),
+    "openai-run-step": (5, 4, "in_progress", "completed=success failed=failure "
+                        "cancelled=cancelled expired=timeout", (3, 1, 0, 0, 0)),
+    "openai-message": (3, 2, "in_progress", "completed=success incomplete=incomplete",
+                       (0, 2, 0, 0, 0)),
+    "openai-batch": (8, 11, "validating", "completed=success failed=failure expired=timeout "
+                     "cancelled=cancelled", (5, 3, 1, 1, 1)),
+    "openai-response": (6, 7, "queued", "completed=success failed=failure cancelled=cancelled "
+                        "incomplete=incomplete", (2, 4, 0, 0, 1)),
+    "openai-response-foreground": (4, 3, "in_progress", "completed=success failed=failure "
+                                   "incomplete=incomplete", (1, 2, 0, 0, 0)),
+    "openai-vector-store-file-batch": (4, 3, "in_progress", "completed=success "
+                                       "cancelled=cancelled failed=failure", (3, 0, 0, 0, 0)),
+    "openai-fine-tuning-job": (8, 13, "validating_files", "succeeded=success failed=failure "
+                               "cancelled=cancelled", (6, 1, 0, 0, 6)),
+    "openai-fine-tuning-job-strict": (6, 9, "validating_files", "succeeded=success "
+                                      "failed=failure cancelled=cancelled", (6, 1, 0, 0, 2)),
+    "azure-run": (8, 16, "queued", "cancelled=cancelled failed=failure completed=success "
+                  "expired=timeout", (0, 4, 1, 1, 10)),
+    "azure-run-dotnet": (9, 18, "queued", "cancelled=cancelled failed=failure completed=success "
+                         "incomplete=incomplete expired=timeout", (0, 4, 1, 1, 12)),
+    "langgraph-run": (6, 8, "pending", "success=success error=failure timeout=timeout "
+                      "interrupted=cancelled", (6, 0, 0, 1, 1)),
+    "a2a-task": (8, 22, "TASK_STATE_SUBMITTED", "TASK_STATE_COMPLETED=success "
+                 "TASK_STATE_FAILED=failure TASK_STATE_CANCELED=cancelled "
+                 "TASK_STATE_REJECTED=error", (14, 0, 0, 0, 8)),
+    "a2a-task-0.3": (8, 22, "submitted", "completed=success failed=failure canceled=cancelled "
+                     "rejected=error", (14, 0, 0, 0, 8)),
+    "prefect-flow-run": (9, 24, "SCHEDULED", "COMPLETED=success FAILED=failure "
+                         "CANCELLED=cancelled CRASHED=error", (14, 0, 1, 9, 0)),
+    "prefect-flow-run-adhoc": (9, 24, "PENDING", "COMPLETED=success FAILED=failure "
+                               "CANCELLED=cancelled CRASHED=error", (14, 0, 1, 9, 0)),
+    "dagster-run": (8, 20, "NOT_STARTED", "SUCCESS=success FAILURE=failure CANCELED=cancelled",
+                    (9, 0, 0, 8, 3)),
+    "airflow-task-instance": (14, 31, "none", "success=success failed=failure skipped=success "
+                              "upstream_failed=failure removed=cancelled", (23, 0, 1, 7, 0)),
+    "airflow-task-instance-3.0": (13, 28, "none", "success=success failed=failure "
+                                  "skipped=success upstream_failed=failure removed=cancelled",
+                                  (21, 0, 1, 6, 0)),
+    "temporal-workflow": (8, 14, "WORKFLOW_EXECUTION_STATUS_RUNNING",
+                          "WORKFLOW_EXECUTION_STATUS_COMPLETED=success "
+                          "WORKFLOW_EXECUTION_STATUS_FAILED=failure "
+                          "WORKFLOW_EXECUTION_STATUS_CANCELED=cancelled "
+                          "WORKFLOW_EXECUTION_STATUS_TERMINATED=cancelled "
+                          "WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW=success "
+                          "WORKFLOW_EXECUTION_STATUS_TIMED_OUT=timeout", (6, 0, 0, 8, 0)),
+    "temporal-workflow-strict": (7, 6, "WORKFLOW_EXECUTION_STATUS_RUNNING",
+                                 "WORKFLOW_EXECUTION_STATUS_COMPLETED=success "
+                                 "WORKFLOW_EXECUTION_STATUS_FAILED=failure "
+                                 "WORKFLOW_EXECUTION_STATUS_CANCELED=cancelled "
+                                 "WORKFLOW_EXECUTION_STATUS_TERMINATED=cancelled "
+                                 "WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW=success "
+                                 "WORKFLOW_EXECUTION_STATUS_TIMED_OUT=timeout", (6, 0, 0, 0, 0)),
+    "kubernetes-job": (6, 8, "Running", "Complete=success Failed=failure", (8, 0, 0, 0, 0)),
+    "kubernetes-job-strict": (6, 6, "Running", "Complete=success Failed=failure",
+                              (6, 0, 0, 0, 0)),
+    "kubernetes-job-suspended": (6, 8, "Suspended", "Complete=success Failed=failure",
+                                 (8, 0, 0, 0, 0)),
+    "celery": (8, 21, "PENDING", "SUCCESS=success FAILURE=failure REVOKED=cancelled",
+               (20, 0, 0, 1, 0)),
+    "celery-strict": (8, 13, "PENDING", "SUCCESS=success FAILURE=failure REVOKED=cancelled",
+                      (12, 0, 0, 1, 0)),
+    "river-job": (7, 17, "available", "completed=success cancelled=cancelled discarded=failure",
+                  (8, 0, 0, 9, 0)),
+    "river-job-pending": (8, 19, "pending", "completed=success cancelled=cancelled "
+                          "discarded=failure", (8, 0, 0, 11, 0)),
+    "oban-job": (7, 14, "available", "completed=success discarded=failure cancelled=cancelled",
+                 (8, 0, 0, 6, 0)),
+    "oban-job-suspended": (8, 16, "suspended", "completed=success discarded=failure "
+                           "cancelled=cancelled", (9, 0, 0, 7, 0)),
+    "openlineage-run": (6, 13, "START", "COMPLETE=success FAIL=failure ABORT=cancelled",
+                        (13, 0, 0, 0, 0)),
+    "openlineage-run-early": (6, 14, "OTHER", "COMPLETE=success FAIL=failure ABORT=cancelled",
+                              (14, 0, 0, 0, 0)),
+    "cdevents-pipelinerun": (6, 7, "queued", "success=success failure=failure error=error "
+                             "cancel=cancelled", (5, 0, 0, 0, 2)),
+}  # fmt: skip
+
+
+@EACH
+def test_facts(preset):
+    """
+    A preset has as many statuses and rows as its sources have, and begins and ends as they say.
+    """
+    ends = " ".join(f"{end!s}={outcome}" for end, outcome in preset.terminal.items())
+    by_evidence = Counter(row.evidence for row in preset)
+
+    assert FACTS[preset.name] == (
+        len(preset.statuses),
+        len(preset),
+        str(preset.initial),
+        ends,
+        tuple(by_evidence[evidence] for evidence in EVIDENCE),
+    )
+
+
+def test_every_preset_is_pinned():
+    """
+    No preset is without its facts, and each is listed under its own name.
+    """
+    assert list(FACTS) == list(PRESETS)
+    assert [preset.name for preset in PRESETS.values()] == list(PRESETS)
+    assert (RUN, RUN_DOCUMENTED) == (PRESETS["run"], PRESETS["run-documented"])
+
+
+@EACH
+def test_every_row_says_where_it_is_from(preset):
+    """
+    A citation names a source, in one line; what is inferred is nowhere called a document's word.
+    """
+    for said in (*preset, *preset.deviations):
+        assert said.citation.isprintable(), said
+        assert 8 < len(said.citation) <= 160, said
+
+
+# What tells a system from others, each row with how it is known.
+TELLING = {
+    "openai-run-step": ["in_progress -expire-> expired documented"],
+    "openai-message": ["in_progress -stop_incomplete-> incomplete observed"],
+    "openai-batch": [
+        "validating -cancel-> cancelling observed",
+        "finalizing -expire-> expired observed",
+        "in_progress -expire-> expired inferred",
+        "cancelling -confirm_cancel-> cancelled documented",
+    ],
+    "openai-response": [
+        "queued -cancel-> cancelled observed",
+        "in_progress -stop_incomplete-> incomplete observed",
+    ],
+    "openai-vector-store-file-batch": ["in_progress -cancel-> cancelled documented"],
+    "openai-fine-tuning-job": [
+        "validating_files -cancel-> cancelled observed",
+        "running -pause-> pausing inferred",
+    ],
+    "azure-run": [
+        "requires_action -request_cancel-> cancelling reported",
+        "requires_action -submit_tool_outputs-> queued observed",
+        "queued -request_cancel-> cancelling inferred",
+    ],
+    "langgraph-run": [
+        "running -cancel-> interrupted documented",
+        "running -reclaim-> pending implemented",
+    ],
+    "a2a-task": [
+        "TASK_STATE_WORKING -reject-> TASK_STATE_REJECTED documented",
+        "TASK_STATE_INPUT_REQUIRED -send_message-> TASK_STATE_WORKING documented",
+        "TASK_STATE_AUTH_REQUIRED -fail-> TASK_STATE_FAILED inferred",
+    ],
+    "a2a-task-0.3": ["input-required -send_message-> working documented"],
+    "prefect-flow-run": [
+        "SCHEDULED -cancel-> CANCELLED documented",
+        "RUNNING -retry-> SCHEDULED documented",
+        "CANCELLING -confirm_cancel-> CANCELLED documented",
+        "PAUSED -request_cancel-> CANCELLING reported",
+    ],
+    "dagster-run": [
+        "QUEUED -request_cancel-> CANCELING implemented",
+        "CANCELING -fail-> FAILURE implemented",
+        "CANCELING -succeed-> SUCCESS inferred",
+    ],
+    "airflow-task-instance": [
+        "none -fail_upstream-> upstream_failed documented",
+        "running -clear-> restarting documented",
+        "deferred -resume-> scheduled documented",
+        "queued -fail-> failed reported",
+    ],
+    "temporal-workflow": [
+        "WORKFLOW_EXECUTION_STATUS_RUNNING -continue_as_new-> "
+        "WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW documented",
+    ],
+    "kubernetes-job": [
+        "Running -target_failure-> FailureTarget documented",
+        "Running -complete-> Complete documented",
+    ],
+    "celery": [
+        "PENDING -succeed-> SUCCESS documented",
+        "REJECTED -receive-> RECEIVED documented",
+    ],
+    "river-job": [
+        "running -snooze-> scheduled documented",
+        "running -rescue-> retryable implemented",
+        "scheduled -discard-> discarded implemented",
+    ],
+    "oban-job": [
+        "executing -rescue-> available documented",
+        "executing -snooze-> scheduled implemented",
+    ],
+    "openlineage-run": ["OTHER -complete-> COMPLETE documented"],
+    "openlineage-run-early": ["OTHER -start-> START documented"],
+    "cdevents-pipelinerun": ["started -error-> error documented"],
+}
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_telling_rows(name):
+    """
+    The rows that tell a system from others are there, known as their source makes them known.
+    """
+    rows = {f"{row} {row.evidence}" for row in PRESETS[name]}
+
+    assert [] == [row for row in TELLING[name] if row not in rows]
+
+
+# One way to the end that each system takes, as its pages tell it.
+USUAL = {
+    "openai-run-step": "in_progress completed",
+    "openai-message": "in_progress incomplete",
+    "openai-batch": "validating in_progress finalizing completed",
+    "openai-response": "queued in_progress completed",
+    "openai-response-foreground": "in_progress completed",
+    "openai-vector-store-file-batch": "in_progress completed",
+    "openai-fine-tuning-job": "validating_files queued running pausing paused running succeeded",
+    "openai-fine-tuning-job-strict": "validating_files queued running succeeded",
+    "azure-run": "queued in_progress requires_action queued in_progress completed",
+    "azure-run-dotnet": "queued in_progress incomplete",
+    "langgraph-run": "pending running success",
+    "a2a-task": "TASK_STATE_SUBMITTED TASK_STATE_WORKING TASK_STATE_INPUT_REQUIRED "
+    "TASK_STATE_WORKING TASK_STATE_COMPLETED",
+    "a2a-task-0.3": "submitted working auth-required working completed",
+    "prefect-flow-run": "SCHEDULED PENDING RUNNING SCHEDULED RUNNING COMPLETED",
+    "prefect-flow-run-adhoc": "PENDING RUNNING PAUSED RUNNING CANCELLING CANCELLED",
+    "dagster-run": "NOT_STARTED QUEUED STARTING STARTED SUCCESS",
+    "airflow-task-instance": "none scheduled queued running awaiting_input scheduled queued "
+    "running up_for_retry scheduled queued running success",
+    "airflow-task-instance-3.0": "none scheduled queued running deferred scheduled queued "
+    "running success",
+    "temporal-workflow": "WORKFLOW_EXECUTION_STATUS_RUNNING WORKFLOW_EXECUTION_STATUS_PAUSED "
+    "WORKFLOW_EXECUTION_STATUS_RUNNING WORKFLOW_EXECUTION_STATUS_COMPLETED",
+    "temporal-workflow-strict": "WORKFLOW_EXECUTION_STATUS_RUNNING "
+    "WORKFLOW_EXECUTION_STATUS_TIMED_OUT",
+    "kubernetes-job": "Running Suspended Running Complete",
+    "kubernetes-job-strict": "Running FailureTarget Failed",
+    "kubernetes-job-suspended": "Suspended Running SuccessCriteriaMet Complete",
+    "celery": "PENDING RETRY SUCCESS",
+    "celery-strict": "PENDING RECEIVED STARTED RETRY RECEIVED STARTED SUCCESS",
+    "river-job": "available running retryable available running completed",
+    "river-job-pending": "pending available running scheduled available running discarded",
+    "oban-job": "available executing retryable available executing completed",
+    "oban-job-suspended": "suspended available executing cancelled",
+    "openlineage-run": "START RUNNING OTHER RUNNING COMPLETE",
+    "openlineage-run-early": "OTHER START RUNNING FAIL",
+    "cdevents-pipelinerun": "queued started failure",
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_usual_way(name):
+    """
+    What a system usually does is legal, however it was observed; backwards out of its end it is not.
+    """
+    way = USUAL[name].split()
+
+    for observed in ("complete", "polled", "unordered"):
+        assert () == check(way, PRESETS[name], observed=observed, finished=True).findings
+    assert ["RS105"] == [f.code for f in check([*way, way[0]], PRESETS[name]).findings]
+
+
+# What one variant allows and the other does not, as pairs of statuses.
+DISAGREE = [
+    ("run", "run-documented", {("queued", "cancelling"), ("queued", "failed")}),
+    ("azure-run-dotnet", "azure-run", {("in_progress", "incomplete")}),
+    ("openai-fine-tuning-job", "openai-fine-tuning-job-strict", {("running", "pausing")}),
+    ("celery", "celery-strict", {("PENDING", "SUCCESS"), ("RETRY", "STARTED")}),
+    ("kubernetes-job", "kubernetes-job-strict", {("Running", "Complete"), ("Running", "Failed")}),
+    ("airflow-task-instance", "airflow-task-instance-3.0", {("running", "awaiting_input")}),
+    ("openlineage-run-early", "openlineage-run", {("OTHER", "START")}),
+    ("river-job-pending", "river-job", {("pending", "available")}),
+    ("openai-response", "openai-response-foreground", {("in_progress", "cancelled")}),
+    (
+        "temporal-workflow",
+        "temporal-workflow-strict",
+        {("WORKFLOW_EXECUTION_STATUS_RUNNING", "WORKFLOW_EXECUTION_STATUS_PAUSED")},
+    ),
+]
+
+
+@pytest.mark.parametrize(("practical", "strict", "pairs"), DISAGREE)
+def test_variants_disagree(practical, strict, pairs):
+    """
+    Where sources disagree, one of two lifecycles is the wider, and by no row of its own wrong.
+    """
+    wide, narrow = (
+        {(str(row.source), str(row.target)) for row in PRESETS[name]}
+        for name in (practical, strict)
+    )
+
+    assert narrow < wide
+    assert pairs <= wide - narrow
+
+
+# -- the tables at work --------------------------------------------------------------
+
+
+def job_of(preset):
+    """
+    Return a new object with all fields of *preset*, that stands at its beginning.
+    """
+    names = {*preset.stamp_fields, *preset.detail_fields, *preset.identity}
+    job = SimpleNamespace(**dict.fromkeys(names), **{preset.id_field: "job_1"})
+    for name in (*preset.created, *preset.identity):
+        setattr(job, name, BORN)
+    if preset.deadline:
+        setattr(job, preset.deadline.field, BORN + preset.deadline.seconds)
+    setattr(job, preset.status_field, str(preset.initial))
+
+    return job
+
+
+def seen(preset, job, clock):
+    """
+    Return what is observed of *job* now.
+    """
+    fields = dict(vars(job))
+
+    return Observation(fields[preset.status_field], "job_1", at=clock(), fields=fields)
+
+
+@EACH
+def test_engine_and_check_agree_on_every_row(preset):
+    """
+    The generic engine makes each row, and finds its own snapshots in order, stamps and all.
+    """
+    clock = ManualClock()
+    engine = Engine(preset, clock=clock)
+    for row in preset:
+        job = job_of(preset)
+        history = [seen(preset, job, clock)]
+        for step in (*preset.shortest_path(preset.initial, row.source), row):
+            clock.now += 1
+            payload = {name: {"code": "x"} for name in preset.entry(step.target).requires}
+            engine.fire(job, step.trigger, **payload)
+            history.append(seen(preset, job, clock))
+
+        assert str(row.target) == getattr(job, preset.status_field)
+        assert () == check(history, preset).findings, row
+        assert () == check(history, preset, observed="polled").findings, row
+
+
+@EACH
+def test_snapshots_are_read_by_their_own_names(preset):
+    """
+    A snapshot as a mapping is looked at under the names that the system itself gives.
+    """
+    (first, second), *_ = pairwise(map(str, preset.statuses))
+    history = [{preset.id_field: 1, preset.status_field: status} for status in (first, "lost")]
+
+    assert ["RS101"] == [finding.code for finding in check(history, preset).findings]
+    assert preset.initial == first != second
+
+
+@EACH
+def test_records_are_read_by_their_own_names(preset):
+    """
+    A line of JSON is looked at under the names that the system itself gives.
+    """
+    line = {preset.id_field: "job_1", preset.status_field: str(preset.initial)}
+    (found,) = read(BytesIO(json.dumps(line).encode()), lifecycle=preset)
+
+    assert (str(preset.initial), "job_1") == (found.status, found.run_id)
+
+
+STAMPED = {"created_at": BORN, "started_at": BORN + 1, "expires_at": BORN + 600}
+
+
+@pytest.mark.parametrize(
+    ("name", "history", "expected"),
+    [
+        (  # Azure grants ten hours once a run has started: known, so a warning.
+            "azure-run",
+            [
+                ("queued", {"created_at": BORN, "started_at": None, "expires_at": BORN + 600}),
+                ("in_progress", {**STAMPED, "expires_at": BORN + 36_000}),
+            ],
+            ["RS208 warning"],
+        ),
+        (  # A batch keeps expires_at in its end, unlike a run.
+            "openai-batch",
+            [
+                ("validating", {"created_at": BORN, "expires_at": BORN + 86_400}),
+                ("cancelling", {"cancelling_at": BORN + 5, "expires_at": BORN + 86_400}),
+                ("cancelled", {"cancelled_at": BORN + 9, "expires_at": BORN + 86_400}),
+            ],
+            [],
+        ),
+        (  # It expires out of finalizing, which began at expires_at.
+            "openai-batch",
+            [("validating", {}), ("in_progress", {}), ("finalizing", {}),
+             ("expired", {"finalizing_at": BORN + 86_401, "expired_at": BORN + 87_008})],
+            [],
+        ),
+        (  # Prefect stamps no end on a run that never began.
+            "prefect-flow-run",
+            [("SCHEDULED", {"start_time": None}), ("CANCELLED", {"end_time": None})],
+            ["RS201 warning"],
+        ),
+        (
+            "prefect-flow-run",
+            [("SCHEDULED", {}), ("PENDING", {"end_time": BORN})],
+            ["RS202 error"],
+        ),
+        (  # River's own CHECK constraint.
+            "river-job",
+            [("available", {"finalized_at": None}), ("running", {"attempted_at": BORN}),
+             ("completed", {"finalized_at": None})],
+            ["RS201 error"],
+        ),
+        (
+            "river-job",
+            [("available", {}), ("running", {}), ("retryable", {"finalized_at": BORN})],
+            ["RS202 error"],
+        ),
+        (  # Oban's stale executor: a job completes that was discarded.
+            "oban-job",
+            [("available", {}), ("executing", {}), ("discarded", {"discarded_at": BORN}),
+             ("completed", {"completed_at": BORN, "discarded_at": BORN})],
+            ["RS105 error", "RS202 error"],
+        ),
+        (  # Dagster's force-cancelled run that its worker then finished.
+            "dagster-run",
+            [("NOT_STARTED", {}), ("STARTING", {}), ("STARTED", {}), ("CANCELED", {}),
+             ("SUCCESS", {})],
+            ["RS105 error"],
+        ),
+        (  # A suspended Job has no startTime, and a failed one no completionTime.
+            "kubernetes-job",
+            [("Running", {"startTime": BORN}), ("Suspended", {"startTime": BORN}),
+             ("Running", {}), ("FailureTarget", {}), ("Failed", {"completionTime": BORN})],
+            ["RS202 error", "RS202 error"],
+        ),
+        (  # finished_at is null in every failed job recorded, and documented otherwise.
+            "openai-fine-tuning-job",
+            [("validating_files", {}), ("failed", {"finished_at": BORN, "error": {"code": "x"}})],
+            ["RS202 warning"],
+        ),
+        (  # One START, and nothing after the end.
+            "openlineage-run",
+            [("START", {}), ("OTHER", {}), ("START", {})],
+            ["RS103 error"],
+        ),
+        (  # Marquez#2264: events that were delivered in another order than sent.
+            "openlineage-run",
+            [("START", {}), ("COMPLETE", {}), ("RUNNING", {})],
+            ["RS105 error"],
+        ),
+    ],
+)  # fmt: skip
+def test_histories(name, history, expected):
+    """
+    What is known of a system is told as such: the table's word is an error, its habit a warning.
+    """
+    observations = [Observation(status, "1", fields=fields) for status, fields in history]
+    findings = check(observations, PRESETS[name]).findings
+
+    assert expected == sorted(f"{finding.code} {finding.severity}" for finding in findings)
+
+
+def test_statuses_are_spelled_as_on_the_wire():
+    """
+    Where a system writes capitals, dashes or words of its own, so does its preset.
+    """
+    spelling = {
+        name: re.compile(pattern)
+        for pattern, names in {
+            r"[a-z_]+": "openai-batch langgraph-run airflow-task-instance river-job oban-job",
+            r"[A-Z_]+": "prefect-flow-run dagster-run celery openlineage-run",
+            r"TASK_STATE_[A-Z_]+": "a2a-task",
+            r"[a-z]+(-[a-z]+)?": "a2a-task-0.3",
+            r"WORKFLOW_EXECUTION_STATUS_[A-Z_]+": "temporal-workflow",
+            r"([A-Z][a-z]+)+": "kubernetes-job",
+        }.items()
+        for name in names.split()
+    }
+
+    for name, pattern in spelling.items():
+        assert [] == [s for s in PRESETS[name].statuses if not pattern.fullmatch(s)], name
+
+
+# -- their pictures ------------------------------------------------------------------
+
+
+@EACH
+@pytest.mark.parametrize(("suffix", "form"), [("svg", "svg"), ("mmd", "mermaid")])
+def test_the_committed_diagrams_are_fresh(preset, suffix, form):
+    """
+    Each preset's pictures are committed, and what its table looks like now.
+    """
+    assert draw(preset, form) == (DIAGRAMS / f"{preset.name}.{suffix}").read_bytes()
+
+
+def test_no_diagram_is_left_over():
+    """
+    Every picture there is shows a preset.
+    """
+    shown = {path.name.removesuffix(path.suffix) for path in DIAGRAMS.iterdir()}
+
+    assert set(PRESETS) == shown
+
+
+@EACH
+def test_no_line_runs_through_a_label(preset):
+    """
+    In a preset's picture nothing overlaps: no box, no label, no line through either.
+    """
+    assert [] == faults(lay_out(make_figure(preset, Overlay())))
