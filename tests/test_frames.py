@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from runstate import RUN, Observation, check
-from runstate.frames import survey_files
+from runstate._survey import bucket_of
+from runstate.frames import _keys, _sorted, survey_files
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -163,7 +164,7 @@ def test_a_file_is_judged_like_a_list(tmp_path, observed, measured):
     """
     Findings, their order and places, and all counts are those of ``check``.
     """
-    for seed in range(25):
+    for seed in range(16):
         agree(tmp_path, case(seed, observed, measured=measured), timed=True)
 
 
@@ -172,5 +173,96 @@ def test_without_times_rows_stand_in_order(tmp_path, observed):
     """
     Where there is no time, the order is that of the rows and of the files.
     """
-    for seed in range(100, 115):
+    for seed in range(100, 108):
         agree(tmp_path, case(seed, observed, timed=False), timed=False)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("limit", [0, 1, 3])
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_of_many_findings_the_first_are_kept(tmp_path, observed, limit, measured):
+    """
+    All findings are counted, and those that are kept are the first that ``check`` has.
+    """
+    for seed in range(200, 205):
+        agree(tmp_path, case(seed, observed, limit=limit, measured=measured), timed=True)
+
+
+@pytest.mark.parametrize("observed", MODELS)
+def test_ids_that_collide_are_told_apart(tmp_path, monkeypatch, observed):
+    """
+    Where all ids share three hashes, an exact survey says what ``check`` says.
+    """
+    monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
+    monkeypatch.setattr(_keys, "_SECOND", "0")
+    for seed in range(300, 308):
+        agree(tmp_path, case(seed, observed, exact=True), timed=True)
+
+
+@pytest.mark.parametrize("observed", MODELS)
+def test_a_collision_makes_no_finding_up(tmp_path, monkeypatch, observed):
+    """
+    Where it is not exact, a collision can hide a finding and never makes one.
+    """
+    monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
+    monkeypatch.setattr(_keys, "_SECOND", "0")
+    for seed in range(400, 406):
+        given = case(seed, observed)
+        names = written(tmp_path, given.files, timed=True)
+        unplaced, report, _ = expected(names, given, timed=True)
+        survey = survey_files(names, **given.arguments)
+
+        assert set() == {*survey.findings[len(unplaced) :]} - {*report.findings}
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_the_second_hash_tells_runs_apart(tmp_path, monkeypatch, observed):
+    """
+    Runs whose first hashes collide and whose second ones do not are judged like others.
+    """
+    monkeypatch.setattr(_keys, "_HASH", "0::ubigint")
+    for seed in range(500, 506):
+        agree(tmp_path, case(seed, observed), timed=True)
+
+
+def measured_by_hand(given: Case) -> Any:
+    """
+    Return moves, histograms, sums, ends and statuses seen, counted run by run.
+    """
+    runs: dict[Any, list[tuple[float, str]]] = {}
+    rows = [row for part in given.files for row in part if row[2] is not None]
+    for run_id, status, at in sorted(rows, key=lambda row: row[2] or 0.0):
+        if status in RUN.known:
+            runs.setdefault(run_id, []).append((at or 0.0, str(status)))
+    durations: dict[tuple[str, str], list[int]] = {}
+    for history in runs.values():
+        since, before = history[0]
+        for at, status in history:
+            if status != before:
+                durations.setdefault((before, status), []).append(round((at - since) * 1e6))
+                since, before = at, status
+    dwell = {
+        move: (len(each), sum(each) / 1e6, max(each) / 1e6, dict(Counter(map(bucket_of, each))))
+        for move, each in durations.items()
+    }
+    seen = Counter(str(row[1]) for row in rows if row[1] in RUN.known)
+
+    return dwell, Counter(history[-1][1] for history in runs.values()), seen
+
+
+@pytest.mark.parametrize("few", [1, 50_000])
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, few):
+    """
+    Moves, how long they took, ends and statuses are counted exactly, repeats of a status or not.
+    """
+    monkeypatch.setattr(_sorted, "_MOST_REPEATING", few)
+    for seed in range(600, 612):
+        given = case(seed, observed)
+        dwell, ends, seen = measured_by_hand(given)
+        survey = survey_files(written(tmp_path, given.files, timed=True), **given.arguments)
+        known = {status: n for status, n in survey.seen.items() if status in RUN.known}
+
+        assert dwell == {move: tuple(each) for move, each in survey.dwell.items()}
+        assert {move: each[0] for move, each in dwell.items()} == survey.moves
+        assert (ends, seen) == (survey.ends, known)

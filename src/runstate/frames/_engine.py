@@ -56,15 +56,15 @@ class Engine:
         self.place = ""
         """What is read; failures name it."""
 
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """
-        Return what *statement* answers.
+        Return what *statement* answers with *values* bound.
 
         Raises:
             FrameError: It failed.
         """
         with self._told():
-            answer: list[tuple[Any, ...]] = self.connection.execute(statement).fetchall()
+            answer: list[tuple[Any, ...]] = self.connection.execute(statement, values).fetchall()
 
         return answer
 

@@ -40,10 +40,11 @@ def screen_free(engine: Engine, asked: Question) -> Screening:
         named=suspects <= asked.limit,
         certain=asked.observed == "unordered" or suspects <= asked.limit,
     )
-    if odd and found.certain:
-        _count_odd(engine, found, asked)
-    if asked.observed == "unordered":
+    found.counted = asked.observed == "unordered"
+    if found.counted:
         found.tally["RS106"] += misfits
+        if odd:
+            _count_odd(engine, found, asked)
 
     return found
 

@@ -30,6 +30,8 @@ class Verdict(NamedTuple):
     tally: Counter[str]
     timelines: dict[str | None, tuple[Observation, ...]]
     """By run id, in the order of the ids."""
+    unplaced: int
+    """Rows of theirs that have no time, where others have one."""
     sampled: list[str | None]
     """Ids of the runs that were wanted, in the order in which they were."""
 
@@ -65,8 +67,9 @@ def judge(
     tally: Counter[str] = Counter()
     timelines: dict[str | None, tuple[Observation, ...]] = {}
     if not keys:
-        return Verdict([], tally, timelines, [])
+        return Verdict([], tally, timelines, 0, [])
     by_key: dict[Any, str | None] = {}
+    unplaced = 0
     for (run_id, key), rows in groupby(
         _rows(engine, asked, keys), lambda row: (row.run_id, row.key)
     ):
@@ -74,6 +77,7 @@ def judge(
         seen: list[Observation] = []
         for kept, (place, finding) in enumerate(_judged(asked, run_id, rows, seen)):
             tally[finding.code] += 1
+            unplaced += place[0] == _UNPLACED
             if kept < asked.limit or place[0] == _AT_THE_END:
                 found.append((place, finding))
         if asked.samples:
@@ -82,7 +86,7 @@ def judge(
 
     ids = [by_key[key] for key in wanted if key in by_key]
 
-    return Verdict([finding for _, finding in found], tally, timelines, ids)
+    return Verdict([finding for _, finding in found], tally, timelines, unplaced, ids)
 
 
 def _judged(
@@ -127,12 +131,11 @@ def _rows(engine: Engine, asked: Question, keys: Sequence[Any]) -> Iterator[_Row
     """
     source = asked.source
     at = seconds(source, assume_utc=asked.assume_utc) if source.timed else "null"
-    kind = "varchar" if asked.by_id else "ubigint"
     statement = (
         f"select id::varchar as id, status, {at} as at_s, "
         f"case when {at} is null then moment::varchar end as raw, f, r, h "
         f"from (select *, {asked.run_key[0]} as h from {source.table}) "
-        f"where h in (select unnest($1::{kind}[])) order by 1, 3, f, r"
+        f"where h in (select unnest($1::{asked.key_kind}[])) order by 1, 3 nulls first, f, r"
     )
 
     return (_Row(*row) for row in engine.portions(statement, [keys]))

@@ -59,6 +59,11 @@ class Question(NamedTuple):
         """What to group a run's rows by, and a second hash."""
         return run_key(self.source, exact=self.by_id)
 
+    @property
+    def key_kind(self) -> str:
+        """Type of what a run's rows are grouped by."""
+        return "varchar" if self.by_id else "ubigint"
+
     def monitor(self) -> Monitor:
         """
         Return what judges a run.

@@ -25,7 +25,9 @@ class Screening:
     observations: int = 0
     undecided: int = 0
     tally: Counter[str] = field(default_factory=Counter)
-    """Findings by code; of runs that only may be wrong, none is counted."""
+    """Findings by code."""
+    counted: bool = True
+    """Whether *tally* has all findings, and *observations* no row without a time; else only RS107."""
     suspects: list[Suspect] = field(default_factory=list)
     """Of findings along the way, the first ones."""
     late: list[Suspect] = field(default_factory=list)
@@ -33,7 +35,7 @@ class Screening:
     named: bool = True
     """Whether all runs that may be wrong are among *suspects* and *late*."""
     certain: bool = True
-    """Whether *tally* is exact by itself, and *suspects* are the first."""
+    """Whether this will do; else there are too many suspects for what was counted."""
     seen: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)

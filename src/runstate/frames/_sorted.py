@@ -3,7 +3,7 @@ Screening by sorting the rows of each run: exact, and with what is measured on t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._survey import OCTAVE, Dwell
@@ -15,8 +15,9 @@ from ._screen import Screening, Suspect
 __all__ = ["count_rows", "screen_sorted"]
 
 _MICRO: Final = 1_000_000
-_FEW: Final = 256
+_FEW: Final = 1_000
 """Suspects that are kept of each group, where there are many groups."""
+_MOST_REPEATING: Final = 50_000
 _WHERE: Final = f"k & ((1::hugeint << {64 + TIME_BITS}) - 1)"
 """Time, place and status of a row, without the second hash."""
 _TIME: Final = f"hi & {(1 << TIME_BITS) - 1}"
@@ -43,6 +44,8 @@ class _Group(NamedTuple):
     too_long: int
     late: int
     late_suspects: list[dict[str, Any]] | None
+    repeating: list[int | str] | None
+    """Runs in which the status is repeated."""
 
 
 def screen_sorted(engine: Engine, asked: Question) -> Screening:
@@ -51,13 +54,11 @@ def screen_sorted(engine: Engine, asked: Question) -> Screening:
     """
     once = asked.observed == "complete" and not asked.waits
     groups = _groups(engine, asked, measured=asked.measured, once=once)
-    if asked.measured and once and any(g.before == g.code and g.before for g in groups):
-        # Where a status is repeated, its first row alone tells how long it lasted.
-        once = False
-        groups = _groups(engine, asked, measured=True, once=False)
     flagged = groups
     if asked.measured and any(len(g.suspects or ()) == _FEW for g in groups):
         flagged = _groups(engine, asked, measured=False, once=once)
+    if asked.measured and once:
+        groups = _without_repeats(engine, asked, groups)
     found = Screening(
         suspects=_first((s for g in flagged for s in g.suspects or ()), asked.limit),
         late=_first((s for g in flagged for s in g.late_suspects or ()), asked.limit),
@@ -76,8 +77,54 @@ def screen_sorted(engine: Engine, asked: Question) -> Screening:
     return found
 
 
-def _groups(engine: Engine, asked: Question, *, measured: bool, once: bool) -> list[_Group]:
-    return [_Group(*row) for row in engine.rows(_statement(asked, measured=measured, once=once))]
+def _groups(
+    engine: Engine,
+    asked: Question,
+    *,
+    measured: bool,
+    once: bool,
+    among: Sequence[int | str] | None = None,
+) -> list[_Group]:
+    """
+    Return the groups of all runs; of those *among* the given ones, if any are given.
+    """
+    rows, values = asked.rows, []
+    if among is not None:
+        rows = f"(select * from {rows} where h in (select unnest($1::{asked.key_kind}[])))"
+        values = [among]
+    statement = _statement(asked, rows, measured=measured, once=once)
+
+    return [_Group(*row) for row in engine.rows(statement, values)]
+
+
+def _without_repeats(engine: Engine, asked: Question, groups: list[_Group]) -> list[_Group]:
+    """
+    Return *groups* with each duration counted from the first row of a status, though some repeat it.
+
+    They were made as if no status were repeated. Where few are, only those runs are
+    counted once more, both ways.
+    """
+    repeats = [group for group in groups if group.before and group.before == group.code]
+    if not repeats:
+        return groups
+    runs = sorted({run for group in repeats for run in group.repeating or ()})
+    if any(len(group.repeating or ()) == _MOST_REPEATING for group in repeats):
+        right = _groups(engine, asked, measured=True, once=False)
+        return [*repeats, *right]
+    wrong = _groups(engine, asked, measured=True, once=True, among=runs)
+    right = _groups(engine, asked, measured=True, once=False, among=runs)
+    # What was counted wrong is taken back. The longest is right: repeats only shorten.
+    back = [
+        group._replace(rows=-group.rows, total=-(group.total or 0), longest=0)
+        for group in wrong
+        if _is_move(asked, group)
+    ]
+
+    return [*groups, *back, *(group for group in right if _is_move(asked, group))]
+
+
+def _is_move(asked: Question, group: _Group) -> bool:
+    return 0 < group.before != group.code <= asked.codes.last
 
 
 def _first(suspects: Iterable[dict[str, Any]], most: int) -> list[Suspect]:
@@ -87,7 +134,7 @@ def _first(suspects: Iterable[dict[str, Any]], most: int) -> list[Suspect]:
 # -- the statement -----------------------------------------------------------------
 
 
-def _statement(asked: Question, *, measured: bool, once: bool) -> str:
+def _statement(asked: Question, rows: str, *, measured: bool, once: bool) -> str:
     """
     Return the statement whose rows are :class:`_Group`; *once* where no status is repeated.
     """
@@ -107,19 +154,24 @@ def _statement(asked: Question, *, measured: bool, once: bool) -> str:
         if measured and asked.samples
         else "null"
     )
+    repeating = (
+        f"min(h, {_MOST_REPEATING}) filter (pc = c and c <= {codes.last})"
+        if measured and once
+        else "null"
+    )
     too_long, late = (_too_long(asked), _late(asked)) if not once and asked.waits else ("", "")
 
     return (
-        f"{_pairs(asked, once=once)} select pc, c, {bucket} as bucket, count(*), {second}, "
+        f"{_pairs(asked, rows, once=once)} select pc, c, {bucket} as bucket, count(*), {second}, "
         f"{times}, {span}, {_kept(_flag(asked, too_long), most)}, {sample}, "
         + (f"count(*) filter ({too_long}), " if too_long else "0, ")
         + (
             f"count(*) filter ({late}), min({{'w': first_k & ((1::hugeint << {64 + TIME_BITS}) - 1), 'h': h}}, "
-            f"{max(asked.limit, 1)}) filter ({late}) "
+            f"{max(asked.limit, 1)}) filter ({late})"
             if late
-            else "0, null "
+            else "0, null"
         )
-        + "from pairs group by pc, c, bucket"
+        + f", {repeating} from pairs group by pc, c{', bucket' if bucket != 'null' else ''}"
     )
 
 
@@ -127,7 +179,7 @@ def _kept(flag: str, most: int) -> str:
     return f"min({{'w': {_WHERE}, 'h': h}}, {max(most, 1)}) filter ({flag})"
 
 
-def _pairs(asked: Question, *, once: bool) -> str:
+def _pairs(asked: Question, rows: str, *, once: bool) -> str:
     """
     Return the beginning of a statement, with the table ``pairs``: each row and the one before it.
 
@@ -136,14 +188,14 @@ def _pairs(asked: Question, *, once: bool) -> str:
     """
     last = asked.codes.last
     order = "partition by h order by k"
-    rows = f"select h, k, lag(k) over o as pk from {asked.rows} window o as ({order})"
+    paired = f"select h, k, lag(k) over o as pk from {rows} window o as ({order})"
     more = ""
     if not once:
         ends = ", lead(k) over o as nk" if asked.waits else ""
         end = f"nk is null or (nk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})"
         is_end = f", ({end}) as is_end" if asked.waits else ""
         kept = (
-            f"select h, k{is_end} from (select h, k, lag(k) over o as pk{ends} from {asked.rows} "
+            f"select h, k{is_end} from (select h, k, lag(k) over o as pk{ends} from {rows} "
             f"window o as ({order})) where (k & {CODE}) > {last} or pk is null "
             f"or (k & {CODE}) <> (pk & {CODE}) or (pk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})"
             + (" or is_end" if asked.waits else "")
@@ -156,14 +208,14 @@ def _pairs(asked: Question, *, once: bool) -> str:
                 f"coalesce(bool_or({terminal}) over (o rows unbounded preceding), false) as is_over"
             )
             more = ", is_end, first_k, is_over"
-        rows = (
+        paired = (
             f"select h, k, lag(k) over o as pk, lag(k, 2) over o as ppk{waits} "
             f"from ({kept}) window o as ({order})"
         )
         more += f", pk is not null and pc <> c and c <= {last} and pc > 0 and (ppk is null or (ppk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})) as second"
     split = (
         f"select *, (k & {CODE})::integer as c, (k >> 64)::bigint as hi, "
-        f"(pk & {CODE})::integer as pk_code, (pk >> 64)::bigint as phi from ({rows})"
+        f"(pk & {CODE})::integer as pk_code, (pk >> 64)::bigint as phi from ({paired})"
     )
     # A row that has no place in its run comes after another such row or a row of the run.
     before = (
@@ -284,7 +336,7 @@ def _count_moves(found: Screening, asked: Question, groups: list[_Group]) -> Non
             longest[move] = max(longest.get(move, 0), group.longest or 0)
     found.dwell = {
         move: Dwell(
-            histogram.total(), totals[move] / _MICRO, longest[move] / _MICRO, dict(histogram)
+            histogram.total(), totals[move] / _MICRO, longest[move] / _MICRO, dict(+histogram)
         )
         for move, histogram in histograms.items()
     }

@@ -2,6 +2,8 @@
 Screen, then judge: a source to the record of what was observed.
 """
 
+from collections import Counter
+
 from .._history import Observation
 from .._rules import RULES
 from .._survey import Survey
@@ -28,7 +30,7 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
         screen_ends(engine, asked, found)
     found.suspects.sort()
     found.late.sort()
-    suspects = [key for _, key in (*found.suspects, *found.late)][: asked.limit]
+    suspects = [key for _, key in (*found.suspects, *found.late)]
     verdict = judge(engine, asked, suspects, found.sample)
 
     return _survey(asked, found, verdict)
@@ -82,11 +84,11 @@ def _unordered(engine: Engine, asked: Question) -> Screening:
 
 
 def _survey(asked: Question, found: Screening, verdict: Verdict) -> Survey:
-    tally = +(verdict.tally if found.named else found.tally)
+    tally = _tally(found, verdict)
 
     return Survey(
         found.runs,
-        found.observations,
+        found.observations - (0 if found.counted else verdict.unplaced),
         found.undecided,
         tuple(verdict.findings[: asked.limit]),
         dict(sorted(tally.items())),
@@ -99,6 +101,15 @@ def _survey(asked: Question, found: Screening, verdict: Verdict) -> Survey:
         found.ended,
         _timelines(asked, verdict),
     )
+
+
+def _tally(found: Screening, verdict: Verdict) -> Counter[str]:
+    if found.named:
+        return +verdict.tally
+    if found.counted:
+        return +found.tally
+
+    return +(verdict.tally | Counter({"RS107": found.tally["RS107"]}))
 
 
 def _timelines(asked: Question, verdict: Verdict) -> dict[str | None, tuple[Observation, ...]]:
