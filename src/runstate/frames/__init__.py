@@ -1,0 +1,11 @@
+"""
+Histories at scale: the rules of :func:`runstate.check` over whole files and tables.
+
+An engine screens all rows in bulk and names the runs that may be wrong; only those
+are read again and judged, by the same code as everywhere. Needs the extra ``frames``.
+"""
+
+from ._errors import FrameError
+from ._public import survey_files
+
+__all__ = ["FrameError", "survey_files"]

@@ -1,0 +1,45 @@
+"""
+Screening of how runs end: which of them have not, where all should have.
+"""
+
+from ._engine import Engine
+from ._keys import CODE, TIME_BITS
+from ._question import Question
+from ._screen import Screening
+
+__all__ = ["count_ends", "screen_ends"]
+
+
+def screen_ends(engine: Engine, asked: Question, found: Screening) -> None:
+    """
+    Add to *found* the runs that have not ended: RS107.
+    """
+    codes = asked.codes
+    where = f"k & ((1::hugeint << {64 + TIME_BITS}) - 1)"
+    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal))))
+    ended = f"coalesce(bool_or(c in ({terminal})), false)"
+    # Ids whose first hashes collide are told apart by the second; rows of no status have none.
+    second = f"case when c <= {codes.last} then (k >> {64 + TIME_BITS}) end"
+    rows = f"select h, {where} as w, (k & {CODE})::integer as c, k from {asked.rows}"
+    runs = (
+        f"select h, {second} as s, min(w) as w, {ended} as is_over from ({rows}) "
+        f"where c <= {codes.last} group by h, s"
+    )
+    number, kept = engine.rows(
+        f"select count(*), min({{'w': w, 'h': h}}, {max(asked.limit, 1)}) from ({runs}) where not is_over"
+    )[0]
+    found.tally["RS107"] += number
+    found.named &= number <= asked.limit
+    found.late += [(suspect["w"], suspect["h"]) for suspect in kept or ()]
+
+
+def count_ends(engine: Engine, asked: Question, found: Screening) -> None:
+    """
+    Count in *found* in which status each run was seen last.
+    """
+    codes = asked.codes
+    runs = f"select max(k) as k from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"
+    for code, number in engine.rows(
+        f"select (k & {CODE})::integer, count(*) from ({runs}) group by 1"
+    ):
+        found.ends[codes.statuses[code - 1]] += number

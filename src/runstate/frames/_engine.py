@@ -1,0 +1,120 @@
+"""
+The embedded engine: opened, held to its memory, and its complaints put in one line.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from ._errors import FrameError, needed
+
+__all__ = ["Engine", "listed", "opened", "quoted", "text"]
+
+_MEMORY: Final = re.compile(r"\d{1,9}(\.\d{1,3})? ?([KMGT]i?B|B)", re.IGNORECASE)
+_PORTION: Final = 10_000
+_SETTINGS: Final = (
+    # Nothing is fetched from anywhere, and a time without a zone means the same everywhere.
+    "set autoinstall_known_extensions = false",
+    "set autoload_known_extensions = false",
+    "set TimeZone = 'UTC'",
+    "set preserve_insertion_order = true",
+    "set enable_progress_bar = false",
+)
+
+
+def text(value: str) -> str:
+    """
+    Return *value* as a literal of SQL.
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """
+    Return *name* as a name of SQL, whatever is in it.
+    """
+    return '"' + name.replace('"', '""') + '"'
+
+
+def listed(values: Sequence[str]) -> str:
+    """
+    Return *values* as a literal list of texts.
+    """
+    return f"[{', '.join(map(text, values))}]"
+
+
+class Engine:
+    """
+    One connection, whose failures are :class:`FrameError`.
+    """
+
+    def __init__(self, connection: Any, failure: type[Exception]) -> None:
+        self.connection = connection
+        self._failure = failure
+        self.place = ""
+        """What is read; failures name it."""
+
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """
+        Return what *statement* answers with *values* bound.
+
+        Raises:
+            FrameError: It failed.
+        """
+        with self._told():
+            answer: list[tuple[Any, ...]] = self.connection.execute(statement, values).fetchall()
+
+        return answer
+
+    def portions(self, statement: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """
+        Yield what *statement* answers with *values* bound, without holding all of it.
+
+        Raises:
+            FrameError: It failed.
+        """
+        with self._told():
+            cursor = self.connection.execute(statement, values)
+            while portion := cursor.fetchmany(_PORTION):
+                yield from portion
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except self._failure as error:
+            raise FrameError(self.place, _first_line(error)) from None
+
+
+def _first_line(error: Exception) -> str:
+    """
+    Return what *error* says, without the statement that it quotes.
+    """
+    said = str(error).split("\n\nLINE ")[0]
+
+    return " ".join(said.split())
+
+
+@contextmanager
+def opened(memory: str | None = None) -> Iterator[Engine]:
+    """
+    Open an engine that keeps to *memory*, such as ``1GB``; what is beyond goes to a folder that is removed.
+
+    Raises:
+        FrameError: DuckDB is not installed, or *memory* is no amount.
+    """
+    try:
+        import duckdb  # noqa: PLC0415  the extra that this room needs
+    except ModuleNotFoundError:
+        raise needed("duckdb") from None
+    if memory is not None and not _MEMORY.fullmatch(memory):
+        raise FrameError("", f"memory is an amount such as 1GB or 500MB, not '{memory}'")
+    with TemporaryDirectory(prefix="runstate-") as folder, duckdb.connect() as connection:
+        engine = Engine(connection, duckdb.Error)
+        for setting in (*_SETTINGS, f"set temp_directory = {text(folder)}"):
+            engine.rows(setting)
+        if memory is not None:
+            engine.rows(f"set memory_limit = {text(memory)}")
+        yield engine

@@ -1,0 +1,33 @@
+"""
+What can go wrong with a whole input, as one type that carries its facts.
+"""
+
+from .._text import printable
+from ..errors import RunstateError
+
+__all__ = ["FrameError", "needed"]
+
+
+class FrameError(RunstateError, ValueError):
+    """
+    Raised when a file, table or frame cannot be used at all.
+
+    Single bad rows are never raised: they are findings.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place = place
+        """The file, table or frame."""
+        self.reason = reason
+        """What is wrong with it, and what would have worked, in one line."""
+        super().__init__(place, reason)
+
+    def _message(self) -> str:
+        return printable(": ".join(part for part in (self.place, self.reason) if part), 2_000)
+
+
+def needed(package: str) -> FrameError:
+    """
+    Return the error that *package* is not installed, with what to do about it.
+    """
+    return FrameError("", f"{package} is not installed: pip install 'runstate[frames]'")
