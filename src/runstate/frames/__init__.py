@@ -1,0 +1,3 @@
+"""
+The rules of :func:`runstate.check` over whole files, tables and dataframes.
+"""
