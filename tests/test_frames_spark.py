@@ -23,11 +23,13 @@ from runstate import RUN, Finding, Lifecycle, Observation, Transition, check
 from runstate._survey import Dwell, Survey, bucket_of
 from runstate.frames import _spark
 from runstate.frames._spark import SparkInputError, check_spark, survey_paths, survey_spark
-from runstate.frames._spark_input import rows_of, session
+from runstate.frames._spark_input import session
+from runstate.frames._spark_rows import Given, given_as
 from runstate.frames._spark_screen import Question, _bucket, coded, in_sequence, order_free
 from runstate.readers import Columns
 
 BORN = 1_700_000_000.0
+USUAL = Columns()
 Row = tuple[str | None, str | None, float | None]
 
 UNKNOWN = ["runing", "\x1b[31mred", "zzz"]
@@ -49,6 +51,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "unordered, limited": {"observed": "unordered", "limits": {"queued": 3}, "now": BORN + 99},
 }
 """What is asked of every log, by name."""
+
+COMPILING = ("spark.sql.codegen.wholeStage", "spark.sql.codegen.factoryMode")
 
 
 def _java() -> bool:
@@ -74,7 +78,10 @@ def spark() -> Iterator[SparkSession]:
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
-        .config("spark.sql.codegen.wholeStage", "false")  # compiling costs more than these few rows
+        # Compiling costs more than these few rows; see the test of compiled plans.
+        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.session.timeZone", "America/New_York")
         .getOrCreate()
@@ -181,7 +188,7 @@ def expected(rows: Sequence[Row], lifecycle: Lifecycle = RUN, **asked: Any) -> S
         findings=tuple(sorted(findings, key=repr)),
         tally=dict(sorted(tally.items())),
         errors=sum(finding.severity == "error" for finding in findings),
-        seen=Counter(each.status for each in seen if each.status),
+        seen=Counter(each.status for each in seen if each.status in lifecycle.known),
         ends=Counter(history[-1].status for history in histories.values()),
         moves={move: each.times for move, each in dwell.items()},
         dwell=dwell,
@@ -271,6 +278,26 @@ def test_spark_agrees_with_check(logged: DataFrame, rows: list[Row], asked: dict
     Every finding and every count is what check() and a plain loop make of the sorted rows.
     """
     actual = survey_spark(logged, limit=None, **asked)
+
+    assert plain(actual) == expected(rows, **asked)
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_compiled_plans_agree(
+    spark: SparkSession, logged: DataFrame, rows: list[Row], measured: bool
+):
+    """
+    Compiled as Spark does by default, the same plans answer the same.
+    """
+    asked = {"observed": "polled", "finished": True, "measured": measured}
+    chosen = {name: spark.conf.get(name) for name in COMPILING}
+    try:
+        for name in COMPILING:
+            spark.conf.unset(name)
+        actual = survey_spark(logged, limit=None, **asked)
+    finally:
+        for name, value in chosen.items():
+            spark.conf.set(name, value)
 
     assert plain(actual) == expected(rows, **asked)
 
@@ -428,7 +455,7 @@ def test_no_row_of_the_bulk_is_python(logged: DataFrame, capsys, asked: dict[str
     """
     options = {"finished": False, "limits": {}, "now": None, "measured": True, **asked}
     question = Question(RUN, **options)
-    rows = coded(rows_of(logged, Columns(), RUN, ""), question)
+    rows = coded(given_as("", [("", logged)], Columns(), RUN).rows, question)
     kinds = in_sequence(rows, question) if question.ordered else order_free(rows, question)
     kinds.explain("extended")
     plan = capsys.readouterr().out
@@ -457,7 +484,7 @@ def test_buckets_are_those_of_the_formula(spark: SparkSession):
 NOON = datetime(2024, 3, 10, 12, 30, 0, 250_000, tzinfo=UTC)
 MICROS = 1_710_073_800_250_000
 
-TIMES: list[tuple[str, Any, int | None]] = [
+TIMES: list[tuple[str, Any, int | tuple[str, str]]] = [
     ("timestamp", NOON, MICROS),
     ("timestamp_ntz", NOON.replace(tzinfo=None), MICROS),
     # An hour that New York has skipped.
@@ -466,32 +493,112 @@ TIMES: list[tuple[str, Any, int | None]] = [
     ("double", MICROS / 1e6, MICROS),
     ("decimal(20, 6)", Decimal("1710073800.250000"), MICROS),
     ("int", 1_710_073_800, MICROS - 250_000),
-    ("long", MICROS // 1_000, MICROS),
-    ("long", MICROS, MICROS),
-    ("long", MICROS * 1_000 + 999, MICROS),
-    ("double", float("nan"), None),
-    ("double", float("inf"), None),
-    ("boolean", True, None),
     ("string", NOON.isoformat(), MICROS),
     ("string", NOON.astimezone(timezone(timedelta(hours=5, minutes=30))).isoformat(), MICROS),
     ("string", "2024-03-10T12:30:00.25Z", MICROS),
     ("string", "2024-03-10 12:30:00.25", MICROS),
-    ("string", "1710073800.25", MICROS),
-    ("string", "yesterday", None),
+    ("csv", "1710073800.25", MICROS),
+    ("csv", "2024-03-10T12:30:00.25Z", MICROS),
+    ("csv", "2024-03-10T02:30:00", MICROS - 36_000_250_000),
+    ("void", None, ("RS902", "the record has no time")),
+    ("double", None, ("RS902", "the record has no time")),
+    ("string", "1710073800", ("RS901", "at '1710073800' is neither Unix seconds nor ISO 8601")),
+    ("string", "yesterday", ("RS901", "at 'yesterday' is neither Unix seconds nor ISO 8601")),
+    (
+        "string",
+        "20240310T123000Z",
+        ("RS901", "at '20240310T123000Z' is no time of the years 2000 to 2099"),
+    ),
+    ("csv", "soon", ("RS901", "at 'soon' is neither Unix seconds nor ISO 8601")),
+    (
+        "long",
+        MICROS // 1_000,
+        ("RS901", "at 1710073800250 looks like milliseconds; Unix seconds are expected"),
+    ),
+    ("double", float("nan"), ("RS901", "at nan is not between the years 2000 and 2099")),
+    (
+        "timestamp",
+        datetime(9999, 1, 1, tzinfo=UTC),
+        ("RS901", "at 253370764800.0 is not between the years 2000 and 2099"),
+    ),
 ]
 
 
-@pytest.mark.parametrize(("kind", "value", "micros"), TIMES)
-def test_times_are_microseconds(spark: SparkSession, kind: str, value: Any, micros: int | None):
+def given(frame: DataFrame, columns: Columns = USUAL, **options: Any) -> Given:
     """
-    A time of any kind is microseconds since 1970, of UTC where it names no zone.
+    The rows of a frame, as they are screened.
+    """
+    return given_as("runs", [(options.pop("form", ""), frame)], columns, RUN, **options)
+
+
+@pytest.mark.parametrize(("kind", "value", "expected"), TIMES)
+def test_times_are_microseconds(
+    spark: SparkSession, kind: str, value: Any, expected: int | tuple[str, str]
+):
+    """
+    A time of any kind is microseconds since 1970, of UTC where it has no zone; what is none is said.
+    """
+    column = "string" if kind == "csv" else kind
+    one = spark.createDataFrame([("a", value)], f"run_id string, at {column}")
+    read = given(one.withColumn("status", F.lit("queued")), form=kind, assume_utc=True)
+    (row,) = read.rows.collect()
+
+    said = read.times[row.form].refusal(row.given) if row.at is None else row.at
+    assert said == expected
+
+
+def test_the_fast_way_in_a_session_of_utc(spark: SparkSession):
+    """
+    Where the session's zone is UTC, times without one are the same.
     """
     one = spark.createDataFrame(
-        [("a", "queued", value)], f"run_id string, status string, at {kind}"
+        [("a", "queued", NOON.replace(tzinfo=None))],
+        "run_id string, status string, at timestamp_ntz",
     )
-    (row,) = rows_of(one, Columns(), RUN, "").collect()
+    zone = spark.conf.get("spark.sql.session.timeZone")
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    try:
+        (row,) = given(one, assume_utc=True).rows.collect()
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", zone)
 
-    assert tuple(row) == ("a", "queued", micros)
+    assert row.at == MICROS
+
+
+def test_a_time_that_cannot_be_read_is_a_finding(spark: SparkSession):
+    """
+    A row with an unreadable time is told, and the run's others are judged without it.
+    """
+    rows = [("a", "queued", "2024-01-01T00:00:00Z"), ("a", "completed", "2024-01-01T00:00:00")]
+    one = spark.createDataFrame(rows, "run_id string, status string, at string")
+    survey = survey_spark(one)
+
+    message = "at '2024-01-01T00:00:00' has no time zone; end it with Z, or pass --assume-utc"
+    assert survey.findings == (Finding("RS901", "error", message, "a"),)
+    assert (survey.observations, survey.tally) == (1, {"RS901": 1})
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ("at date", "column 'at' is date, which has no time zone; pass --assume-utc if it is UTC"),
+        ("at boolean", "column 'at' is boolean, which is no time"),
+        ("at double, status int", "column 'status' is int; statuses are texts"),
+        ("at double, id array<int>", "column 'id' is array<int>; ids are texts or whole numbers"),
+    ],
+)
+def test_columns_of_the_wrong_kind_are_refused(spark: SparkSession, schema: str, message: str):
+    """
+    A column that can be no id, status or time is told with its type.
+    """
+    named = [part.split()[0] for part in schema.split(", ")]
+    others = ", ".join(f"{name} string" for name in ("id", "status") if name not in named)
+    empty = spark.createDataFrame([], ", ".join(part for part in (schema, others) if part))
+
+    with pytest.raises(SparkInputError) as refused:
+        given(empty)
+
+    assert str(refused.value) == f"runs: {message}"
 
 
 def test_columns_are_named_or_usual(spark: SparkSession):
@@ -499,12 +606,12 @@ def test_columns_are_named_or_usual(spark: SparkSession):
     Columns may have any name and be nested; a whole number is an id by its digits.
     """
     one = spark.createDataFrame(
-        [(7, ("queued", 1), int(BORN))],
-        "`a.b` long, job struct<`st``ate`: string, x: int>, `at` long",
+        [(7, (("queued", 1),), int(BORN))],
+        "`a.b` long, job struct<now: struct<`st``ate`: string, x: int>>, `at` long",
     )
-    (row,) = rows_of(one, Columns("a.b", "job.st`ate", None), RUN, "").collect()
+    (row,) = given(one, Columns("a.b", "job.now.st`ate", None)).rows.collect()
 
-    assert tuple(row) == ("7", "queued", BORN * 1_000_000)
+    assert tuple(row) == ("7", "queued", BORN * 1_000_000, None, 0)
 
 
 @pytest.mark.parametrize(
@@ -527,7 +634,7 @@ def test_a_missing_column_is_said(logged: DataFrame, columns: Columns, message: 
     A column that is not there is named, with those that are.
     """
     with pytest.raises(SparkInputError) as refused:
-        rows_of(logged, columns, RUN, "runs")
+        given(logged, columns)
 
     assert str(refused.value) == message
 
@@ -616,24 +723,23 @@ def test_a_failure_while_spark_works_is_one_line(spark: SparkSession):
 
 
 SCRIPT = """
-import sys
-from runstate.frames._spark import survey_paths
+from runstate.frames._spark_input import session
 try:
-    print(survey_paths(sys.argv[1:]).runs)
+    print(session().range(3).count())
 except ValueError as error:
     print(error)
 """
 
 
-def test_a_session_of_its_own_is_quiet(spark: SparkSession, tmp_path: Path):
+def test_a_session_of_its_own_is_quiet(spark: SparkSession):
     """
     Where no session is active one is started, which writes nothing to the terminal.
     """
-    (tmp_path / "a.csv").write_text(f"run_id,status,at\na,queued,{BORN}\n")
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "a.csv")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    quick = {**os.environ, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}
+    command = [sys.executable, "-c", SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quick)
 
-    assert (done.stdout, done.stderr, done.returncode) == ("1\n", "", 0)
+    assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)
 
 
 def test_without_java_it_says_so(tmp_path: Path):
@@ -641,7 +747,7 @@ def test_without_java_it_says_so(tmp_path: Path):
     A machine without Java is told what is missing, in one line.
     """
     without = {**os.environ, "JAVA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "a.csv")]
+    command = [sys.executable, "-c", SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=without)
 
     assert done.stdout.startswith("Spark: cannot be started; it needs Java 17 or 21 (")

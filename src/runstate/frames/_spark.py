@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import reduce
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -24,20 +23,19 @@ except ImportError as error:
 from .._history import Finding, Observation, ObservationModel
 from .._lifecycle import Lifecycle
 from .._monitor import Monitor
+from .._rules import RULES
 from .._run import RUN
 from .._survey import Survey
 from ..readers import Columns
-from ._spark_input import SparkInputError, clear, read_paths, rows_of, session
+from ._spark_input import SparkInputError, clear, read_paths, session
+from ._spark_rows import Given, Times, given_as
 from ._spark_screen import MOST_STATUSES, Question, coded, in_sequence, order_free
 from ._spark_totals import Totals
 
 __all__ = ["SparkInputError", "check_spark", "survey_paths", "survey_spark"]
 
-LONGEST_TIMELINE: Final = 10_000
+LONGEST_TIMELINE: Final = 1_000
 """Observations of one run that are kept to be shown."""
-
-MOST_NAMES: Final = 10_000
-"""Statuses unknown to the lifecycle that are counted by name."""
 
 _SCHEMA: Final = (
     "code string, severity string, message string, run_id string, source string, "
@@ -52,6 +50,7 @@ def survey_spark(
     *,
     observed: ObservationModel = "complete",
     columns: Columns = _USUAL_COLUMNS,
+    assume_utc: bool = False,
     finished: bool = False,
     limits: Mapping[str, float] | None = None,
     now: float | None = None,
@@ -62,20 +61,20 @@ def survey_spark(
     """
     Return what was observed of the runs in *df*, counted exactly, and what is wrong with them.
 
-    The rows of a run are taken in the order of their time, and those of one time, which a
+    The rows of a run are taken in the order of their times, and those of one time, which a
     table of Spark keeps in no order, in the order of the lifecycle's statuses. Times are taken
-    to the microsecond. A row without a time has no place in that order: it is RS902, no
-    observation, and the others are judged without it. Rows without an id are one run.
+    to the microsecond. A row whose time is missing or cannot be read has no place in that
+    order: it is a finding, and no observation. Rows without an id are one run.
 
     Args:
-        df: One row per observation: the run's id, its status, and when it was seen (a
-            timestamp, of UTC where it has no zone; a date; a number of Unix seconds, or of
-            milli-, micro- or nanoseconds where it is too large for them; or a text of these).
-            In any order. Evaluated once, and once more where something is wrong, or a sample
-            is asked for.
+        df: One row per observation, in any order: the run's id (text or a whole number; may be
+            null), its status (text), and when it was seen (a timestamp, a number of Unix
+            seconds, or ISO 8601 as text). Evaluated once, and again for what is wrong and for
+            a sample.
         lifecycle: The table to hold it against; of at most 62 statuses.
         observed: What was seen of each run; see :func:`runstate.check`.
-        columns: Names of the columns, or dotted paths into nested ones.
+        columns: Names of the columns, or dotted paths into nested ones, if not as usual.
+        assume_utc: Whether a time without a zone is UTC rather than none.
         finished: Whether every run should have ended (RS107).
         limits: Longest time in a status, in seconds by status (RS302).
         now: When to judge what is still under way, in Unix seconds (RS302).
@@ -91,10 +90,9 @@ def survey_spark(
             lifecycle has too many statuses.
     """
     question = _question(lifecycle, observed, finished, limits, now, measured)
+    given = given_as("the DataFrame", [("", df)], columns, lifecycle, assume_utc=assume_utc)
 
-    rows = rows_of(df, columns, lifecycle, "the DataFrame")
-
-    return _survey(rows, question, limit, samples, "the DataFrame")
+    return _survey(given, question, limit, samples)
 
 
 def check_spark(df: DataFrame, lifecycle: Lifecycle = RUN, **options: Any) -> DataFrame:
@@ -121,6 +119,7 @@ def survey_paths(
     *,
     observed: ObservationModel = "complete",
     columns: Columns = _USUAL_COLUMNS,
+    assume_utc: bool = False,
     finished: bool = False,
     limits: Mapping[str, float] | None = None,
     now: float | None = None,
@@ -142,8 +141,9 @@ def survey_paths(
     """
     question = _question(lifecycle, observed, finished, limits, now, measured)
     place = ", ".join(paths)
-    frames = [rows_of(frame, columns, lifecycle, place) for frame in read_paths(paths, session())]
-    survey = _survey(reduce(DataFrame.unionAll, frames), question, limit, samples, place)
+    frames = read_paths(paths, session())
+    given = given_as(place, frames, columns, lifecycle, assume_utc=assume_utc)
+    survey = _survey(given, question, limit, samples)
     if not (survey.observations or survey.tally):
         raise SparkInputError(place, "holds no rows")
 
@@ -168,24 +168,23 @@ def _question(
     return Question(lifecycle, observed, finished, dict(limits or {}), now, measured)
 
 
-def _survey(
-    rows: DataFrame, question: Question, limit: int | None, samples: int, place: str
-) -> Survey:
-    rows = coded(rows, question)
-    totals, judge = Totals(question), _Judge(question, limit, samples // 2)
-    with clear(place), _kept(_screened(rows, question)) as kinds:
+def _survey(given: Given, question: Question, limit: int | None, samples: int) -> Survey:
+    rows, totals = coded(given.rows, question), Totals(question)
+    judge = _Judge(question, given.times, limit, samples // 2)
+    with clear(given.place), _kept(_screened(rows, question)) as kinds:
         _add(totals, kinds, question)
         wrong = kinds.where("wrong").select("run_id").distinct()
         if not kinds.where("wrong").isEmpty():
             if not question.ordered:
                 totals.tally = _tally(_only(rows, wrong), question)
             judge.judge(_fetched(_only(rows, _first(wrong, limit))))
-            _add_names(totals, rows, question)
-        timelines = judge.timelines
-        if samples > len(timelines):
-            timelines |= _sample(rows, question, samples, timelines)
+            _add_times(totals, rows, question)
+        others = _Judge(question, given.times, 0, samples)
+        if samples > len(judge.timelines):
+            sampled = [i for i in _sample(rows, question, samples) if i not in judge.timelines]
+            others.judge(_fetched(_those(rows, sampled[: samples - len(judge.timelines)])))
 
-    return totals.survey(judge.findings, timelines)
+    return totals.survey(judge.findings, {**judge.timelines, **others.timelines})
 
 
 # -- what Spark does -------------------------------------------------------------
@@ -211,7 +210,7 @@ def _add(totals: Totals, kinds: DataFrame, question: Question) -> None:
     if question.ordered:
         _add_rows(totals, kinds)
         return
-    summed = ["runs", *(f"seen_{code}" for code in range(question.timeless + 1))]
+    summed = ["runs", *(f"seen_{code}" for code in range(question.mistimed + 1))]
     for kind in _summed(kinds, ["mask", "end"], summed):
         totals.add_run(kind)
 
@@ -249,18 +248,13 @@ def _tally(rows: DataFrame, question: Question) -> Counter[str]:
     return totals.tally
 
 
-def _add_names(totals: Totals, rows: DataFrame, question: Question) -> None:
+def _add_times(totals: Totals, rows: DataFrame, question: Question) -> None:
     """
-    Add the statuses that the lifecycle does not know by their names, the most frequent first.
+    Add when rows were seen that have a time but no status of the lifecycle's.
     """
     strange = rows.where((F.col("code") >= question.unknown) & (F.col("code") < question.timeless))
-    counted = strange.groupBy("status", "code").agg(
-        F.count("*").alias("n"), F.min("at").alias("began"), F.max("at").alias("ended")
-    )
-    for name in counted.orderBy(F.desc("n"), "status").limit(MOST_NAMES).collect():
-        totals.add_times(name.began, name.ended)
-        if name.code == question.unknown:
-            totals.seen[name.status] += name.n
+    for times in strange.agg(F.min("at"), F.max("at")).collect():
+        totals.add_times(*times)
 
 
 def _first(ids: DataFrame, limit: int | None) -> DataFrame:
@@ -280,27 +274,32 @@ def _fetched(rows: DataFrame) -> Iterator[Row]:
     """
     Yield *rows* run by run and in order, holding one of Spark's partitions at a time.
     """
-    order = [F.asc_nulls_first("run_id"), F.asc_nulls_last("at"), F.asc("code"), F.asc("status")]
+    order = [F.asc_nulls_first("run_id"), F.asc_nulls_last("at"), F.asc("code")]
+    order += [F.asc("status"), F.asc("given")]
 
-    return rows.orderBy(*order).select("run_id", "at", "code", "status").toLocalIterator()
+    return (
+        rows.orderBy(*order)
+        .select("run_id", "at", "code", "status", "given", "form")
+        .toLocalIterator()
+    )
 
 
-def _sample(
-    rows: DataFrame, question: Question, samples: int, there: Collection[str | None]
-) -> dict[str | None, tuple[Observation, ...]]:
+def _sample(rows: DataFrame, question: Question, samples: int) -> list[str | None]:
     """
-    Return timelines of runs that are not *there*, the same whenever asked, to make *samples* in all.
+    Return the ids of some runs, the same ones whenever asked.
     """
     runs = rows.where(F.col("code") <= question.unknown).select("hash", "run_id").distinct()
-    chosen = [row.run_id for row in runs.orderBy("hash", "run_id").limit(samples).collect()]
-    chosen = [run_id for run_id in chosen if run_id not in there][: samples - len(there)]
-    picked = F.col("run_id").isin([run_id for run_id in chosen if run_id is not None])
-    if None in chosen:
-        picked = F.col("run_id").isNull() | picked
-    judge = _Judge(question, 0, samples)
-    judge.judge(_fetched(rows.where(picked)))
 
-    return judge.timelines
+    return [row.run_id for row in runs.orderBy("hash", "run_id").limit(samples).collect()]
+
+
+def _those(rows: DataFrame, ids: Collection[str | None]) -> DataFrame:
+    """
+    Return the *rows* of the runs that have one of a few *ids*.
+    """
+    named = F.col("run_id").isin([run_id for run_id in ids if run_id is not None])
+
+    return rows.where(F.col("run_id").isNull() | named if None in ids else named)
 
 
 # -- what is judged here ---------------------------------------------------------
@@ -311,10 +310,13 @@ class _Judge:
     Has the Monitor judge one run after the other, and keeps what comes of it.
     """
 
-    def __init__(self, question: Question, limit: int | None, samples: int) -> None:
+    def __init__(
+        self, question: Question, times: Sequence[Times], limit: int | None, samples: int
+    ) -> None:
         self.findings: list[Finding] = []
         self.timelines: dict[str | None, tuple[Observation, ...]] = {}
         self._question = question
+        self._times = times
         self._limit = sys.maxsize if limit is None else limit
         self._samples = samples
         self._monitor = Monitor(
@@ -339,16 +341,17 @@ class _Judge:
 
     def _watched(self, rows: Iterable[Row], timeline: list[Observation]) -> Iterator[Row]:
         for row in rows:
-            run_id, at, code, status = row
+            run_id, at, code, status, *_ = row
             if code <= self._question.unknown and len(timeline) < LONGEST_TIMELINE:
                 timeline.append(Observation(status, run_id, at / 1e6))
             yield row
 
     def _found(self, run_id: str | None, rows: Iterable[Row]) -> Iterator[Finding]:
         question, monitor = self._question, self._monitor
-        for _, at, code, status in rows:
-            if code == question.timeless:
-                yield Finding("RS902", "error", "the record has no time", run_id)
+        for _, at, code, status, given, form in rows:
+            if code >= question.timeless:
+                rule, message = self._times[form].refusal(given)
+                yield Finding(rule, RULES[rule].severity, message, run_id)
             else:
                 yield from monitor.observe(Observation(status, run_id, at / 1e6))
         yield from monitor.finish(finished=question.finished, now=question.now)

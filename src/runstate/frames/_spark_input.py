@@ -1,5 +1,5 @@
 """
-What Spark is given, made one shape: a run's id, its status, and microseconds.
+Where Spark reads, and what it says of that when it cannot.
 """
 
 import os
@@ -13,18 +13,12 @@ from typing import Any, Final
 
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
-from pyspark.sql import types as T  # noqa: N812
+from pyspark.sql import DataFrame, SparkSession
 
-from .._lifecycle import Lifecycle
 from .._text import printable
 from ..errors import RunstateError
-from ..readers import Columns
-from ..readers._keys import missing
-from ..readers._record import TIME_KEYS
 
-__all__ = ["SparkInputError", "clear", "read_paths", "rows_of", "session"]
+__all__ = ["SparkInputError", "clear", "read_paths", "session"]
 
 _FORMATS: Final = {
     ".parquet": "parquet", ".orc": "orc", ".csv": "csv", ".json": "json", ".jsonl": "json",
@@ -32,9 +26,6 @@ _FORMATS: Final = {
 }  # fmt: skip
 _OPTIONS: Final[Mapping[str, dict[str, str]]] = {"csv": {"header": "true"}}
 _PACKED: Final = frozenset({".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"})
-_ZONE: Final = r"(?i)(z|[+-]\d\d(:?\d\d)?)\s*$"
-_EPOCH: Final = "timestamp_ntz'1970-01-01 00:00:00'"
-_DAY: Final = 86_400_000_000
 
 
 class SparkInputError(RunstateError, ValueError):
@@ -119,9 +110,9 @@ def _overheard() -> Iterator[Any]:
             os.close(kept)
 
 
-def read_paths(paths: Sequence[str], spark: SparkSession) -> list[DataFrame]:
+def read_paths(paths: Sequence[str], spark: SparkSession) -> list[tuple[str, DataFrame]]:
     """
-    Return what is in *paths*, one DataFrame for each format.
+    Return what is in *paths*: for each format, its name and one DataFrame.
 
     Each path goes to Spark as it is: a file, a folder, a pattern, an address.
 
@@ -135,7 +126,7 @@ def read_paths(paths: Sequence[str], spark: SparkSession) -> list[DataFrame]:
     for form, those in by_format.items():
         reader = spark.read.format(form).options(**_OPTIONS.get(form, {}))
         with clear(", ".join(those)):
-            frames.append(reader.load(those))
+            frames.append((form, reader.load(those)))
 
     return frames
 
@@ -179,113 +170,3 @@ def _reason(error: Exception) -> str:
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
-
-
-# -- what it means ---------------------------------------------------------------
-
-
-def rows_of(frame: DataFrame, columns: Columns, lifecycle: Lifecycle, place: str) -> DataFrame:
-    """
-    Return *frame* as run_id (string), status (string), at (long, microseconds since 1970).
-
-    A time is a timestamp, one without a zone being of UTC; a date; a number of Unix seconds, or
-    of milli-, micro- or nanoseconds where it is too large for them; or a text of one of these.
-    Whatever is none of them is null.
-
-    Raises:
-        SparkInputError: A column is missing.
-    """
-    ids = dict.fromkeys([lifecycle.id_field, "run_id", "id"])
-    usual = ["run_id", "id"] if lifecycle.id_field == "id" else list(ids)
-    run_id = _column(frame, columns.run_id, usual, "--run-id", place)
-    status = _column(frame, columns.status, [lifecycle.status_field], "--status", place)
-    at = _column(frame, columns.at, TIME_KEYS, "--at", place)
-    with clear(place):
-        kind = frame.select(at.alias("at")).schema["at"].dataType
-        micros = _micros(
-            at, kind, utc=frame.sparkSession.conf.get("spark.sql.session.timeZone") == "UTC"
-        )
-        return frame.select(
-            run_id.cast("string").alias("run_id"),
-            status.cast("string").alias("status"),
-            micros.alias("at"),
-        )
-
-
-def _column(
-    frame: DataFrame, named: str | None, usual: Sequence[str], option: str, place: str
-) -> Column:
-    wanted = usual if named is None else [named]
-    for name in wanted:
-        path = _path(frame.schema, name)
-        if path is not None:
-            return F.col(".".join(f"`{part.replace('`', '``')}`" for part in path))
-    reason = missing(wanted, frame.columns, "columns", option)
-    if option == "--at":
-        reason += "; rows of Spark have no order, so a column of times must be named"
-
-    raise SparkInputError(place, reason)
-
-
-def _path(schema: T.StructType, name: str) -> list[str] | None:
-    """
-    Return the names that lead to *name*: a column, dots and all, or a field of nested ones.
-    """
-    if name in schema.names:
-        return [name]
-    path, level = name.split("."), schema
-    for part in path[:-1]:
-        inner = level[part].dataType if part in level.names else None
-        if not isinstance(inner, T.StructType):
-            return None
-        level = inner
-
-    return path if path[-1] in level.names else None
-
-
-def _micros(at: Column, kind: T.DataType, *, utc: bool) -> Column:
-    """
-    Return the microseconds that a column *at* of some *kind* says.
-    """
-    if isinstance(kind, T.TimestampType):
-        return F.unix_micros(at)
-    if isinstance(kind, T.TimestampNTZType):
-        return _zoneless(at, utc=utc)
-    if isinstance(kind, T.DateType):
-        return F.unix_date(at).cast("long") * _DAY
-    if isinstance(kind, T.NumericType):
-        return _counted(at, whole=isinstance(kind, T.IntegralType))
-    if isinstance(kind, T.StringType):
-        zoned = F.unix_micros(at.try_cast("timestamp"))
-        zoneless = _zoneless(at.try_cast("timestamp_ntz"), utc=utc)
-        number = _counted(at.try_cast("double"), whole=False)
-        return F.coalesce(number, F.when(at.rlike(_ZONE), zoned).otherwise(zoneless))
-
-    return F.lit(None).cast("long")
-
-
-def _zoneless(at: Column, *, utc: bool) -> Column:
-    if utc:  # the fast way, where the session's zone changes nothing
-        return F.unix_micros(at.cast("timestamp"))
-    elapsed = (at - F.expr(_EPOCH)).cast("interval second").cast("decimal(20, 6)")
-
-    return (elapsed * 1_000_000).cast("long")
-
-
-def _counted(at: Column, *, whole: bool) -> Column:
-    """
-    Return the microseconds that a number is, whose unit its size tells.
-
-    The years 2000 to 2099 are far apart in seconds, milli-, micro- and nanoseconds.
-    """
-    size = F.abs(at)
-    number = at.cast("long") if whole else at.cast("double")
-    scaled = (
-        F.when(size < 10**11, number * 1_000_000)
-        .when(size < 10**14, number * 1_000)
-        .when(size < 10**17, number)
-    )
-    if whole:
-        return scaled.otherwise(F.call_function("div", number, F.lit(1_000)))
-
-    return F.when(size < 10**17, F.rint(scaled).cast("long"))

@@ -2,9 +2,9 @@
 The rules as expressions that Spark plans: what there is of everything, and which runs are wrong.
 
 Every row of the log gets a *code*: the position of its status in the lifecycle, or one of
-three numbers after those, for a status that the lifecycle does not know, for none at all, and
-for a row without a time. These three come behind all other rows of their run, so that they
-take no part in its sequence.
+four numbers after those, for a status that the lifecycle does not know, for none at all, and
+for a row without a time or with one that cannot be read. These come behind all other rows of
+their run, so that they take no part in its sequence.
 
 A table of Spark has no order of its own: the rows of a run are in the order of their time, and
 those of one time in the order of their codes. Only equal rows are equal in that order, so what
@@ -69,6 +69,11 @@ class Question(NamedTuple):
         return self.unknown + 2
 
     @property
+    def mistimed(self) -> int:
+        """The code of a row whose time cannot be read, the highest."""
+        return self.unknown + 3
+
+    @property
     def moving(self) -> bool:
         """Whether moves and durations are counted; deliveries in no order have none."""
         return self.measured and self.observed != "unordered"
@@ -76,7 +81,7 @@ class Question(NamedTuple):
     @property
     def ordered(self) -> bool:
         """Whether the order of the rows is needed, or which there are says it all."""
-        large = self.timeless.bit_length() > _BITS_OF_A_CODE
+        large = self.mistimed.bit_length() > _BITS_OF_A_CODE
 
         return self.observed == "complete" or self.moving or bool(self.limits) or large
 
@@ -102,8 +107,7 @@ def coded(rows: DataFrame, question: Question) -> DataFrame:
     Return *rows* with their codes, lazily.
 
     Args:
-        rows: run_id (string), status (string), at (long, microseconds since 1970); each may be
-            null. In any order.
+        rows: Of :class:`Given`, in any order.
         question: What is asked.
 
     Returns:
@@ -111,14 +115,13 @@ def coded(rows: DataFrame, question: Question) -> DataFrame:
     """
     known = _by_value("status", dict(zip(question.statuses, range(question.unknown), strict=True)))
     code = (
-        F.when(F.col("at").isNull(), question.timeless)
+        F.when(F.col("at").isNull() & F.col("given").isNull(), question.timeless)
+        .when(F.col("at").isNull(), question.mistimed)
         .when(F.col("status").isNull() | (F.col("status") == ""), question.nameless)
         .otherwise(F.coalesce(known, F.lit(question.unknown)))
     )
 
-    return rows.select(
-        "run_id", "status", "at", code.alias("code"), F.xxhash64("run_id").alias("hash")
-    )
+    return rows.select("*", code.alias("code"), F.xxhash64("run_id").alias("hash"))
 
 
 # -- in the order of the rows ----------------------------------------------------
@@ -284,7 +287,7 @@ def order_free(coded: DataFrame, question: Question) -> DataFrame:
         the code of the last), wrong, and run_id where it is wrong; runs, seen_0, seen_1, …
         (rows of each code), began and ended (long).
     """
-    bits = question.timeless.bit_length()
+    bits = question.mistimed.bit_length()
     known = F.col("code") < question.unknown
     keyed = coded.select(
         "run_id",
@@ -295,7 +298,7 @@ def order_free(coded: DataFrame, question: Question) -> DataFrame:
             "bit"
         ),
     )
-    codes = range(question.timeless + 1)
+    codes = range(question.mistimed + 1)
     runs = keyed.groupBy("run_id").agg(
         F.bit_or("bit").alias("mask"),
         F.max("key").bitwiseAND(F.lit((1 << bits) - 1)).alias("end"),
@@ -333,7 +336,7 @@ def _components(question: Question) -> Iterator[Column]:
 
 
 def _wrong_without_order(question: Question) -> Iterator[Column]:
-    for code in (question.unknown, question.nameless, question.timeless):
+    for code in range(question.unknown, question.mistimed + 1):
         yield F.col(f"seen_{code}") > 0
     if question.finished:
         yield (F.col("mask") != 0) & ~_has_ended(question)

@@ -59,8 +59,9 @@ class Totals:
 
     def _add_odd(self, code: int, times: int) -> None:
         question = self._question
-        self.tally["RS101" if code == question.unknown else "RS902"] += times
-        if code != question.timeless:
+        kinds = {question.unknown: "RS101", question.mistimed: "RS901"}
+        self.tally[kinds.get(code, "RS902")] += times
+        if code < question.timeless:
             self.observations += times
 
     def _add_move(self, source: str, target: str, kind: Any) -> None:
