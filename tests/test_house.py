@@ -35,6 +35,9 @@ DOORS = {
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
+    "duckdb": {"frames"},
+    "pyspark": {"frames"},
+    "py4j": {"frames"},
     "opentelemetry": {"telemetry/otel.py"},
     "prometheus_client": {"telemetry/prometheus.py"},
 }
