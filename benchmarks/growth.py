@@ -3,7 +3,7 @@ What every operation of the store costs as the tables grow, and by which index i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -17,21 +17,22 @@ from runstate.store import RunStore
 
 LEAD = """\
 The tables are filled by SQL with runs that have ended and a thousand that have not; each run has a
-line in the journal. Medians of wall time, µs. A sweep has kept up with the counts, as one does in use."""
+line in the journal. A sweep has kept up with the counts, as one does in use. Medians of wall time, µs,
+of fifty rounds in which the sizes take turns."""
 
 LIVE = 1_000
 FLAT = 3.0
 """How many times the smallest table's time still counts as flat: caches have grown cold by then."""
 
 _RUN = """
-INSERT INTO runstate_runs (id, status, version, document, created_at, started_at, completed_at,
+INSERT INTO {prefix}runs (id, status, version, document, created_at, started_at, completed_at,
     born_at, moved_at, last_trigger, last_source, clock_regressed, lease_token, attempt, thread_id)
 SELECT 'old_' || n, 'completed', 3, '{{}}', 1700000000 + n / 100, 1700000001 + n / 100,
     1700000002 + n / 100, 1700000000 + n / 100.0, 1700000002 + n / 100.0, 'complete', 'in_progress',
     {false}, 0, 0, 'thread_' || mod(n, 100000)
 FROM {series}"""
 _LINE = """
-INSERT INTO runstate_journal
+INSERT INTO {prefix}journal
     (run_id, seq, kind, trigger, source, target, at, clock_regressed)
 SELECT 'old_' || n, 3, 'move', 'complete', NULL, 'completed', 1700000002 + n / 100.0, {false}
 FROM {series}"""
@@ -49,15 +50,9 @@ def measure(folder: Path, postgresql: str, *, quick: bool) -> Section:
     rows: list[tuple[str, ...]] = []
     notes: list[str] = []
     targets: list[Target] = []
-    for name, url in (("SQLite", f"sqlite:///{folder}/growth.db"), ("PostgreSQL", postgresql)):
-        store = RunStore.open(url, durable=name != "SQLite")
-        times: dict[str, list[float]] = {}
-        filled = 0
-        for size in sizes:
-            _fill(store, filled + 1, size)
-            filled = size
-            for operation, micros in _timed(store).items():
-                times.setdefault(operation, []).append(micros)
+    for name, url in (("SQLite", f"sqlite:///{folder}/growth_{{}}.db"), ("PostgreSQL", postgresql)):
+        stores = [_filled(url.format(size), size) for size in sizes]
+        times = _timed(stores)
         for operation, each in times.items():
             rows.append(
                 (name, operation, *(f"{t:,.0f}" for t in each), f"{each[-1] / each[0]:.1f}")
@@ -72,8 +67,9 @@ def measure(folder: Path, postgresql: str, *, quick: bool) -> Section:
                 growth <= FLAT,
             )
         )
-        notes += [f"{name}: {line}" for line in _plans(store)]
-        store.close()
+        notes += [f"{name}: {line}" for line in _plans(stores[-1])]
+        for store in stores:
+            store.close()
 
     return Section(
         "Growth",
@@ -85,34 +81,65 @@ def measure(folder: Path, postgresql: str, *, quick: bool) -> Section:
     )
 
 
-def _fill(store: RunStore, first: int, last: int) -> None:
+def _filled(url: str, size: int) -> RunStore:
+    """
+    Return a store of its own with as many runs, in the state that use would leave it in.
+    """
+    prefix = f"g{size}_"
+    store = RunStore.open(url, durable=not url.startswith("sqlite"), prefix=prefix)
     kind = store.engine.dialect.name
     false = "0" if kind == "sqlite" else "false"
     step = 1_000_000
-    for a in range(first, last + 1, step):
-        series = _SERIES[kind].format(a=a, b=min(a + step - 1, last))
+    for a in range(1, size + 1, step):
+        series = _SERIES[kind].format(a=a, b=min(a + step - 1, size))
         with store.engine.begin() as connection:
             for statement in (_RUN, _LINE):
-                filled = statement.format(false=false, series=series)
+                filled = statement.format(false=false, series=series, prefix=prefix)
                 connection.exec_driver_sql(
                     filled.replace("mod(n, 100000)", "n % 100000") if kind == "sqlite" else filled
                 )
+    # A table that was just filled is still being written to disk: not what is to be measured.
+    settle = {
+        "sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"),
+        "postgresql": (
+            f"VACUUM ANALYZE {prefix}runs",
+            f"VACUUM ANALYZE {prefix}journal",
+            "CHECKPOINT",
+        ),
+    }
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
-        if kind == "postgresql":
-            connection.exec_driver_sql("VACUUM runstate_runs, runstate_journal")
-        else:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        for statement in settle[kind]:
+            connection.exec_driver_sql(statement)
     store.sweep()
     while store.counts()["queued"] < LIVE:
         with store.engine.begin() as connection:
             for _ in range(LIVE // 10):
                 store.create(thread_id="thread_live", connection=connection)
 
+    return store
 
-def _timed(store: RunStore) -> dict[str, float]:
+
+def _timed(stores: Sequence[RunStore], calls: int = 50) -> dict[str, list[float]]:
     """
-    Return the median microseconds of each operation.
+    Return the median microseconds of each operation in each store, the stores taking turns.
+    """
+    each = [_operations(store) for store in stores]
+    times = {}
+    for name in each[0]:
+        taken: list[list[float]] = [[] for _ in stores]
+        for _ in range(calls):
+            for operations, mine in zip(each, taken, strict=True):
+                began = perf_counter()
+                operations[name]()
+                mine.append(perf_counter() - began)
+        times[name] = [median(mine) * 1e6 for mine in taken]
+
+    return times
+
+
+def _operations(store: RunStore) -> dict[str, Callable[[], Any]]:
+    """
+    Return what is measured, with the feed read up to its end.
     """
     feed = store.moves(limit=1)
     cursor = feed.cursor
@@ -129,7 +156,7 @@ def _timed(store: RunStore) -> dict[str, float]:
     def one_old() -> str:
         return f"old_{next(numbers) * 37 % 1_000 + 1}"
 
-    operations: dict[str, Callable[[], Any]] = {
+    return {
         "create": lambda: store.create(thread_id="thread_live"),
         "get": lambda: store.get(one_old()),
         "fire, applied": lambda: store.request_cancel(next(again).run.id),
@@ -146,18 +173,6 @@ def _timed(store: RunStore) -> dict[str, float]:
         "sweep": store.sweep,
     }
 
-    return {name: _median(call) for name, call in operations.items()}
-
-
-def _median(call: Callable[[], Any], calls: int = 50) -> float:
-    times = []
-    for _ in range(calls):
-        began = perf_counter()
-        call()
-        times.append(perf_counter() - began)
-
-    return median(times) * 1e6
-
 
 def _plans(store: RunStore) -> list[str]:
     """
@@ -169,7 +184,7 @@ def _plans(store: RunStore) -> list[str]:
     def explained(connection: Any, _: Any, statement: str, parameters: Any, *__: Any) -> None:
         if (
             statement.startswith(("EXPLAIN", "BEGIN"))
-            or "INSERT INTO runstate_journal (run_id, seq, kind, trigger, source, target, at, duration_s"
+            or "journal (run_id, seq, kind, trigger, source, target, at, duration_s"
             in statement[:120]
         ):
             return
