@@ -185,10 +185,15 @@ def work_until_killed(pipe, url, durable, name):
                 continue
             pipe.send((lease.run.id, lease.run._last_move.seq))
             ends = (store.complete, store.expire, store.request_cancel)
-            verdict = ends[number % 3](lease.run.id, token=lease.token, key=f"end of {number}")
+            verdict = ends[number % 3](lease.run.id, token=lease.token, key=f"{name} {number}")
+            if not verdict.ok:
+                # A run whose worker was killed after it had been cancelled, for one.
+                continue
             pipe.send((lease.run.id, verdict.moved.seq))
             if number % 3 == 2:
-                moved = store.fire_many(
+                verdict, _ = store.fire_many(
                     [Fire(lease.run.id, "confirm_cancel", {}, lease.token), Fire(run_id, "expire")]
-                )[0].moved
-                pipe.send((lease.run.id, moved.seq))
+                )
+                if not verdict.ok:
+                    continue
+                pipe.send((lease.run.id, verdict.moved.seq))
