@@ -254,7 +254,9 @@ def test_unknown_format():
     """
     A format that does not exist is refused at once, with those that do.
     """
-    with pytest.raises(ValueError, match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv\)"):
+    with pytest.raises(
+        ValueError, match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv, xes\)"
+    ):
         read(BytesIO(b""), format="xml")
 
 

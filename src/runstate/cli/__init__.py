@@ -14,6 +14,7 @@ import click
 from .._text import printable
 from ..errors import RunstateError
 from ._check import check
+from ._convert import convert
 from ._demo import demo
 from ._draw import draw
 from ._report import report
@@ -100,7 +101,7 @@ def command() -> None:
     """
 
 
-for each in (check, draw, report, lifecycles, sql, demo):
+for each in (check, convert, draw, report, lifecycles, sql, demo):
     command.add_command(each)
 
 

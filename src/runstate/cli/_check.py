@@ -59,7 +59,7 @@ def check(
     """
     Check the histories in PATHs; - is standard input.
 
-    Reads JSON, JSON lines, server-sent events, CSV, and the log that runstate writes.
+    Reads JSON, JSON lines, server-sent events, CSV, XES, and the log that runstate writes.
 
     \b
     Examples:

@@ -18,11 +18,12 @@ from .csv import read_csv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
 from .sse import read_sse
+from .xes import read_xes
 
 __all__ = ["FORMATS", "read"]
 
 _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
-    {"json": read_json, "jsonl": read_jsonl, "sse": read_sse, "csv": read_csv}
+    {"json": read_json, "jsonl": read_jsonl, "sse": read_sse, "csv": read_csv, "xes": read_xes}
 )
 
 FORMATS: Final[tuple[str, ...]] = tuple(_READERS)
@@ -37,6 +38,7 @@ _BY_SUFFIX: Final = MappingProxyType(
         ".log": "jsonl",
         ".sse": "sse",
         ".csv": "csv",
+        ".xes": "xes",
     }
 )
 _SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
@@ -106,6 +108,8 @@ def _sniffed(source: Source) -> str:
     if head.startswith(b"{"):
         return _sniffed_object(source, start)
 
+    if head.startswith(b"<"):
+        return "xes"
     if head.startswith(_SSE_BEGINNINGS):
         return "sse"
 

@@ -91,8 +91,15 @@ class Interpreter:
         read = {"object", "event", "data", "source", "target", "seq", self.status_key}
         read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
+        self._lifecycle = lifecycle
         self._file = name
         self._assume_utc = assume_utc
+
+    def with_columns(self, columns: Columns) -> "Interpreter":
+        """
+        Return one like this that looks in other *columns*.
+        """
+        return Interpreter(columns, self._lifecycle, self._file, self._assume_utc)
 
     def finding(self, code: str, reason: str, line: int, run_id: str | None = None) -> Finding:
         """
