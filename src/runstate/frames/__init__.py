@@ -6,6 +6,6 @@ are read again and judged, by the same code as everywhere. Needs the extra ``fra
 """
 
 from ._errors import FrameError
-from ._public import survey_files
+from ._public import Asked, check_frame, survey_files, survey_frame, survey_table
 
-__all__ = ["FrameError", "survey_files"]
+__all__ = ["Asked", "FrameError", "check_frame", "survey_files", "survey_frame", "survey_table"]

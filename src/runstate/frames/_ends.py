@@ -35,10 +35,13 @@ def screen_ends(engine: Engine, asked: Question, found: Screening) -> None:
 
 def count_ends(engine: Engine, asked: Question, found: Screening) -> None:
     """
-    Count in *found* in which status each run was seen last.
+    Count in *found* in which status each run was seen last, where rows come in no order.
     """
     codes = asked.codes
-    runs = f"select max(k) as k from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"
+    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal))))
+    # What has ended stays so, whatever is seen of it later.
+    last = f"coalesce(min(k) filter ((k & {CODE}) in ({terminal})), max(k)) as k"
+    runs = f"select {last} from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"
     for code, number in engine.rows(
         f"select (k & {CODE})::integer, count(*) from ({runs}) group by 1"
     ):

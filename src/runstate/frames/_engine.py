@@ -80,6 +80,25 @@ class Engine:
             while portion := cursor.fetchmany(_PORTION):
                 yield from portion
 
+    def show(self, name: str, table: Any) -> None:
+        """
+        Make an Arrow *table* known as *name*.
+        """
+        with self._told():
+            self.connection.register(name, table)
+
+    def take(self, name: str, stream: Any) -> None:
+        """
+        Copy an Arrow *stream*, which can be read once, into a table called *name*.
+
+        Raises:
+            FrameError: The stream failed, or there is no room.
+        """
+        with self._told():
+            self.connection.register("_stream", stream)
+            self.connection.execute(f"create temp table {quoted(name)} as select * from _stream")
+            self.connection.unregister("_stream")
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
@@ -92,7 +111,7 @@ def _first_line(error: Exception) -> str:
     """
     Return what *error* says, without the statement that it quotes.
     """
-    said = str(error).split("\n\nLINE ")[0]
+    said = str(error).split("\n\nLINE ")[0].split("\nPossible solutions")[0]
 
     return " ".join(said.split())
 

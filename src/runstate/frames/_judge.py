@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from .._history import Finding, Observation
 from .._rules import RULES
 from .._text import printable
-from ._engine import Engine
+from ._engine import Engine, listed
 from ._question import Question
 from ._times import refused, seconds
 
@@ -98,12 +98,12 @@ def _judged(
     monitor, source = asked.monitor(), asked.source
     first: tuple[float, int, int] | None = None
     for row in rows:
-        name = source.names[row.file] if source.names else None
+        name, line = source.place(row.file, row.row)
         if source.timed and row.at is None:
-            finding = _unplaced(asked, row, name)
+            finding = _unplaced(asked, row, name, line)
             yield (_UNPLACED, 0.0, row.file, row.row, 0), finding
             continue
-        observation = Observation(row.status, run_id, row.at, file=name, line=row.row + 1)  # type: ignore[arg-type]  # judged, not trusted
+        observation = Observation(row.status, run_id, row.at, file=name, line=line)  # type: ignore[arg-type]  # judged, not trusted
         place = (row.at or 0.0, row.file, row.row)
         if row.status:
             first = first or place
@@ -115,14 +115,14 @@ def _judged(
         yield (_AT_THE_END, *(first or (0.0, 0, 0)), number), finding
 
 
-def _unplaced(asked: Question, row: _Row, name: str | None) -> Finding:
+def _unplaced(asked: Question, row: _Row, name: str | None, line: int | None) -> Finding:
     """
     Return the finding about a row that has no time, where rows have times.
     """
     code, reason = refused(row.raw, asked.source, assume_utc=asked.assume_utc)
     severity = RULES[code].severity
 
-    return Finding(code, severity, printable(reason, 500), row.run_id, file=name, line=row.row + 1)
+    return Finding(code, severity, printable(reason, 500), row.run_id, file=name, line=line)
 
 
 def _rows(engine: Engine, asked: Question, keys: Sequence[Any]) -> Iterator[_Row]:
@@ -131,11 +131,12 @@ def _rows(engine: Engine, asked: Question, keys: Sequence[Any]) -> Iterator[_Row
     """
     source = asked.source
     at = seconds(source, assume_utc=asked.assume_utc) if source.timed else "null"
+    by_status = "" if source.ordered else f", list_position({listed(asked.codes.statuses)}, status)"
     statement = (
         f"select id::varchar as id, status, {at} as at_s, "
         f"case when {at} is null then moment::varchar end as raw, f, r, h "
         f"from (select *, {asked.run_key[0]} as h from {source.table}) "
-        f"where h in (select unnest($1::{asked.key_kind}[])) order by 1, 3 nulls first, f, r"
+        f"where h in (select unnest($1::{asked.key_kind}[])) order by 1, 3 nulls first, f, r{by_status}"
     )
 
     return (_Row(*row) for row in engine.portions(statement, [keys]))

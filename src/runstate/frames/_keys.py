@@ -139,7 +139,8 @@ def keyed(source: Source, codes: Codes, *, assume_utc: bool, exact: bool) -> str
         f"case when c <= {codes.last} then s when c = {codes.unknown} then {_UNKNOWN_LAST} "
         f"else {_LAST} end"
     )
-    place = f"(f::bigint << {_ROW_BITS} | r) << 10 | c"
+    # Where rows stand in no order, those of one time are in that of the statuses.
+    place = f"(f::bigint << {_ROW_BITS} | r) << 10 | c" if source.ordered else "c::bigint"
     rows = coded(source, codes, assume_utc=assume_utc, exact=exact, placed=True)
 
     return (

@@ -7,16 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._survey import OCTAVE, Dwell
-from ._engine import Engine
+from ._engine import Engine, listed
 from ._keys import CODE, TIME_BITS
 from ._question import Question
 from ._screen import Screening, Suspect
+from ._times import microseconds
 
-__all__ = ["count_rows", "screen_sorted"]
+__all__ = ["count_rows", "count_unknown", "screen_sorted"]
 
 _MICRO: Final = 1_000_000
 _FEW: Final = 1_000
 """Suspects that are kept of each group, where there are many groups."""
+_MOST_UNKNOWN: Final = 1_000
 _MOST_REPEATING: Final = 50_000
 _WHERE: Final = f"k & ((1::hugeint << {64 + TIME_BITS}) - 1)"
 """Time, place and status of a row, without the second hash."""
@@ -349,6 +351,25 @@ def count_rows(engine: Engine, found: Screening, asked: Question) -> None:
     span = "min(us), max(us)" if asked.measured and asked.source.timed else "null, null"
     _count_rows(
         found, asked, engine.rows(f"select c, count(*), {span} from {asked.columns} group by c")
+    )
+
+
+def count_unknown(engine: Engine, found: Screening, asked: Question) -> None:
+    """
+    Count in *found* the rows of each status that the lifecycle does not know, the most frequent ones.
+    """
+    moment = microseconds(asked.source, assume_utc=asked.assume_utc) if asked.source.timed else "0"
+    known = listed(asked.codes.statuses)
+    rows = (
+        f"select status from {asked.source.unnumbered or asked.source.table} where status <> '' "
+        f"and {moment} is not null and list_position({known}, status) is null"
+    )
+    found.seen.update(
+        dict(
+            engine.rows(
+                f"select status, count(*) from ({rows}) group by 1 order by 2 desc, 1 limit {_MOST_UNKNOWN}"
+            )
+        )
     )
 
 

@@ -17,7 +17,8 @@ _WHOLE: Final = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
     | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
 )
-_ZONED: Final = "TIMESTAMP WITH TIME ZONE"
+_ZONED: Final = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"})
+_NANO: Final = frozenset({"TIMESTAMP_NS", "TIMESTAMPTZ_NS"})
 # A date, a time and a zone; the rest is left to the cast.
 _HAS_ZONE: Final = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d(:?\d\d(\.\d+)?)?)?)$"
 
@@ -38,8 +39,8 @@ def seconds(source: Source, *, assume_utc: bool) -> str:
     """
     if _is_number(source.at_kind):
         exact = "moment::double"
-    elif source.at_kind == "TIMESTAMP_NS":
-        exact = "epoch_ns(moment) / 1e9"
+    elif source.at_kind in _NANO:
+        exact = "epoch_ns(moment::timestamp_ns) / 1e9"
     elif source.texts:
         exact = f"coalesce(try_cast(moment as double), {_from_text(assume_utc)} / 1e6)"
     else:
@@ -86,14 +87,14 @@ def _micro(source: Source, assume_utc: bool) -> str:
         return "null::bigint"
 
     _refuse_zoneless(source, assume_utc)
-    return "epoch_us(moment)"
+    return f"epoch_us(moment::{'timestamptz' if kind in _ZONED else 'timestamp'})"
 
 
 def _refuse_zoneless(source: Source, assume_utc: bool) -> None:
     kind, name = source.at_kind, printable(source.at_name)
     if kind != "DATE" and not kind.startswith("TIMESTAMP"):
         raise FrameError("", f"column '{name}' is {kind}, which is no time")
-    if kind != _ZONED and not assume_utc:
+    if kind not in _ZONED and not assume_utc:
         raise FrameError(
             "", f"column '{name}' is {kind}, which has no time zone; pass --assume-utc if it is UTC"
         )

@@ -14,7 +14,7 @@ from ._free import MOST_STATUSES, screen_free
 from ._judge import Verdict, judge
 from ._question import Question
 from ._screen import Screening
-from ._sorted import count_rows, screen_sorted
+from ._sorted import count_rows, count_unknown, screen_sorted
 
 __all__ = ["surveyed"]
 
@@ -25,9 +25,15 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     """
     if exact and _collide(engine, asked):
         asked = asked._replace(by_id=True)
+    if asked.observed != "unordered" and not (asked.source.ordered or asked.source.timed):
+        raise FrameError(
+            engine.place, "rows of a database are in no order: name the column of their time (--at)"
+        )
     found = _screened(engine, asked)
     if asked.finished:
         screen_ends(engine, asked, found)
+    if asked.measured and found.tally["RS101"]:
+        count_unknown(engine, found, asked)
     found.suspects.sort()
     found.late.sort()
     suspects = [key for _, key in (*found.suspects, *found.late)]
@@ -85,12 +91,14 @@ def _unordered(engine: Engine, asked: Question) -> Screening:
 
 def _survey(asked: Question, found: Screening, verdict: Verdict) -> Survey:
     tally = _tally(found, verdict)
+    unread = Counter({"RS901": asked.source.unread})
+    tally = +(tally + unread)
 
     return Survey(
         found.runs,
         found.observations - (0 if found.counted else verdict.unplaced),
         found.undecided,
-        tuple(verdict.findings[: asked.limit]),
+        (*asked.source.unreadable, *verdict.findings)[: asked.limit],
         dict(sorted(tally.items())),
         sum(number for code, number in tally.items() if RULES[code].severity == "error"),
         +found.seen,

@@ -1,0 +1,255 @@
+"""
+Files, folders and patterns, as a source.
+
+Parquet is read where it is. Text is read once, into a table of the three columns that
+are used, so that a record that cannot be read is told once, and kept from the rest.
+"""
+
+import csv
+from collections.abc import Iterable, Sequence
+from glob import glob
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .._history import Finding
+from .._lifecycle import Lifecycle
+from .._rules import RULES
+from .._text import printable
+from ..readers import Columns
+from ._engine import Engine, listed, quoted, text
+from ._errors import FrameError
+from ._source import Chosen, Source, chosen, described
+
+__all__ = ["SUFFIXES", "files"]
+
+SUFFIXES: Final = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+}
+"""What a file is by the end of its name, a ``.gz`` or ``.zst`` after it apart."""
+
+_PACKED: Final = (".gz", ".zst")
+_LARGEST_RECORD: Final = 16 * 1024 * 1024
+_MOST_UNREADABLE: Final = 1_000
+_HEADERS: Final = 200
+"""Lines of JSON that are looked at for the names of keys."""
+
+
+class _Loaded(NamedTuple):
+    """
+    What became of one file of text.
+    """
+
+    unread: int
+    unreadable: list[tuple[int, str]]
+    """Line and reason."""
+
+
+def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lifecycle) -> Source:
+    """
+    Return what is in the files, folders and patterns *paths*.
+
+    Raises:
+        FrameError: There is none, or it is not what its name says, or lacks a column.
+    """
+    names = [name for path in paths for name in _found(path)]
+    if not names:
+        raise FrameError("", "no file is named")
+    engine.place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    for name in names:
+        if Path(name).stat().st_size == 0:
+            raise FrameError(name, "the file is empty")
+    kinds = {_kind(name) for name in names}
+    if len(kinds) > 1:
+        raise FrameError(
+            engine.place, f"the files are of several kinds: {', '.join(sorted(kinds))}"
+        )
+    if kinds == {"parquet"}:
+        relation = f"read_parquet({listed(names)}, union_by_name = true, hive_partitioning = true)"
+        return described(
+            engine,
+            relation,
+            columns,
+            lifecycle,
+            file="file_index",
+            row="file_row_number",
+            names=names,
+        )
+
+    return _texts(engine, names, kinds.pop(), columns, lifecycle)
+
+
+def _found(path: str) -> list[str]:
+    """
+    Return the files that *path* names: itself, those in it if it is a folder, or those it fits.
+    """
+    if Path(path).is_file():
+        return [path]
+    if Path(path).is_dir():
+        inside = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and _is_known(p.name))
+        if not inside:
+            raise FrameError(path, "no file that can be read is in that folder")
+        return inside
+    matching = glob(path, recursive=True)  # noqa: PTH207  patterns may be absolute
+    fitting = sorted(name for name in matching if Path(name).is_file())
+    if not fitting:
+        raise FrameError(path, "there is no such file")
+
+    return fitting
+
+
+def _suffix(name: str) -> str:
+    path = Path(name.lower())
+
+    return Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
+
+
+def _is_known(name: str) -> bool:
+    return _suffix(name) in SUFFIXES and not name.startswith((".", "_"))
+
+
+def _kind(name: str) -> str:
+    """
+    Return what the file *name* is; Parquet, where its name does not say.
+    """
+    return SUFFIXES.get(_suffix(name), "parquet")
+
+
+# -- text --------------------------------------------------------------------------
+
+
+def _texts(
+    engine: Engine, names: Sequence[str], kind: str, columns: Columns, lifecycle: Lifecycle
+) -> Source:
+    engine.rows(
+        "create temp table texts (id varchar, status varchar, moment varchar, f integer, fault varchar)"
+    )
+    starts: list[int] = []
+    unread, findings, timed, at = 0, list[Finding](), False, ""
+    for number, name in enumerate(names):
+        engine.place = name
+        starts.append(engine.rows("select count(*) from texts")[0][0])
+        load = _load_json if kind == "jsonl" else _load_table
+        delimiter = "\t" if kind == "tsv" else ","
+        loaded, used = load(engine, name, number, columns, lifecycle, delimiter)
+        timed, at = timed or used.at is not None, at or used.at or ""
+        unread += loaded.unread
+        findings += [_unreadable(name, line, reason) for line, reason in loaded.unreadable]
+    table = "(select id, status, moment, f, rowid as r from texts where fault is null)"
+
+    return Source(
+        table,
+        "VARCHAR" if timed else "",
+        at,
+        tuple(names),
+        tuple(starts),
+        texts=True,
+        unread=unread,
+        unreadable=tuple(findings[:_MOST_UNREADABLE]),
+    )
+
+
+def _unreadable(name: str, line: int, reason: str) -> Finding:
+    return Finding("RS901", RULES["RS901"].severity, printable(reason, 500), file=name, line=line)
+
+
+def _load_table(
+    engine: Engine, name: str, number: int, columns: Columns, lifecycle: Lifecycle, delimiter: str
+) -> tuple[_Loaded, Chosen]:
+    """
+    Add a file of comma-separated values to the table.
+    """
+    first = engine.rows(f"select line from {_lines(name)} where line is not null limit 1")
+    header = next(csv.reader([first[0][0]], delimiter=delimiter)) if first else []
+    used = chosen(name, header, columns, lifecycle)
+    doubled = sorted({column for column in used if column and header.count(column) > 1})
+    if doubled:
+        raise FrameError(name, f"columns given more than once: {printable(', '.join(doubled))}")
+    # Names that are not used may be given twice, or be empty.
+    given = [
+        column if column in used else f"{place} {column}" for place, column in enumerate(header)
+    ]
+    kinds = ", ".join(f"{text(column)}: 'VARCHAR'" for column in given)
+    relation = (
+        f"read_csv({text(name)}, auto_detect = false, header = true, delim = {text(delimiter)}, "
+        f"quote = '\"', escape = '\"', columns = {{{kinds}}}, max_line_size = {_LARGEST_RECORD}, "
+        f"store_rejects = true, rejects_table = 'rejected', rejects_scan = 'rejecting')"
+    )
+    at = quoted(used.at) if used.at is not None else "null"
+    engine.rows(
+        f"insert into texts select {quoted(used.run_id)}, {quoted(used.status)}, {at}, {number}, null from {relation}"
+    )
+    rejected = "(select line, min(error_message) as said from rejected group by line)"
+    unread = engine.rows(f"select count(*) from {rejected}")[0][0]
+    bad = engine.rows(f"select line, said from {rejected} order by line limit {_MOST_UNREADABLE}")
+    engine.rows("drop table rejected")
+    engine.rows("drop table rejecting")
+
+    return _Loaded(unread, [(line, f"not CSV: {said}") for line, said in bad]), used
+
+
+def _load_json(
+    engine: Engine, name: str, number: int, columns: Columns, lifecycle: Lifecycle, _: str
+) -> tuple[_Loaded, Chosen]:
+    """
+    Add a file of JSON lines to the table.
+    """
+    head = f"(select line from {_lines(name)} limit {_HEADERS})"
+    keys = engine.rows(
+        f"select distinct unnest(json_keys(line)) from {head} where {_is_object('line')}"
+    )
+    used = chosen(name, _with_paths([key for (key,) in keys], columns), columns, lifecycle)
+    paths = [path for column in used for path in _paths(column)]
+    parts = f"json_extract_string(case when {_is_object('line')} then line end, {listed(paths)})"
+    cells = ", ".join(f"coalesce(p[{2 * n + 1}], p[{2 * n + 2}])" for n in range(3))
+    fault = (
+        f"case when line is null or trim(line) = '' then 'blank' when not json_valid(line) then 'not JSON' "
+        f"when not {_is_object('line')} then 'a record must be a JSON object' end"
+    )
+    first = engine.rows("select count(*) from texts")[0][0]
+    engine.rows(
+        f"insert into texts select {cells}, {number}, fault "
+        f"from (select {parts} as p, {fault} as fault from {_lines(name)})"
+    )
+    bad = f"from texts where rowid >= {first} and fault <> 'blank'"
+    unread = engine.rows(f"select count(*) {bad}")[0][0]
+    told = engine.rows(
+        f"select rowid - {first} + 1, fault {bad} order by 1 limit {_MOST_UNREADABLE}"
+    )
+
+    return _Loaded(unread, told), used
+
+
+def _lines(name: str) -> str:
+    return (
+        f"read_csv({text(name)}, auto_detect = false, header = false, delim = '\x01', quote = '', "
+        f"escape = '', columns = {{'line': 'VARCHAR'}}, max_line_size = {_LARGEST_RECORD}, strict_mode = false)"
+    )
+
+
+def _is_object(line: str) -> str:
+    return f"case when json_valid({line}) then json_type({line}) = 'OBJECT' else false end"
+
+
+def _with_paths(keys: list[str], columns: Columns) -> list[str]:
+    """
+    Return *keys*, and the dotted paths that the caller named whose first key is there.
+    """
+    named = [name for name in columns if name is not None and name.partition(".")[0] in keys]
+
+    return list(dict.fromkeys([*keys, *named]))
+
+
+def _paths(column: str | None) -> tuple[str, str]:
+    """
+    Return where the engine finds *column*: spelt with its dots, or nested.
+    """
+    if column is None:
+        return "$.\x00", "$.\x00"
+    whole = column.replace("\\", "\\\\").replace('"', '\\"')
+
+    return f'$."{whole}"', "$" + "".join(f'."{part}"' for part in whole.split("."))

@@ -1,0 +1,398 @@
+"""
+Files and databases of every kind: read alike, refused in one line.
+"""
+
+import gzip
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from runstate import Finding, Observation, check
+from runstate.frames import FrameError, survey_files, survey_table
+from runstate.readers import Columns
+
+BORN = 1_767_225_600
+ROWS = [
+    ("run_1", "queued", BORN),
+    ("run_2", "queued", BORN + 1),
+    ("run_1", "completed", BORN + 2),
+    ("run_2", "in_progress", BORN + 2),
+    ("run_1", "in_progress", BORN + 3),
+]
+"""Of one run, two moves that do not exist."""
+
+
+def write_csv(path: Path, rows: Any = ROWS) -> None:
+    """
+    Write *rows* with a header and a cell that holds a comma and a quotation mark.
+    """
+    lines = [f'{run_id},"a, ""b""",{status},{at}' for run_id, status, at in rows]
+    path.write_text("\n".join(["run_id,note,status,at", *lines, ""]))
+
+
+def write_jsonl(path: Path, rows: Any = ROWS) -> None:
+    """
+    Write *rows* as JSON lines, the time as text in some.
+    """
+    lines = [
+        f'{{"run_id": "{run_id}", "status": "{status}", "at": {at}}}' for run_id, status, at in rows
+    ]
+    path.write_text("\n".join([*lines, ""]))
+
+
+def write_packed(path: Path, rows: Any = ROWS) -> None:
+    """
+    Write *rows* as JSON lines packed with gzip.
+    """
+    write_jsonl(path, rows)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def copied(path: Path, rows: Any, how: str) -> None:
+    """
+    Write *rows* by the engine's own writer.
+    """
+    values = ", ".join(f"('{run_id}', '{status}', {at})" for run_id, status, at in rows)
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select * from (values {values}) as rows(run_id, status, \"at\")) to '{path}' {how}"  # noqa: S608
+        )
+
+
+def write_parquet(path: Path, rows: Any = ROWS) -> None:
+    """
+    Write *rows* as Parquet.
+    """
+    copied(path, rows, "(format parquet)")
+
+
+def write_zst(path: Path, rows: Any = ROWS) -> None:
+    """
+    Write *rows* as comma-separated values packed with zstd.
+    """
+    copied(path, rows, "(format csv, compression zstd)")
+
+
+WRITERS: dict[str, Any] = {
+    "log.csv": write_csv,
+    "log.jsonl": write_jsonl,
+    "log.jsonl.gz": write_packed,
+    "log.csv.zst": write_zst,
+    "log.parquet": write_parquet,
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_files_of_every_kind_say_the_same(tmp_path, name, observed):
+    """
+    A file's kind and its packing change nothing about what is found in it, or where.
+    """
+    path = tmp_path / name
+    WRITERS[name](path)
+    history = [
+        Observation(status, run_id, at, file=str(path), line=line)
+        for line, (run_id, status, at) in enumerate(ROWS, 1)
+    ]
+    expected = check(history, observed=observed)
+    survey = survey_files(path, observed=observed)
+
+    assert expected.findings == survey.findings
+    assert (expected.runs, expected.observations) == survey[:2]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_folders_and_patterns_name_files(tmp_path, name):
+    """
+    A folder stands for the files in it, a pattern for those it fits; rows count from 1 in each.
+    """
+    for part, rows in (("day=1", ROWS[:3]), ("day=2", ROWS[3:])):
+        (tmp_path / part).mkdir()
+        WRITERS[name](tmp_path / part / name, rows)
+    places = [(str(tmp_path / "day=1" / name), 3), (str(tmp_path / "day=2" / name), 2)]
+
+    for given in (tmp_path, f"{tmp_path}/*/{name}"):
+        survey = survey_files(given)
+
+        assert places == [(finding.file, finding.line) for finding in survey.findings]
+
+
+def test_a_column_may_be_in_the_names_of_folders(tmp_path):
+    """
+    What a partitioned folder keeps in its names is a column like others.
+    """
+    (tmp_path / "job=a").mkdir()
+    write_parquet(
+        tmp_path / "job=a" / "part.parquet", [("x", "queued", BORN), ("y", "completed", BORN)]
+    )
+    survey = survey_files(tmp_path, columns=Columns(run_id="job"))
+
+    assert ["a"] == [finding.run_id for finding in survey.findings]
+
+
+def test_lines_that_cannot_be_read_are_findings(tmp_path):
+    """
+    A broken line is told with its number, and the others are judged.
+    """
+    path = tmp_path / "log.jsonl"
+    path.write_text(
+        '{"run_id": "a", "status": "queued", "at": "2026-01-01T00:00:00Z"}\n{"run_id": "b"\n\n[1]\n'
+        '{"run_id": "a", "status": "completed", "at": 1767225601.5}\n'
+    )
+    survey = survey_files(path)
+    said = [(finding.code, finding.line, finding.message) for finding in survey.findings]
+
+    assert [
+        ("RS901", 2, "not JSON"),
+        ("RS901", 4, "a record must be a JSON object"),
+        ("RS103", 5, "queued -> completed: no such move"),
+    ] == said
+    assert {"RS103": 1, "RS901": 2} == survey.tally
+
+
+def test_rows_of_the_wrong_width_are_findings(tmp_path):
+    """
+    A row of comma-separated values with too few or too many cells is told, and the others are judged.
+    """
+    path = tmp_path / "log.csv"
+    path.write_text(
+        f"run_id,status,at\na,queued,{BORN}\nb,queued\nc,queued,{BORN},1\nb,queued,{BORN}\n"
+    )
+    survey = survey_files(path)
+
+    assert [("RS901", 3), ("RS901", 4)] == [(f.code, f.line) for f in survey.findings]
+    assert (2, 2) == survey[:2]
+
+
+def test_keys_may_be_nested(tmp_path):
+    """
+    Dots lead into nested objects, unless a key is spelt with them.
+    """
+    path = tmp_path / "log.jsonl"
+    path.write_text(
+        '{"run": {"id": "a"}, "x.y": "queued"}\n{"run": {"id": "a"}, "x.y": "completed"}\n'
+    )
+    survey = survey_files(path, columns=Columns("run.id", "x.y"))
+
+    assert ["a"] == [finding.run_id for finding in survey.findings]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("gone.parquet", None, "there is no such file"),
+        ("empty.parquet", b"", "the file is empty"),
+        ("text.parquet", b"run_id,status\n", "No magic bytes"),
+        ("log.csv", b"id,state\n", "no column 'status' .did you mean 'state'. columns: id, state"),
+        ("log.jsonl", b'{"id": 1, "state": 2}\n', "no column 'status'"),
+        ("log.csv", b"id,status,status\n", "columns given more than once: status"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path, name, content, reason):
+    """
+    The file is named, and what is wrong with it, in one line.
+    """
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(FrameError, match=reason) as refused:
+        survey_files(path)
+    assert str(refused.value).startswith(str(path))
+    assert "\n" not in str(refused.value)
+
+
+def test_files_are_of_one_kind(tmp_path):
+    """
+    Files of several kinds are not read together, and a folder without any is told.
+    """
+    with pytest.raises(FrameError, match="no file that can be read is in that folder"):
+        survey_files(tmp_path)
+    write_csv(tmp_path / "a.csv")
+    write_jsonl(tmp_path / "b.jsonl")
+
+    with pytest.raises(FrameError, match="several kinds: csv, jsonl"):
+        survey_files(tmp_path)
+    with pytest.raises(FrameError, match="no file is named"):
+        survey_files([])
+
+
+# -- databases ---------------------------------------------------------------------
+
+QUERY = 'select run_id as job, status, "at" from runs'
+
+
+@pytest.fixture
+def sqlite_file(tmp_path):
+    """
+    A SQLite database with the rows in it.
+    """
+    path = tmp_path / "runs.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute('create table runs (run_id text, status text, "at" real)')
+        connection.executemany("insert into runs values (?, ?, ?)", ROWS)
+
+    return str(path)
+
+
+@pytest.fixture
+def duckdb_file(tmp_path):
+    """
+    A DuckDB database with the rows in it.
+    """
+    path = str(tmp_path / "runs.duckdb")
+    with duckdb.connect(path) as connection:
+        connection.execute('create table runs (run_id text, status text, "at" double)')
+        connection.executemany("insert into runs values (?, ?, ?)", ROWS)
+
+    return path
+
+
+@pytest.fixture(params=["sqlite", "sqlite-url", "duckdb", "duckdb-url", "postgresql"])
+def database(request):
+    """
+    Where each kind of database is.
+    """
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("postgresql_database")
+        return url
+    path = request.getfixturevalue(f"{request.param.partition('-')[0]}_file")
+
+    return f"{request.param[:6]}:///{path}" if request.param.endswith("url") else path
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_a_database_says_the_same(database, observed):
+    """
+    A table and a query of every database say what ``check`` says of their rows.
+    """
+    fill(database)
+    expected = check([Observation(s, r, at) for r, s, at in ROWS], observed=observed)
+    for survey in (
+        survey_table(database, table="runs", observed=observed),
+        survey_table(database, query=QUERY, columns=Columns(run_id="job"), observed=observed),
+    ):
+        found = [finding._replace(file=None, line=None) for finding in survey.findings]
+
+        assert [finding._replace(line=None) for finding in expected.findings] == found
+        assert (expected.runs, expected.observations) == survey[:2]
+
+
+def fill(database: str) -> None:
+    """
+    Put the rows into *database*, if it is a PostgreSQL one, which is empty so far.
+    """
+    if database.startswith("postgresql"):
+        from adbc_driver_postgresql import dbapi
+
+        with dbapi.connect(plain(database)) as connection, connection.cursor() as cursor:
+            cursor.execute('create table runs (run_id text, status text, "at" timestamptz)')
+            values = ", ".join(f"('{r}', '{s}', to_timestamp({at}))" for r, s, at in ROWS)
+            cursor.execute(f"insert into runs values {values}")  # noqa: S608
+            connection.commit()
+
+
+def plain(url: str) -> str:
+    """
+    Return *url* without the name of a driver in it.
+    """
+    kind, _, rest = url.partition("://")
+
+    return f"{kind.partition('+')[0]}://{rest}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({}, "name one table, or one query"),
+        ({"table": "nothing"}, "nothing"),
+        ({"query": "select nothing"}, "nothing"),
+        ({"table": "runs", "columns": Columns(status="state")}, "no column 'state'"),
+        ({"query": "select run_id, status from runs"}, "rows of a database are in no order"),
+    ],
+)
+def test_a_failing_query_is_one_line(database, arguments, reason):
+    """
+    What the database says is told in one line that names it.
+    """
+    fill(database)
+
+    with pytest.raises(FrameError, match=reason) as refused:
+        survey_table(database, **arguments)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/x", "Connection refused"),
+        ("sqlite:////nowhere/x.db", "there is no such database"),
+        ("nowhere.db", "there is no such database"),
+    ],
+)
+def test_a_database_that_is_not_there_is_refused(url, reason):
+    """
+    A database that cannot be opened is named, without the password.
+    """
+    with pytest.raises(FrameError, match=reason) as refused:
+        survey_table(url, table="runs")
+    assert "secret" not in str(refused.value)
+
+
+def test_rows_of_one_time_follow_the_lifecycle(tmp_path):
+    """
+    Rows of a database that have one time are taken in the order of the statuses.
+    """
+    path = str(tmp_path / "ties.db")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("create table runs (id text, status text, timestamp text)")
+        rows = [
+            ("a", status, "2026-01-01T00:00:00Z")
+            for status in ("completed", "in_progress", "queued")
+        ]
+        connection.executemany("insert into runs values (?, ?, ?)", rows)
+
+    assert {} == survey_table(path, table="runs").tally
+
+
+def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+    """
+    Where there is neither memory nor disk enough, that is said.
+    """
+    from runstate.frames import _engine
+
+    monkeypatch.setattr(
+        _engine, "_SETTINGS", (*_engine._SETTINGS, "set max_temp_directory_size = '1MB'")
+    )
+    path = tmp_path / "log.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "copy (select md5(range::varchar) as run_id, 'queued' as status, "
+            f"to_timestamp({BORN} + range // 7) as \"at\" from range(600000)) to '{path}'"
+        )
+
+    with pytest.raises(FrameError, match=r"(?i)out of memory|max_temp_directory_size") as refused:
+        survey_files(path, memory="16MB")
+    assert "\n" not in str(refused.value)
+
+
+def test_nothing_is_left_behind(tmp_path, monkeypatch):
+    """
+    What spills goes to a folder that is removed.
+    """
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "spilt"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "spilt").mkdir()
+    write_csv(tmp_path / "log.csv")
+    survey = survey_files(tmp_path / "log.csv", memory="50MB")
+    found = Finding(
+        "RS103", "error", "queued -> completed: no such move", "run_1", "queued", "completed",
+        survey.findings[0].hint, str(tmp_path / "log.csv"), 3,
+    )  # fmt: skip
+
+    assert found == survey.findings[0]
+    assert [] == [*(tmp_path / "spilt").iterdir()]
