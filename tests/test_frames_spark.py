@@ -24,8 +24,9 @@ from runstate._survey import Dwell, Survey, bucket_of
 from runstate.frames import _spark
 from runstate.frames._spark import SparkInputError, check_spark, survey_paths, survey_spark
 from runstate.frames._spark_input import session
+from runstate.frames._spark_question import Question
 from runstate.frames._spark_rows import Given, given_as
-from runstate.frames._spark_screen import Question, _bucket, coded, in_sequence, order_free
+from runstate.frames._spark_screen import _bucket, coded, in_sequence, order_free
 from runstate.readers import Columns
 
 BORN = 1_700_000_000.0

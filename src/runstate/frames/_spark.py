@@ -28,8 +28,9 @@ from .._run import RUN
 from .._survey import Survey
 from ..readers import Columns
 from ._spark_input import SparkInputError, clear, read_paths, session
+from ._spark_question import MOST_STATUSES, Question
 from ._spark_rows import Given, Times, given_as
-from ._spark_screen import MOST_STATUSES, Question, coded, in_sequence, order_free
+from ._spark_screen import coded, in_sequence, order_free
 from ._spark_totals import Totals
 
 __all__ = ["SparkInputError", "check_spark", "survey_paths", "survey_spark"]
@@ -175,10 +176,7 @@ def _survey(given: Given, question: Question, limit: int | None, samples: int) -
         _add(totals, kinds, question)
         wrong = kinds.where("wrong").select("run_id").distinct()
         if not kinds.where("wrong").isEmpty():
-            if not question.ordered:
-                totals.tally = _tally(_only(rows, wrong), question)
-            judge.judge(_fetched(_only(rows, _first(wrong, limit))))
-            _add_times(totals, rows, question)
+            _settle(rows, wrong, judge, totals, question, limit)
         others = _Judge(question, given.times, 0, samples)
         if samples > len(judge.timelines):
             sampled = [i for i in _sample(rows, question, samples) if i not in judge.timelines]
@@ -194,12 +192,35 @@ def _screened(rows: DataFrame, question: Question) -> DataFrame:
     return in_sequence(rows, question) if question.ordered else order_free(rows, question)
 
 
+def _settle(
+    rows: DataFrame,
+    wrong: DataFrame,
+    judge: "_Judge",
+    totals: Totals,
+    question: Question,
+    limit: int | None,
+) -> None:
+    """
+    Read the *rows* of the *wrong* runs once more, and have the first of them judged.
+
+    Without the order of the rows, it is not yet known how much is wrong with them: all are read
+    then, and counted.
+    """
+    first = _first(wrong, limit)
+    with _kept(_only(rows, first if question.ordered else wrong)) as suspects:
+        if not question.ordered:
+            totals.tally = _tally(suspects, question)
+            judge.judge(_fetched(_only(suspects, first)))
+        else:
+            judge.judge(_fetched(suspects))
+
+
 @contextmanager
-def _kept(kinds: DataFrame) -> Iterator[DataFrame]:
+def _kept(frame: DataFrame) -> Iterator[DataFrame]:
     """
-    Have Spark keep *kinds*, on its disks where memory is short, so that it is made only once.
+    Have Spark keep *frame*, on its disks where memory is short, so that it is made only once.
     """
-    kept = kinds.persist(StorageLevel.MEMORY_AND_DISK)
+    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         yield kept
     finally:
@@ -246,15 +267,6 @@ def _tally(rows: DataFrame, question: Question) -> Counter[str]:
     _add_rows(totals, in_sequence(rows, question))
 
     return totals.tally
-
-
-def _add_times(totals: Totals, rows: DataFrame, question: Question) -> None:
-    """
-    Add when rows were seen that have a time but no status of the lifecycle's.
-    """
-    strange = rows.where((F.col("code") >= question.unknown) & (F.col("code") < question.timeless))
-    for times in strange.agg(F.min("at"), F.max("at")).collect():
-        totals.add_times(*times)
 
 
 def _first(ids: DataFrame, limit: int | None) -> DataFrame:

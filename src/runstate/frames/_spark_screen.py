@@ -15,91 +15,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import reduce
 from itertools import combinations
 from operator import or_
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
 from .._survey import OCTAVE
+from ._spark_question import Question
 
-__all__ = ["MOST_STATUSES", "Question", "coded", "in_sequence", "order_free"]
+__all__ = ["coded", "in_sequence", "order_free"]
 
-MOST_STATUSES: Final = 62
-"""Statuses whose bits fit into one number of Spark's."""
-
-_BITS_OF_A_CODE: Final = 5
-"""With them, a time up to the year 9999 and a code fit into one number."""
 _BEHIND_ALL: Final = 2**63 - 1
+_BEHIND: Final = 2**60
+"""More microseconds than any time has; rows of no known status come so much later."""
 _MICROSECONDS: Final = 1e6
-
-
-class Question(NamedTuple):
-    """
-    What is asked of a log.
-    """
-
-    lifecycle: Lifecycle
-    observed: ObservationModel
-    finished: bool
-    limits: Mapping[str, float]
-    now: float | None
-    measured: bool
-    """Whether moves and durations are wanted too."""
-
-    @property
-    def statuses(self) -> tuple[str, ...]:
-        """Every status by its code."""
-        return tuple(map(str, self.lifecycle.statuses))
-
-    @property
-    def unknown(self) -> int:
-        """The code of a status that is none of the lifecycle's; those of its own are smaller."""
-        return len(self.lifecycle.statuses)
-
-    @property
-    def nameless(self) -> int:
-        """The code of a row without a status."""
-        return self.unknown + 1
-
-    @property
-    def timeless(self) -> int:
-        """The code of a row without a time."""
-        return self.unknown + 2
-
-    @property
-    def mistimed(self) -> int:
-        """The code of a row whose time cannot be read, the highest."""
-        return self.unknown + 3
-
-    @property
-    def moving(self) -> bool:
-        """Whether moves and durations are counted; deliveries in no order have none."""
-        return self.measured and self.observed != "unordered"
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the order of the rows is needed, or which there are says it all."""
-        large = self.mistimed.bit_length() > _BITS_OF_A_CODE
-
-        return self.observed == "complete" or self.moving or bool(self.limits) or large
-
-    def may_follow(self, source: str, target: str) -> bool:
-        """
-        Return whether *target* may be seen right after *source*.
-        """
-        if self.observed == "unordered":
-            return True
-        pairs = "seen_next" if self.observed == "complete" else "seen_later"
-
-        return (source, target) in getattr(self.lifecycle, pairs)
-
-    def in_one_run(self, one: str, other: str) -> bool:
-        """
-        Return whether some run can have had both statuses, in whatever order.
-        """
-        return self.lifecycle.fits_one_run((one, other))
 
 
 def coded(rows: DataFrame, question: Question) -> DataFrame:
@@ -160,8 +89,8 @@ def in_sequence(coded: DataFrame, question: Question) -> DataFrame:
         F.sum(F.col("dwell").cast("double")).alias("total"),
         F.max("dwell").alias("longest"),
         F.sum("stuck").alias("stuck"),
-        F.min(_if_known("at", question)).alias("began"),
-        F.max(_if_known("at", question)).alias("ended"),
+        F.min(F.pmod("at", F.lit(_BEHIND))).alias("began"),
+        F.max(F.pmod("at", F.lit(_BEHIND))).alias("ended"),
     )
 
 
@@ -169,7 +98,12 @@ def _placed(coded: DataFrame, question: Question) -> DataFrame:
     """
     Return rows with the code before each in its run, and the bits of the run at its last.
     """
-    at = F.coalesce(_if_known("at", question), F.lit(_BEHIND_ALL))
+    strange, nameless = F.col("code") == question.unknown, F.col("code") == question.nameless
+    at = (
+        F.when(strange, F.col("at") + _BEHIND)
+        .when(nameless, F.col("at") + 2 * _BEHIND)
+        .otherwise(F.coalesce(F.col("at"), F.lit(_BEHIND_ALL)))
+    )
     rows = coded.select("hash", "run_id", "code", at.alias("at"))
     after = F.lead("code").over(_of_a_run())
     bit = F.expr(f"CASE WHEN code < {question.unknown} THEN shiftleft(1L, code) END")
@@ -292,7 +226,7 @@ def order_free(coded: DataFrame, question: Question) -> DataFrame:
     keyed = coded.select(
         "run_id",
         "code",
-        F.when(known, F.col("at")).alias("at"),
+        "at",
         F.when(known, F.shiftleft("at", bits) + F.col("code")).alias("key"),
         F.expr(f"CASE WHEN code < {question.unknown} THEN shiftleft(1L, code) ELSE 0L END").alias(
             "bit"
@@ -376,10 +310,6 @@ def _by_value(name: str, chosen: Mapping[Any, float]) -> Column:
         column = column.when(F.col(name) == other, value)
 
     return column
-
-
-def _if_known(name: str, question: Question) -> Column:
-    return F.when(F.col("code") < question.unknown, F.col(name))
 
 
 def _one_if(condition: Column) -> Column:

@@ -9,7 +9,7 @@ from typing import Any
 from .._history import Finding, Observation
 from .._rules import RULES
 from .._survey import Dwell, Survey
-from ._spark_screen import Question
+from ._spark_question import Question
 
 __all__ = ["Totals"]
 
@@ -39,13 +39,13 @@ class Totals:
         question, code, times = self._question, kind.code, kind.n
         self.tally["RS302"] += kind.stuck
         if code >= question.unknown:
-            self._add_odd(code, times)
+            self._add_odd(code, times, kind.began, kind.ended)
             if code == question.unknown and kind.before is None:
                 self.runs += times
                 self.undecided += times
             return
         self.observations += times
-        self.add_times(kind.began, kind.ended)
+        self._add_times(kind.began, kind.ended)
         status = question.statuses[code]
         self.seen[status] += times
         if kind.before is None:
@@ -57,12 +57,13 @@ class Totals:
         if kind.last:
             self._add_end(status, kind.mask, times)
 
-    def _add_odd(self, code: int, times: int) -> None:
+    def _add_odd(self, code: int, times: int, began: int, ended: int) -> None:
         question = self._question
         kinds = {question.unknown: "RS101", question.mistimed: "RS901"}
         self.tally[kinds.get(code, "RS902")] += times
         if code < question.timeless:
             self.observations += times
+            self._add_times(began, ended)
 
     def _add_move(self, source: str, target: str, kind: Any) -> None:
         question = self._question
@@ -98,14 +99,11 @@ class Totals:
         if kind.end is not None:
             self._ends[question.statuses[kind.end]] += kind.runs
         self._add_undecided(self._had(kind.mask), kind.runs)
-        self.add_times(kind.began, kind.ended)
+        self._add_times(kind.began, kind.ended)
 
     # -- both ----------------------------------------------------------------------
 
-    def add_times(self, *times: int | None) -> None:
-        """
-        Add microseconds at which something was seen.
-        """
+    def _add_times(self, *times: int | None) -> None:
         known = [*self._began, *(time for time in times if time is not None)]
         self._began = [min(known), max(known)] if known else []
 
