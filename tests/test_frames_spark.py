@@ -21,8 +21,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from runstate import RUN, Finding, Lifecycle, Observation, Transition, check
 from runstate._survey import Dwell, Survey, bucket_of
-from runstate.frames import _spark
-from runstate.frames._spark import SparkInputError, check_spark, survey_paths, survey_spark
+from runstate.frames import FrameError, _spark
+from runstate.frames._spark import check_spark, survey_paths, survey_spark
 from runstate.frames._spark_input import session
 from runstate.frames._spark_question import Question
 from runstate.frames._spark_rows import Given, given_as
@@ -596,7 +596,7 @@ def test_columns_of_the_wrong_kind_are_refused(spark: SparkSession, schema: str,
     others = ", ".join(f"{name} string" for name in ("id", "status") if name not in named)
     empty = spark.createDataFrame([], ", ".join(part for part in (schema, others) if part))
 
-    with pytest.raises(SparkInputError) as refused:
+    with pytest.raises(FrameError) as refused:
         given(empty)
 
     assert str(refused.value) == f"runs: {message}"
@@ -634,7 +634,7 @@ def test_a_missing_column_is_said(logged: DataFrame, columns: Columns, message: 
     """
     A column that is not there is named, with those that are.
     """
-    with pytest.raises(SparkInputError) as refused:
+    with pytest.raises(FrameError) as refused:
         given(logged, columns)
 
     assert str(refused.value) == message
@@ -644,7 +644,7 @@ def test_a_column_of_times_is_needed(logged: DataFrame):
     """
     Without a time nothing orders the rows of Spark.
     """
-    with pytest.raises(SparkInputError, match="rows of Spark have no order"):
+    with pytest.raises(FrameError, match="rows of Spark have no order"):
         survey_spark(logged.drop("at"))
 
 
@@ -699,7 +699,7 @@ def test_what_cannot_be_read_is_one_line(spark: SparkSession, tmp_path: Path):
     (tmp_path / "head.csv").write_text("run_id,status,at\n")
     said = {}
     for name in ("none.parquet", "empty.parquet", "text.parquet", "head.csv", "a.avro"):
-        with pytest.raises(SparkInputError) as refused:
+        with pytest.raises(FrameError) as refused:
             survey_paths([f"{tmp_path}/{name}"])
         said[name] = str(refused.value).removeprefix(f"{tmp_path}/{name}: ")
 
@@ -717,7 +717,7 @@ def test_a_failure_while_spark_works_is_one_line(spark: SparkSession):
     broken = spark.range(3).selectExpr(
         "'a' run_id", "'queued' status", "raise_error('the disk is\nfull') at"
     )
-    with pytest.raises(SparkInputError, match=r"^the DataFrame: .*the disk is") as refused:
+    with pytest.raises(FrameError, match=r"^the DataFrame: .*the disk is") as refused:
         survey_spark(broken.withColumn("at", F.col("at").cast("double")))
 
     assert "\n" not in str(refused.value)
@@ -753,3 +753,15 @@ def test_without_java_it_says_so(tmp_path: Path):
 
     assert done.stdout.startswith("Spark: cannot be started; it needs Java 17 or 21 (")
     assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", 0)
+
+
+def test_without_pyspark_it_says_what_to_install():
+    """
+    Where the extra is missing, one line says how to get it.
+    """
+    script = "import sys; sys.modules['pyspark'] = None\nimport runstate.frames._spark"
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    said = done.stderr.splitlines()[-1]
+    assert said.endswith("FrameError: PySpark is not installed: pip install 'runstate[spark]'")

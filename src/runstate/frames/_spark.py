@@ -13,12 +13,14 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 
+from ._errors import FrameError
+
 try:
     from pyspark import StorageLevel
     from pyspark.sql import DataFrame, Row
     from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
 except ImportError as error:
-    raise ImportError("Spark needs PySpark: pip install 'runstate[spark]'") from error
+    raise FrameError("", "PySpark is not installed: pip install 'runstate[spark]'") from error
 
 from .._history import Finding, Observation, ObservationModel
 from .._lifecycle import Lifecycle
@@ -27,13 +29,13 @@ from .._rules import RULES
 from .._run import RUN
 from .._survey import Survey
 from ..readers import Columns
-from ._spark_input import SparkInputError, clear, read_paths, session
+from ._spark_input import clear, read_paths, session
 from ._spark_question import MOST_STATUSES, Question
 from ._spark_rows import Given, Times, given_as
 from ._spark_screen import coded, in_sequence, order_free
 from ._spark_totals import Totals
 
-__all__ = ["SparkInputError", "check_spark", "survey_paths", "survey_spark"]
+__all__ = ["check_spark", "survey_paths", "survey_spark"]
 
 LONGEST_TIMELINE: Final = 1_000
 """Observations of one run that are kept to be shown."""
@@ -86,7 +88,7 @@ def survey_spark(
             ``unordered`` has none.
 
     Raises:
-        SparkInputError: A column is missing, or Spark cannot read *df*.
+        FrameError: A column is missing, or Spark cannot read *df*.
         ValueError: *observed* is none of the three models, a limit is for no status, or the
             lifecycle has too many statuses.
     """
@@ -136,7 +138,7 @@ def survey_paths(
     session is used where one is active; else one is started on this machine, and kept.
 
     Raises:
-        SparkInputError: A path cannot be read, holds no rows or lacks a column, or there is
+        FrameError: A path cannot be read, holds no rows or lacks a column, or there is
             no Java.
         ValueError: As for :func:`survey_spark`.
     """
@@ -146,7 +148,7 @@ def survey_paths(
     given = given_as(place, frames, columns, lifecycle, assume_utc=assume_utc)
     survey = _survey(given, question, limit, samples)
     if not (survey.observations or survey.tally):
-        raise SparkInputError(place, "holds no rows")
+        raise FrameError(place, "holds no rows")
 
     return survey
 

@@ -15,10 +15,9 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from .._text import printable
-from ..errors import RunstateError
+from ._errors import FrameError
 
-__all__ = ["SparkInputError", "clear", "read_paths", "session"]
+__all__ = ["clear", "read_paths", "session"]
 
 _FORMATS: Final = {
     ".parquet": "parquet", ".orc": "orc", ".csv": "csv", ".json": "json", ".jsonl": "json",
@@ -26,22 +25,6 @@ _FORMATS: Final = {
 }  # fmt: skip
 _OPTIONS: Final[Mapping[str, dict[str, str]]] = {"csv": {"header": "true"}}
 _PACKED: Final = frozenset({".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"})
-
-
-class SparkInputError(RunstateError, ValueError):
-    """
-    Raised when Spark cannot read its input, or the input lacks what is needed.
-    """
-
-    def __init__(self, place: str, reason: str) -> None:
-        self.place = place
-        """What was to be read."""
-        self.reason = reason
-        """What is wrong with it."""
-        super().__init__(place, reason)
-
-    def _message(self) -> str:
-        return printable(": ".join(part for part in (self.place, self.reason) if part), 1_000)
 
 
 # -- where it comes from ---------------------------------------------------------
@@ -52,7 +35,7 @@ def session() -> SparkSession:
     Return the caller's own session where there is one, else a quiet one on this machine.
 
     Raises:
-        SparkInputError: It cannot be started; there may be no Java.
+        FrameError: It cannot be started; there may be no Java.
     """
     active = SparkSession.getActiveSession()
     if active is not None:
@@ -74,7 +57,7 @@ def session() -> SparkSession:
             started = builder.getOrCreate()
             started.sparkContext.setLogLevel("OFF")
         except (PySparkException, Py4JError, OSError) as error:
-            raise SparkInputError("Spark", _not_started(error, heard())) from None
+            raise FrameError("Spark", _not_started(error, heard())) from None
 
     return started
 
@@ -117,7 +100,7 @@ def read_paths(paths: Sequence[str], spark: SparkSession) -> list[tuple[str, Dat
     Each path goes to Spark as it is: a file, a folder, a pattern, an address.
 
     Raises:
-        SparkInputError: One cannot be read.
+        FrameError: One cannot be read.
     """
     by_format: dict[str, list[str]] = {}
     for path in paths:
@@ -145,12 +128,12 @@ def clear(place: str) -> Iterator[None]:
     Turn what Spark raises into one line about *place*.
 
     Raises:
-        SparkInputError: Spark raised.
+        FrameError: Spark raised.
     """
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        raise SparkInputError(place, _reason(error)) from error
+        raise FrameError(place, _reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

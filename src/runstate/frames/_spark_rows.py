@@ -19,7 +19,7 @@ from ..readers import Columns
 from ..readers._keys import missing
 from ..readers._record import TIME_KEYS
 from ..readers._values import BadRecordError, unix_seconds
-from ._spark_input import SparkInputError
+from ._errors import FrameError
 
 __all__ = ["Given", "Times", "given_as"]
 
@@ -73,14 +73,14 @@ class Times(NamedTuple):
         Pass a column of times.
 
         Raises:
-            SparkInputError: It is none, or one of times without a zone.
+            FrameError: It is none, or one of times without a zone.
         """
         column = f"column '{self.name}' is {self.kind.simpleString()}"
         if isinstance(self.kind, T.TimestampNTZType | T.DateType) and not self.assume_utc:
             reason = f"{column}, which has no time zone; pass --assume-utc if it is UTC"
-            raise SparkInputError(place, reason)
+            raise FrameError(place, reason)
         if not isinstance(self.kind, _TIMES):
-            raise SparkInputError(place, f"{column}, which is no time")
+            raise FrameError(place, f"{column}, which is no time")
 
     def refusal(self, given: str | None) -> tuple[str, str]:
         """
@@ -145,7 +145,7 @@ def given_as(
     Return the rows of all *frames*, each with the name of its format, or none.
 
     Raises:
-        SparkInputError: A column is missing, or of a type that it cannot have.
+        FrameError: A column is missing, or of a type that it cannot have.
     """
     times: list[Times] = []
     rows = []
@@ -178,9 +178,9 @@ def _columns(
     status = _found(frame, columns.status, [lifecycle.status_field], "--status", place)
     at = _found(frame, columns.at, TIME_KEYS, "--at", place)
     if isinstance(run_id.kind, T.ArrayType | T.MapType | T.StructType | T.BinaryType):
-        raise SparkInputError(place, f"{run_id.said}; ids are texts or whole numbers")
+        raise FrameError(place, f"{run_id.said}; ids are texts or whole numbers")
     if not isinstance(status.kind, T.StringType | T.NullType):
-        raise SparkInputError(place, f"{status.said}; statuses are texts")
+        raise FrameError(place, f"{status.said}; statuses are texts")
 
     return run_id, status, at
 
@@ -213,7 +213,7 @@ def _found(
     if option == "--at":
         reason += "; rows of Spark have no order, so a column of times must be named"
 
-    raise SparkInputError(place, reason)
+    raise FrameError(place, reason)
 
 
 def _path(schema: T.StructType, name: str) -> list[str] | None:
