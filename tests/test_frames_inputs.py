@@ -59,7 +59,7 @@ def copied(path: Path, rows: Any, how: str) -> None:
     values = ", ".join(f"('{run_id}', '{status}', {at})" for run_id, status, at in rows)
     with duckdb.connect() as connection:
         connection.execute(
-            f"copy (select * from (values {values}) as rows(run_id, status, \"at\")) to '{path}' {how}"  # noqa: S608
+            f"copy (select * from (values {values}) as rows(run_id, status, \"at\")) to '{path}' {how}"
         )
 
 
@@ -292,7 +292,7 @@ def fill(database: str) -> None:
         with dbapi.connect(plain(database)) as connection, connection.cursor() as cursor:
             cursor.execute('create table runs (run_id text, status text, "at" timestamptz)')
             values = ", ".join(f"('{r}', '{s}', to_timestamp({at}))" for r, s, at in ROWS)
-            cursor.execute(f"insert into runs values {values}")  # noqa: S608
+            cursor.execute(f"insert into runs values {values}")
             connection.commit()
 
 
