@@ -3,8 +3,9 @@
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -17,10 +18,11 @@ from .._text import printable
 from ..readers import Columns
 from ._input import Reading, records
 from ._output import FORMS, Tally, first
+from ._scale import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._shared import BadInput, lifecycle_named, lifecycle_option, observed_option, reading_options
 from ._summary import print_summary
 
-__all__ = ["check", "monitor_of"]
+__all__ = ["check", "limits_of", "monitor_of"]
 
 USUAL_MAX: Final = 100
 
@@ -30,6 +32,7 @@ USUAL_MAX: Final = 100
 @observed_option
 @lifecycle_option
 @reading_options("--format", "--input-format")
+@scale_options
 @click.option("--output", type=click.Choice(list(FORMS)), default="text", show_default=True)
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
@@ -55,11 +58,13 @@ def check(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    **scale: Any,
 ) -> int:
     """
     Check the histories in PATHs; - is standard input.
 
-    Reads JSON, JSON lines, server-sent events, CSV, XES, and the log that runstate writes.
+    Reads JSON, JSON lines, server-sent events, CSV, XES, and the log that runstate writes; with
+    an engine for many rows also Parquet, folders, patterns and databases.
 
     \b
     Examples:
@@ -68,6 +73,8 @@ def check(
       runstate check stream.sse --output github
       runstate check events.csv --run-id job --status state --at time --observed unordered
       kubectl logs server | runstate check - --finished
+      runstate check 'events/*.parquet' --memory 1GB
+      runstate check postgresql://localhost/app --table run_events
       runstate check --explain RS105
     """
     if explain is not None:
@@ -79,11 +86,22 @@ def check(
         raise BadInput("--summary goes with --output text alone")
     lifecycle = lifecycle_named(lifecycle_name)
     monitor = monitor_of(lifecycle, observed, limits)
+    cap = (USUAL_MAX if output == "text" else 0) if most is None else most
+    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    engine = engine_for(paths, Scale(**scale), reading)
+    if engine != "python":
+        survey = surveyed(
+            engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
+            limits=limits_of(limits), measured=summary, limit=cap,
+        )  # fmt: skip
+        for line in FORMS[output](iter(survey.findings), partial(totals_of, survey)):
+            click.echo(line)
+        if summary:
+            print_summary(survey, lifecycle, observed)
+        return status_of(survey)
     census = Census(monitor, limit=0) if summary else None
     tally = Tally(census or monitor)
-    cap = (USUAL_MAX if output == "text" else 0) if most is None else most
-    columns = Columns(run_id=run_id, status=status, at=at)
-    seen = records(paths, lifecycle, Reading(format_name, columns, assume_utc))
+    seen = records(paths, lifecycle, reading)
     findings = tally.findings(seen, finished=finished)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
@@ -97,6 +115,16 @@ def monitor_of(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequenc
     """
     Return a monitor; *limits* are as typed, ``STATUS=SECONDS``.
     """
+    try:
+        return Monitor(lifecycle, observed=observed, limits=limits_of(limits))
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
+
+
+def limits_of(limits: Sequence[str]) -> dict[str, float]:
+    """
+    Return the seconds by status that *limits* are.
+    """
     seconds: dict[str, float] = {}
     for limit in limits:
         status, _, number = limit.rpartition("=")
@@ -106,10 +134,8 @@ def monitor_of(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequenc
             seconds[status] = -1
         if not (isfinite(seconds[status]) and seconds[status] >= 0):
             raise BadInput(f"--limit takes STATUS=SECONDS, not '{printable(limit)}'")
-    try:
-        return Monitor(lifecycle, observed=observed, limits=seconds)
-    except ValueError as error:
-        raise BadInput(printable(str(error), 500)) from None
+
+    return seconds
 
 
 def _explained(code: str) -> str:

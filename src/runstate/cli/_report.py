@@ -4,7 +4,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -16,13 +16,15 @@ from .._sequence import in_sequence
 from .._survey import Survey
 from .._text import printable
 from ..readers import Columns
-from ._check import monitor_of
+from ._check import limits_of, monitor_of
 from ._input import Reading, records
-from ._output import Totals, summary_of
+from ._output import summary_of
+from ._scale import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._shared import lifecycle_named, lifecycle_option, observed_option, reading_options
 
 __all__ = ["SAMPLES", "report", "write_report"]
 
+FINDINGS: Final = 10_000
 SAMPLES: Final = 2_000
 """Runs whose timelines are on the page, those with findings first."""
 
@@ -40,6 +42,7 @@ SAMPLES: Final = 2_000
 @observed_option
 @lifecycle_option
 @reading_options("--format", "--input-format")
+@scale_options
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
     "--limit", "limits", multiple=True, metavar="STATUS=SECONDS", help="Longest time in a status."
@@ -56,6 +59,7 @@ def report(
     assume_utc: bool,
     finished: bool,
     limits: Sequence[str],
+    **scale: Any,
 ) -> int:
     """
     Write a page on what PATHs tell: the machine as observed, findings, runs, times.
@@ -67,24 +71,26 @@ def report(
     Examples:
       runstate report runs.jsonl -o report.html
       runstate report polls.csv --observed polled --run-id job --status state --at time
+      runstate report 'events/*.parquet' --memory 1GB
       kubectl logs server | runstate report -
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
-    census = Census(monitor_of(lifecycle, observed, limits), samples=SAMPLES)
-    survey = _surveyed(census, paths, lifecycle, reading, finished=finished)
+    monitor = monitor_of(lifecycle, observed, limits)
+    engine = engine_for(paths, Scale(**scale), reading)
+    if engine == "python":
+        survey = _surveyed(
+            Census(monitor, samples=SAMPLES), paths, lifecycle, reading, finished=finished
+        )
+    else:
+        survey = surveyed(
+            engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
+            limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES,
+        )  # fmt: skip
     write_report(out, survey, lifecycle, observed, paths)
-    totals = Totals(
-        survey.runs,
-        survey.observations,
-        survey.undecided,
-        survey.errors,
-        sum(survey.tally.values()) - survey.errors,
-    )
-    click.echo(f"wrote {printable(str(out))}: {summary_of(totals)}")
-    unread = any(code.startswith("RS9") for code in survey.tally)
+    click.echo(f"wrote {printable(str(out))}: {summary_of(totals_of(survey))}")
 
-    return 2 if unread else int(survey.errors > 0)
+    return status_of(survey)
 
 
 def _surveyed(

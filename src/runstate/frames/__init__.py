@@ -7,5 +7,14 @@ are read again and judged, by the same code as everywhere. Needs the extra ``fra
 
 from ._errors import FrameError
 from ._public import Asked, check_frame, survey_files, survey_frame, survey_table
+from ._tables import is_database
 
-__all__ = ["Asked", "FrameError", "check_frame", "survey_files", "survey_frame", "survey_table"]
+__all__ = [
+    "Asked",
+    "FrameError",
+    "check_frame",
+    "is_database",
+    "survey_files",
+    "survey_frame",
+    "survey_table",
+]

@@ -132,7 +132,8 @@ def _texts(
     unread, findings, timed, at = 0, list[Finding](), False, ""
     for number, name in enumerate(names):
         engine.place = name
-        starts.append(engine.rows("select count(*) from texts")[0][0])
+        # Rows of a table are told by their lines, as the readers do: the first is its header.
+        starts.append(engine.rows("select count(*) from texts")[0][0] - (kind != "jsonl"))
         load = _load_json if kind == "jsonl" else _load_table
         delimiter = "\t" if kind == "tsv" else ","
         loaded, used = load(engine, name, number, columns, lifecycle, delimiter)

@@ -24,6 +24,9 @@ __all__ = ["Asked", "check_frame", "survey_files", "survey_frame", "survey_table
 
 _USUAL_COLUMNS: Final = Columns()
 
+_MOST: Final = 999_999
+"""Findings that the engine can keep at most."""
+
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 
 
@@ -50,14 +53,15 @@ class Asked(TypedDict, total=False):
     """
     Whether to make sure that no two ids look like one by their hashes.
 
-    Else, of a billion ids, two do so with a probability of 3 % under ``polled`` and
-    ``unordered``, where that hides nothing, and of one in 60,000 where runs are sorted, which
-    might hide a fault of theirs. None is ever made up.
+    Else, of a billion ids, two do so with a probability of 3 %. Under ``unordered``, and
+    under ``polled`` where nothing is measured, that hides no finding; where runs are sorted,
+    a second hash keeps them apart, and both are alike with one in 60,000, which might hide a
+    fault of theirs. No finding is ever made up, though more than *limit* may be counted wrong.
     """
     measured: bool
     """Whether to count moves and how long they took, not only what is wrong. True, if not said."""
     limit: int
-    """Findings that are kept, the first ones; 10,000, if not said. All are counted."""
+    """Findings that are kept, the first ones; 10,000, if not said, and at most 999,999. All are counted."""
     samples: int
     """Runs whose timelines are kept: at most half of them such with findings."""
 
@@ -202,7 +206,7 @@ def _surveyed(
             asked.get("now"),
             asked.get("assume_utc", False),
             asked.get("measured", True),
-            asked.get("limit", 10_000),
+            min(asked.get("limit", 10_000), _MOST),
             asked.get("samples", 0),
         )
 
