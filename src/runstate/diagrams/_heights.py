@@ -8,6 +8,7 @@ a long arrow is then straightened, as far as there is room.
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from math import fsum
 from typing import Final
 
 from ._grid import PORT, PORT_MARGIN, TURN, Grid
@@ -198,7 +199,8 @@ class Heights:
         self._level(run, low, high)
 
     def _level(self, run: Sequence[int], low: float, high: float) -> None:
-        mean = sum(self.y[at] for at in run) / len(run)
+        # Not sum(), which rounds floats in one way before Python 3.12 and in another since.
+        mean = fsum(self.y[at] for at in run) / len(run)
         for at in run:
             self.y[at] = min(max(mean, low), high)
 
