@@ -6,14 +6,13 @@ from collections import Counter
 from random import Random
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from runstate import RUN, Observation, check
 from runstate._survey import bucket_of
-from runstate.frames import _keys, _sorted, survey_files
-
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
+from runstate.frames import _keys, _pairs, survey_files
 
 BORN = 1_767_225_600
 MODELS = ("complete", "polled", "unordered")
@@ -188,6 +187,21 @@ def test_of_many_findings_the_first_are_kept(tmp_path, observed, limit, measured
         agree(tmp_path, case(seed, observed, limit=limit, measured=measured), timed=True)
 
 
+def test_of_many_findings_in_no_order_all_are_counted(tmp_path):
+    """
+    In no order, those of the runs that began first are kept, and all are counted.
+    """
+    for seed in range(250, 256):
+        given = case(seed, "unordered", limit=1)
+        names = written(tmp_path, given.files, timed=True)
+        unplaced, report, tally = expected(names, given, timed=True)
+        survey = survey_files(names, **given.arguments)
+        findings = len(unplaced) + len(report.findings)
+
+        assert (report.runs, report.observations, report.undecided) == survey[:3]
+        assert (tally, min(findings, 1)) == (survey.tally, len(survey.findings))
+
+
 @pytest.mark.parametrize("observed", MODELS)
 def test_ids_that_collide_are_told_apart(tmp_path, monkeypatch, observed):
     """
@@ -256,7 +270,7 @@ def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, few):
     """
     Moves, how long they took, ends and statuses are counted exactly, repeats of a status or not.
     """
-    monkeypatch.setattr(_sorted, "_MOST_REPEATING", few)
+    monkeypatch.setattr(_pairs, "MOST_REPEATING", few)
     for seed in range(600, 612):
         given = case(seed, observed)
         dwell, ends, seen = measured_by_hand(given)

@@ -19,7 +19,7 @@ from ._engine import Engine
 from ._question import Question
 from ._screen import Screening
 
-__all__ = ["MOST_STATUSES", "screen_free"]
+__all__ = ["MOST_STATUSES", "count_odd", "screen_free"]
 
 MOST_STATUSES = 120
 """Statuses that fit into the bits of a whole number, with what is none."""
@@ -30,31 +30,33 @@ def screen_free(engine: Engine, asked: Question) -> Screening:
     Return the runs that may be wrong, under the models ``polled`` and ``unordered``.
     """
     row = engine.rows(_statement(asked))[0]
-    runs, undecided, number, misfits, odd, suspects, kept, sample = row
+    runs, undecided, number, misfits, suspects, kept, sample = row
     found = Screening(
         runs=runs,
         undecided=undecided,
         observations=number or 0,
         suspects=[(suspect["w"] or 0, suspect["h"]) for suspect in kept or ()],
         sample=list(sample or ()),
+        counted=False,
         named=suspects <= asked.limit,
         certain=asked.observed == "unordered" or suspects <= asked.limit,
     )
-    found.counted = asked.observed == "unordered"
-    if found.counted:
+    if asked.observed == "unordered":
         found.tally["RS106"] += misfits
-        if odd:
-            _count_odd(engine, found, asked)
 
     return found
 
 
-def _count_odd(engine: Engine, found: Screening, asked: Question) -> None:
+def count_odd(engine: Engine, found: Screening, asked: Question) -> None:
+    """
+    Count in *found* the rows that have no place in a run, by reading all once more.
+    """
     codes = asked.codes
     rows = f"select c from {asked.columns} where c > {codes.last}"
     odd = dict(engine.rows(f"select c, count(*) from ({rows}) group by c"))
     found.observations -= odd.get(codes.timeless, 0) + odd.get(codes.mistimed, 0)
     found.count_odd(codes, odd)
+    found.counted = True
 
 
 def levels(lifecycle: Lifecycle) -> dict[str, int]:
@@ -89,7 +91,7 @@ def _statement(asked: Question) -> str:
 
     return (
         f"select count(*) filter ({run}), count(*) filter ({run} and bit_count(bits & {known}) < 2), "
-        f"sum(n), count(*) filter ({conflict}), count(*) filter (bits & {bad} <> 0), "
+        f"sum(n), count(*) filter ({conflict}), "
         f"count(*) filter ({wrong}), min({{'w': {'0' if ordered else 'began'}, 'h': h}}, "
         f"{max(asked.limit, 1)}) filter ({wrong}), {sample} "
         f"from (select h, {each} from {asked.columns} group by h)"

@@ -27,7 +27,7 @@ class Screening:
     tally: Counter[str] = field(default_factory=Counter)
     """Findings by code."""
     counted: bool = True
-    """Whether *tally* has all findings, and *observations* no row without a time; else only RS107."""
+    """Whether *tally* has all findings, and *observations* no row without a time; else some."""
     suspects: list[Suspect] = field(default_factory=list)
     """Of findings along the way, the first ones."""
     late: list[Suspect] = field(default_factory=list)

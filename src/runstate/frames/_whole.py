@@ -10,7 +10,7 @@ from .._survey import Survey
 from ._ends import count_ends, screen_ends
 from ._engine import Engine
 from ._errors import FrameError
-from ._free import MOST_STATUSES, screen_free
+from ._free import MOST_STATUSES, count_odd, screen_free
 from ._judge import Verdict, judge
 from ._question import Question
 from ._screen import Screening
@@ -32,7 +32,9 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     found = _screened(engine, asked)
     if asked.finished:
         screen_ends(engine, asked, found)
-    if asked.measured and found.tally["RS101"]:
+    if asked.observed == "unordered" and not found.named:
+        count_odd(engine, found, asked)
+    if asked.measured and (found.tally["RS101"] or not found.counted):
         count_unknown(engine, found, asked)
     found.suspects.sort()
     found.late.sort()
