@@ -98,6 +98,10 @@ def _filled(url: str, size: int) -> RunStore:
                 connection.exec_driver_sql(
                     filled.replace("mod(n, 100000)", "n % 100000") if kind == "sqlite" else filled
                 )
+    while store.counts()["queued"] < LIVE:
+        with store.engine.begin() as connection:
+            for _ in range(LIVE // 10):
+                store.create(thread_id="thread_live", connection=connection)
     # A table that was just filled is still being written to disk: not what is to be measured.
     settle = {
         "sqlite": ("ANALYZE", "PRAGMA wal_checkpoint(TRUNCATE)"),
@@ -111,10 +115,6 @@ def _filled(url: str, size: int) -> RunStore:
         for statement in settle[kind]:
             connection.exec_driver_sql(statement)
     store.sweep()
-    while store.counts()["queued"] < LIVE:
-        with store.engine.begin() as connection:
-            for _ in range(LIVE // 10):
-                store.create(thread_id="thread_live", connection=connection)
 
     return store
 
@@ -223,5 +223,5 @@ def _named(line: str) -> str | None:
 
 
 _LOOKUP = re.compile(
-    r"(SEARCH|SCAN) runstate_.*|(Index.* using|Index Scan on|Seq Scan on) runstate_\w+"
+    r"(SEARCH|SCAN) (runstate_|g\d+_).*|(Index.* using|Index Scan on|Seq Scan on) (runstate_|g\d+_)\w+"
 )

@@ -5,6 +5,7 @@ The sweep: what is overdue ends once, by the right trigger, and nothing else doe
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
 from databases import CLOCK
 from runstate import RUN
@@ -166,3 +167,43 @@ def test_a_sweep_ends_nothing_that_has_moved_since_it_looked(timed, now):
     assert "in_progress" == timed.get(run_id).status
     assert {run_id: "expire"} == swept(timed)
     assert consistent(timed, run_id)
+
+
+def plans(engine, operation):
+    """
+    Return how SQLite finds what *operation* asks the table of runs for.
+    """
+    found = []
+
+    def explained(connection, _, statement, parameters, *__):
+        if not statement.startswith(("EXPLAIN", "BEGIN")):
+            cursor = connection.connection.dbapi_connection.cursor()
+            cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            found.extend(line[-1] for line in cursor.fetchall() if "runstate_runs" in line[-1])
+
+    sa.event.listen(engine, "before_cursor_execute", explained)
+    operation()
+    sa.event.remove(engine, "before_cursor_execute", explained)
+
+    return found
+
+
+def test_what_has_ended_is_not_read_to_find_what_has_not(tmp_path):
+    """
+    Not even where SQLite was told to look at a store in which every run has ended.
+    """
+    with RunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+        for _ in range(200):
+            store.expire(store.create().id)
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    # A connection knows what ANALYZE found when it was opened.
+    with RunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+        for operation in (
+            store.sweep,
+            lambda: store.stuck({"in_progress": 3_600, "cancelling": 60}),
+            lambda: store.claim("w", 60),
+        ):
+            found = plans(store.engine, operation)
+            assert found
+            assert [] == [line for line in found if line.startswith("SCAN")]

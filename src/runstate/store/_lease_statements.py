@@ -152,7 +152,10 @@ class LeaseStatements:
         )
         found = [
             ({s: t for s, (_, t) in self._say.deadlines.items()}, runs.deadline_at <= now),
-            (giving_up, sa.and_(among(runs.status, list(giving_up)), nobody_on_it)),
+            (
+                giving_up,
+                sa.and_(self._say.seldom(among(runs.status, list(giving_up))), nobody_on_it),
+            ),
             (timeouts, runs.expires_at <= now),
         ]
 

@@ -149,9 +149,12 @@ class Operations:
             self._known(status)
             if not seconds >= 0:
                 raise ValueError(f"limit for {status!r} is a number of seconds, not {seconds!r}")
-        runs, clock = self._tables.runs, self._sql.say.clock()
+        runs, say = self._tables.runs, self._sql.say
+        clock = say.clock()
         too_long = [
-            sa.and_(runs.c.status == status, runs.c.moved_at <= clock.c.now - float(seconds))
+            sa.and_(
+                say.seldom(runs.c.status == status), runs.c.moved_at <= clock.c.now - float(seconds)
+            )
             for status, seconds in limits.items()
         ]
         rows = connection.execute(

@@ -122,6 +122,15 @@ class Phrases:
 
         return column if self.postgres else sa.literal_column(f"+{self.tables.runs.name}.{name}")
 
+    def seldom(self, clause: Any) -> Any:
+        """
+        Return *clause*, of which few runs are true.
+
+        SQLite counts on a status having as many runs as any other. Told by ``ANALYZE`` of a
+        store whose runs have all ended, it would read them all to find those that have not.
+        """
+        return clause if self.postgres else sa.func.unlikely(clause)
+
     def skipping(self, select: Any) -> Any:
         """
         Have *select* pass over what another transaction works on.
