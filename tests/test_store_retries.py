@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -186,7 +187,9 @@ def test_a_file_that_is_locked_for_a_moment_is_opened(tmp_path, monkeypatch):
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
         other.execute("CREATE TABLE mine (word text)")
         other.execute("BEGIN IMMEDIATE")
-        monkeypatch.setattr(_engines.time, "sleep", lambda _: other.execute("COMMIT"))
+        # In that module alone: threads of others sleep, too.
+        sleeping = SimpleNamespace(sleep=lambda _: other.execute("COMMIT"), monotonic=time.monotonic)
+        monkeypatch.setattr(_engines, "time", sleeping)
         with RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0) as store:
             with store.engine.connect() as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
