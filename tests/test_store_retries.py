@@ -188,7 +188,9 @@ def test_a_file_that_is_locked_for_a_moment_is_opened(tmp_path, monkeypatch):
         other.execute("CREATE TABLE mine (word text)")
         other.execute("BEGIN IMMEDIATE")
         # In that module alone: threads of others sleep, too.
-        sleeping = SimpleNamespace(sleep=lambda _: other.execute("COMMIT"), monotonic=time.monotonic)
+        sleeping = SimpleNamespace(
+            sleep=lambda _: other.execute("COMMIT"), monotonic=time.monotonic
+        )
         monkeypatch.setattr(_engines, "time", sleeping)
         with RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0) as store:
             with store.engine.connect() as connection:
