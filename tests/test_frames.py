@@ -12,7 +12,7 @@ import pytest
 
 from runstate import RUN, Observation, check
 from runstate._survey import bucket_of
-from runstate.frames import _keys, _pairs, survey_files
+from runstate.frames import _keys, _pairs, _recount, _sorted, survey_files
 
 BORN = 1_767_225_600
 MODELS = ("complete", "polled", "unordered")
@@ -208,7 +208,6 @@ def test_ids_that_collide_are_told_apart(tmp_path, monkeypatch, observed):
     Where all ids share three hashes, an exact survey says what ``check`` says.
     """
     monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
-    monkeypatch.setattr(_keys, "_SECOND", "0")
     for seed in range(300, 308):
         agree(tmp_path, case(seed, observed, exact=True), timed=True)
 
@@ -219,7 +218,6 @@ def test_a_collision_makes_no_finding_up(tmp_path, monkeypatch, observed):
     Where it is not exact, a collision can hide a finding and never makes one.
     """
     monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
-    monkeypatch.setattr(_keys, "_SECOND", "0")
     for seed in range(400, 406):
         given = case(seed, observed)
         names = written(tmp_path, given.files, timed=True)
@@ -229,14 +227,19 @@ def test_a_collision_makes_no_finding_up(tmp_path, monkeypatch, observed):
         assert set() == {*survey.findings[len(unplaced) :]} - {*report.findings}
 
 
-@pytest.mark.parametrize("observed", ["complete", "polled"])
-def test_the_second_hash_tells_runs_apart(tmp_path, monkeypatch, observed):
+@pytest.mark.parametrize("limit", [1, 10_000])
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("observed", MODELS)
+def test_rows_of_one_time_keep_their_order(tmp_path, monkeypatch, observed, measured, limit):
     """
-    Runs whose first hashes collide and whose second ones do not are judged like others.
+    Where the first rows promised that hardly two are of one time, those that are come in order, too.
     """
-    monkeypatch.setattr(_keys, "_HASH", "0::ubigint")
-    for seed in range(500, 506):
-        agree(tmp_path, case(seed, observed), timed=True)
+    monkeypatch.setattr(_sorted, "_is_fine", lambda _, asked: asked.source.timed)
+    for seed in range(500, 512):
+        given = case(seed, observed, measured=measured)
+        if observed != "unordered":
+            given.arguments["limit"] = limit
+        agree(tmp_path, given, timed=True)
 
 
 def measured_by_hand(given: Case) -> Any:
@@ -264,13 +267,16 @@ def measured_by_hand(given: Case) -> Any:
     return dwell, Counter(history[-1][1] for history in runs.values()), seen
 
 
+@pytest.mark.parametrize("fine", [True, False])
 @pytest.mark.parametrize("few", [1, 50_000])
 @pytest.mark.parametrize("observed", ["complete", "polled"])
-def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, few):
+def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, few, fine):
     """
     Moves, how long they took, ends and statuses are counted exactly, repeats of a status or not.
     """
-    monkeypatch.setattr(_pairs, "MOST_REPEATING", few)
+    monkeypatch.setattr(_sorted, "_is_fine", lambda *_: fine)
+    for module in (_pairs, _recount):
+        monkeypatch.setattr(module, "MOST_DOUBTFUL", few)
     for seed in range(600, 612):
         given = case(seed, observed)
         dwell, ends, seen = measured_by_hand(given)

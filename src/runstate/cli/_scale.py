@@ -18,7 +18,7 @@ from ._shared import BadInput
 __all__ = ["Scale", "engine_for", "scale_options", "status_of", "surveyed", "totals_of"]
 
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
-MOST: Final = 999_999
+MOST: Final = 900_000
 """Findings that an engine hands over at most, however many are asked for."""
 
 _PACKABLE: Final = (".csv", ".tsv", ".jsonl", ".ndjson")

@@ -3,7 +3,7 @@ Screening of how runs end: which of them have not, where all should have.
 """
 
 from ._engine import Engine
-from ._keys import CODE, TIME_BITS
+from ._keys import CODE
 from ._question import Question
 from ._screen import Screening
 
@@ -15,15 +15,11 @@ def screen_ends(engine: Engine, asked: Question, found: Screening) -> None:
     Add to *found* the runs that have not ended: RS107.
     """
     codes = asked.codes
-    where = f"k & ((1::hugeint << {64 + TIME_BITS}) - 1)"
     terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal))))
-    ended = f"coalesce(bool_or(c in ({terminal})), false)"
-    # Ids whose first hashes collide are told apart by the second; rows of no status have none.
-    second = f"case when c <= {codes.last} then (k >> {64 + TIME_BITS}) end"
-    rows = f"select h, {where} as w, (k & {CODE})::integer as c, k from {asked.rows}"
+    ended = f"coalesce(bool_or((k & {CODE}) in ({terminal})), false)"
     runs = (
-        f"select h, {second} as s, min(w) as w, {ended} as is_over from ({rows}) "
-        f"where c <= {codes.last} group by h, s"
+        f"select h, min(k) as w, {ended} as is_over from {asked.rows} "
+        f"where (k & {CODE}) <= {codes.last} group by h"
     )
     number, kept = engine.rows(
         f"select count(*), min({{'w': w, 'h': h}}, {max(asked.limit, 1)}) from ({runs}) where not is_over"

@@ -12,7 +12,9 @@ Two runs whose hashes collide look like one that has the rows of both, and is a 
 wherever one of them is: a collision hides nothing here.
 """
 
+from collections.abc import Sequence
 from itertools import combinations
+from typing import Final, NamedTuple
 
 from .._lifecycle import Lifecycle
 from ._engine import Engine
@@ -21,16 +23,43 @@ from ._screen import Screening
 
 __all__ = ["MOST_STATUSES", "count_odd", "screen_free"]
 
-MOST_STATUSES = 120
+MOST_STATUSES: Final = 120
 """Statuses that fit into the bits of a whole number, with what is none."""
+
+
+class Order(NamedTuple):
+    """
+    What is asked about the times of a run.
+    """
+
+    columns: Sequence[str]
+    """Of each row."""
+    times: Sequence[str]
+    """Of each run, by those columns."""
+    wrong: Sequence[str]
+    """Conditions under which the run may be wrong."""
+
+
+_NO_ORDER: Final = Order((), (), ())
+_BEGINNING: Final = Order(("us",), ("min(us) as began",), ())
 
 
 def screen_free(engine: Engine, asked: Question) -> Screening:
     """
     Return the runs that may be wrong, under the models ``polled`` and ``unordered``.
     """
-    row = engine.rows(_statement(asked))[0]
-    runs, undecided, number, misfits, suspects, kept, sample = row
+    found = _screened(engine, asked, _order(asked) if asked.observed == "polled" else _NO_ORDER)
+    if asked.observed == "unordered" and not found.named and asked.limit:
+        # Which come first is asked only where not all are kept.
+        found = _screened(engine, asked, _BEGINNING)
+
+    return found
+
+
+def _screened(engine: Engine, asked: Question, order: Order) -> Screening:
+    runs, undecided, number, misfits, suspects, kept, sample = engine.rows(
+        _statement(asked, order)
+    )[0]
     found = Screening(
         runs=runs,
         undecided=undecided,
@@ -76,25 +105,28 @@ def levels(lifecycle: Lifecycle) -> dict[str, int]:
     return {s: last if lifecycle.is_terminal(s) else number for s, number in level.items()}
 
 
-def _statement(asked: Question) -> str:
+def _statement(asked: Question, order: Order) -> str:
+    """
+    Return the statement of all runs, whose rows are to be in *order*.
+    """
     codes = asked.codes
     known = sum(1 << number for number in range(1, codes.last + 1))
     bad = sum(1 << number for number in range(codes.unknown, codes.mistimed + 1))
-    ordered = asked.observed == "polled"
-    parts, order = _order(asked) if ordered else (["min(us) as began"], [])
     conflict = _conflict(asked)
-    wrong = " or ".join([f"bits & {bad} <> 0", conflict, *order])
+    wrong = " or ".join([f"bits & {bad} <> 0", conflict, *order.wrong])
     run = f"bits & {known | 1 << codes.unknown} <> 0"
     sample = f"min(h, {asked.samples}) filter ({run})" if asked.samples else "null"
     bits = "bigint" if codes.mistimed < 63 else "hugeint"
-    each = ", ".join(["count(*) as n", f"bit_or(1::{bits} << c) as bits", *parts])
+    columns = ", ".join(["h", f"1::{bits} << c as bit", *order.columns])
+    parts = ", ".join(["count(*) as n", "bit_or(bit) as bits", *order.times])
+    began = "began" if order is _BEGINNING else "0"
 
     return (
         f"select count(*) filter ({run}), count(*) filter ({run} and bit_count(bits & {known}) < 2), "
         f"sum(n), count(*) filter ({conflict}), "
-        f"count(*) filter ({wrong}), min({{'w': {'0' if ordered else 'began'}, 'h': h}}, "
+        f"count(*) filter ({wrong}), min({{'w': {began}, 'h': h}}, "
         f"{max(asked.limit, 1)}) filter ({wrong}), {sample} "
-        f"from (select h, {each} from {asked.columns} group by h)"
+        f"from (select h, {parts} from (select {columns} from {asked.columns}) group by h)"
     )
 
 
@@ -116,7 +148,7 @@ def _conflict(asked: Question) -> str:
     return f"({' or '.join(conditions)})" if conditions else "false"
 
 
-def _order(asked: Question) -> tuple[list[str], list[str]]:
+def _order(asked: Question) -> Order:
     """
     Return the first and last time of each level, and the conditions that two of them are not in order.
     """
@@ -125,10 +157,14 @@ def _order(asked: Question) -> tuple[list[str], list[str]]:
     for number, status in enumerate(asked.codes.statuses, 1):
         numbers.setdefault(level[status], []).append(number)
     ranks = sorted(numbers)
-    parts = []
-    for rank in ranks:
-        among = f"filter (c in ({', '.join(map(str, numbers[rank]))}))"
-        parts += [f"max(us) {among} as last{rank}"] if rank != ranks[-1] else []
-        parts += [f"min(us) {among} as first{rank}"] if rank != ranks[0] else []
+    # A column that is null is faster to leave out than a row that is filtered.
+    columns = [
+        f"case when c in ({', '.join(map(str, numbers[rank]))}) then us end as us{rank}"
+        for rank in ranks
+    ]
+    times = [f"max(us{rank}) as last{rank}" for rank in ranks[:-1]]
+    times += [f"min(us{rank}) as first{rank}" for rank in ranks[1:]]
 
-    return parts, [f"coalesce(last{a} >= first{b}, false)" for a, b in combinations(ranks, 2)]
+    return Order(
+        columns, times, [f"coalesce(last{a} >= first{b}, false)" for a, b in combinations(ranks, 2)]
+    )

@@ -135,7 +135,7 @@ def _rows(engine: Engine, asked: Question, keys: Sequence[Any]) -> Iterator[_Row
     statement = (
         f"select id::varchar as id, status, {at} as at_s, "
         f"case when {at} is null then moment::varchar end as raw, f, r, h "
-        f"from (select *, {asked.run_key[0]} as h from {source.table}) "
+        f"from (select *, {asked.run_key} as h from {source.table}) "
         f"where h in (select unnest($1::{asked.key_kind}[])) order by 1, 3 nulls first, f, r{by_status}"
     )
 

@@ -1,14 +1,14 @@
 r"""
 A row as one number, so that a run's rows are sorted by comparing numbers.
 
-From the highest bit: 11 of a second hash of the run's id, 52 of the time in
-microseconds, 54 of the row's place in the source, 10 of the status. Times that are
-equal are so put in the order of the rows, and runs whose first hashes collide do not
-interleave unless the second ones do too.
+From the highest bit: two that say that the row has no place in its run's history, 52 of
+the time in microseconds, 54 of the row's place in the source, 10 of the status. So rows
+of one time are in the order in which they stand. Where hardly any two rows of a run are
+of one time, the place is left out: what remains is a number of half the size, which is
+sorted faster, and the few runs that have such rows are looked at once more.
 
-A row that has no place in a run's history (its status is unknown or missing, its time
-missing or unreadable) has a second hash that no run has, so that it comes after the
-run's own rows, and between none of them.
+A row whose status is unknown comes after the run's own rows, and between none of them;
+one without a status or a time, after those.
 """
 
 from typing import Final, NamedTuple
@@ -19,19 +19,18 @@ from ._errors import FrameError
 from ._source import Source
 from ._times import microseconds
 
-__all__ = ["CODE", "TIME_BITS", "Codes", "coded", "codes_of", "keyed", "run_key"]
+__all__ = ["CODE", "Codes", "Key", "coded", "codes_of", "run_key"]
 
 CODE: Final = 1_023
 """Mask of the status in a key."""
 
+_CODE_BITS: Final = 10
 _ROW_BITS: Final = 36
-TIME_BITS: Final = 52
-_UNKNOWN_LAST: Final = 2_046
-_LAST: Final = 2_047
+_FILE_BITS: Final = 18
+_TIME: Final = (1 << 52) - 1
 
 # What tests replace, to force collisions.
 _HASH: Final = "hash(id)"
-_SECOND: Final = "hash('1' || id) % 2046"
 
 
 class Codes(NamedTuple):
@@ -73,6 +72,64 @@ class Codes(NamedTuple):
         return tuple(n for n, s in enumerate(self.statuses, 1) if s in lifecycle_statuses)
 
 
+class Key(NamedTuple):
+    """
+    How rows are numbered.
+    """
+
+    placed: bool
+    """Whether the place of a row is part of its number."""
+
+    @property
+    def low(self) -> int:
+        """Bits below the time."""
+        return _CODE_BITS + (_ROW_BITS + _FILE_BITS if self.placed else 0)
+
+    @property
+    def kind(self) -> str:
+        """Type of the number."""
+        return "hugeint" if self.placed else "ubigint"
+
+    def of(self, codes: Codes) -> str:
+        """
+        Return the number of a row of us, c, f and r.
+        """
+        late = f"case when c <= {codes.last} then 0 when c = {codes.unknown} then {_TIME + 1} else {2 * _TIME + 2} end"
+        place = f"((f::bigint << {_ROW_BITS} | r) << {_CODE_BITS} | c)" if self.placed else "c"
+
+        return f"(({late} + coalesce(us, 0))::{self.kind} << {self.low}) | {place}::{self.kind}"
+
+    def where(self, k: str) -> str:
+        """
+        Return what the row of *k* is sorted by among all rows: time, place and status.
+        """
+        return f"{k} & {(_TIME + 1 << self.low) - 1}::{self.kind}"
+
+    def lasted(self, k: str, before: str) -> str:
+        """
+        Return the microseconds from the row of *before* to that of *k*.
+        """
+        return f"(({k} >> {self.low}) - ({before} >> {self.low}))::bigint"
+
+    def seconds(self, k: str) -> str:
+        """
+        Return the time of *k* as Unix seconds.
+        """
+        return f"(({k} >> {self.low}) & {_TIME}) / 1e6"
+
+    def time(self, k: int) -> int:
+        """
+        Return the time of *k* in microseconds.
+        """
+        return k >> self.low & _TIME
+
+    def numbered(self, us: int, code: int) -> int:
+        """
+        Return what a row is sorted by whose place is no part of that.
+        """
+        return us << self.low | code
+
+
 def codes_of(lifecycle: Lifecycle) -> Codes:
     """
     Return the numbers of the statuses of *lifecycle*.
@@ -86,20 +143,28 @@ def codes_of(lifecycle: Lifecycle) -> Codes:
     return Codes(tuple(map(str, lifecycle.statuses)))
 
 
-def run_key(source: Source, *, exact: bool) -> tuple[str, str]:
+def run_key(*, exact: bool) -> str:
     """
-    Return the expressions by which rows of one run are known: what to group by, and a second hash.
-
-    Where *exact*, the former is the id itself, and nothing can collide.
+    Return what rows of one run have in common: the hash of its id; if *exact*, the id itself.
     """
-    if exact:
-        return "coalesce('=' || id, '')", "0"
-    numeric = source.numeric_ids
-
-    return _HASH, "0" if numeric else _SECOND
+    return "coalesce('=' || id, '')" if exact else _HASH
 
 
-def code(source: Source, codes: Codes) -> str:
+def coded(source: Source, codes: Codes, *, assume_utc: bool, exact: bool, placed: bool) -> str:
+    """
+    Return the statement of all rows as h, us, c and, where they are *placed*, f and r.
+    """
+    us = microseconds(source, assume_utc=assume_utc) if source.timed else "0"
+    table = source.table if placed else source.unnumbered or source.table
+    place = ", f, r" if placed else ""
+
+    return (
+        f"(select h, us, {_code(source, codes)} as c{place} "
+        f"from (select {run_key(exact=exact)} as h, {us} as us, moment, status{place} from {table}))"
+    )
+
+
+def _code(source: Source, codes: Codes) -> str:
     """
     Return the expression of a row's number: of its status, or of what is wrong with it.
     """
@@ -114,36 +179,3 @@ def code(source: Source, codes: Codes) -> str:
     unplaced = f"case when moment is null then {codes.timeless} else {codes.mistimed} end"
 
     return f"case when us is null then {unplaced} else {number} end"
-
-
-def coded(source: Source, codes: Codes, *, assume_utc: bool, exact: bool, placed: bool) -> str:
-    """
-    Return the statement of all rows as h, s, us, c and, where they are *placed*, f and r.
-    """
-    h, second = run_key(source, exact=exact)
-    us = microseconds(source, assume_utc=assume_utc) if source.timed else "0"
-    table = source.table if placed else source.unnumbered or source.table
-    place = ", f, r" if placed else ""
-
-    return (
-        f"(select h, s, us, {code(source, codes)} as c{place} "
-        f"from (select {h} as h, {second} as s, {us} as us, moment, status{place} from {table}))"
-    )
-
-
-def keyed(source: Source, codes: Codes, *, assume_utc: bool, exact: bool) -> str:
-    """
-    Return the statement of all rows as h, what to group by, and k, the number of the row.
-    """
-    second = (
-        f"case when c <= {codes.last} then s when c = {codes.unknown} then {_UNKNOWN_LAST} "
-        f"else {_LAST} end"
-    )
-    # Where rows stand in no order, those of one time are in that of the statuses.
-    place = f"(f::bigint << {_ROW_BITS} | r) << 10 | c" if source.ordered else "c::bigint"
-    rows = coded(source, codes, assume_utc=assume_utc, exact=exact, placed=True)
-
-    return (
-        f"(select h, (((({second})::bigint << {TIME_BITS}) | coalesce(us, 0))::hugeint << 64) "
-        f"| ({place}) as k from {rows})"
-    )

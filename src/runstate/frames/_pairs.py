@@ -6,20 +6,15 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from .._survey import OCTAVE
-from ._keys import CODE, TIME_BITS
+from ._keys import CODE
 from ._question import Question
 
-__all__ = ["FEW", "MOST_REPEATING", "Group", "statement"]
+__all__ = ["FEW", "MOST_DOUBTFUL", "Group", "statement"]
 
 FEW: Final = 64
 """Suspects that are kept of each group, where there are many groups."""
-MOST_REPEATING: Final = 50_000
-"""Runs that repeat a status which are counted twice, rather than all of them."""
-
-_PLACE: Final = f"((1::hugeint << {64 + TIME_BITS}) - 1)"
-_WHERE: Final = f"k & {_PLACE}"
-"""Time, place and status of a row, without the second hash."""
-_TIME: Final = f"hi & {(1 << TIME_BITS) - 1}"
+MOST_DOUBTFUL: Final = 50_000
+"""Runs that are counted once more, rather than all of them."""
 
 
 class Group(NamedTuple):
@@ -30,154 +25,165 @@ class Group(NamedTuple):
     before: int
     """Number of the status before; 0 for a run's first row."""
     code: int
-    bucket: int | None
+    bucket: int
+    """That of the durations; 0 where there is none."""
     rows: int
     second: int
     """How many of them are their run's second status."""
     total: int | None
     longest: int | None
-    began: int | None
-    ended: int | None
+    first: int | None
+    """The least number of a row."""
+    last: int | None
+    """The greatest one."""
     suspects: list[dict[str, Any]] | None
-    timeless_suspects: list[dict[str, Any]] | None
+    instant: list[dict[str, Any]] | None
     """Those of no duration, where the others are few."""
-    sample: list[int | str] | None
     too_long: int
     late: int
     late_suspects: list[dict[str, Any]] | None
-    repeating: list[int | str] | None
-    """Runs in which the status is repeated."""
+    doubtful: list[int | str] | None
+    """Runs whose rows are not in their order, or whose statuses last longer than it seems."""
+    sample: list[int | str] | None
 
 
-def statement(asked: Question, rows: str, *, measured: bool, once: bool) -> str:
+def statement(asked: Question, rows: str, *, once: bool) -> str:
     """
     Return the statement whose rows are :class:`Group`; *once* where no status is repeated.
     """
-    timed = measured and asked.source.timed
-    bucket = _bucket(asked) if timed else "null"
+    measured = asked.measured and asked.source.timed
+    bucket = _bucket(asked) if measured else "0"
+    lasting, instant = _suspects(asked, waiting=not once and asked.waits)
     parts = [
-        "pc",
-        "c",
+        "pc, c",
         f"{bucket} as bucket",
         "count(*)",
         "0" if once else "count(*) filter (second)",
-        "sum(dt), max(dt)" if timed else "null, null",
-        f"min({_TIME}), max({_TIME})" if timed else "null, null",
-        _suspects(asked, bucket, measured=measured, once=once),
-        _sampled(asked) if measured and asked.samples else "null",
-        _waiting(asked, measured=measured) if asked.waits else "0, 0, null",
-        _repeating(asked) if measured and once else "null",
+        "sum(dt), max(dt)" if measured else "null, null",
+        "min(k), max(k)" if measured else "null, null",
+        f"{lasting}, {instant}",
+        _waiting(asked) if asked.waits else "0, 0, null",
+        _doubtful(asked, once=once),
+        f"min(h, {asked.samples}) filter (pc = 0 and c <= {asked.codes.unknown})"
+        if asked.samples
+        else "null",
     ]
 
     return (
-        f"{_pairs(asked, rows, once=once)} select {', '.join(parts)} "
-        f"from pairs group by pc, c{', bucket' if timed else ''}"
+        f"select {', '.join(parts)} from ({_pairs(asked, rows, once=once)}) "
+        f"group by pc, c{', bucket' if measured else ''}"
     )
 
 
 def _bucket(asked: Question) -> str:
     return (
-        f"case when pc > 0 and pc <> c and c <= {asked.codes.last} then "
-        f"case when dt > 0 then (1 + floor({OCTAVE} * log2(dt)))::integer else 0 end end"
+        f"case when pc <> c and c <= {asked.codes.last} and dt > 0 "
+        f"then (1 + floor({OCTAVE} * log2(dt)))::integer else 0 end"
     )
 
 
-def _suspects(asked: Question, bucket: str, *, measured: bool, once: bool) -> str:
+def _suspects(asked: Question, *, waiting: bool) -> tuple[str, str]:
     """
     Return the first suspects of a group, and those of no duration where there are many groups.
 
     The engine takes the room for all that may be kept at once, for each group.
     """
-    flag = _flag(asked, "" if once or not asked.waits else _too_long(asked))
-    if not measured:
-        return f"{_kept(flag, asked.limit)}, null"
-    if asked.waits:
-        return "null, null"
-    lasting, instant = (f"({flag}) and {bucket} is {what}" for what in ("not null", "null"))
+    flag, most = _flag(asked, waiting=waiting), asked.limit + 1
+    if not (asked.measured and asked.source.timed):
+        return _kept(asked, flag, most), "null"
 
-    return f"{_kept(lasting, FEW)}, {_kept(instant, asked.limit)}"
-
-
-def _sampled(asked: Question) -> str:
-    return f"min(h, {asked.samples}) filter (pc = 0 and c <= {asked.codes.unknown})"
+    return (
+        _kept(asked, f"({flag}) and {_bucket(asked)} > 0", min(FEW, most)),
+        _kept(asked, f"({flag}) and {_bucket(asked)} = 0", most),
+    )
 
 
-def _repeating(asked: Question) -> str:
-    return f"min(h, {MOST_REPEATING}) filter (pc = c and c <= {asked.codes.last})"
+def _kept(asked: Question, flag: str, most: int) -> str:
+    return f"min({{'w': {asked.key.where('k')}, 'h': h}}, {most}) filter ({flag})"
 
 
-def _waiting(asked: Question, *, measured: bool) -> str:
+def _doubtful(asked: Question, *, once: bool) -> str:
+    """
+    Return the runs that are to be counted once more.
+    """
+    last = asked.codes.last
+    doubts = [f"tied and c <= {last} and pc <> c"] if asked.fine else []
+    doubts += [f"pc = c and c <= {last}"] if once and asked.measured else []
+    if not doubts:
+        return "null"
+
+    return f"min(h, {MOST_DOUBTFUL}) filter ({' or '.join(doubts)})"
+
+
+def _waiting(asked: Question) -> str:
     """
     Return how many rows tell of a status that lasted too long, how many ends do, and which.
     """
     late = _late(asked) or "false"
-    which = f"min({{'w': first_k & {_PLACE}, 'h': h}}, {max(asked.limit, 1)}) filter ({late})"
+    first = asked.key.where("first_k")
+    which = f"min({{'w': {first}, 'h': h}}, {FEW if asked.measured else asked.limit + 1}) filter ({late})"
 
-    return (
-        f"count(*) filter ({_too_long(asked)}), count(*) filter ({late}), "
-        f"{'null' if measured else which}"
-    )
-
-
-def _kept(flag: str, most: int) -> str:
-    return f"min({{'w': {_WHERE}, 'h': h}}, {max(most, 1)}) filter ({flag})"
+    return f"count(*) filter ({_too_long(asked)}), count(*) filter ({late}), {which}"
 
 
 def _pairs(asked: Question, rows: str, *, once: bool) -> str:
     """
-    Return the beginning of a statement, with the table ``pairs``: each row and the one before it.
+    Return the statement of each row and the one before it: h, k, c, pc, dt and what else is asked.
 
     Where a status may be repeated, only the first row of each repetition is in it, and
     the last row of a run where runs may wait.
     """
-    last = asked.codes.last
-    order = "partition by h order by k"
-    paired = f"select h, k, lag(k) over o as pk from {rows} window o as ({order})"
-    more = ""
+    key, last = asked.key, asked.codes.last
+    before, more = "lag(k) over o as pk", ""
     if not once:
-        ends = ", lead(k) over o as nk" if asked.waits else ""
-        end = f"nk is null or (nk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})"
-        is_end = f", ({end}) as is_end" if asked.waits else ""
-        kept = (
-            f"select h, k{is_end} from (select h, k, lag(k) over o as pk{ends} from {rows} "
-            f"window o as ({order})) where (k & {CODE}) > {last} or pk is null "
-            f"or (k & {CODE}) <> (pk & {CODE}) or (pk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})"
-            + (" or is_end" if asked.waits else "")
+        before += ", lag(k, 2) over o as ppk"
+        more = f", pk is not null and ppk is null and c <= {last} and pc <> c as second"
+    if asked.fine:
+        before, more = (
+            before + ("" if once else ", tied"),
+            more + (", dt = 0 as tied" if once else ", tied"),
         )
-        waits = ""
-        if asked.waits:
-            terminal = _among(f"k & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
-            waits = (
-                f", is_end, first_value(k) over o as first_k, "
-                f"coalesce(bool_or({terminal}) over (o rows unbounded preceding), false) as is_over"
-            )
-            more = ", is_end, first_k, is_over"
-        paired = (
-            f"select h, k, lag(k) over o as pk, lag(k, 2) over o as ppk{waits} "
-            f"from ({kept}) window o as ({order})"
+    if asked.waits:
+        terminal = _among(f"k & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
+        before += (
+            f", is_end, first_value(k) over o as first_k, "
+            f"coalesce(bool_or({terminal}) over (o rows unbounded preceding), false) as is_over"
         )
-        more += f", pk is not null and pc <> c and c <= {last} and pc > 0 and (ppk is null or (ppk >> {64 + TIME_BITS}) <> (k >> {64 + TIME_BITS})) as second"
-    split = (
-        f"select *, (k & {CODE})::integer as c, (k >> 64)::bigint as hi, "
-        f"(pk & {CODE})::integer as pk_code, (pk >> 64)::bigint as phi from ({paired})"
+        more += ", pk, is_end, first_k, is_over"
+    told = rows if once else f"({_without_repeats(asked, rows)})"
+    # What has no place in its run is told apart only by whether anything comes before it.
+    paired = (
+        f"select *, (k & {CODE})::integer as c, coalesce((pk & {CODE})::integer, 0) as pc, "
+        f"{key.lasted('k', 'pk')} as dt from (select h, k, {before} from {told} "
+        f"window o as (partition by h order by k))"
     )
-    # A row that has no place in its run comes after another such row or a row of the run.
-    before = (
-        f"case when c > {last} then (phi is not null)::integer "
-        f"when phi is null or phi >> {TIME_BITS} <> hi >> {TIME_BITS} then 0 else pk_code end"
-    )
+
+    return f"select h, k, c, pc, dt{more} from ({paired})"
+
+
+def _without_repeats(asked: Question, rows: str) -> str:
+    """
+    Return the statement of the rows that tell of another status than the one before them.
+    """
+    other = f"(k & {CODE}) > {asked.codes.last} or pk is null or (k & {CODE}) <> (pk & {CODE})"
+    end = f"coalesce((lead(k) over o & {CODE}) > {asked.codes.last}, true)"
+    ends = f", {end} as is_end" if asked.waits else ""
+    # Seen here: the row before, of the same time, may repeat a status, and then is gone.
+    low = asked.key.low
+    tied = f", coalesce(k >> {low} = pk >> {low}, false) as tied" if asked.fine else ""
 
     return (
-        f"with split as ({split}), "
-        f"paired as (select *, {before} as pc, hi - phi as dt from split), "
-        f"pairs as (select h, k, c, hi, phi, pc, case when pc > 0 and c <= {last} then dt end as dt{more} from paired)"
+        f"select h, k{', is_end' if asked.waits else ''}{tied} "
+        f"from (select h, k, lag(k) over o as pk{ends} from {rows} "
+        f"window o as (partition by h order by k)) where {other}{' or is_end' if asked.waits else ''}"
     )
 
 
-def _flag(asked: Question, too_long: str) -> str:
+def _flag(asked: Question, *, waiting: bool) -> str:
     """
     Return the condition that a finding is, or may be, about this row.
     """
+    too_long = _too_long(asked) if waiting else ""
     names, last = asked.codes.statuses, asked.codes.last
     if asked.observed == "unordered":
         return too_long or "false"
@@ -198,13 +204,11 @@ def _too_long(asked: Question) -> str:
     """
     Return the condition that a run was in the status before for longer than that may last.
     """
-    cases = " ".join(
-        f"when {asked.codes.statuses.index(status) + 1} then {limit!r}::double"
-        for status, limit in asked.limits.items()
-    )
-    times = f"(({_TIME}) / 1e6) - ((phi & {(1 << TIME_BITS) - 1}) / 1e6)"
+    times = f"{asked.key.seconds('k')} - {asked.key.seconds('pk')}"
 
-    return f"coalesce(pc > 0 and c <= {asked.codes.last} and {times} > case pc {cases} end, false)"
+    return (
+        f"coalesce(pc > 0 and c <= {asked.codes.last} and {times} > {_limit(asked, 'pc')}, false)"
+    )
 
 
 def _late(asked: Question) -> str:
@@ -213,18 +217,22 @@ def _late(asked: Question) -> str:
     """
     if asked.now is None:
         return ""
-    cases = " ".join(
-        f"when {asked.codes.statuses.index(status) + 1} then {limit!r}::double"
-        for status, limit in asked.limits.items()
-    )
-    mask = (1 << TIME_BITS) - 1
-    since = f"(case when pc = c then phi & {mask} else hi & {mask} end) / 1e6"
+    since = f"case when pc = c then {asked.key.seconds('pk')} else {asked.key.seconds('k')} end"
     told = f"(pc = c and {_too_long(asked)})"
 
     return (
         f"coalesce(is_end and not is_over and c <= {asked.codes.last} "
-        f"and {float(asked.now)!r}::double - {since} > case c {cases} end and not {told}, false)"
+        f"and {float(asked.now)!r}::double - {since} > {_limit(asked, 'c')} and not {told}, false)"
     )
+
+
+def _limit(asked: Question, code: str) -> str:
+    cases = " ".join(
+        f"when {asked.codes.statuses.index(status) + 1} then {limit!r}::double"
+        for status, limit in asked.limits.items()
+    )
+
+    return f"case {code} {cases} end"
 
 
 def _among(expression: str, numbers: Iterable[int]) -> str:

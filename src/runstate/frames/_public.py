@@ -24,7 +24,7 @@ __all__ = ["Asked", "check_frame", "survey_files", "survey_frame", "survey_table
 
 _USUAL_COLUMNS: Final = Columns()
 
-_MOST: Final = 999_999
+_MOST: Final = 900_000
 """Findings that the engine can keep at most."""
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
@@ -61,7 +61,7 @@ class Asked(TypedDict, total=False):
     measured: bool
     """Whether to count moves and how long they took, not only what is wrong. True, if not said."""
     limit: int
-    """Findings that are kept, the first ones; 10,000, if not said, and at most 999,999. All are counted."""
+    """Findings that are kept, the first ones; 10,000, if not said, and at most 900,000. All are counted."""
     samples: int
     """Runs whose timelines are kept: at most half of them such with findings."""
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .._history import ObservationModel
 from .._lifecycle import Lifecycle
 from .._monitor import Monitor
-from ._keys import Codes, coded, codes_of, keyed, run_key
+from ._keys import Codes, Key, coded, codes_of, run_key
 from ._source import Source
 
 __all__ = ["Question"]
@@ -31,6 +31,8 @@ class Question(NamedTuple):
     samples: int
     by_id: bool = False
     """Whether runs are told apart by their ids themselves, as collisions of hashes were found."""
+    fine: bool = False
+    """Whether hardly any two rows of a run are of one time."""
 
     @property
     def codes(self) -> Codes:
@@ -43,21 +45,35 @@ class Question(NamedTuple):
         return bool(self.limits) and self.source.timed
 
     @property
+    def key(self) -> Key:
+        """How rows are numbered."""
+        return Key(self.source.ordered and not self.fine)
+
+    @property
     def rows(self) -> str:
-        """The statement of all rows as h and k; see :func:`keyed`."""
-        return keyed(self.source, self.codes, assume_utc=self.assume_utc, exact=self.by_id)
+        """The statement of all rows as h, what to group by, and k, the number of the row."""
+        key = self.key
+        rows = coded(
+            self.source,
+            self.codes,
+            assume_utc=self.assume_utc,
+            exact=self.by_id,
+            placed=key.placed,
+        )
+
+        return f"(select h, {key.of(self.codes)} as k from {rows})"
 
     @property
     def columns(self) -> str:
-        """The statement of all rows as h, s, us and c, in no order; see :func:`coded`."""
+        """The statement of all rows as h, us and c, in no order; see :func:`coded`."""
         return coded(
             self.source, self.codes, assume_utc=self.assume_utc, exact=self.by_id, placed=False
         )
 
     @property
-    def run_key(self) -> tuple[str, str]:
-        """What to group a run's rows by, and a second hash."""
-        return run_key(self.source, exact=self.by_id)
+    def run_key(self) -> str:
+        """What to group a run's rows by."""
+        return run_key(exact=self.by_id)
 
     @property
     def key_kind(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from .._survey import Dwell
 from ._keys import Codes
+from ._source import Source
 
 __all__ = ["Screening", "Suspect"]
 
@@ -43,6 +44,8 @@ class Screening:
     began: float | None = None
     ended: float | None = None
     sample: list[int | str] = field(default_factory=list)
+    few: Source | None = None
+    """Where all of these runs are, if they were looked for already."""
 
     def count_odd(self, codes: Codes, odd: Mapping[int, int]) -> None:
         """

@@ -3,107 +3,76 @@ Screening by sorting the rows of each run: exact, and with what is measured on t
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Final
 
 from .._survey import Dwell
-from . import _pairs
 from ._engine import Engine, listed
 from ._pairs import Group
 from ._question import Question
-from ._screen import Screening, Suspect
+from ._recount import grouped, recounted
+from ._screen import Screening
+from ._suspects import first_suspects
 from ._times import microseconds
 
 __all__ = ["count_rows", "count_unknown", "screen_sorted"]
 
 _MICRO: Final = 1_000_000
 _MOST_UNKNOWN: Final = 1_000
+_TASTED: Final = 100_000
+"""Rows that are looked at to learn how many of a run are of one time."""
 
 
 def screen_sorted(engine: Engine, asked: Question) -> Screening:
     """
     Return what sorting the rows of each run shows.
     """
+    asked = asked._replace(fine=_is_fine(engine, asked))
     once = asked.observed == "complete" and not asked.waits
-    groups = _groups(engine, asked, measured=asked.measured, once=once)
-    flagged = groups
-    if asked.measured and (asked.waits or any(len(g.suspects or ()) == _pairs.FEW for g in groups)):
-        flagged = _groups(engine, asked, measured=False, once=once)
-    if asked.measured and once:
-        groups = _without_repeats(engine, asked, groups)
+    counted = recounted(engine, asked, grouped(engine, asked, once=once), once=once)
+    if counted is None:
+        asked, once = asked._replace(fine=False), False
+        counted = grouped(engine, asked, once=once)
     found = Screening(
-        suspects=_first(
-            (s for g in flagged for s in (*(g.suspects or ()), *(g.timeless_suspects or ()))),
-            asked.limit,
-        ),
-        late=_first((s for g in flagged for s in g.late_suspects or ()), asked.limit),
-        sample=sorted(h for g in groups for h in g.sample or ())[: asked.samples],
+        few=counted.few,
+        sample=sorted(h for g in counted.told for h in g.sample or ())[: asked.samples],
     )
+    first = first_suspects(asked, counted)
+    if first is None:
+        found.few = None
+        plain = asked._replace(fine=False, measured=False)
+        first = first_suspects(plain, grouped(engine, plain, once=once))
+    found.suspects, found.late = first or ([], [])
     found.named = len(found.suspects) < asked.limit > len(found.late)
-    _count_runs(found, asked, groups)
-    _count_findings(found, asked, groups)
+    _count_runs(found, asked, counted.groups)
+    _count_findings(found, asked, counted.groups)
     if asked.observed != "unordered":
-        _count_moves(found, asked, groups)
+        _count_moves(found, asked, counted.groups)
     if once:
-        _count_rows(found, asked, ((g.code, g.rows, g.began, g.ended) for g in groups))
+        _count_rows(found, asked, ((g.code, g.rows, *_span(asked, g)) for g in counted.told))
     else:
         count_rows(engine, found, asked)
 
     return found
 
 
-def _groups(
-    engine: Engine,
-    asked: Question,
-    *,
-    measured: bool,
-    once: bool,
-    among: Sequence[int | str] | None = None,
-) -> list[Group]:
+def _span(asked: Question, group: Group) -> tuple[int | None, int | None]:
+    if not asked.source.timed or group.first is None or group.last is None:
+        return None, None
+
+    return asked.key.time(group.first), asked.key.time(group.last)
+
+
+def _is_fine(engine: Engine, asked: Question) -> bool:
     """
-    Return the groups of all runs; of those *among* the given ones, if any are given.
+    Return whether hardly any two rows of a run are of one time, as far as the first rows tell.
     """
-    rows, values = asked.rows, []
-    if among is not None:
-        rows = f"(select * from {rows} where h in (select unnest($1::{asked.key_kind}[])))"
-        values = [among]
-    statement = _pairs.statement(asked, rows, measured=measured, once=once)
+    if not (asked.source.ordered and asked.source.timed):
+        return False
+    rows = f"(select h, us from {asked.columns} where us is not null limit {_TASTED})"
+    number, times = engine.rows(f"select count(*), count(distinct hash(h, us)) from {rows}")[0]
 
-    return [Group(*row) for row in engine.rows(statement, values)]
-
-
-def _without_repeats(engine: Engine, asked: Question, groups: list[Group]) -> list[Group]:
-    """
-    Return *groups* with each duration counted from the first row of a status, though some repeat it.
-
-    They were made as if no status were repeated. Where few are, only those runs are
-    counted once more, both ways.
-    """
-    repeats = [group for group in groups if group.before and group.before == group.code]
-    if not repeats:
-        return groups
-    runs = sorted({run for group in repeats for run in group.repeating or ()})
-    if any(len(group.repeating or ()) == _pairs.MOST_REPEATING for group in repeats):
-        right = _groups(engine, asked, measured=True, once=False)
-        return [*repeats, *right]
-    wrong = _groups(engine, asked, measured=True, once=True, among=runs)
-    right = _groups(engine, asked, measured=True, once=False, among=runs)
-    # What was counted wrong is taken back. The longest is right: repeats only shorten.
-    back = [
-        group._replace(rows=-group.rows, total=-(group.total or 0), longest=0)
-        for group in wrong
-        if _is_move(asked, group)
-    ]
-
-    return [*groups, *back, *(group for group in right if _is_move(asked, group))]
-
-
-def _is_move(asked: Question, group: Group) -> bool:
-    return 0 < group.before != group.code <= asked.codes.last
-
-
-def _first(suspects: Iterable[dict[str, Any]], most: int) -> list[Suspect]:
-    return sorted((s["w"], s["h"]) for s in suspects)[:most]
+    return bool(number - times <= number / 100)
 
 
 # -- what it says ------------------------------------------------------------------
@@ -149,7 +118,7 @@ def _count_moves(found: Screening, asked: Question, groups: list[Group]) -> None
         move = names[group.before - 1], names[group.code - 1]
         found.moves[move] += group.rows
         found.ends[move[0]] -= group.rows
-        if group.bucket is not None:
+        if asked.source.timed:
             histograms[move][group.bucket] += group.rows
             totals[move] += group.total or 0
             longest[move] = max(longest.get(move, 0), group.longest or 0)

@@ -32,6 +32,7 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     found = _screened(engine, asked)
     if asked.finished:
         screen_ends(engine, asked, found)
+        found.few = None
     if asked.observed == "unordered" and not found.named:
         count_odd(engine, found, asked)
     if asked.measured and (found.tally["RS101"] or not found.counted):
@@ -39,7 +40,8 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     found.suspects.sort()
     found.late.sort()
     suspects = [key for _, key in (*found.suspects, *found.late)]
-    verdict = judge(engine, asked, suspects, found.sample)
+    narrowed = asked._replace(source=found.few or asked.source)
+    verdict = judge(engine, narrowed, suspects, found.sample)
 
     return _survey(asked, found, verdict)
 
@@ -48,9 +50,8 @@ def _collide(engine: Engine, asked: Question) -> bool:
     """
     Return whether there are fewer hashes than ids.
     """
-    h, second = asked.run_key
     table = asked.source.unnumbered or asked.source.table
-    hashes = f"select count(*) from (select distinct {h}, {second} from {table})"
+    hashes = f"select count(*) from (select distinct {asked.run_key} from {table})"
     ids = f"select count(*) from (select distinct id from {table})"
 
     return engine.rows(hashes) != engine.rows(ids)
