@@ -27,6 +27,8 @@ LIBRARIES = (
     "sismic",
     "sqlalchemy",
     "psycopg",
+    "duckdb",
+    "pyspark",
 )
 
 
