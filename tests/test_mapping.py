@@ -3,7 +3,9 @@ Maps of statuses: what is legal in the one lifecycle is told in the other, or sa
 """
 
 import pickle
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -21,8 +23,10 @@ from runstate import (
 )
 from runstate.mapping import MAPS, Becomes, Excepted, StatusMap, load_map
 from runstate.presets import PRESETS
+from runstate.readers import read
 from runstate.telemetry.openlineage import _ENDS as LINEAGE_ENDS
 
+DATA = Path(__file__).parent / "data"
 LANGGRAPH = MAPS["langgraph-run-to-run"]
 DAGSTER = MAPS["dagster-run-to-run"]
 LINEAGE = MAPS["run-to-openlineage-run"]
@@ -212,6 +216,34 @@ def test_lineage_ends_as_telemetry_does():
     assert {str(end): LINEAGE_ENDS[what] for end, what in RUN.terminal.items()} == {
         str(end): LINEAGE.statuses[str(end)] for end in RUN.terminal
     }
+
+
+@EACH
+def test_nothing_in_a_map_is_there_for_nothing(map_):
+    """
+    Without an exception, or as complete where it holds as polled, it would be refused.
+    """
+    for each in map_.exceptions:
+        fewer = tuple(other for other in map_.exceptions if other is not each)
+        with pytest.raises(StatusMapError, match="and it is no exception"):
+            replace(map_, exceptions=fewer)
+    if map_.observed == "polled":
+        with pytest.raises(StatusMapError, match="no such move, and it is no exception"):
+            replace(map_, observed="complete")
+
+
+@pytest.mark.parametrize("recording", ["polled.jsonl", "streams.sse"])
+@pytest.mark.parametrize("name", [name for name in MAPS if name.startswith("run-to-")])
+def test_no_recording_of_a_live_service_is_an_error_in_other_words(name, recording):
+    """
+    What really happened is possible there too.
+    """
+    with (DATA / recording).open("rb") as stream:
+        seen = [each for each in read(stream, name=recording) if isinstance(each, Observation)]
+    report = MAPS[name].check(seen, observed="polled")
+
+    assert () == tuple(finding for finding in report.findings if finding.severity == "error")
+    assert report.runs >= 13
 
 
 # -- findings ------------------------------------------------------------------------------
