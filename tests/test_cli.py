@@ -392,7 +392,7 @@ def test_explain(command, code):
         (["check", "--explain", "RS999\x1b"], f"no rule 'RS999\\x1b' (known: {', '.join(RULES)})"),
         (
             ["check", "x", "--lifecycle", "no\nne"],
-            "no lifecycle 'no\\nne' (see runstate lifecycles; or name a .toml or .json file)",
+            "no lifecycle 'no\\nne' (see runstate lifecycles; or name a .toml, .json or .scxml file)",
         ),
         (["check", "x", "--lifecycle", "none.toml"], "none.toml: No such file or directory"),
         (["check", "x", "--limit", "queued"], "--limit takes STATUS=SECONDS, not 'queued'"),
@@ -402,22 +402,24 @@ def test_explain(command, code):
         (["check", "x", "--limit", "quued=1"], "limit for 'quued', which is no status of run"),
         (
             ["draw", "--format", "gif"],
-            "no format 'gif' (known: mermaid, dot, svg, png, markdown, json)",
+            "no format 'gif' (known: mermaid, dot, svg, png, plantuml, markdown, json, scxml, xstate, transitions, "
+            "statemachine)",
         ),
         (
             ["draw", "-o", "run.gif"],
-            "no format for 'run.gif' (known: .mmd, .dot, .gv, .svg, .png, .md, .json)",
+            "no format for 'run.gif' (known: .mmd, .dot, .gv, .svg, .png, .puml, .plantuml, .md, .json, "
+            ".scxml)",
         ),
         (["draw", "-o", "none/run.svg"], "none/run.svg: No such file or directory"),
         (["draw", "--run", "none.jsonl"], "none.jsonl: No such file or directory"),
         (["draw", "--log", "none.jsonl"], "none.jsonl: No such file or directory"),
         (
             ["draw", "none"],
-            "no lifecycle 'none' (see runstate lifecycles; or name a .toml or .json file)",
+            "no lifecycle 'none' (see runstate lifecycles; or name a .toml, .json or .scxml file)",
         ),
         (
             ["draw", "celry"],
-            "no lifecycle 'celry' (did you mean celery? or name a .toml or .json file)",
+            "no lifecycle 'celry' (did you mean celery? or name a .toml, .json or .scxml file)",
         ),
         (["lifecycles", "none.json"], "none.json: No such file or directory"),
         (
@@ -489,7 +491,7 @@ def test_interrupt_exits_like_a_shell(command, monkeypatch):
     def interrupted(_: str) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_shared, "load_lifecycle", interrupted)
+    monkeypatch.setattr(_shared, "load", interrupted)
     done = command("check", "x", "--lifecycle", "x.toml")
 
     assert (130, b"") == (done.status, done.out)

@@ -70,6 +70,28 @@ def dot_rows(content: str) -> Rows:
     return [(label, boxes[source], boxes[target]) for source, target, label in edges]
 
 
+def uncoded(text: str) -> str:
+    """
+    Return *text* with the code points of PlantUML as the characters they stand for.
+    """
+    return re.sub(r"<U\+([0-9A-F]+)>", lambda found: chr(int(found[1], 16)), text)
+
+
+def plantuml_rows(content: str) -> Rows:
+    """
+    Return trigger, source and target of each arrow but those of the beginning and the end.
+    """
+    boxes = dict(re.findall(r'^state "(.*?)(?:\\n.*?)?" as (s\d+)', content, re.MULTILINE))
+    names = {key: uncoded(name) for name, key in boxes.items()}
+    arrows = re.findall(r"^(s\d+) \S+ (s\d+) : (.*)$", content, re.MULTILINE)
+
+    return [
+        (uncoded(name), names[source], names[target])
+        for source, target, label in arrows
+        for name in label.split(r"\n")
+    ]
+
+
 def markdown_rows(content: str) -> Rows:
     """
     Return the first three cells of each line of the table.
@@ -119,6 +141,7 @@ READERS = {
     "mermaid": mermaid_rows,
     "dot": dot_rows,
     "svg": svg_rows,
+    "plantuml": plantuml_rows,
     "markdown": markdown_rows,
     "json": json_rows,
 }
@@ -151,6 +174,8 @@ def test_formats_by_suffix() -> None:
         ".gv": "dot",
         ".svg": "svg",
         ".png": "png",
+        ".puml": "plantuml",
+        ".plantuml": "plantuml",
         ".md": "markdown",
         ".json": "json",
     } == {suffix: name for name, known in FORMATS.items() for suffix in known.suffixes}
@@ -163,7 +188,7 @@ def test_unknown_format_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"^no format 'gif\\x1b'") as caught:
         draw(RUN, "gif\x1b")
 
-    assert "no format 'gif\\x1b' (known: mermaid, dot, svg, png, markdown, json)" == str(
+    assert "no format 'gif\\x1b' (known: mermaid, dot, svg, png, plantuml, markdown, json)" == str(
         caught.value
     )
 
@@ -219,6 +244,7 @@ mermaid False
 dot False
 svg False
 png True
+plantuml True
 markdown True
 json True"""
 
@@ -318,6 +344,22 @@ def test_dot_marks() -> None:
     assert "  entry -> s0;" in lines
     assert list(RUN.terminal) == [re.findall(r'label="(\w+)', line)[0] for line in doubled]
     assert INFERRED == sorted(dot_rows("\n".join(dashed)))
+
+
+def test_plantuml_marks() -> None:
+    """
+    PlantUML begins and ends at its circles, colours ends by outcome, dashes what is inferred.
+    """
+    content = drawn("plantuml")
+    lines = content.splitlines()
+    dashed = [line for line in lines if "state" in line or "[dashed]" in line]
+    ends = re.findall(r'^state "(\w+?)(?:\\n\w+)?" as (s\d+) <<(\w+)>>$', content, re.MULTILINE)
+
+    assert "[*] --> s0" in lines
+    assert {str(s): what for s, what in RUN.terminal.items()} == {
+        name: kind for name, key, kind in ends if f"{key} --> [*]" in lines
+    }
+    assert INFERRED == sorted(plantuml_rows("\n".join(dashed)))
 
 
 def test_markdown_marks() -> None:
@@ -462,6 +504,10 @@ def test_path_with_gaps() -> None:
             ['label="start · 14,204"', 'label="illegal · 3"', 'label="weird\\nunknown status"'],
         ),
         (
+            "plantuml",
+            ["-[thickness=4]-> s1 : start <U+00B7> 14,204", "<<unknown>>", "illegal"],
+        ),
+        (
             "markdown",
             ["| 14,204 |", "| `completed` | `failed` | 3 |", "| `completed` | `weird` | 2 |"],
         ),
@@ -482,6 +528,10 @@ def test_counts_in_text(form: str, expected: list[str]) -> None:
     [
         ("mermaid", ['==>|"(1, 4) start"|', '|"(5) complete"|', "style s6 stroke"]),
         ("dot", ['label="(1, 4) start"', 'label="(5) complete"', "penwidth=4"]),
+        (
+            "plantuml",
+            ["thickness=2]-> s1 : (1, 4) start", ": (5) complete", "##[bold]17212b"],
+        ),
         (
             "markdown",
             ["`requires_action` → `queued` → `in_progress`", "Current status: `completed`"],
@@ -753,6 +803,43 @@ def test_hostile_mermaid_is_our_statements_only() -> None:
 
     assert [] == [line for line in lines if not statement.fullmatch(line)]
     assert set(EVIL) <= names
+
+
+def test_hostile_plantuml_is_our_statements_only() -> None:
+    """
+    Each line of PlantUML is one of our statements, with labels of harmless characters.
+    """
+    colour = r"#[0-9a-f]{6}"
+    word = r"(?:[A-Za-z0-9 ]|<U\+[0-9A-F]{4,5}>|(?<=[A-Za-z0-9])[-_.,](?=[A-Za-z0-9]))+"
+    label = rf"{word}(?:\\n{word})*"
+    steps = r"(?:\(\d+(?:, \d+)*(?:\.\.\.)?\) )?"
+    style = rf"(?:{colour}|dashed|dotted|thickness=\d)"
+    statement = re.compile(
+        rf"@startuml|@enduml|hide empty description|hide stereotype|left to right direction"
+        rf"|skinparam shadowing false|skinparam ArrowColor {colour}|skinparam state \{{|\}}"
+        rf"|  (?:Background|Border|Font)Color<<[a-z]+>> {colour}"
+        rf'|state "{label}" as s\d+ <<[a-z]+>>(?: ##\[bold\][0-9a-f]{{6}})?'
+        rf"|\[\*\] --> s\d+|s\d+ --> \[\*\]"
+        rf"|s\d+ (?:-->|-\[{style}(?:,{style})*\]->) s\d+ : {steps}{label}"
+    )
+    lines = drawn("plantuml", HOSTILE_OVERLAY, HOSTILE).splitlines()
+    names = {source for _, source, _ in plantuml_rows("\n".join(lines))}
+
+    assert [] == [line for line in lines if not statement.fullmatch(line)]
+    assert set(EVIL) <= names
+    assert [0, len(lines) - 1] == [n for n, line in enumerate(lines) if line[0] == "@"]
+
+
+@pytest.mark.parametrize("name", [" ", "  ", "a  b", "-", "%getenv(1)", "!include x", "@enduml"])
+def test_no_label_of_plantuml_is_blank_or_a_command(name: str) -> None:
+    """
+    A label of nothing but space would be a syntax error, and a name is no command.
+    """
+    lifecycle = Lifecycle("x", [Transition(name, name, "z")], name, {"z": "error"})
+    labels = re.findall(r'"(.*)"|: (.*)$', drawn("plantuml", lifecycle=lifecycle), re.MULTILINE)
+
+    assert all(text.strip() and text[0] not in "!@%-" for pair in labels for text in pair if text)
+    assert [(name, name, "z")] == plantuml_rows(drawn("plantuml", lifecycle=lifecycle))
 
 
 def test_hostile_dot_is_our_statements_only() -> None:

@@ -18,6 +18,7 @@ from runstate.errors import (
     MoveRefusedError,
     PayloadError,
     RunstateError,
+    StatusMapError,
     UnknownTriggerError,
 )
 
@@ -125,6 +126,7 @@ def test_error_tree():
     """
     tree = {
         LifecycleError: ValueError,
+        StatusMapError: ValueError,
         DefinitionError: ValueError,
         LifecycleFieldError: AttributeError,
         MoveRefusedError: RunstateError,
@@ -145,6 +147,7 @@ def test_error_tree():
     ("error", "message"),
     [
         (LifecycleError(HOSTILE, [HOSTILE]), f"lifecycle '{SHOWN}' has 1 fault: {SHOWN}"),
+        (StatusMapError(HOSTILE, [HOSTILE, "x"]), f"map '{SHOWN}' has 2 faults: {SHOWN}; x"),
         (DefinitionError(HOSTILE, HOSTILE, HOSTILE), f"{SHOWN}: {SHOWN}: {SHOWN}"),
         (
             IllegalTransitionError(HOSTILE, HOSTILE, "start", None, ()),

@@ -54,7 +54,7 @@ NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
     "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
-    "runstate.interchange",
+    "runstate.interchange", "runstate.mapping",
     "opentelemetry", "prometheus_client",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""

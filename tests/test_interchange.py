@@ -14,7 +14,10 @@ from transitions.extensions.markup import MarkupMachine
 from xstate_statemachine import SyncInterpreter, create_machine
 
 from runstate import RUN, DefinitionError, Lifecycle, LifecycleError, Transition, check
+from runstate.diagrams import draw
+from runstate.errors import RunstateError
 from runstate.interchange import (
+    FORMATS,
     from_markup,
     from_scxml,
     from_statemachine,
@@ -24,6 +27,9 @@ from runstate.interchange import (
     to_scxml,
     to_statemachine,
     to_xstate,
+)
+from runstate.interchange import (
+    load as load_file,
 )
 from runstate.presets import PRESETS
 
@@ -333,6 +339,8 @@ def test_scxml_that_says_more_or_nothing_is_refused(content, reason):
         ({"states": {}}, "initial"),
         ({"initial": "a", "states": {"a": []}}, r"states\.a"),
         ({"initial": "a", "states": {"a": {"states": {"b": {}}}}}, "flat"),
+        ({"initial": "a", "states": {"a": {"type": "parallel"}}}, r"states\.a\.type: is parallel"),
+        ({"initial": "a", "states": {"a": {"type": "history"}}}, r"states\.a\.type: is history"),
         ({"initial": "a", "states": {"a": {"always": "b"}}}, "flat"),
         ({"initial": "a", "states": {"a": {"after": {"1000": "b"}}}}, "flat"),
         ({"initial": "a", "states": {"a": {"on": {"*": "a"}}}}, "wildcard"),
@@ -448,3 +456,104 @@ def test_nonsense_for_scxml_raises_what_is_promised(content):
     """
     with suppress(DefinitionError, LifecycleError):
         assert isinstance(from_scxml(content), Lifecycle)
+
+
+# -- files ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("preset", ["run", "celery", "river-job"])
+def test_every_notation_is_known_by_what_is_in_it(tmp_path, name, preset):
+    """
+    A file that is written in a notation is read as that, whatever else ends in .json.
+    """
+    path = tmp_path / ("x.scxml" if name == "scxml" else "x.json")
+    path.write_bytes(FORMATS[name].render(PRESETS[preset]))
+
+    assert moves(PRESETS[preset]) == moves(load_file(path))
+
+
+def test_our_own_definitions_are_read_too(tmp_path):
+    """
+    TOML, and the JSON of a picture, stamps and all.
+    """
+    (tmp_path / "x.json").write_bytes(draw(RUN, "json"))
+    (tmp_path / "x.toml").write_text(
+        'name = "x"\ninitial = "a"\nterminal = ["b"]\n'
+        'transitions = [{ trigger = "go", source = "a", target = "b" }]\n'
+    )
+
+    assert RUN == load_file(tmp_path / "x.json")
+    assert ("a", {"b"}, {("go", "a", "b")}) == moves(load_file(tmp_path / "x.toml"))
+
+
+LAUGHS = b"".join(
+    [
+        b'<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol0 "lol">',
+        *(b'<!ENTITY lol%d "%s">' % (n, b"&lol%d;" % (n - 1) * 10) for n in range(1, 10)),
+        b"]><scxml>&lol9;</scxml>",
+    ]
+)
+FETCHES = b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><scxml>&f;</scxml>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("x.yaml", b"a: 1", "YAML is not read: convert it to JSON"),
+        ("x.yml", b"a: &a [*a]", "YAML is not read: convert it to JSON"),
+        ("x.xml", b"<scxml/>", r"ends in \.toml, \.json, \.scxml"),
+        ("x.scxml", LAUGHS, "document type"),
+        ("x.scxml", FETCHES, "document type"),
+        ("x.scxml", b"<a>" * 100_000, "no <scxml>"),
+        ("x.scxml", DEEP + b"<onentry>" * 100_000, "deeper"),
+        ("x.scxml", b"{}", "is no XML"),
+        ("x.scxml", b" " * ((1 << 20) + 1), "larger"),
+        ("x.json", b"<scxml/>", "is no JSON"),
+        ("x.json", b"[" * 100_000, "is no JSON"),
+        ("x.json", b'{"states": ' * 50_000, "is no JSON"),
+        ("x.json", b'{"states": [], "states": {}}', "'states' is there twice"),
+        ("x.json", b"[]", "an object"),
+        ("x.json", b"{}", "name: Field required"),
+        ("x.json", b'{"states": []}', "transitions: must be a list"),
+        ("x.json", b'{"states": 5}', "states: must be an object"),
+        ("x.json", b"\xff", "is no JSON"),
+        ("none.json", None, "No such file"),
+    ],
+)
+def test_file_that_is_no_lifecycle_is_refused(tmp_path, name, content, reason):
+    """
+    In one line that names it; nothing is expanded, fetched, or followed to any depth.
+    """
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(RunstateError, match=reason) as caught:
+        load_file(tmp_path / name)
+    assert 1 == len(str(caught.value).splitlines())
+
+
+KEYS = st.sampled_from(
+    ["states", "transitions", "initial", "terminal", "name", "id", "on", "target", "event",
+     "source", "dest", "trigger", "type", "final", "meta", "evidence", "outcome", "value", "a"]
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["a", "b", "", "*", "final"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(
+    said=st.fixed_dictionaries(
+        {"states": st.lists(JSON, max_size=3) | st.dictionaries(KEYS, JSON, max_size=4)},
+        optional={"initial": JSON, "transitions": JSON, "name": JSON, "id": JSON},
+    )
+)
+@pytest.mark.parametrize("read", [from_markup, from_statemachine, from_xstate])
+def test_whatever_json_says_is_a_lifecycle_or_refused(read, said):
+    """
+    Never another error, of whatever shape it is.
+    """
+    with suppress(RunstateError):
+        assert isinstance(read(said), Lifecycle)

@@ -8,7 +8,7 @@ import pytest
 import transitions
 from transitions.extensions import HierarchicalMachine
 
-from runstate import RUN, Lifecycle, LifecycleError, Transition
+from runstate import RUN, Lifecycle, LifecycleError, Transition, check
 
 
 class Light(Enum):
@@ -76,7 +76,7 @@ def test_a_machine_made_from_the_table_gives_the_table_back():
 
 def test_from_machine_reads_an_existing_program():
     """
-    Automatic triggers are left out, statuses without a way on are its successes.
+    Automatic triggers are left out; statuses without a way on are successes, held as a state.
     """
     machine = transitions.Machine(
         states=["draft", "review", "done"],
@@ -94,6 +94,7 @@ def test_from_machine_reads_an_existing_program():
         ),
         "draft",
         {"done": "success"},
+        status_field="state",
     )
     assert Lifecycle.from_machine(machine).name == "machine"
 
@@ -110,6 +111,20 @@ def test_from_machine_reads_enums_by_their_values():
     )
 
     assert ("red", "green", "off") == Lifecycle.from_machine(machine).statuses
+
+
+def test_from_machine_reads_where_its_models_hold_their_status():
+    """
+    The field is the attribute that the machine was told of, which renames its own triggers.
+    """
+    machine = transitions.Machine(
+        states=["a", "b"], initial="a", transitions=[["go", "a", "b"]], model_attribute="phase"
+    )
+    lifecycle = Lifecycle.from_machine(machine)
+
+    assert "phase" == lifecycle.status_field
+    assert ["RS105"] == [f.code for f in check([{"phase": "b"}, {"phase": "a"}], lifecycle,
+                                               observed="polled").findings]  # fmt: skip
 
 
 def test_from_machine_begins_where_the_machine_does():

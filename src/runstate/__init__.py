@@ -40,6 +40,7 @@ from .errors import (
     MoveRefusedError,
     PayloadError,
     RunstateError,
+    StatusMapError,
     UnknownTriggerError,
 )
 
@@ -76,6 +77,7 @@ __all__ = [
     "RunResponse",
     "RunStatus",
     "RunstateError",
+    "StatusMapError",
     "SubmitToolOutputs",
     "Tool",
     "ToolCall",

@@ -18,7 +18,9 @@ from ._lifecycle import Lifecycle
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
 from .errors import DefinitionError
 
-__all__ = ["lifecycle_from", "load_lifecycle"]
+__all__ = [
+    "Strict", "content_of", "first_fault", "lifecycle_from", "load_lifecycle", "parsed",
+]  # fmt: skip
 
 LARGEST_DEFINITION: Final = 1 << 20
 """Bytes of a definition that are read; the largest known lifecycle takes a fiftieth."""
@@ -32,11 +34,15 @@ Seconds = Annotated[int, Field(gt=0, strict=True)]
 Names = tuple[str, ...]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """
+    A part of a definition; a key that it does not have is refused.
+    """
+
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class _Row(_Strict):
+class _Row(Strict):
     trigger: str
     source: str
     target: str
@@ -44,7 +50,7 @@ class _Row(_Strict):
     citation: str = ""
 
 
-class _Entry(_Strict):
+class _Entry(Strict):
     status: str
     stamps: Names = ()
     requires: Names = ()
@@ -52,13 +58,13 @@ class _Entry(_Strict):
     clears: Names = ()
 
 
-class _Deadline(_Strict):
+class _Deadline(Strict):
     field: str
     seconds: Seconds
     longest: Seconds
 
 
-class _Deviation(_Strict):
+class _Deviation(Strict):
     code: Annotated[str, Field(pattern=r"^RS\d{3}$")]
     field: str
     statuses: Names | None = None
@@ -66,7 +72,7 @@ class _Deviation(_Strict):
     citation: str = ""
 
 
-class _Definition(_Strict):
+class _Definition(Strict):
     name: str
     initial: str
     terminal: dict[str, Outcome] | Names
@@ -97,18 +103,29 @@ def load_lifecycle(path: str | Path) -> Lifecycle:
         LifecycleError: It can be read, and the table contradicts itself.
     """
     path = Path(path)
-    origin, suffix = str(path), path.suffix.lower()
-    if suffix not in {".toml", ".json"}:
-        raise DefinitionError(origin, "", "a lifecycle file ends in .toml or .json")
+    if path.suffix.lower() not in {".toml", ".json"}:
+        raise DefinitionError(str(path), "", "a lifecycle file ends in .toml or .json")
+
+    return lifecycle_from(parsed(content_of(path), path), str(path))
+
+
+def content_of(path: Path) -> bytes:
+    """
+    Return the bytes of a definition, without a mark of their order.
+
+    Raises:
+        DefinitionError: It cannot be opened, or is larger than 1 MiB.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_DEFINITION + 1)
     except (OSError, ValueError) as error:
-        raise DefinitionError(origin, "", getattr(error, "strerror", None) or str(error)) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DefinitionError(str(path), "", reason) from None
     if len(content) > LARGEST_DEFINITION:
-        raise DefinitionError(origin, "", f"is larger than {LARGEST_DEFINITION} bytes")
+        raise DefinitionError(str(path), "", f"is larger than {LARGEST_DEFINITION} bytes")
 
-    return lifecycle_from(_parsed(content.removeprefix(_BOM), suffix, origin), origin)
+    return content.removeprefix(_BOM)
 
 
 def lifecycle_from(data: Mapping[str, Any], origin: str = "<definition>") -> Lifecycle:
@@ -122,15 +139,22 @@ def lifecycle_from(data: Mapping[str, Any], origin: str = "<definition>") -> Lif
     try:
         definition = _Definition.model_validate(data)
     except ValidationError as error:
-        place, reason = _first(error)
+        place, reason = first_fault(error)
     else:
         return _built(definition)
     raise DefinitionError(origin, place, reason)
 
 
-def _parsed(content: bytes, suffix: str, origin: str) -> Any:
+def parsed(content: bytes, path: Path) -> Any:
+    """
+    Return what *content* holds: TOML where the name of *path* ends so, JSON otherwise.
+
+    Raises:
+        DefinitionError: It does not parse, has a key twice, or would take too long.
+    """
+    origin, toml = str(path), path.suffix.lower() == ".toml"
     try:
-        if suffix == ".json":
+        if not toml:
             # Read twice: the first refuses what would exhaust the stack of the second,
             # and the second sees a key that is there twice.
             from_json(content, allow_inf_nan=False)
@@ -143,7 +167,7 @@ def _parsed(content: bytes, suffix: str, origin: str) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
-    raise DefinitionError(origin, "", f"is no {suffix[1:].upper()}: {reason}")
+    raise DefinitionError(origin, "", f"is no {'TOML' if toml else 'JSON'}: {reason}")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -192,7 +216,7 @@ def _built(definition: _Definition) -> Lifecycle:
     )
 
 
-def _first(error: ValidationError) -> tuple[str, str]:
+def first_fault(error: ValidationError) -> tuple[str, str]:
     """
     Return the place and the reason of the first fault; of a union, what came closest.
     """

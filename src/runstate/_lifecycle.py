@@ -405,7 +405,8 @@ class Lifecycle:
         """
         Return the lifecycle that an existing ``transitions.Machine`` encodes.
 
-        Conditions and callbacks stay behind: the table is what *may* happen. A move
+        Its models' attribute for the state is the field of the status. Conditions and
+        callbacks stay behind: the table is what *may* happen. A move
         that several transitions of one trigger and source could make, depending on
         their conditions, becomes a row each where the targets agree.
 
@@ -429,6 +430,7 @@ class Lifecycle:
             transitions=tuple(dict.fromkeys(Transition(*row) for row in table.rows)),
             initial=table.initial if table.initial is not None else table.statuses[0],
             terminal=terminal,
+            status_field=table.attribute,
         )
 
     # -- how it is worked out ----------------------------------------------

@@ -15,6 +15,7 @@ import transitions
 __all__ = ["Dispatcher", "MachineTable", "TableEvent", "build_machine", "read_machine"]
 
 _AUTO_PREFIX: Final = "to_"
+_USUAL_ATTRIBUTE: Final = "state"
 
 
 class _Row(Protocol):
@@ -38,6 +39,8 @@ class MachineTable(NamedTuple):
     statuses: tuple[str, ...]
     rows: tuple[tuple[str, str, str], ...]
     """Trigger, source and target of each, in the machine's order."""
+    attribute: str
+    """Where its models hold their status."""
 
 
 def build_machine(
@@ -76,7 +79,10 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
     """
     if hasattr(machine, "state_cls") and hasattr(machine.state_cls, "separator"):
         raise ValueError("a hierarchical machine has nested states; a lifecycle is flat")
-    automatic = {_AUTO_PREFIX + name for name in machine.states} if machine.auto_transitions else ()
+    attribute = machine.model_attribute
+    # Under another attribute, the automatic triggers have its name in theirs.
+    prefix = _AUTO_PREFIX if attribute == _USUAL_ATTRIBUTE else f"{_AUTO_PREFIX}{attribute}_"
+    automatic = {prefix + name for name in machine.states} if machine.auto_transitions else ()
     rows = tuple(
         (name, _wire_value(machine, source), _wire_value(machine, move.dest or source))
         for name, event in machine.events.items()
@@ -90,6 +96,7 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
         None if initial is None else _wire_value(machine, initial),
         tuple(_wire_value(machine, name) for name in machine.states),
         rows,
+        attribute,
     )
 
 

@@ -20,7 +20,7 @@ from ._run import RUN
 from ._snapshot import SnapshotRules
 from ._text import printable
 
-__all__ = ["Monitor", "Seen"]
+__all__ = ["Monitor", "Seen", "observation_of"]
 
 Seen = str | Mapping[str, Any] | BaseModel | Observation
 """A status, a snapshot as a mapping or a model, or an :class:`Observation`."""
@@ -143,7 +143,7 @@ class Monitor:
                 Observation's part is of the wrong type.
         """
         observation = (
-            _sound(seen) if isinstance(seen, Observation) else _observation(seen, self.lifecycle)
+            _sound(seen) if isinstance(seen, Observation) else observation_of(seen, self.lifecycle)
         )
         self.observations += 1
         if observation.file is None and observation.line is None:
@@ -501,7 +501,16 @@ def _refuse_misfits(seen: Observation) -> None:
             raise TypeError(f"Observation.{name} must be {said}, not {type(value).__name__}")
 
 
-def _observation(seen: Any, lifecycle: Lifecycle) -> Observation:
+def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
+    """
+    Return *seen* as an observation of a run of *lifecycle*.
+
+    Raises:
+        TypeError: It is neither a status, a snapshot nor an Observation, or an
+            Observation's part is of the wrong type.
+    """
+    if isinstance(seen, Observation):
+        return _sound(seen)
     if isinstance(seen, str):
         return Observation(str(seen))
     if isinstance(seen, BaseModel):

@@ -5,6 +5,7 @@ What can go wrong, as types that carry their facts.
 
     RunstateError
     ├── LifecycleError              the table itself is wrong; every fault at once
+    ├── StatusMapError              a map from one table to another is wrong; every fault at once
     ├── DefinitionError             a lifecycle file cannot be read; names the place
     ├── LifecycleFieldError         only a move may change this field
     └── MoveRefusedError            base of the four below: nothing has moved
@@ -32,6 +33,7 @@ __all__ = [
     "MoveRefusedError",
     "PayloadError",
     "RunstateError",
+    "StatusMapError",
     "UnknownTriggerError",
 ]
 
@@ -71,6 +73,26 @@ class LifecycleError(RunstateError, ValueError):
         return printable(
             f"lifecycle '{self.lifecycle}' has {count}: {'; '.join(self.faults)}", 5_000
         )
+
+
+class StatusMapError(RunstateError, ValueError):
+    """
+    Raised when a map of statuses is wrong, or loses something without a word.
+
+    Carries every fault found, not only the first.
+    """
+
+    def __init__(self, name: str, faults: Iterable[str]) -> None:
+        self.name = name
+        """Name of the map."""
+        self.faults = tuple(faults)
+        """One sentence a fault."""
+        super().__init__(name, self.faults)
+
+    def _message(self) -> str:
+        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
+
+        return printable(f"map '{self.name}' has {count}: {'; '.join(self.faults)}", 5_000)
 
 
 class DefinitionError(RunstateError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from .._census import Census
-from .._history import ObservationModel
+from .._history import Finding, Observation, ObservationModel
 from .._lifecycle import Lifecycle
 from .._monitor import Monitor
 from .._rules import RULES, Rule
@@ -31,6 +31,12 @@ USUAL_MAX: Final = 100
 @click.argument("paths", nargs=-1, metavar="PATH...")
 @observed_option
 @lifecycle_option
+@click.option(
+    "--map",
+    "map_name",
+    metavar="NAME|FILE",
+    help="Check in another lifecycle's words: a map, see runstate lifecycles --maps.",
+)
 @reading_options("--format", "--input-format")
 @scale_options
 @click.option("--output", type=click.Choice(list(FORMS)), default="text", show_default=True)
@@ -47,6 +53,7 @@ def check(
     paths: Sequence[str],
     observed: ObservationModel,
     lifecycle_name: str,
+    map_name: str | None,
     output: str,
     finished: bool,
     limits: Sequence[str],
@@ -75,6 +82,7 @@ def check(
       kubectl logs server | runstate check - --finished
       runstate check 'events/*.parquet' --memory 1GB
       runstate check postgresql://localhost/app --table run_events
+      runstate check langgraph.jsonl --map langgraph-run-to-run
       runstate check --explain RS105
     """
     if explain is not None:
@@ -84,31 +92,75 @@ def check(
         raise click.UsageError("name a file to check, or - for standard input")
     if summary and output != "text":
         raise BadInput("--summary goes with --output text alone")
-    lifecycle = lifecycle_named(lifecycle_name)
-    monitor = monitor_of(lifecycle, observed, limits)
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
     engine = engine_for(paths, Scale(**scale), reading)
-    if engine != "python":
-        survey = surveyed(
-            engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
-            limits=limits_of(limits), measured=summary, limit=cap,
-        )  # fmt: skip
-        for line in FORMS[output](iter(survey.findings), partial(totals_of, survey)):
-            click.echo(line)
-        if summary:
-            print_summary(survey, lifecycle, observed)
-        return status_of(survey)
+    if map_name is not None:
+        monitor, seen = _through(map_name, paths, reading, observed, limits, engine)
+        return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
+    lifecycle = lifecycle_named(lifecycle_name)
+    monitor = monitor_of(lifecycle, observed, limits)
+    if engine == "python":
+        seen = records(paths, lifecycle, reading)
+        return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
+    survey = surveyed(
+        engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
+        limits=limits_of(limits), measured=summary, limit=cap,
+    )  # fmt: skip
+    for line in FORMS[output](iter(survey.findings), partial(totals_of, survey)):
+        click.echo(line)
+    if summary:
+        print_summary(survey, lifecycle, observed)
+
+    return status_of(survey)
+
+
+def _judged(
+    monitor: Monitor,
+    seen: Iterator[Observation | Finding],
+    output: str,
+    cap: int,
+    *,
+    finished: bool,
+    summary: bool,
+) -> int:
+    """
+    Print what *monitor* says of what was *seen*, and return the exit status.
+    """
     census = Census(monitor, limit=0) if summary else None
     tally = Tally(census or monitor)
-    seen = records(paths, lifecycle, reading)
     findings = tally.findings(seen, finished=finished)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
     if census is not None:
-        print_summary(census.survey(), lifecycle, observed)
+        print_summary(census.survey(), monitor.lifecycle, monitor.observed)
 
     return tally.status
+
+
+def _through(
+    map_name: str,
+    paths: Sequence[str],
+    reading: Reading,
+    observed: ObservationModel,
+    limits: Sequence[str],
+    engine: str,
+) -> tuple[Monitor, Iterator[Observation | Finding]]:
+    """
+    Return what judges *paths* by way of a map, and what it is to judge.
+    """
+    from ._maps import map_named, mapped, model_for  # noqa: PLC0415  few checks map
+
+    if engine != "python":
+        raise BadInput(f"--map goes with --engine python, and not with {engine}")
+    map_ = map_named(map_name)
+    model = model_for(map_, observed)
+    try:
+        monitor = map_.monitor(observed=model, limits=limits_of(limits))
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
+
+    return monitor, mapped(records(paths, map_.source, reading), map_)
 
 
 def monitor_of(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequence[str]) -> Monitor:

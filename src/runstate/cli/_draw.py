@@ -11,8 +11,11 @@ import click
 
 from .._census import survey_of
 from .._history import Observation, ObservationModel
+from .._lifecycle import Lifecycle
 from .._sequence import in_sequence
 from .._text import printable
+from ..interchange import FORMATS as NOTATIONS
+from ..interchange import Notation
 from ..readers import Columns
 from ._input import Reading
 from ._shared import BadInput, lifecycle_named, observations, observed_option, reading_options
@@ -26,7 +29,8 @@ __all__ = ["draw"]
     "--format",
     "picture",
     metavar="NAME",
-    help="mermaid, dot, svg, png, markdown or json; by the suffix of -o otherwise.",
+    help="mermaid, dot, svg, png, plantuml, markdown or json, or for other tools scxml, xstate, "
+    "transitions or statemachine; by the suffix of -o otherwise.",
 )
 @click.option(
     "-o",
@@ -70,12 +74,17 @@ def draw(
       runstate draw run -o run.png --log moves.jsonl
       runstate draw run -o run.svg --log polls.csv --observed polled --run-id job
       runstate draw mine.toml --format dot --run run_1.jsonl
+      runstate draw statechart.scxml --format xstate
     """
     from ..diagrams import Overlay, overlay_of  # noqa: PLC0415  not for every command
     from ..diagrams import draw as render  # noqa: PLC0415
 
     lifecycle = lifecycle_named(lifecycle_name)
     picture = _picture(picture, out)
+    if picture in NOTATIONS:
+        if run_path is not None or log_path is not None:
+            raise BadInput(f"{picture} is no picture: --run and --log have no place in it")
+        return _written(_said(lifecycle, picture), out)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
     overlay = Overlay()
     if log_path is not None:
@@ -85,7 +94,11 @@ def draw(
     if run_path is not None:
         way = _way(run_path, observations(run_path, lifecycle, reading), observed)
         overlay = replace(overlay, current=way[-1], path=way)
-    content = render(lifecycle, picture, overlay)
+
+    return _written(render(lifecycle, picture, overlay), out)
+
+
+def _written(content: bytes, out: Path | None) -> int:
     if out is None:
         click.echo(content, nl=False)
     else:
@@ -94,20 +107,31 @@ def draw(
     return 0
 
 
+def _said(lifecycle: Lifecycle, notation: str) -> bytes:
+    """
+    Return *lifecycle* in a notation of others.
+    """
+    try:
+        return NOTATIONS[notation].render(lifecycle)
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
+
+
 def _picture(name: str | None, out: Path | None) -> str:
     """
     Return the format called *name*; without one, that of the file *out*.
     """
-    from ..diagrams import FORMATS  # noqa: PLC0415
+    from ..diagrams import FORMATS, Format  # noqa: PLC0415
 
+    known: dict[str, Format | Notation] = {**FORMATS, **NOTATIONS}
     if name is None:
         suffix = "" if out is None else out.suffix.lower()
-        by_suffix = {s: known.name for known in FORMATS.values() for s in known.suffixes}
+        by_suffix = {s: each.name for each in known.values() for s in each.suffixes}
         name = "mermaid" if out is None else by_suffix.get(suffix)
         if name is None:
             raise BadInput(f"no format for '{printable(str(out))}' (known: {', '.join(by_suffix)})")
-    if name not in FORMATS:
-        raise BadInput(f"no format '{printable(name)}' (known: {', '.join(FORMATS)})")
+    if name not in known:
+        raise BadInput(f"no format '{printable(name)}' (known: {', '.join(known)})")
     if name == "png" and out is None and sys.stdout.isatty():
         raise BadInput("a PNG is no text: name a file with -o")
 

@@ -2,22 +2,22 @@
 What the commands have in common: their options, and the lifecycle and the input they name.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import click
 
-from .._definition import load_lifecycle
 from .._history import Finding, Observation
 from .._lifecycle import Lifecycle
 from .._text import printable
+from ..interchange import SUFFIXES, load
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
 from ._input import Reading, records
 
 __all__ = [
     "BadInput", "lifecycle_named", "lifecycle_option", "observations", "observed_option",
-    "reading_options",
+    "reading_options", "unknown",
 ]  # fmt: skip
 
 OBSERVED: Final = ("complete", "polled", "unordered")
@@ -35,7 +35,7 @@ lifecycle_option = click.option(
     metavar="NAME|FILE",
     default="run",
     show_default=True,
-    help="A preset, or a .toml or .json file.",
+    help="A preset, or a file that ends in .toml, .json or .scxml.",
 )
 
 observed_option = click.option(
@@ -81,14 +81,25 @@ def lifecycle_named(name: str) -> Lifecycle:
     """
     if name in PRESETS:
         return PRESETS[name]
-    if not name.lower().endswith((".toml", ".json")):
-        from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+    if not name.lower().endswith((*SUFFIXES, ".yaml", ".yml")):
+        raise BadInput(unknown("lifecycle", name, PRESETS, "runstate lifecycles", SUFFIXES))
 
-        close = get_close_matches(name, PRESETS, n=3)
-        preset = f"did you mean {' or '.join(close)}?" if close else "see runstate lifecycles;"
-        raise BadInput(f"no lifecycle '{printable(name)}' ({preset} or name a .toml or .json file)")
+    return load(name)
 
-    return load_lifecycle(name)
+
+def unknown(
+    what: str, name: str, known: Iterable[str], listed_by: str, suffixes: Sequence[str]
+) -> str:
+    """
+    Return that *name* is nothing that is *known*, and what would have been.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
+    close = get_close_matches(name, known, n=3)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"see {listed_by};"
+    ends = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"
+
+    return f"no {what} '{printable(name)}' ({hint} or name a {ends} file)"
 
 
 def observations(path: str, lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:

@@ -3,7 +3,7 @@
 """
 
 import sys
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -60,7 +60,8 @@ def sql(
 
 @click.command()
 @click.argument("name", required=False)
-def lifecycles(name: str | None) -> int:
+@click.option("--maps", is_flag=True, help="Show maps from one lifecycle to another instead.")
+def lifecycles(name: str | None, maps: bool) -> int:
     """
     List the presets, or show the lifecycle NAME (a preset or a file) as a table.
 
@@ -69,12 +70,17 @@ def lifecycles(name: str | None) -> int:
       runstate lifecycles
       runstate lifecycles run-documented
       runstate lifecycles mine.toml
+      runstate lifecycles --maps
+      runstate lifecycles --maps langgraph-run-to-run
     """
     from rich.console import Console  # noqa: PLC0415  tables are not for every command
     from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
+    if maps:
+        _show_maps(console, name)
+        return 0
     if name is None:
         # One column for the beginning and the ends: some systems' statuses are long.
         table = Table(Column("name", no_wrap=True), "statuses", "rows", "begins in → ends in")
@@ -89,3 +95,12 @@ def lifecycles(name: str | None) -> int:
     console.print(table)
 
     return 0
+
+
+def _show_maps(console: Any, name: str | None) -> None:
+    from ._maps import map_named, print_map, print_maps  # noqa: PLC0415
+
+    if name is None:
+        print_maps(console)
+    else:
+        print_map(console, map_named(name))

@@ -44,6 +44,7 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
             Format("dot", (".dot", ".gv")),
             Format("svg", (".svg",)),
             Format("png", (".png",)),
+            Format("plantuml", (".puml", ".plantuml")),
             Format("markdown", (".md",)),
             Format("json", (".json",)),
         )

@@ -8,12 +8,13 @@ leaves room for them. What a lifecycle cannot say of theirs, nested states above
 refused on the way in, never dropped.
 """
 
+from ._files import FORMATS, SUFFIXES, Notation, load
 from .markup import from_markup, to_markup
 from .scxml import from_scxml, to_scxml
 from .statemachine import from_statemachine, from_statemachine_class, to_statemachine
 from .xstate import from_xstate, to_xstate
 
 __all__ = [
-    "from_markup", "from_scxml", "from_statemachine", "from_statemachine_class", "from_xstate",
-    "to_markup", "to_scxml", "to_statemachine", "to_xstate",
+    "FORMATS", "SUFFIXES", "Notation", "from_markup", "from_scxml", "from_statemachine", "from_statemachine_class", "from_xstate",
+    "load", "to_markup", "to_scxml", "to_statemachine", "to_xstate",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from xml.sax.saxutils import quoteattr
 from .._lifecycle import Lifecycle
 from .._rows import EVIDENCE
 from .._text import printable
+from ..errors import DefinitionError
 from ._common import facts_of, made, names_of, outcome_of, refuse
 
 __all__ = ["from_scxml", "to_scxml"]
@@ -115,6 +116,8 @@ class _Document:
         self._parser.EndElementHandler = self._end
         try:
             self._parser.Parse(content, True)  # noqa: FBT003  the parser takes no names
+        except DefinitionError:
+            raise
         except expat.ExpatError as error:
             place, reason = f"line {error.lineno}", expat.ErrorString(error.code)
         except (ValueError, LookupError) as error:

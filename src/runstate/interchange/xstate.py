@@ -12,6 +12,8 @@ __all__ = ["from_xstate", "to_xstate"]
 
 _NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
 """Keys of a state that make moves of their own, or states within."""
+_NO_STATUS: Final = ("parallel", "history")
+"""Types of a state that is none to be in alone."""
 
 
 def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
@@ -58,6 +60,8 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
         for key in _NOT_FLAT:
             if state.get(key):
                 refuse(origin, f"{place}.{key}", "has no place in a lifecycle, which is flat")
+        if state.get("type") in _NO_STATUS:
+            refuse(origin, f"{place}.type", f"is {state['type']}; a lifecycle is flat")
         moves = [*_rows(str(status), state.get("on") or {}, name, origin, place)]
         rows += moves
         if state.get("type") == "final" or not moves:

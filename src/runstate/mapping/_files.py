@@ -1,0 +1,96 @@
+"""
+Maps from files: TOML or JSON, with errors that name the place.
+"""
+
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from .._definition import Strict, content_of, first_fault, parsed
+from .._lifecycle import Lifecycle
+from .._rows import Evidence
+from ..errors import DefinitionError
+from ..interchange import load
+from ..presets import PRESETS
+from ._map import StatusMap
+from ._rows import Becomes, Excepted
+
+__all__ = ["load_map"]
+
+_SEPARATORS: Final = ("/", "\\", "\0")
+
+
+class _Becomes(Strict):
+    status: str
+    becomes: str | None = None
+    evidence: Evidence = "inferred"
+    citation: str = ""
+    lost: str = ""
+
+
+class _Excepted(Strict):
+    source: str | None = None
+    target: str
+    why: str
+
+
+class _Map(Strict):
+    name: str
+    source: str
+    target: str
+    rows: tuple[_Becomes, ...]
+    exceptions: tuple[_Excepted, ...] = ()
+    observed: Literal["complete", "polled"] = "complete"
+
+
+def load_map(path: str | Path) -> StatusMap:
+    """
+    Return the map that the TOML or JSON file at *path* defines.
+
+    Its keys are the attributes of :class:`StatusMap`. ``source`` and ``target`` are
+    presets, or files of lifecycles in the same folder.
+
+    Raises:
+        DefinitionError: It cannot be opened or parsed, a key is missing, unknown or
+            malformed, or there is no such lifecycle.
+        LifecycleError: The table of a lifecycle that it names contradicts itself.
+        StatusMapError: It can be read, and is wrong or says too little.
+    """
+    path = Path(path)
+    origin = str(path)
+    if path.suffix.lower() not in {".toml", ".json"}:
+        raise DefinitionError(origin, "", "a map's file ends in .toml or .json")
+    data = parsed(content_of(path), path)
+    try:
+        definition = _Map.model_validate(data)
+    except ValidationError as error:
+        place, reason = first_fault(error)
+    else:
+        return _built(definition, path)
+    raise DefinitionError(origin, place, reason)
+
+
+def _built(definition: _Map, path: Path) -> StatusMap:
+    parts: dict[str, Any] = {
+        "rows": tuple(Becomes(**row.model_dump()) for row in definition.rows),
+        "exceptions": tuple(Excepted(**each.model_dump()) for each in definition.exceptions),
+    }
+
+    return StatusMap(
+        name=definition.name,
+        source=_lifecycle(definition.source, "source", path),
+        target=_lifecycle(definition.target, "target", path),
+        observed=definition.observed,
+        **parts,
+    )
+
+
+def _lifecycle(name: str, place: str, path: Path) -> Lifecycle:
+    if name in PRESETS:
+        return PRESETS[name]
+    if "." not in name or any(separator in name for separator in _SEPARATORS):
+        reason = f"'{name}' is no preset, and no file of a lifecycle in the same folder"
+        raise DefinitionError(str(path), place, reason)
+
+    return load(path.parent / name)
