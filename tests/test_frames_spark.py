@@ -19,6 +19,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from recordings import PATHS, rows_of
 from runstate import RUN, Finding, Lifecycle, Observation, Transition, check
 from runstate._survey import Dwell, Survey, bucket_of
 from runstate.frames import FrameError, _spark
@@ -281,6 +282,18 @@ def test_spark_agrees_with_check(logged: DataFrame, rows: list[Row], asked: dict
     actual = survey_spark(logged, limit=None, **asked)
 
     assert plain(actual) == expected(rows, **asked)
+
+
+@pytest.mark.parametrize("timing", ["in turn", "stamped"])
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_recordings_of_live_services_agree(spark: SparkSession, observed: str, timing: str):
+    """
+    Real runs are judged as check() judges them.
+    """
+    rows = rows_of(PATHS, timing)
+    actual = survey_spark(frame(spark, rows), limit=None, observed=observed, finished=True)
+
+    assert plain(actual) == expected(rows, observed=observed, finished=True)
 
 
 @pytest.mark.parametrize("measured", [True, False])
