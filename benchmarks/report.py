@@ -17,6 +17,8 @@ LIBRARIES = (
     "pydantic",
     "structlog",
     "orjson",
+    "opentelemetry-sdk",
+    "prometheus-client",
     "transitions",
     "python-statemachine",
     "automat",

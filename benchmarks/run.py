@@ -15,9 +15,10 @@ import imports
 import logs
 import memory
 import moves
+import telemetry
 from report import render
 
-SUBJECTS = (moves, logs, histories, memory, imports)
+SUBJECTS = (moves, logs, telemetry, histories, memory, imports)
 
 
 def main() -> None:

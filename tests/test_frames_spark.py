@@ -2,6 +2,7 @@
 The rules on a real Spark: the same findings as check(), and exact counts.
 """
 
+import json
 import os
 import random
 import shutil
@@ -15,11 +16,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from runstate import RUN, Finding, Lifecycle, Observation, Transition, check
+from recordings import PATHS, rows_of
+from runstate import RUN, Finding, Lifecycle, Observation, Transition, check, cli
 from runstate._survey import Dwell, Survey, bucket_of
 from runstate.frames import FrameError, _spark
 from runstate.frames._spark import check_spark, survey_paths, survey_spark
@@ -73,21 +77,14 @@ def spark() -> Iterator[SparkSession]:
         if os.environ.get("CI"):
             pytest.fail("CI needs Java 17 or 21: apt-get install openjdk-17-jre-headless")
         pytest.skip("NO JAVA: the rules on Spark were NOT tested")
-    started = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.ui.enabled", "false")
-        .config("spark.ui.showConsoleProgress", "false")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        # Compiling costs more than these few rows; see the test of compiled plans.
-        .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        .config("spark.sql.codegen.wholeStage", "false")
-        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.session.timeZone", "America/New_York")
-        .getOrCreate()
-    )
-    started.sparkContext.setLogLevel("OFF")
+    # Compiling costs more than these few rows; see the test of compiled plans.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        started = session()
+    started.conf.set("spark.sql.codegen.wholeStage", "false")
+    started.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+    started.conf.set("spark.sql.shuffle.partitions", "2")
+    started.conf.set("spark.sql.session.timeZone", "America/New_York")
     yield started
     started.stop()
 
@@ -281,6 +278,18 @@ def test_spark_agrees_with_check(logged: DataFrame, rows: list[Row], asked: dict
     actual = survey_spark(logged, limit=None, **asked)
 
     assert plain(actual) == expected(rows, **asked)
+
+
+@pytest.mark.parametrize("timing", ["in turn", "stamped"])
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+def test_recordings_of_live_services_agree(spark: SparkSession, observed: str, timing: str):
+    """
+    Real runs are judged as check() judges them.
+    """
+    rows = rows_of(PATHS, timing)
+    actual = survey_spark(frame(spark, rows), limit=None, observed=observed, finished=True)
+
+    assert plain(actual) == expected(rows, observed=observed, finished=True)
 
 
 @pytest.mark.parametrize("measured", [True, False])
@@ -765,3 +774,156 @@ def test_without_pyspark_it_says_what_to_install():
 
     said = done.stderr.splitlines()[-1]
     assert said.endswith("FrameError: PySpark is not installed: pip install 'runstate[spark]'")
+
+
+# -- the command -----------------------------------------------------------------
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """
+    Run the command as a shell does; return its exit status, and what it wrote.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["runstate", *arguments])
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+    written = capsys.readouterr()
+
+    return int(done.value.code or 0), written.out, written.err
+
+
+@pytest.fixture(scope="module")
+def parquet(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """
+    A log in Parquet with two faults in it, as Spark writes it.
+    """
+    rows: list[Row] = [
+        ("a", "queued", BORN), ("a", "completed", BORN + 1), ("b", "queued", BORN + 2),
+        ("a", "in_progress", BORN + 3), ("b", "in_progress", BORN + 3.5),
+    ]  # fmt: skip
+    path = str(tmp_path_factory.mktemp("spark") / "log")
+    frame(spark, rows).write.parquet(path)
+
+    return path
+
+
+def test_the_command_reads_with_spark(parquet: str, capsys):
+    """
+    With the findings, the counts and the exit status that any engine gives.
+    """
+    status, out, err = command(capsys, "check", parquet, "--engine", "spark")
+
+    assert (1, "") == (status, err)
+    assert [
+        "<history>: RS103 error: a: queued -> completed: no such move (shortest legal path: "
+        "queued -start-> in_progress -complete-> completed)",
+        "<history>: RS105 error: a: completed -> in_progress: completed is terminal (no legal path leads "
+        "from completed to in_progress)",
+        "2 runs, 5 observations: 2 errors, 0 warnings",
+    ] == out.splitlines()
+
+    status, out, _ = command(
+        capsys, "check", parquet, "--engine", "spark", "--observed", "polled", "--summary",
+        "--max", "0",
+    )  # fmt: skip
+    assert 1 == status
+    assert "2 runs, 5 observations: 1 error, 0 warnings" in out
+    assert "in_progress" in out.partition("2 runs")[2]
+
+
+def test_the_command_makes_a_page_with_spark(parquet: str, tmp_path: Path, capsys):
+    """
+    The report asks the same engine.
+    """
+    page = tmp_path / "page.html"
+    status, _, err = command(capsys, "report", parquet, "--engine", "spark", "-o", str(page))
+
+    assert (1, "") == (status, err)
+    assert "RS105" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["{parquet}", "--status", "state"],
+            "no 'state' (did you mean 'status'? columns: run_id, status, at",
+        ),
+        (["{parquet}", "--at", "seen"], "no 'seen' (columns: run_id, status, at"),
+        (["{tmp}/gone.parquet"], "does not exist"),
+        (["{tmp}/text.parquet"], "is not a Parquet file"),
+        (["{tmp}/empty.parquet"], "is empty, or not of its format"),
+        (["{tmp}/head.csv"], "holds no rows"),
+        (["-"], "spark reads no standard input; --engine python does"),
+        (["{parquet}", "--format", "csv"], "spark tells formats by the ends of names"),
+        (["{parquet}", "--table", "runs"], "--table is of no use to the engine spark"),
+        (["{parquet}", "--lifecycle", "{tmp}/large.json"], "on Spark, 62 at most"),
+    ],
+)
+def test_what_the_command_cannot_do_is_one_line(
+    parquet: str, tmp_path: Path, capsys, arguments: list[str], said: str
+):
+    """
+    With exit status 2, and nothing else.
+    """
+    (tmp_path / "text.parquet").write_bytes(b"no table at all, but a text of some length\n")
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    (tmp_path / "head.csv").write_text("run_id,status,at\n")
+    rows = [
+        {"trigger": row.trigger, "source": row.source, "target": row.target}
+        for row in large_lifecycle(63)
+    ]
+    large = {"name": "chain", "initial": "s00", "terminal": ["s62"], "transitions": rows}
+    (tmp_path / "large.json").write_text(json.dumps(large))
+    given = [each.format(parquet=parquet, tmp=tmp_path) for each in arguments]
+    status, out, err = command(capsys, "check", "--engine", "spark", *given)
+
+    assert (2, "", 1) == (status, out, err.count("\n"))
+    assert said in err
+    assert err.startswith("runstate: ")
+
+
+def test_the_command_without_pyspark_is_one_line():
+    """
+    That says what to install.
+    """
+    script = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "sys.argv = ['runstate', 'check', 'x.parquet', '--engine', 'spark']\n"
+        "from runstate.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = "runstate: PySpark is not installed: pip install 'runstate[spark]'\n"
+
+    assert (2, "", said) == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NO SUCH LIMIT: a full disk was NOT tested")
+def test_a_full_disk_is_one_line(tmp_path: Path):
+    """
+    The system itself refuses to write what Spark puts aside: that is said, and nothing else.
+    """
+    import resource
+
+    largest = 3 << 20
+    (tmp_path / "aside").mkdir()
+    log = str(tmp_path / "log.parquet")
+    ids = ["".join(f"{random.getrandbits(64):016x}" for _ in range(6)) for _ in range(60_000)]
+    statuses, times = ["queued"] * len(ids), [BORN] * len(ids)
+    pq.write_table(pa.table({"run_id": ids, "status": statuses, "at": times}), log)
+    done = subprocess.run(
+        [sys.executable, "-m", "runstate", "check", log, "--engine", "spark"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "SPARK_LOCAL_DIRS": str(tmp_path / "aside"),
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
+        },
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
+    )
+    said = f"runstate: {log}: Spark can put no more aside in spark.local.dir: File too large\n"
+
+    assert (2, "", said) == (done.returncode, done.stdout, done.stderr)

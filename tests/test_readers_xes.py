@@ -69,6 +69,18 @@ def test_other_attributes_may_be_named():
     assert [("me", None), ("me", 1_700_000_005.0)] == [(o.run_id, o.at) for o in seen]
 
 
+@pytest.mark.parametrize(("value", "at"), [("1700000005.5", 1_700_000_005.5), ("true", None)])
+def test_attributes_are_numbers_where_they_can_be(value, at):
+    """
+    Whole ones, others, and what is none.
+    """
+    columns = Columns(at="n")
+    seen, findings = seen_in(LOG.replace('"5"', f'"{value}"'), columns=columns)
+
+    assert [None, at] == [o.at for o in seen]
+    assert (at is None) == bool(findings)
+
+
 @pytest.mark.parametrize("prefix", ["", "xes:"])
 def test_prefixes_do_not_matter(prefix):
     """

@@ -2,7 +2,6 @@
 The engine: the one actor that may move a run.
 """
 
-import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -73,7 +72,7 @@ class Engine(Generic[_T]):
         """
         self.lifecycle = lifecycle
         self._observers = tuple(observers)
-        self._pending: set[asyncio.Future[Any]] = set()
+        self._pending: set[Awaitable[Any]] = set()
         self._mover = Mover(
             lifecycle,
             clock,
@@ -138,6 +137,8 @@ class Engine(Generic[_T]):
                 self._mover.log.observer_failed(observer, moved, error)
 
     def _schedule(self, observer: Observer, moved: Moved, answer: Awaitable[Any]) -> None:
+        from asyncio import get_running_loop  # noqa: PLC0415  loaded already where a loop runs
+
         async def told() -> None:
             try:
                 await answer
@@ -145,7 +146,7 @@ class Engine(Generic[_T]):
                 self._mover.log.observer_failed(observer, moved, error)
 
         try:
-            loop = asyncio.get_running_loop()
+            loop = get_running_loop()
         except RuntimeError:
             if inspect.iscoroutine(answer):
                 answer.close()

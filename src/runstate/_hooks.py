@@ -8,9 +8,8 @@ no instructions, no metadata, no tool arguments or outputs.
 
 import logging
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Final, NamedTuple, TextIO
-
-import structlog
 
 from ._history import CREATE
 from ._text import printable
@@ -66,6 +65,7 @@ class MoveLog:
         self.silent = False
         """True once it is known for good that the level of a plain move is filtered out."""
         self._config: dict[str, Any] = {}
+        self._structlog = _structlog()
 
     def moved(self, moved: Moved, warn: bool = False) -> None:
         """
@@ -134,10 +134,10 @@ class MoveLog:
     def _bound(self) -> Any:
         if self._keeps:
             return self._logger
-        config, known = structlog.get_config(), self._config
+        config, known = self._structlog.get_config(), self._config
         # By identity: the processors are a list that capture_logs() changes in place.
         if not known or any(config[key] is not known[key] for key in _CONFIGURED):
-            logger = structlog.get_logger("runstate").bind()
+            logger = self._structlog.get_logger("runstate").bind()
             enabled = getattr(logger, "is_enabled_for", None)
             # The logger first: another thread may come by between any two of these.
             self._logger = logger
@@ -155,11 +155,20 @@ def json_log(stream: TextIO) -> Any:
 
     All that is not ASCII is escaped, so that no value can forge a line or drive a terminal.
     """
+    structlog = _structlog()
+
     return structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     ).bind()
+
+
+def _structlog() -> ModuleType:
+    # Loaded by who moves runs: who checks histories or draws a lifecycle writes no log.
+    import structlog  # noqa: PLC0415
+
+    return structlog
 
 
 def _kind(error: MoveRefusedError) -> str:

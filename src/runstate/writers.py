@@ -1,18 +1,20 @@
 """
-Observations to the event log of process mining, XES (IEEE 1849).
+Observations to the event logs of process mining, XES (IEEE 1849) and OCEL 2.0.
 
-The XML is made here, since it is four elements; what reads it elsewhere is the tests' matter.
+Both are made here, since they are a few elements; what reads them elsewhere is the tests' matter.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final, TextIO
+from itertools import count
+from json import dumps
+from typing import Any, Final, TextIO
 from xml.sax.saxutils import quoteattr
 
 from ._history import Observation
 from ._text import printable
 
-__all__ = ["write_xes"]
+__all__ = ["write_ocel", "write_xes"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD: Final = """\
@@ -22,6 +24,11 @@ _HEAD: Final = """\
   <extension name="Time" prefix="time" uri="http://www.xes-standard.org/time.xesext"/>
   <classifier name="Status" keys="concept:name"/>
 """
+_MOVE_ATTRIBUTES: Final = [
+    {"name": "source", "type": "string"},
+    {"name": "trigger", "type": "string"},
+    {"name": "seq", "type": "integer"},
+]
 
 
 def write_xes(observations: Iterable[Observation], stream: TextIO) -> int:
@@ -55,8 +62,7 @@ def write_xes(observations: Iterable[Observation], stream: TextIO) -> int:
 def _event(observation: Observation) -> Iterator[str]:
     yield _attribute("string", "concept:name", observation.status, 6)
     if observation.at is not None:
-        at = _EPOCH + timedelta(seconds=observation.at)
-        yield _attribute("date", "time:timestamp", at.isoformat(timespec="microseconds"), 6)
+        yield _attribute("date", "time:timestamp", _iso(observation.at), 6)
     if observation.source is not None:
         yield _attribute("string", "source", observation.source, 6)
     if observation.trigger is not None:
@@ -71,3 +77,84 @@ def _attribute(kind: str, key: str, value: str, depth: int) -> str:
 
 def _xml(text: str) -> str:
     return printable(text, len(text) + 1)
+
+
+# -- OCEL ------------------------------------------------------------------
+
+
+def write_ocel(observations: Iterable[Observation], stream: TextIO) -> int:
+    """
+    Write *observations* as an OCEL 2.0 log in JSON; return how many.
+
+    A run is an object of the type ``run``, whose attribute ``status`` changes as was observed. An
+    observation is an event besides, its type the status, with a move's source, trigger and number
+    as attributes; what a snapshot holds besides is left out. OCEL knows no event without a time:
+    where none is known, it is the first second of 1970.
+
+    Args:
+        observations: Of many runs, in any order; all are held, since an object is in one piece.
+        stream: Open for text, in UTF-8.
+    """
+    every = list(observations)
+    runs: dict[str | None, list[Observation]] = {}
+    for observation in every:
+        runs.setdefault(observation.run_id, []).append(observation)
+    statuses = dict.fromkeys(observation.status for observation in every)
+    parts: dict[str, Iterable[dict[str, Any]]] = {
+        "objectTypes": [{"name": "run", "attributes": [{"name": "status", "type": "string"}]}],
+        "eventTypes": [
+            {"name": _utf8(status), "attributes": _MOVE_ATTRIBUTES} for status in statuses
+        ],
+        "objects": map(_ocel_object, runs, runs.values()),
+        "events": map(_ocel_event, count(1), every),
+    }
+    before = "{"
+    for name, records in parts.items():
+        stream.write(f'{before}\n"{name}": [')
+        stream.writelines(_separated(records))
+        before = "\n],"
+    stream.write("\n]\n}\n")
+
+    return len(every)
+
+
+def _separated(records: Iterable[dict[str, Any]]) -> Iterator[str]:
+    between = "\n"
+    for record in records:
+        yield between + dumps(record, ensure_ascii=False, separators=(",", ":"))
+        between = ",\n"
+
+
+def _ocel_object(run_id: str | None, history: Iterable[Observation]) -> dict[str, Any]:
+    changes = [
+        {"name": "status", "time": _iso(seen.at or 0), "value": _utf8(seen.status)}
+        for seen in history
+    ]
+
+    return {"id": _utf8(run_id or ""), "type": "run", "attributes": changes}
+
+
+def _ocel_event(number: int, seen: Observation) -> dict[str, Any]:
+    texts = {"source": seen.source, "trigger": seen.trigger}
+    facts: dict[str, Any] = {key: _utf8(text) for key, text in texts.items() if text is not None}
+    if seen.seq is not None:
+        facts["seq"] = seen.seq
+
+    return {
+        "id": f"e{number}",
+        "type": _utf8(seen.status),
+        "time": _iso(seen.at or 0),
+        "attributes": [{"name": key, "value": value} for key, value in facts.items()],
+        "relationships": [{"objectId": _utf8(seen.run_id or ""), "qualifier": "run"}],
+    }
+
+
+def _utf8(text: str) -> str:
+    """
+    Return *text* with what UTF-8 has no bytes for as visible escapes.
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _iso(at: float) -> str:
+    return (_EPOCH + timedelta(seconds=at)).isoformat(timespec="microseconds")

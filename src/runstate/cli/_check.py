@@ -70,8 +70,8 @@ def check(
     """
     Check the histories in PATHs; - is standard input.
 
-    Reads JSON, JSON lines, server-sent events, CSV, XES, and the log that runstate writes; with
-    an engine for many rows also Parquet, folders, patterns and databases.
+    Reads JSON, JSON lines, server-sent events, CSV, XES, OCEL, and the log that runstate writes;
+    with an engine for many rows also Parquet, folders, patterns and databases.
 
     \b
     Examples:

@@ -2,19 +2,22 @@
 ``runstate convert``: a log for the tools of process mining.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final, TextIO
 
 import click
 
 from .._history import Observation
 from .._lifecycle import Lifecycle
 from ..readers import Columns
-from ..writers import write_xes
+from ..writers import write_ocel, write_xes
 from ._input import Reading
 from ._shared import lifecycle_named, lifecycle_option, observations, reading_options
 
 __all__ = ["convert"]
+
+_OCEL_SUFFIXES: Final = (".jsonocel", ".json")
 
 
 @click.command()
@@ -24,7 +27,7 @@ __all__ = ["convert"]
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     required=True,
-    help="File to write, an XES log.",
+    help="File to write: .jsonocel or .json is OCEL, all else XES.",
 )
 @lifecycle_option
 @reading_options("--format", "--input-format")
@@ -39,23 +42,28 @@ def convert(
     assume_utc: bool,
 ) -> int:
     """
-    Write the histories in PATHs as an XES event log, which process mining tools read.
+    Write the histories in PATHs as an event log, which process mining tools read.
 
-    Reads what check reads. A trace is a run, an event what was observed of it.
+    Reads what check reads. In XES, a trace is a run, and an event what was observed of it. In
+    OCEL 2.0, an object is a run, its attribute status changes, and there are the same events.
 
     \b
     Examples:
       runstate convert moves.jsonl -o moves.xes
-      runstate convert polls.csv --run-id job --status state --at time -o polls.xes
+      runstate convert polls.csv --run-id job --status state --at time -o polls.jsonocel
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
     seen = list(_all(paths, lifecycle, reading))
     with out.open("w", encoding="utf-8", newline="\n") as stream:
-        written = write_xes(seen, stream)
+        written = _writer(out)(seen, stream)
     click.echo(f"wrote {out}: {written:,} events")
 
     return 0
+
+
+def _writer(out: Path) -> Callable[[Iterable[Observation], TextIO], int]:
+    return write_ocel if out.suffix.lower() in _OCEL_SUFFIXES else write_xes
 
 
 def _all(paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:

@@ -8,9 +8,9 @@ reader: a terminal, a parser, a log scanner, an XML reader.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from html import escape
 from itertools import groupby
 from typing import Final, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 from .._census import Census
 from .._history import Finding, Observation
@@ -143,7 +143,7 @@ def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
                 if tag == "failure"
                 else ""
             )
-            yield f"    <{tag}{about}>{_ascii(escape(_line(finding)))}</{tag}>"
+            yield f"    <{tag}{about}>{_ascii(escape(_line(finding), quote=False))}</{tag}>"
         yield "  </testcase>"
     if not cases:
         yield '  <testcase classname="runstate" name="every run"/>'
@@ -152,7 +152,7 @@ def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
 
 
 def _attribute(text: str) -> str:
-    return _ascii(quoteattr(printable(text, 500)))
+    return _ascii(f'"{escape(printable(text, 500))}"')
 
 
 def _ascii(xml: str) -> str:

@@ -139,10 +139,7 @@ def surveyed(
 
 
 def _on_spark(paths: Sequence[str], lifecycle: Lifecycle, asked: dict[str, Any]) -> Survey:
-    try:
-        from ..frames._spark import survey_paths  # noqa: PLC0415  heavy, and rarer
-    except ImportError as error:
-        raise BadInput(str(error)) from None
+    from ..frames._spark import survey_paths  # noqa: PLC0415  heavy, and rarer
 
     try:
         return survey_paths(paths, lifecycle, **asked)

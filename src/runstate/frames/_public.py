@@ -51,12 +51,13 @@ class Asked(TypedDict, total=False):
     """Most that the engine takes, such as ``1GB``; what is beyond goes to disk. Not on Spark."""
     exact: bool
     """
-    Whether to make sure that no two ids look like one by their hashes.
+    Whether to make sure that no two ids look like one by their hashes of 64 bits.
 
-    Else, of a billion ids, two do so with a probability of 3 %. Under ``unordered``, and
-    under ``polled`` where nothing is measured, that hides no finding; where runs are sorted,
-    a second hash keeps them apart, and both are alike with one in 60,000, which might hide a
-    fault of theirs. No finding is ever made up, though more than *limit* may be counted wrong.
+    Else, of a billion runs, each shares its hash with another with a probability of 1 in 18
+    billion. No finding is made up by that, and none is hidden under ``unordered``, nor under
+    ``polled`` where nothing is measured; where runs are sorted, one might be; and
+    counts of more than *limit* findings may be off. Ids that somebody else chooses might be
+    chosen so.
     """
     measured: bool
     """Whether to count moves and how long they took, not only what is wrong. True, if not said."""

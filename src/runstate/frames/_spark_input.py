@@ -2,6 +2,7 @@
 Where Spark reads, and what it says of that when it cannot.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -24,6 +25,8 @@ _FORMATS: Final = {
     ".ndjson": "json", ".avro": "avro",
 }  # fmt: skip
 _OPTIONS: Final[Mapping[str, dict[str, str]]] = {"csv": {"header": "true"}}
+_FULL: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What a system says that has no room for what is to be written."""
 _PACKED: Final = frozenset({".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"})
 
 
@@ -148,7 +151,9 @@ def _reason(error: Exception) -> str:
     while java.getCause() is not None:
         java = java.getCause()
 
-    return _first_line(java.getMessage() or java.getClass().getSimpleName())
+    said = _first_line(java.getMessage() or java.getClass().getSimpleName())
+
+    return f"Spark can put no more aside in spark.local.dir: {said}" if said in _FULL else said
 
 
 def _first_line(text: str) -> str:

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from . import _source
+from ._parse import parse
 from ._source import Source
 from ._values import BadRecordError, too_large
 
-__all__ = ["Cursor", "Element", "elements"]
+__all__ = ["Cursor", "Element", "elements", "members"]
 
 _BLANK: Final = re.compile(rb"[ \t\r\n]*")
 _SCALAR: Final = re.compile(rb'[^,\[\]{}"\n]*')
@@ -35,6 +36,7 @@ _DEEPEST: Final = 1_000
 _MOST_RESCANNED: Final = 2
 """How many of the largest records are read again in one input, at most, to go on after faults."""
 _LONGEST_INDENT: Final = 4_096
+_MIDDLE: Final = "it ends in the middle"
 
 
 class Element(NamedTuple):
@@ -141,16 +143,71 @@ class Cursor:
                 return False
 
 
-def elements(cursor: Cursor) -> Iterator[Element]:
+def members(cursor: Cursor) -> Iterator[tuple[str, Element]]:
+    """
+    Yield the elements of every array of the object that *cursor* is at, by the array's key.
+
+    Whatever else the object holds is passed over.
+
+    Raises:
+        BadRecordError: What comes cannot be told any more.
+    """
+    cursor.pass_to(cursor.place + 1)
+    while _ahead(cursor) != b"}":
+        key = _key(cursor)
+        if _ahead(cursor) == b"[":
+            yield from ((key, element) for element in elements(cursor, alone=False))
+            if not cursor.peek():
+                return  # which its last element told
+        else:
+            value = _element(cursor, bounded=False)
+            if value.fault and not value.ended:
+                raise value.fault
+        if _ahead(cursor) == b",":
+            cursor.pass_to(cursor.place + 1)
+        elif cursor.peek() != b"}":
+            raise _bad("a comma or a bracket is missing")
+    cursor.pass_to(cursor.place + 1)
+    if _ahead(cursor):
+        raise _bad("something follows the value")
+
+
+def _ahead(cursor: Cursor) -> bytes:
+    cursor.blank()
+
+    return cursor.peek()
+
+
+def _key(cursor: Cursor) -> str:
+    """
+    Return the key that *cursor* is at, and pass its colon; empty if it is longer than any record.
+    """
+    if cursor.peek() != b'"':
+        raise _bad("a key is not a string in double quotes" if cursor.peek() else _MIDDLE)
+    cursor.kept = bytearray()
+    _pass_string(cursor)
+    key = parse(bytes(cursor.kept or b'""'), cursor.line)
+    if _ahead(cursor) != b":":
+        raise _bad("a colon is missing after a key")
+    cursor.pass_to(cursor.place + 1)
+
+    return str(key)
+
+
+def elements(cursor: Cursor, *, alone: bool = True) -> Iterator[Element]:
     """
     Yield the elements of the array that *cursor* is at, and what is wrong between them.
+
+    Args:
+        cursor: At its bracket; afterwards, where it is whole, behind the other one.
+        alone: Whether nothing may follow it.
     """
     cursor.pass_to(cursor.place + 1)
     due = ""
     while True:
         blank, ahead, line = cursor.blank(), cursor.peek(), cursor.line
         if ahead in (b"", b"]"):
-            yield from _end(cursor, due)
+            yield from _end(cursor, due, alone)
             return
         if ahead == b",":
             if due != "comma":
@@ -170,15 +227,14 @@ def elements(cursor: Cursor) -> Iterator[Element]:
             due = ""
 
 
-def _end(cursor: Cursor, due: str) -> Iterator[Element]:
+def _end(cursor: Cursor, due: str, alone: bool) -> Iterator[Element]:
     if not cursor.peek():
         yield _fault(cursor.line, "the array does not end")
         return
     if due == "element":
         yield _fault(cursor.line, "an element is missing after a comma")
     cursor.pass_to(cursor.place + 1)
-    cursor.blank()
-    if cursor.peek():
+    if alone and _ahead(cursor):
         yield _fault(cursor.line, "something follows the array")
 
 
@@ -225,7 +281,7 @@ def _pass_container(cursor: Cursor, bounded: bool) -> None:
         if bounded and cursor.kept is None:
             raise too_large("record", _source.LARGEST_RECORD)
         if not ahead:
-            raise _bad("it ends in the middle")
+            raise _bad(_MIDDLE)
         if ahead == b'"':
             _pass_string(cursor)
             continue

@@ -17,13 +17,21 @@ from ._source import Source
 from .csv import read_csv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
+from .ocel import begins_as_ocel, read_ocel
 from .sse import read_sse
 from .xes import read_xes
 
 __all__ = ["FORMATS", "read"]
 
 _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
-    {"json": read_json, "jsonl": read_jsonl, "sse": read_sse, "csv": read_csv, "xes": read_xes}
+    {
+        "json": read_json,
+        "jsonl": read_jsonl,
+        "sse": read_sse,
+        "csv": read_csv,
+        "xes": read_xes,
+        "ocel": read_ocel,
+    }
 )
 
 FORMATS: Final[tuple[str, ...]] = tuple(_READERS)
@@ -39,10 +47,14 @@ _BY_SUFFIX: Final = MappingProxyType(
         ".sse": "sse",
         ".csv": "csv",
         ".xes": "xes",
+        ".jsonocel": "ocel",
+        ".xmlocel": "ocel",
     }
 )
 _SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_BEGINNING: Final = max(map(len, _SSE_BEGINNINGS))
+_NEAR: Final = 4_096
+"""Bytes within which an event log is known for what it is."""
 _PROSE_MARKS: Final = (b"\x1b", b"=", b": ", MOVE_EVENT.encode())
 """What a line of a log for people has, and no header of a table."""
 
@@ -64,10 +76,10 @@ def read(
     about a run are passed over: steps, messages, other people's log lines.
 
     Args:
-        stream: Bytes, open for reading; never sought, and not closed.
-        format: One of :data:`FORMATS`, or ``auto``: by the suffix of *name*, else by
-            how the bytes begin. What begins like none of them is a finding, and read
-            as JSON lines from its first object on.
+        stream: Bytes, open for reading, packed with gzip or not; never sought, and not closed.
+        format: One of :data:`FORMATS`, or ``auto``: by the suffix of *name*, ``.gz``
+            not counted, else by how the bytes begin. What begins like none of them is
+            a finding, and read as JSON lines from its first object on.
         name: What observations and findings call the input.
         columns: Where records keep what is needed, if not under the usual keys.
         lifecycle: Whose field names and ``object`` the records use. Statuses that it
@@ -91,10 +103,20 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
         yield interpreter.finding("RS901", source.foreign, 1)
         return
     if chosen == "auto":
-        chosen = _BY_SUFFIX.get(PurePath(name).suffix.lower()) or _sniffed(source)
+        chosen = _by_suffix(name) or _sniffed(source)
+        if chosen in {"json", "jsonl", "xes"} and begins_as_ocel(bytes(source.held[:_NEAR])):
+            chosen = "ocel"
 
     reader = _READERS[chosen] if chosen else read_after_prose
     yield from reader(source, interpreter)
+    if source.packed and source.packed.fault:
+        yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
+
+
+def _by_suffix(name: str) -> str | None:
+    path = PurePath(name.lower())
+
+    return _BY_SUFFIX.get(PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix)
 
 
 def _sniffed(source: Source) -> str:

@@ -8,6 +8,8 @@ they answer. Nothing is ever sought.
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
+from ._gzip import MAGIC, Unpacked
+
 __all__ = ["LARGEST_RECORD", "Source"]
 
 LARGEST_RECORD: Final = 16 * 1024 * 1024
@@ -19,7 +21,6 @@ _BOM: Final = b"\xef\xbb\xbf"
 _FOREIGN: Final = (
     (b"\xff\xfe", "the input is UTF-16; UTF-8 is expected"),
     (b"\xfe\xff", "the input is UTF-16; UTF-8 is expected"),
-    (b"\x1f\x8b", "the input is compressed with gzip; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "the input is compressed with zstd; unpack it first"),
 )
 """How inputs begin that cannot be text, and what they are."""
@@ -27,15 +28,20 @@ _FOREIGN: Final = (
 
 class Source:
     """
-    Hands out a stream's bytes once, in portions, without its byte order mark.
+    Hands out a stream's bytes once, in portions, unpacked and without its byte order mark.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         # read1 answers what is there, so that a pipe's lines are seen as they come.
         self._read = getattr(stream, "read1", stream.read)
+        self.packed: Unpacked | None = None
+        """What unpacks the stream, where it is packed with gzip; else None."""
         self._held = bytearray()
-        while len(self._held) < 4 and self.look_further():
-            pass
+        self._hold_beginning()
+        if self._held.startswith(MAGIC):
+            self.packed = self._read = Unpacked(self._held, self._read)
+            self._held = bytearray()
+            self._hold_beginning()
         self.foreign = next((what for how, what in _FOREIGN if self._held.startswith(how)), None)
         """What the input is, if it begins like something that is no text; else None."""
         if self._held.startswith(_BOM):
@@ -95,6 +101,10 @@ class Source:
             begun, size = bytearray(last if len(last) <= largest else b""), len(last)
         if size:
             yield bytes(begun) if size <= largest else None
+
+    def _hold_beginning(self) -> None:
+        while len(self._held) < 4 and self.look_further():
+            pass
 
     def _unified(self) -> Iterator[bytes]:
         """
