@@ -119,12 +119,16 @@ def by_dict(log):
     return wrong
 
 
+class Model:
+    """What a machine moves."""
+
+
 def by_transitions(log):
     """What is wrong, by moving one machine to where each run was, and on."""
     import pyarrow.parquet as pq
 
-    machine = RUN.machine()
-    model = machine.model
+    machine, model = RUN.machine(), Model()
+    machine.add_model(model)
     triggers = {(str(row.source), str(row.target)): str(row.trigger) for row in RUN}
     table = pq.read_table(log).sort_by([("run_id", "ascending"), ("at", "ascending")])
     before, wrong = None, 0
@@ -133,13 +137,13 @@ def by_transitions(log):
     ):
         if run_id != before:
             wrong += status != "queued"
-            machine.set_state("queued")
+            machine.set_state("queued", model)
         elif trigger := triggers.get((model.state, status)):
             model.trigger(trigger)
         else:
             wrong += 1
             if status in machine.states:
-                machine.set_state(status)
+                machine.set_state(status, model)
         before = run_id
 
     return wrong

@@ -5,10 +5,14 @@ Ids, statuses and reasons come from elsewhere and end in terminals, logs and
 pages. This module is the one place that decides what "harmless" means.
 """
 
-__all__ = ["printable"]
+from typing import Final
+
+__all__ = ["attribute", "markup", "printable"]
 
 LONGEST_SHOWN = 200
 """Characters of one untrusted text that are shown."""
+
+_MARKUP: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
 
 def printable(text: str, longest: int = LONGEST_SHOWN) -> str:
@@ -30,3 +34,17 @@ def printable(text: str, longest: int = LONGEST_SHOWN) -> str:
         else character.encode("unicode_escape", "surrogatepass").decode("ascii")
         for character in text
     )
+
+
+def markup(text: str) -> str:
+    """
+    Return *text*, printable and whole, as the content of an element of XML.
+    """
+    return printable(text, len(text) + 1).translate(_MARKUP)
+
+
+def attribute(text: str) -> str:
+    """
+    Return *text*, printable and whole, as the value of an attribute of XML, quoted.
+    """
+    return f'"{markup(text)}"'

@@ -9,10 +9,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from json import dumps
 from typing import Any, Final, TextIO
-from xml.sax.saxutils import quoteattr
 
 from ._history import Observation
-from ._text import printable
+from ._text import attribute
 
 __all__ = ["write_ocel", "write_xes"]
 
@@ -72,11 +71,7 @@ def _event(observation: Observation) -> Iterator[str]:
 
 
 def _attribute(kind: str, key: str, value: str, depth: int) -> str:
-    return f"{' ' * depth}<{kind} key={quoteattr(key)} value={quoteattr(_xml(value))}/>\n"
-
-
-def _xml(text: str) -> str:
-    return printable(text, len(text) + 1)
+    return f"{' ' * depth}<{kind} key={attribute(key)} value={attribute(value)}/>\n"
 
 
 # -- OCEL ------------------------------------------------------------------

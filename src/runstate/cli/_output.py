@@ -8,7 +8,6 @@ reader: a terminal, a parser, a log scanner, an XML reader.
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from html import escape
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -16,7 +15,7 @@ from .._census import Census
 from .._history import Finding, Observation
 from .._monitor import Monitor
 from .._rules import RULES
-from .._text import printable
+from .._text import attribute, markup, printable
 
 __all__ = ["FORMS", "Tally", "Totals", "first", "summary_of"]
 
@@ -143,7 +142,7 @@ def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
                 if tag == "failure"
                 else ""
             )
-            yield f"    <{tag}{about}>{_ascii(escape(_line(finding), quote=False))}</{tag}>"
+            yield f"    <{tag}{about}>{_ascii(markup(_line(finding)))}</{tag}>"
         yield "  </testcase>"
     if not cases:
         yield '  <testcase classname="runstate" name="every run"/>'
@@ -152,7 +151,7 @@ def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
 
 
 def _attribute(text: str) -> str:
-    return _ascii(f'"{escape(printable(text, 500))}"')
+    return _ascii(attribute(printable(text, 500)))
 
 
 def _ascii(xml: str) -> str:

@@ -8,11 +8,10 @@ to expand and nothing to fetch.
 from collections.abc import Mapping
 from typing import Any, Final
 from xml.parsers import expat
-from xml.sax.saxutils import quoteattr
 
 from .._lifecycle import Lifecycle
 from .._rows import EVIDENCE
-from .._text import printable
+from .._text import attribute, printable
 from ..errors import DefinitionError
 from ._common import facts_of, made, names_of, outcome_of, refuse
 
@@ -64,14 +63,7 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
 
 
 def _attributes(values: Mapping[str, str]) -> str:
-    return "".join(f" {name}={quoteattr(_xml(value))}" for name, value in values.items())
-
-
-def _xml(text: str) -> str:
-    """
-    Return *text* with what XML cannot hold made visible.
-    """
-    return printable(text, len(text) + 1)
+    return "".join(f" {name}={attribute(value)}" for name, value in values.items())
 
 
 def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
