@@ -3,8 +3,12 @@
 """
 
 import json
+import os
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -141,3 +145,36 @@ def test_what_cannot_be_done_is_one_line(log, database, arguments, reason):
     assert isinstance(done.exception, RunstateError | ClickException)
     assert reason in said
     assert "\n" not in said
+
+
+def on_terminal(*arguments: str) -> tuple[str, str]:
+    """
+    Run the command with a terminal for standard error; return what it printed and what was shown.
+    """
+    ours, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "runstate", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        check=False,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.set_blocking(ours, False)
+    shown = b""
+    with suppress(BlockingIOError):
+        shown = os.read(ours, 65_536)
+    os.close(ours)
+    os.close(theirs)
+
+    return done.stdout.decode(), shown.decode()
+
+
+def test_who_waits_is_shown_that_it_works(log):
+    """
+    On a terminal a folder, which may be large, has a bar while it is read; a small file has none.
+    """
+    said, shown = on_terminal("check", str(Path(log).parent))
+    _, silent = on_terminal("check", log)
+
+    assert said == SAID.format(log=log)
+    assert ("reading" in shown, silent) == (True, "")

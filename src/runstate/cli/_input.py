@@ -14,7 +14,7 @@ from .._history import Finding, Observation
 from .._lifecycle import Lifecycle
 from ..readers import Columns, read
 
-__all__ = ["Reading", "records"]
+__all__ = ["Reading", "records", "working"]
 
 LONG_READ: Final = 8 << 20
 """Bytes from which on a progress bar is worth it."""
@@ -108,6 +108,25 @@ def _progress(paths: Sequence[str]) -> Iterator[Callable[[BinaryIO], None]]:
             yield watch.look_at
         finally:
             watch.stop()
+
+
+@contextmanager
+def working(paths: Sequence[str]) -> Iterator[None]:
+    """
+    Show that an engine is at work on *paths*, and for how long, where somebody is there to see it.
+    """
+    # Of a folder, a pattern and a database, nobody knows the size.
+    size = sum(_size(path) if Path(path).is_file() else LONG_READ for path in paths)
+    if size < LONG_READ or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console  # noqa: PLC0415  only where there is somebody to see it
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("reading"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task("reading", total=None)
+        yield
 
 
 class _Watch(Thread):

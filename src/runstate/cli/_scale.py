@@ -11,7 +11,7 @@ import click
 from .._history import ObservationModel
 from .._lifecycle import Lifecycle
 from .._survey import Survey
-from ._input import Reading
+from ._input import Reading, working
 from ._output import Totals
 from ._shared import BadInput
 
@@ -125,8 +125,15 @@ def surveyed(
         "finished": finished, "limits": limits, "measured": measured,
         "limit": min(limit or MOST, MOST), "samples": samples,
     }  # fmt: skip
-    if engine == "spark":
-        return _on_spark(paths, lifecycle, asked)
+    with working(paths):
+        if engine == "spark":
+            return _on_spark(paths, lifecycle, asked)
+        return _embedded(paths, lifecycle, scale, asked)
+
+
+def _embedded(
+    paths: Sequence[str], lifecycle: Lifecycle, scale: Scale, asked: dict[str, Any]
+) -> Survey:
     from ..frames import is_database, survey_files, survey_table  # noqa: PLC0415  heavy, and rare
 
     asked |= {"memory": scale.memory, "exact": scale.exact}
