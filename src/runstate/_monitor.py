@@ -7,6 +7,7 @@ every change has seen a fault. Nothing here raises for bad data.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, Final
@@ -244,19 +245,12 @@ class Monitor:
         self._remember(run, observation)
 
     def _unknown(self, observation: Observation, status: str) -> Finding:
-        from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
-
-        close = get_close_matches(status, self.lifecycle.statuses, n=1)
-        hint = (
-            f"did you mean {close[0]}?" if close else f"known: {', '.join(self.lifecycle.statuses)}"
-        )
-
         return _finding(
             "RS101",
             observation,
             f"unknown status '{printable(status)}'",
             target=status,
-            hint=hint,
+            hint=_meant(status, self.lifecycle.statuses),
         )
 
     def _out_of_order(self, run: _Run, observation: Observation, *, gap: bool) -> Iterator[Finding]:
@@ -551,3 +545,12 @@ def _finding(
         observation.file,
         observation.line,
     )
+
+
+@lru_cache(256)  # a log that has a wrong status has it in every run
+def _meant(status: str, statuses: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
+    close = get_close_matches(status, statuses, n=1)
+
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(statuses)}"
