@@ -178,6 +178,20 @@ def test_rows_of_the_wrong_width_are_findings(tmp_path):
     assert (2, 2) == survey[:2]
 
 
+def test_rows_are_told_by_their_lines_whatever_is_between(tmp_path):
+    """
+    A line that is no row of the table counts as a line for those that come after it.
+    """
+    path = tmp_path / "log.csv"
+    path.write_text(
+        f"run_id,status,at\na,running,{BORN}\nb,queued\nb,running,{BORN}\nc,x,{BORN},1\n"
+        f"d,x,y,z\nc,running,{BORN}\n"
+    )
+    lines = {f.run_id: f.line for f in survey_files(path).findings if f.code == "RS101"}
+
+    assert {"a": 2, "b": 4, "c": 7} == lines
+
+
 def test_keys_may_be_nested(tmp_path):
     """
     Dots lead into nested objects, unless a key is spelt with them.

@@ -35,6 +35,8 @@ SUFFIXES: Final = {
 _PACKED: Final = (".gz", ".zst")
 _LARGEST_RECORD: Final = 16 * 1024 * 1024
 _MOST_UNREADABLE: Final = 1_000
+_MOST_GAPS: Final = 100_000
+"""Lines that are no rows which are known when rows are told by their lines."""
 _HEADERS: Final = 200
 """Lines of JSON that are looked at for the names of keys."""
 
@@ -47,6 +49,8 @@ class _Loaded(NamedTuple):
     unread: int
     unreadable: list[tuple[int, str]]
     """Line and reason."""
+    gaps: tuple[int, ...] = ()
+    """For each line that is no row of the table, how many rows stand before it."""
 
 
 def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lifecycle) -> Source:
@@ -129,6 +133,7 @@ def _texts(
         "create temp table texts (id varchar, status varchar, moment varchar, f integer, fault varchar)"
     )
     starts: list[int] = []
+    gaps: list[tuple[int, ...]] = []
     unread, findings, timed, at = 0, list[Finding](), False, ""
     for number, name in enumerate(names):
         engine.place = name
@@ -139,6 +144,7 @@ def _texts(
         loaded, used = load(engine, name, number, columns, lifecycle, delimiter)
         timed, at = timed or used.at is not None, at or used.at or ""
         unread += loaded.unread
+        gaps.append(loaded.gaps)
         findings += [_unreadable(name, line, reason) for line, reason in loaded.unreadable]
     table = "(select id, status, moment, f, rowid as r from texts where fault is null)"
 
@@ -148,6 +154,7 @@ def _texts(
         at,
         tuple(names),
         tuple(starts),
+        tuple(gaps),
         texts=True,
         unread=unread,
         unreadable=tuple(findings[:_MOST_UNREADABLE]),
@@ -187,10 +194,14 @@ def _load_table(
     rejected = "(select line, min(error_message) as said from rejected group by line)"
     unread = engine.rows(f"select count(*) from {rejected}")[0][0]
     bad = engine.rows(f"select line, said from {rejected} order by line limit {_MOST_UNREADABLE}")
+    before = f"line - row_number() over (order by line) - 1 as n from {rejected}"
+    gaps = engine.rows(f"select n from (select {before}) order by n limit {_MOST_GAPS}")
     engine.rows("drop table rejected")
     engine.rows("drop table rejecting")
 
-    return _Loaded(unread, [(line, f"not CSV: {said}") for line, said in bad]), used
+    told = [(line, f"not CSV: {said}") for line, said in bad]
+
+    return _Loaded(unread, told, tuple(n for (n,) in gaps)), used
 
 
 def _load_json(

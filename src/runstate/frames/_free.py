@@ -27,6 +27,10 @@ MOST_STATUSES: Final = 120
 """Statuses that fit into the bits of a whole number, with what is none."""
 
 
+_CHEAP: Final = 10_000
+"""Runs that are judged in less time than it takes to ask in another way which are wrong."""
+
+
 class Order(NamedTuple):
     """
     What is asked about the times of a run.
@@ -49,11 +53,18 @@ def screen_free(engine: Engine, asked: Question) -> Screening:
     Return the runs that may be wrong, under the models ``polled`` and ``unordered``.
     """
     found = _screened(engine, asked, _order(asked) if asked.observed == "polled" else _NO_ORDER)
-    if asked.observed == "unordered" and not found.named and asked.limit:
+    if asked.observed == "unordered" and not found.named:
         # Which come first is asked only where not all are kept.
         found = _screened(engine, asked, _BEGINNING)
 
     return found
+
+
+def _most(asked: Question) -> int:
+    """
+    Return how many suspects are kept: many even where few findings are, as judging them is cheap.
+    """
+    return max(asked.limit, _CHEAP)
 
 
 def _screened(engine: Engine, asked: Question, order: Order) -> Screening:
@@ -67,8 +78,8 @@ def _screened(engine: Engine, asked: Question, order: Order) -> Screening:
         suspects=[(suspect["w"] or 0, suspect["h"]) for suspect in kept or ()],
         sample=list(sample or ()),
         counted=False,
-        named=suspects <= asked.limit,
-        certain=asked.observed == "unordered" or suspects <= asked.limit,
+        named=suspects <= _most(asked),
+        certain=asked.observed == "unordered" or suspects <= _most(asked),
     )
     if asked.observed == "unordered":
         found.tally["RS106"] += misfits
@@ -125,7 +136,7 @@ def _statement(asked: Question, order: Order) -> str:
         f"select count(*) filter ({run}), count(*) filter ({run} and bit_count(bits & {known}) < 2), "
         f"sum(n), count(*) filter ({conflict}), "
         f"count(*) filter ({wrong}), min({{'w': {began}, 'h': h}}, "
-        f"{max(asked.limit, 1)}) filter ({wrong}), {sample} "
+        f"{_most(asked)}) filter ({wrong}), {sample} "
         f"from (select h, {parts} from (select {columns} from {asked.columns}) group by h)"
     )
 

@@ -2,6 +2,7 @@
 What is read, as a table of SQL whose columns are always called the same.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, NamedTuple
@@ -33,6 +34,8 @@ class Source(NamedTuple):
     """Of the files, by number; empty where it is no file."""
     starts: tuple[int, ...] = ()
     """Number of the first row of each file, where rows are numbered through."""
+    gaps: tuple[tuple[int, ...], ...] = ()
+    """Of each file, for each line that is no row, how many rows stand before it; in order."""
     texts: bool = False
     """Whether every column is text, as in CSV, numbers too."""
     numeric_ids: bool = False
@@ -59,7 +62,9 @@ class Source(NamedTuple):
         if not self.ordered:
             return name, None
 
-        return name, row - (self.starts[file] if self.starts else 0) + 1
+        place = row - (self.starts[file] if self.starts else 0)
+
+        return name, place + 1 + (bisect_left(self.gaps[file], place) if self.gaps else 0)
 
 
 class Chosen(NamedTuple):
