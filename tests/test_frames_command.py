@@ -147,6 +147,19 @@ def test_what_cannot_be_done_is_one_line(log, database, arguments, reason):
     assert "\n" not in said
 
 
+def test_what_holds_nothing_is_refused(tmp_path):
+    """
+    A file or a table without a row is told, as no log was ever meant to be empty.
+    """
+    path, base = tmp_path / "none.parquet", tmp_path / "none.db"
+    pq.write_table(pa.table(ROWS).slice(0, 0), path)
+    with closing(sqlite3.connect(base)) as connection, connection:
+        connection.execute("create table log (run_id text, status text, at integer)")
+    for arguments in ([str(path)], [str(base), "--table", "log"]):
+        with pytest.raises(ClickException, match=r"none\.\w+: holds no record of a run"):
+            command.main(["check", *arguments], standalone_mode=False)
+
+
 def on_terminal(*arguments: str) -> tuple[str, str]:
     """
     Run the command with a terminal for standard error; return what it printed and what was shown.

@@ -11,6 +11,7 @@ import click
 from .._history import ObservationModel
 from .._lifecycle import Lifecycle
 from .._survey import Survey
+from .._text import printable
 from ._input import Reading, working
 from ._output import Totals
 from ._shared import BadInput
@@ -119,6 +120,7 @@ def surveyed(
 
     Raises:
         RunstateError: They cannot be read.
+        BadInput: Nothing is in them.
     """
     asked: dict[str, Any] = {
         "observed": observed, "columns": reading.columns, "assume_utc": reading.assume_utc,
@@ -127,8 +129,13 @@ def surveyed(
     }  # fmt: skip
     with working(paths):
         if engine == "spark":
-            return _on_spark(paths, lifecycle, asked)
-        return _embedded(paths, lifecycle, scale, asked)
+            survey = _on_spark(paths, lifecycle, asked)
+        else:
+            survey = _embedded(paths, lifecycle, scale, asked)
+    if not (survey.observations or survey.tally):
+        raise BadInput(f"{printable(', '.join(paths), 500)}: holds no record of a run")
+
+    return survey
 
 
 def _embedded(

@@ -62,7 +62,9 @@ def tables(
         relation = f"{statement} as given_rows"
     else:
         _copy(engine, kind, where, f"{statement} as given_rows", columns, lifecycle)
-        relation = "fetched"
+        # Of a table without rows, the driver can only guess the types.
+        filled = engine.rows("select count(*) from fetched")[0][0]
+        relation = "fetched" if filled else "(select columns(*)::varchar from fetched)"
     source = described(engine, relation, columns, lifecycle, names=[name], ordered=False)
 
     return source._replace(texts=kind == "sqlite")
