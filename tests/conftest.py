@@ -13,6 +13,7 @@ import structlog
 from databases import CLOCK, DatabaseClock, fresh_database, postgresql
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
+from runstate.testing import ManualClock
 
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
@@ -43,21 +44,6 @@ PAYLOADS: dict[str, dict[str, Any]] = {
 """What each trigger needs to be fired; nothing for those that are not here."""
 
 
-class ManualClock:
-    """
-    A clock that stands still until it is moved.
-    """
-
-    def __init__(self, now: float = BORN) -> None:
-        self.now = float(now)
-
-    def __call__(self) -> float:
-        """
-        Return the time.
-        """
-        return self.now
-
-
 def _drop(*_: Any) -> Any:
     raise structlog.DropEvent
 
@@ -85,7 +71,7 @@ def clock() -> ManualClock:
     """
     A clock at the birth of all runs.
     """
-    return ManualClock()
+    return ManualClock(BORN)
 
 
 @pytest.fixture

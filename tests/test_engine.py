@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from conftest import BORN, PAYLOADS, ManualClock, fire, run_in
+from conftest import BORN, PAYLOADS, fire, run_in
 from runstate import (
     RUN,
     Engine,
@@ -36,6 +36,7 @@ from runstate import (
     Usage,
     check,
 )
+from runstate.testing import ManualClock
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
 EXPIRY = BORN + 600
@@ -1123,7 +1124,7 @@ class EveryMove(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.clock = ManualClock()
+        self.clock = ManualClock(BORN)
         self.moves = []
         self.engine = RunEngine(clock=self.clock, observers=[self.moves.append])
         self.run = self.engine.create(id="run_1")

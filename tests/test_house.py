@@ -44,6 +44,8 @@ DOORS = {
     "py4j": {"frames"},
     "opentelemetry": {"telemetry/otel.py"},
     "prometheus_client": {"telemetry/prometheus.py"},
+    "hypothesis": {"testing/strategies.py", "testing/machines.py"},
+    "pytest": set(),
 }
 """The module, or room, where each guest may come in."""
 
@@ -55,7 +57,7 @@ NOT_IMPORTED = {
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
     "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
     "runstate.interchange", "runstate.mapping",
-    "opentelemetry", "prometheus_client",
+    "opentelemetry", "prometheus_client", "hypothesis", "pytest",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""
 

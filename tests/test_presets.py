@@ -12,13 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from conftest import BORN, ManualClock
+from conftest import BORN
 from runstate import RUN, Engine, Observation, check
 from runstate.diagrams import Overlay, draw
 from runstate.diagrams._figure import make_figure
 from runstate.diagrams._layout import lay_out
 from runstate.presets import PRESETS, RUN_DOCUMENTED
 from runstate.readers import read
+from runstate.testing import ManualClock
 from test_diagram_layout import faults
 
 DIAGRAMS = Path(__file__).parent.parent / "diagrams"
@@ -354,7 +355,7 @@ def test_engine_and_check_agree_on_every_row(preset):
     """
     The generic engine makes each row, and finds its own snapshots in order, stamps and all.
     """
-    clock = ManualClock()
+    clock = ManualClock(BORN)
     engine = Engine(preset, clock=clock)
     for row in preset:
         job = job_of(preset)

@@ -1,13 +1,28 @@
 """
-Checks for any store of runs: what it must do so that one writer wins, told once, as code.
+A kit to test whatever moves runs: a service of one's own, a store, a history.
 
-``conformance(make)`` runs every check against a fresh store and returns what passed,
-what failed and what had to be skipped. Knows no database: a store is whatever answers
-``create``, ``fire`` and ``status``, and the more it offers, the more is checked.
+``drive(make)`` fires every row of the table and everything that is none; ``conformance(make)``
+runs every check that a store must pass so that one writer wins. Both know no database: what
+is tested answers ``create``, ``fire`` and ``status``, and the more it offers, the more is
+checked. ``strategies`` and ``machines`` have what needs Hypothesis, and are imported by path.
 """
 
 from ._bench import Bench, Check
-from ._subject import CAPABILITIES, Answer, Beat, Feed, Line, StoreUnderTest, Taken, WholeStore
+from ._clock import ManualClock
+from ._drive import Driven, Fault, drive, walks
+from ._legal import assert_legal
+from ._race import race
+from ._subject import (
+    CAPABILITIES,
+    Answer,
+    Beat,
+    Feed,
+    Line,
+    Service,
+    StoreUnderTest,
+    Taken,
+    WholeStore,
+)
 from ._suite import CHECKS, PAYLOADS, Conformance, Failure, Skipped, conformance
 
 __all__ = [
@@ -19,12 +34,20 @@ __all__ = [
     "Bench",
     "Check",
     "Conformance",
+    "Driven",
     "Failure",
+    "Fault",
     "Feed",
     "Line",
+    "ManualClock",
+    "Service",
     "Skipped",
     "StoreUnderTest",
     "Taken",
     "WholeStore",
+    "assert_legal",
     "conformance",
+    "drive",
+    "race",
+    "walks",
 ]

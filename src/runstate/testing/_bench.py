@@ -88,7 +88,7 @@ class Bench:
         """
         Return whether the store has *capability*.
         """
-        return capability in self.store.capabilities
+        return capability in getattr(self.store, "capabilities", ())
 
     # -- moving ----------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ __all__ = [
     "Beat",
     "Feed",
     "Line",
+    "Service",
     "StoreUnderTest",
     "Taken",
     "WholeStore",
@@ -140,15 +141,10 @@ class Beat(Protocol):
         ...
 
 
-class StoreUnderTest(Protocol):
+class Service(Protocol):
     """
-    The least that a store of runs offers.
+    The least that whatever moves runs offers: it is enough to be driven, and to be checked.
     """
-
-    @property
-    def capabilities(self) -> Collection[str]:
-        """What more it offers: names out of :data:`CAPABILITIES`."""
-        ...
 
     def create(self) -> str:
         """Store a new run, committed, and return its id."""
@@ -166,6 +162,17 @@ class StoreUnderTest(Protocol):
 
     def status(self, run_id: str) -> str:
         """Return the status that is committed; raise if there is no such run."""
+        ...
+
+
+class StoreUnderTest(Service, Protocol):
+    """
+    A store of runs that says what more it can do.
+    """
+
+    @property
+    def capabilities(self) -> Collection[str]:
+        """What more it offers: names out of :data:`CAPABILITIES`."""
         ...
 
 

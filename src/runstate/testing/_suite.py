@@ -12,7 +12,7 @@ from .._run import RUN
 from .._text import printable
 from . import _feed, _journal, _leases, _moves, _races, _sweeps
 from ._bench import Bench, Broken, Check, NotApplicable
-from ._subject import StoreUnderTest, WholeStore
+from ._subject import Service, WholeStore
 
 __all__ = ["CHECKS", "PAYLOADS", "Conformance", "Failure", "Skipped", "conformance"]
 
@@ -95,7 +95,7 @@ class Conformance(NamedTuple):
 
 
 def conformance(
-    make: Callable[[], AbstractContextManager[StoreUnderTest]],
+    make: Callable[[], AbstractContextManager[Service]],
     *,
     only: Iterable[str] | None = None,
     lifecycle: Lifecycle = RUN,
@@ -106,6 +106,7 @@ def conformance(
 
     Args:
         make: Returns a fresh and empty store to be entered, and left when the check is done.
+            One that names no ``capabilities`` is checked for the least.
         only: Names of the checks to run, out of :data:`CHECKS`; all by default.
         lifecycle: The table that the store claims to keep to.
         payloads: What each trigger needs, as keyword arguments of ``fire``.
@@ -137,15 +138,16 @@ def conformance(
 
 def _run(
     check: Check,
-    make: Callable[[], AbstractContextManager[StoreUnderTest]],
+    make: Callable[[], AbstractContextManager[Service]],
     lifecycle: Lifecycle,
     payloads: Mapping[str, Mapping[str, Any]],
 ) -> None:
     with make() as store:
-        if missing := [need for need in check.needs if need not in store.capabilities]:
-            raise NotApplicable(f"the store is not capable of {', '.join(missing)}")
         # Of what it has not got, nothing is asked.
-        check.function(Bench(cast(WholeStore, store), lifecycle, payloads))
+        bench = Bench(cast(WholeStore, store), lifecycle, payloads)
+        if missing := [need for need in check.needs if not bench.can(need)]:
+            raise NotApplicable(f"the store is not capable of {', '.join(missing)}")
+        check.function(bench)
 
 
 def _short(message: str) -> str:

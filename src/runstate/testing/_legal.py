@@ -1,0 +1,58 @@
+"""
+A history that must be legal, in the words of its findings.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from .._check import check
+from .._history import Finding, ObservationModel
+from .._lifecycle import Lifecycle
+from .._monitor import Seen
+from .._run import RUN
+from .._text import printable
+
+__all__ = ["assert_legal"]
+
+
+def assert_legal(
+    history: Iterable[Seen],
+    lifecycle: Lifecycle = RUN,
+    *,
+    observed: ObservationModel = "complete",
+    finished: bool = False,
+    limits: Mapping[str, float] | None = None,
+    now: float | None = None,
+) -> None:
+    """
+    Raise unless *history* is possible; for the arguments see :func:`runstate.check`.
+
+    Raises:
+        AssertionError: There is a finding that is an error. The message has a line
+            for every finding, with its place, its code and what would have been legal.
+
+    Example:
+        >>> assert_legal(["queued", "completed"], observed="polled")
+        >>> assert_legal(["queued", "completed"])
+        Traceback (most recent call last):
+        ...
+        AssertionError: not a legal history of run, observed complete:
+        [2] RS103 error: queued -> completed: no such move (shortest legal path: queued -start-> ...
+    """
+    __tracebackhide__ = True
+    report = check(history, lifecycle, observed=observed, finished=finished, limits=limits, now=now)
+    if not report.ok:
+        lines = "\n".join(_line(finding) for finding in report.findings)
+        raise AssertionError(
+            f"not a legal history of {printable(lifecycle.name)}, observed {observed}:\n{lines}"
+        )
+
+
+def _line(finding: Finding) -> str:
+    places = (finding.file, None if finding.line is None else str(finding.line))
+    place = printable(":".join(part for part in places if part is not None))
+    run = "" if finding.run_id is None else f" {printable(finding.run_id)}:"
+    hint = f" ({printable(finding.hint, 500)})" if finding.hint else ""
+
+    return (
+        f"[{place}] {finding.code} {finding.severity}:{run} {printable(finding.message, 500)}{hint}"
+    )

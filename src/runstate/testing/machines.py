@@ -1,0 +1,85 @@
+"""
+A Hypothesis state machine that drives somebody's own service with actors who know too little.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from .._lifecycle import Lifecycle
+from .._run import RUN
+from ._subject import Service
+from ._suite import PAYLOADS
+
+__all__ = ["service_machine"]
+
+_ACTORS: Final = ("worker", "canceller", "sweeper")
+
+
+def service_machine(
+    make: Callable[[], AbstractContextManager[Service]],
+    lifecycle: Lifecycle = RUN,
+    *,
+    payloads: Mapping[str, Mapping[str, Any]] = PAYLOADS,
+) -> type[RuleBasedStateMachine]:
+    """
+    Return a state machine of runs and of actors, each of whom acts on what it last saw.
+
+    Its ``TestCase`` is what pytest collects. What the service answers and where its runs
+    are must be what the table says, whoever acted in between; for the arguments see
+    :func:`runstate.testing.drive`. Acts come one after another: what happens between
+    two statements of one is a matter of :func:`runstate.testing.conformance`.
+    """
+
+    class ServiceMachine(RuleBasedStateMachine):
+        runs = Bundle("runs")
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._stack = ExitStack()
+            self._service = self._stack.enter_context(make())
+            self._status: dict[str, str] = {}
+            self._seen: dict[tuple[str, str], str] = {}
+
+        @rule(target=runs)
+        def create(self) -> str:
+            run_id = self._service.create()
+            assert run_id not in self._status, f"two runs were created as {run_id!r}"  # noqa: S101
+            self._status[run_id] = lifecycle.initial
+
+            return run_id
+
+        @rule(actor=st.sampled_from(_ACTORS), run_id=runs)
+        def look(self, actor: str, run_id: str) -> None:
+            self._seen[actor, run_id] = str(self._service.status(run_id))
+
+        @rule(actor=st.sampled_from(_ACTORS), run_id=runs, data=st.data())
+        def act(self, actor: str, run_id: str, data: st.DataObject) -> None:
+            believed = self._seen.get((actor, run_id), lifecycle.initial)
+            choice = lifecycle.allowed(believed) or lifecycle.triggers
+            self._fire(run_id, data.draw(st.sampled_from(choice), label=f"{actor} fires"))
+
+        @rule(run_id=runs, trigger=st.sampled_from(lifecycle.triggers))
+        def meddle(self, run_id: str, trigger: str) -> None:
+            self._fire(run_id, trigger)
+
+        @invariant()
+        def runs_are_where_the_table_says(self) -> None:
+            actual = {run_id: str(self._service.status(run_id)) for run_id in self._status}
+            assert self._status == actual  # noqa: S101
+
+        def teardown(self) -> None:
+            self._stack.close()
+
+        def _fire(self, run_id: str, trigger: str) -> None:
+            before = self._status[run_id]
+            row = lifecycle.row(trigger, before)
+            answer = self._service.fire(run_id, trigger, **payloads.get(trigger, {}))
+            what = f"{trigger} from {before} was answered {answer!r}"
+            assert answer.ok == (row is not None), what  # noqa: S101
+            self._status[run_id] = before if row is None else row.target
+
+    return ServiceMachine
