@@ -1,0 +1,161 @@
+"""
+The pytest plugin, in runs of pytest of their own, loaded by its entry point as an installed one is.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import pytest_runstate
+
+pytest_plugins = ["pytester"]
+
+HERE = Path(pytest_runstate.__file__).parent
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+POINTS = PROJECT["project"]["entry-points"]["pytest11"]
+
+
+@pytest.fixture
+def installed(pytester, monkeypatch):
+    """
+    A folder of tests, in an environment where the package's entry points are known.
+    """
+    site = pytester.mkdir("site")
+    info = site / "runstate-0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: runstate\nVersion: 0\n")
+    lines = "".join(f"{name} = {module}\n" for name, module in POINTS.items())
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{lines}")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(HERE)]))
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+
+    return pytester
+
+
+def test_the_fixtures_work_together(installed):
+    """
+    An engine on the manual clock tells its moves; a race has one winner.
+    """
+    installed.makepyfile(
+        """
+        from functools import partial
+
+        import pytest
+
+        from runstate import IllegalTransitionError, RunEngine
+        from runstate.testing import ManualClock, assert_legal
+
+
+        def test_moves(engine, manual_clock, moves):
+            assert isinstance(engine, RunEngine)
+            assert isinstance(manual_clock, ManualClock)
+            run = engine.create(id="run_1")
+            manual_clock.advance(5)
+            engine.start(run)
+            assert [("create", None), ("start", 5.0)] == [(m.trigger, m.duration_s) for m in moves]
+            assert_legal([m.target for m in moves])
+
+
+        def test_nothing_is_left_of_it(moves):
+            assert [] == moves
+
+
+        def test_race(engine, race):
+            run = engine.create()
+            engine.start(run)
+            won, lost = race(*[partial(engine.complete, run)] * 2)
+            if isinstance(won, Exception):
+                won, lost = lost, won
+            assert "completed" == won.target
+            assert isinstance(lost, IllegalTransitionError)
+        """
+    )
+    installed.runpytest_subprocess().assert_outcomes(passed=3)
+
+
+def test_the_readme_shows_what_works(installed):
+    """
+    The test that the README shows passes as it stands.
+    """
+    (shown,) = re.findall(
+        r"^```python\n((?:(?!```).)*^def test_.*?)^```", README, re.MULTILINE | re.DOTALL
+    )
+    installed.makepyfile(shown)
+    installed.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_failure_reads_like_its_finding(installed):
+    """
+    What pytest shows of an illegal history are its findings, and not the kit.
+    """
+    installed.makepyfile(
+        """
+        from runstate.testing import assert_legal
+
+        def test_history():
+            assert_legal(["queued", "completed"])
+        """
+    )
+    done = installed.runpytest_subprocess()
+
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "E * AssertionError: not a legal history of run, observed complete:",
+            "E * [[]2[]] RS103 error: queued -> completed: no such move (shortest legal path: *",
+        ]
+    )
+    assert "_legal.py" not in done.stdout.str()
+
+
+def test_ones_own_fixtures_come_first(installed):
+    """
+    A suite that has an engine of its own keeps it.
+    """
+    installed.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def engine():
+            return "mine"
+        """
+    )
+    installed.makepyfile(
+        "def test_engine(engine, moves):\n    assert ('mine', []) == (engine, moves)"
+    )
+    installed.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_it_costs_nothing_until_it_is_used(installed):
+    """
+    Whoever has it installed and uses no fixture of it imports neither the package nor its libraries.
+    """
+    installed.makepyfile(
+        """
+        import sys
+
+        def test_modules(pytestconfig):
+            heavy = {"runstate", "pydantic", "transitions", "structlog", "hypothesis"}
+            assert "pytest_runstate" in sys.modules
+            assert set() == heavy & set(sys.modules)
+        """
+    )
+    installed.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_it_can_be_left_out(installed):
+    """
+    Its name for ``-p no:`` is that of its module.
+    """
+    installed.makepyfile("def test_engine(engine):\n    pass")
+    done = installed.runpytest_subprocess("-p", "no:pytest_runstate")
+
+    assert {"pytest_runstate": "pytest_runstate"} == POINTS
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["*fixture 'engine' not found"])
