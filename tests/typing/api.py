@@ -3,7 +3,10 @@ The public API as users write it. Type-checked, never run.
 """
 
 from collections.abc import Mapping
-from typing import Any, assert_type
+from contextlib import nullcontext
+from typing import Any, NamedTuple, assert_type
+
+from hypothesis.strategies import SearchStrategy
 
 from runstate import (
     RULES,
@@ -44,6 +47,8 @@ from runstate import (
 from runstate.diagrams import Overlay, draw
 from runstate.errors import GuardRefusedError, LifecycleError, UnknownTriggerError
 from runstate.presets import PRESETS
+from runstate.testing import Conformance, Driven, ManualClock, conformance, drive
+from runstate.testing.strategies import BrokenHistory, broken_histories, legal_histories
 
 
 def a_run_is_moved(engine: RunEngine) -> None:
@@ -209,3 +214,41 @@ def any_object_is_moved(job: Job) -> None:
     engine = Engine[Job](RUN, clock=lambda: 1.5, guards=[guard], observers=[observer, print])
     assert_type(engine.fire(job, "start"), Moved)
     engine.fire("job", "start")  # type: ignore[arg-type]
+
+
+class Answer(NamedTuple):
+    """
+    What a service of the user's own answers.
+    """
+
+    ok: bool
+
+
+class Jobs:
+    """
+    A service of the user's own, with the least that the kit wants.
+    """
+
+    def create(self) -> str:
+        """See the protocol."""
+        return "job_1"
+
+    def fire(self, run_id: str, trigger: str, **payload: Any) -> Answer:
+        """See the protocol."""
+        return Answer(run_id == trigger)
+
+    def status(self, run_id: str) -> str:
+        """See the protocol."""
+        return run_id
+
+
+def any_service_is_tested() -> None:
+    """
+    What has the three methods is driven and checked; strategies make plain statuses.
+    """
+    assert_type(drive(lambda: nullcontext(Jobs())), Driven)
+    assert_type(conformance(lambda: nullcontext(Jobs())), Conformance)
+    assert_type(legal_histories(RUN, most=3), SearchStrategy[list[str]])
+    assert_type(broken_histories(RUN, "polled"), SearchStrategy[BrokenHistory])
+    RunEngine(clock=ManualClock())
+    drive(lambda: nullcontext(Job()))  # type: ignore[arg-type]

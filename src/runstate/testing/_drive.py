@@ -131,9 +131,8 @@ class _Driver:
 
     def fire_rows(self) -> None:
         for row in self._lifecycle:
-            run_id = self._run_in(row.source) if self._works(row) else None
-            # The way there may have led through the row, and shown that it does not work.
-            if run_id is not None and self._works(row):
+            # One that does not work may have been met on the way to another.
+            if self._works(row) and (run_id := self._run_in(row.source)) is not None:
                 self._moves(run_id, row)
 
     def fire_the_rest(self) -> None:
