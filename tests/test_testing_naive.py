@@ -104,7 +104,7 @@ def test_a_drive_alone_names_the_moves_that_are_none(service, tmp_path):
 
 
 few = settings(
-    max_examples=20,
+    max_examples=10,
     stateful_step_count=20,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
