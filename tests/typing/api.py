@@ -47,7 +47,15 @@ from runstate import (
 from runstate.diagrams import Overlay, draw
 from runstate.errors import GuardRefusedError, LifecycleError, UnknownTriggerError
 from runstate.presets import PRESETS
-from runstate.testing import Conformance, Driven, ManualClock, conformance, drive
+from runstate.testing import (
+    Conformance,
+    Driven,
+    ManualClock,
+    Meetings,
+    conformance,
+    drive,
+    meetings,
+)
 from runstate.testing.strategies import BrokenHistory, broken_histories, legal_histories
 
 
@@ -248,6 +256,7 @@ def any_service_is_tested() -> None:
     """
     assert_type(drive(lambda: nullcontext(Jobs())), Driven)
     assert_type(conformance(lambda: nullcontext(Jobs())), Conformance)
+    assert_type(meetings(lambda: nullcontext(Jobs())), Meetings)
     assert_type(legal_histories(RUN, most=3), SearchStrategy[list[str]])
     assert_type(broken_histories(RUN, "polled"), SearchStrategy[BrokenHistory])
     RunEngine(clock=ManualClock())

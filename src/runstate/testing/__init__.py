@@ -1,7 +1,8 @@
 """
 A kit to test whatever moves runs: a service of one's own, a store, a history.
 
-``drive(make)`` fires every row of the table and everything that is none; ``conformance(make)``
+``drive(make)`` fires every row of the table and everything that is none; ``meetings(make)``
+lets a second writer come in at every line of the service's own code; ``conformance(make)``
 runs every check that a store must pass so that one writer wins. Both know no database: what
 is tested answers ``create``, ``fire`` and ``status``, and the more it offers, the more is
 checked. ``strategies`` and ``machines`` have what needs Hypothesis, and are imported by path.
@@ -11,6 +12,7 @@ from ._bench import Bench, Check
 from ._clock import ManualClock
 from ._drive import Driven, Fault, drive, walks
 from ._legal import assert_legal
+from ._meetings import Conflict, Meetings, meetings
 from ._race import race
 from ._subject import (
     CAPABILITIES,
@@ -33,6 +35,7 @@ __all__ = [
     "Beat",
     "Bench",
     "Check",
+    "Conflict",
     "Conformance",
     "Driven",
     "Failure",
@@ -40,6 +43,7 @@ __all__ = [
     "Feed",
     "Line",
     "ManualClock",
+    "Meetings",
     "Service",
     "Skipped",
     "StoreUnderTest",
@@ -48,6 +52,7 @@ __all__ = [
     "assert_legal",
     "conformance",
     "drive",
+    "meetings",
     "race",
     "walks",
 ]
