@@ -6,6 +6,7 @@ has the package installed: it costs them no import of ``runstate`` until a fixtu
 A fixture of the same name in a test module or ``conftest.py`` comes before the one here.
 """
 
+import sys
 from typing import Any
 
 import pytest
@@ -49,3 +50,15 @@ def race() -> Any:
     from runstate.testing import race as run_at_once  # noqa: PLC0415
 
     return run_at_once
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """
+    Say which rows each service that was driven has made, if any was.
+    """
+    drives = sys.modules.get("runstate.testing._drive")
+    lines = [] if drives is None else list(drives.summary())
+    if lines:
+        terminalreporter.section("rows of lifecycles")
+    for line in lines:
+        terminalreporter.write_line(line)

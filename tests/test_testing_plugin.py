@@ -159,3 +159,57 @@ def test_it_can_be_left_out(installed):
     assert {"pytest_runstate": "pytest_runstate"} == POINTS
     done.assert_outcomes(errors=1)
     done.stdout.fnmatch_lines(["*fixture 'engine' not found"])
+
+
+def test_the_rows_that_were_made_are_reported(installed):
+    """
+    At the end of the session, for each service that was driven, with those that were never made.
+    """
+    installed.makepyfile(
+        """
+        from contextlib import nullcontext
+        from types import SimpleNamespace
+
+        from runstate import RUN
+        from runstate.testing import drive
+
+
+        class Jobs:
+            def __init__(self):
+                self.status = {}.get
+
+            def create(self):
+                self.runs = {"job": "queued"}
+                self.status = self.runs.get
+                return "job"
+
+            def fire(self, run_id, trigger, **payload):
+                row = RUN.row(trigger, self.runs[run_id])
+                if row and trigger != "stop_incomplete":
+                    self.runs[run_id] = row.target
+                return SimpleNamespace(ok=row is not None)
+
+
+        def test_jobs():
+            assert 16 == len(drive(lambda: nullcontext(Jobs())).covered)
+        """
+    )
+    done = installed.runpytest_subprocess()
+
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "*= rows of lifecycles =*",
+            "test_the_rows_that_were_made_are_reported.Jobs under run: 16 of 18 rows; never: "
+            "in_progress -stop_incomplete-> incomplete, cancelling -stop_incomplete-> incomplete",
+        ]
+    )
+
+
+def test_nothing_is_reported_where_nothing_was_driven(installed):
+    """
+    Who only uses the fixtures, or none, reads nothing of rows.
+    """
+    installed.makepyfile("def test_it(engine):\n    engine.create()")
+
+    installed.runpytest_subprocess().stdout.no_fnmatch_line("*rows of lifecycles*")

@@ -5,9 +5,9 @@ A row that does not work is gone around, so that it is told once: what lies behi
 and has no other way is never reached, and is no fault of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .._lifecycle import Lifecycle
 from .._rows import Transition
@@ -16,7 +16,11 @@ from .._text import printable
 from ._subject import Service
 from ._suite import PAYLOADS
 
-__all__ = ["Driven", "Fault", "drive", "walks"]
+__all__ = ["Driven", "Fault", "drive", "summary", "walks"]
+
+
+_SEEN: Final[dict[tuple[str, str], tuple[Lifecycle, set[Transition]]]] = {}
+"""By service and lifecycle, the rows that drives have covered; the plugin reports them."""
 
 
 class Fault(NamedTuple):
@@ -98,8 +102,28 @@ def drive(
         driver = _Driver(service, lifecycle, payloads)
         driver.fire_rows()
         driver.fire_the_rest()
+        driven = driver.driven()
+        kind = type(service)
+        key = (f"{kind.__module__}.{kind.__qualname__}", lifecycle.name)
+        _SEEN.setdefault(key, (lifecycle, set()))[1].update(driven.covered)
 
-        return driver.driven()
+        return driven
+
+
+def summary() -> Iterator[str]:
+    """
+    Yield a line for every service that this process has driven, with the rows it was seen to make.
+    """
+    for (service, name), (lifecycle, made) in sorted(_SEEN.items(), key=lambda item: item[0]):
+        covered = tuple(row for row in lifecycle if row in made)
+        never = tuple(row for row in lifecycle if row not in made)
+        yield printable(f"{service} under {name}: {_rows(covered, never)}", 500)
+
+
+def _rows(covered: tuple[Transition, ...], never: tuple[Transition, ...]) -> str:
+    missing = f"; never: {', '.join(map(str, never))}" if never else ""
+
+    return f"{len(covered)} of {len(covered) + len(never)} rows{missing}"
 
 
 class _Driver:
