@@ -4,6 +4,8 @@ What other systems hear of a move, as the real ones' own collectors and loaders 
 
 import json
 import logging
+from collections import namedtuple
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +39,16 @@ ENDED = Moved("run_1", "complete", "in_progress", "completed", BORN + 4.0, 2.5, 
 WAY = (CREATED, STARTED, ENDED)
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CANARIES = ("canary-instructions", "canary-metadata", "canary-tool", "canary-output")
+
+
+@dataclass
+class Call:
+    """
+    What an application may log of a call of a tool.
+    """
+
+    id: str
+    arguments: str
 
 
 def way_to(status):
@@ -231,6 +243,23 @@ def test_run_that_ended_is_one_span(collected):
 
 
 @pytest.mark.parametrize(
+    "delivered", [WAY[::-1], WAY + WAY, [each for each in WAY for _ in range(2)]]
+)
+@pytest.mark.parametrize("instant", [False, True])
+def test_span_is_the_same_however_moves_were_delivered(collected, delivered, instant):
+    """
+    A feed delivers at least once, and moves of one instant are told apart by their numbers.
+    """
+    collected.telemetry.finished(
+        each._replace(at=float(BORN)) if instant else each for each in delivered
+    )
+
+    assert ["run.state queued", "run.state in_progress", "run run"] == [
+        span.name for span in collected.spans.get_finished_spans()
+    ]
+
+
+@pytest.mark.parametrize(
     "parent",
     [None, "", "00-x", PARENT + "0", PARENT.upper(), "00-" + "0" * 32 + PARENT[35:], 5, "\ud800"],
 )
@@ -371,6 +400,32 @@ def test_exporter_that_raises_fails_no_move(caplog):
     assert ["create", "expire"] == [moved.trigger for moved in told]
 
 
+class UnspeakableError(Exception):
+    """
+    An error that cannot even be shown.
+    """
+
+    def __repr__(self):
+        """
+        Fail, too.
+        """
+        raise RuntimeError
+
+
+def test_error_that_cannot_be_shown_is_told_by_its_name(caplog):
+    """
+    Whoever is fed from a feed has no engine around it that would catch it.
+    """
+
+    def broken():
+        raise UnspeakableError
+        yield
+
+    RunTelemetry().finished(broken())
+
+    assert ["RunTelemetry.finished failed: UnspeakableError"] == caplog.messages
+
+
 @pytest.mark.parametrize("method", ["__call__", "finished"])
 @pytest.mark.parametrize("teller", [RunMetrics, RunTelemetry])
 def test_nonsense_is_told_to_the_standard_log(teller, method, caplog):
@@ -496,6 +551,33 @@ def test_what_is_private_is_redacted():
     assert [] == [canary for canary in CANARIES if canary in repr(event)]
     assert event["instructions"].startswith("(redacted: 19 characters, sha256 ")
     assert (1, "run.transition", None) == (event["run"]["n"], event["event"], event["metadata"])
+
+
+def test_objects_are_looked_into():
+    """
+    A run above all, whose own repr tells everything.
+    """
+    run = RunEngine(clock=lambda: float(BORN)).create(
+        id="run_1", instructions=CANARIES[0], metadata={"k": CANARIES[1]}, unheard_of=1
+    )
+    pair = namedtuple("pair", ["id", "output"])("x", CANARIES[3])  # noqa: PYI024
+    event = {"run": run, "runs": [run], "call": Call("c", CANARIES[2]), "pair": pair, "kind": Call}
+    event = redact(None, "info", event)
+
+    assert [] == [canary for canary in CANARIES if canary in repr(event)]
+    assert ("run_1", 1) == (event["run"]["id"], event["run"]["unheard_of"])
+    assert ("c", "x", Call) == (event["call"]["id"], event["pair"]["id"], event["kind"])
+
+
+@pytest.mark.parametrize("process", [redact, escape_untrusted])
+def test_tracebacks_stay(process):
+    """
+    Whatever way they were asked for.
+    """
+    error = ValueError("x")
+    told = (ValueError, error, None)
+
+    assert told == process(None, "error", {"exc_info": told})["exc_info"]
 
 
 def test_objects_are_escaped_by_their_repr():

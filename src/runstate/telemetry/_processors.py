@@ -3,8 +3,12 @@ Processors for structlog: nothing hostile and nothing private goes on.
 """
 
 from collections.abc import Mapping, MutableMapping
+from collections.abc import Set as AbstractSet
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from typing import Any, Final
+
+from pydantic import BaseModel
 
 from .._text import printable
 
@@ -39,6 +43,9 @@ def escape_untrusted(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """
     Replace what was written for a model or a user by its length and the beginning of its hash.
+
+    Found by its key, at any depth; models of pydantic, dataclasses and named tuples are
+    looked into, and go on as dictionaries.
     """
     for key, value in event.items():
         event[key] = _digest(value) if key in PRIVATE else _redacted(value, 0)
@@ -49,6 +56,8 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 def _escaped(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return printable(value, _LONGEST)
+    if _is_exc_info(value):
+        return value
     if isinstance(value, Mapping) and depth < _DEEPEST:
         return {printable(str(key)): _escaped(each, depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple) and depth < _DEEPEST:
@@ -60,19 +69,43 @@ def _escaped(value: Any, depth: int) -> Any:
 
 
 def _redacted(value: Any, depth: int) -> Any:
-    if isinstance(value, Mapping):
-        if depth == _DEEPEST:
-            return _digest(value)
-        return {
-            key: _digest(each) if key in PRIVATE else _redacted(each, depth + 1)
-            for key, each in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return (
-            [_redacted(each, depth + 1) for each in value] if depth < _DEEPEST else _digest(value)
-        )
+    if _is_exc_info(value):
+        return value
+    named = _named(value)
+    if named is None and not isinstance(value, list | tuple | AbstractSet):
+        return value
+    if depth == _DEEPEST:
+        return _digest(value)
+    if named is None:
+        return [_redacted(each, depth + 1) for each in value]
 
-    return value
+    return {
+        key: _digest(each) if key in PRIVATE else _redacted(each, depth + 1)
+        for key, each in named.items()
+    }
+
+
+def _named(value: Any) -> Mapping[Any, Any] | None:
+    """
+    Return what *value* holds by name; None if it is nothing that does.
+    """
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, type):
+        return None
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name, None) for field in fields(value)}
+    if isinstance(value, BaseModel):
+        return {**dict(value), **(value.model_extra or {})}
+
+    return value._asdict() if isinstance(value, tuple) and hasattr(value, "_asdict") else None
+
+
+def _is_exc_info(value: Any) -> bool:
+    """
+    Return whether *value* is what ``sys.exc_info()`` returns, which renderers of tracebacks take.
+    """
+    return isinstance(value, tuple) and len(value) == 3 and isinstance(value[1], BaseException)
 
 
 def _digest(value: Any) -> Any:

@@ -3,7 +3,7 @@ The words that all projections share: times, and attributes out of closed sets.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Final, ParamSpec
@@ -12,7 +12,7 @@ from .._hooks import Moved
 from .._lifecycle import Lifecycle
 from .._text import printable
 
-__all__ = ["DURATIONS", "REJECTIONS", "closed", "harmless", "numbered", "rfc3339"]
+__all__ = ["DURATIONS", "REJECTIONS", "closed", "harmless", "in_order", "numbered", "rfc3339"]
 
 DURATIONS: Final = (
     0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
@@ -57,6 +57,20 @@ def numbered(moved: Moved) -> tuple[str, int]:
     return moved.run_id, moved.seq
 
 
+def in_order(moves: Iterable[Moved]) -> list[Moved]:
+    """
+    Return *moves* of one run as they were made, each once, however they were delivered.
+
+    By their numbers, which no clock can make the same; by time where one has no number.
+    """
+    whole = list(moves)
+    once = {moved.seq: moved for moved in reversed(whole)}
+    if None in once:
+        return sorted(whole, key=lambda moved: moved.at)
+
+    return [moved for _, moved in sorted(once.items())]
+
+
 def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:
     """
     Return *tell* as a function that never raises: what it tells of has happened, and stands.
@@ -73,4 +87,8 @@ def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:
 
 
 def _not_told(who: str, error: Exception) -> None:
-    logging.getLogger("runstate").error("%s failed: %s", who, printable(repr(error)))
+    try:
+        reason = printable(repr(error))
+    except Exception:  # noqa: BLE001  what raises may also be bad at saying so
+        reason = type(error).__name__
+    logging.getLogger("runstate").error("%s failed: %s", who, reason)

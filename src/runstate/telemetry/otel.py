@@ -23,7 +23,7 @@ from .._rows import Outcome
 from .._run import RUN
 from .._text import printable
 from ._ages import Store, ages
-from ._words import DURATIONS, REJECTIONS, closed, harmless
+from ._words import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunTelemetry"]
 
@@ -117,10 +117,10 @@ class RunTelemetry:
         Make the span of a run that has ended, with a child for each status it was in.
 
         Args:
-            moves: All its moves; the ``moved`` of its journal's entries.
+            moves: All its moves, however they came; the ``moved`` of its journal's entries.
             traceparent: W3C trace context of whoever created the run: the parent, if it is valid.
         """
-        whole = sorted(moves, key=lambda moved: moved.at)
+        whole = in_order(moves)
         first, last = whole[0], whole[-1]
         outcome = self._lifecycle.terminal[last.target]
         span = self._tracer.start_span(

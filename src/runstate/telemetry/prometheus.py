@@ -12,7 +12,7 @@ from .._hooks import Moved
 from .._lifecycle import Lifecycle
 from .._run import RUN
 from ._ages import Store, ages
-from ._words import DURATIONS, REJECTIONS, closed, harmless
+from ._words import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunMetrics", "StoreCollector"]
 
@@ -78,9 +78,9 @@ class RunMetrics:
     @harmless
     def finished(self, moves: Iterable[Moved]) -> None:
         """
-        Count one run that has ended, by all its moves.
+        Count one run that has ended, by all its moves, however they came.
         """
-        whole = sorted(moves, key=lambda moved: moved.at)
+        whole = in_order(moves)
         outcome = self._lifecycle.terminal[whole[-1].target]
         lasted = whole[-1].at - whole[0].at
         self._durations.labels(self._lifecycle.name, outcome).observe(lasted)
