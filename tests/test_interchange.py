@@ -4,12 +4,14 @@ Lifecycles there and back, and as the other side's own loaders understand them.
 
 import json
 from contextlib import suppress
+from enum import Enum
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from statemachine import State, StateMachine
 from statemachine.io import load
+from statemachine.states import States
 from transitions.extensions.markup import MarkupMachine
 from xstate_statemachine import SyncInterpreter, create_machine
 
@@ -40,6 +42,9 @@ WAYS = {
     "xstate": (to_xstate, from_xstate),
 }
 HOSTILE = ["it's", 'a"b', "<x>", "&amp;", "a b", "-", "é", "{{x}}", "a.b", "#x", "s0", "%", "s1"]
+
+UNSAID = {"statemachine": ("a b",), "xstate": ("a.b", "#x")}
+"""Statuses that a format cannot name, and has no room for elsewhere."""
 
 
 def moves(lifecycle):
@@ -92,12 +97,12 @@ def chain(statuses, trigger="go"):
     return Lifecycle("chain", rows, statuses[0], {statuses[-1]: "failure"})
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "xstate"])
+@pytest.mark.parametrize("way", WAYS)
 def test_statuses_of_any_spelling_come_back(way):
     """
-    What a format cannot name goes by another name, which no other status has.
+    What SCXML cannot name goes by another name, which no other status has; others refuse it.
     """
-    lifecycle = chain(HOSTILE)
+    lifecycle = chain([name for name in HOSTILE if name not in UNSAID.get(way, ())])
 
     assert moves(lifecycle) == moves(there_and_back(lifecycle, way))
 
@@ -111,6 +116,25 @@ def test_triggers_of_any_spelling_come_back():
     assert moves(lifecycle) == moves(there_and_back(lifecycle, "scxml"))
     with pytest.raises(ValueError, match="no identifier"):
         to_statemachine(lifecycle)
+
+
+@pytest.mark.parametrize(
+    ("way", "statuses", "trigger"),
+    [
+        ("statemachine", ["a b", "c"], "go"),
+        ("xstate", ["a.b", "c"], "go"),
+        ("xstate", ["#a", "c"], "go"),
+        ("xstate", ["a\\b", "c"], "go"),
+        ("xstate", ["a", "c"], "go.*"),
+    ],
+)
+def test_what_the_other_side_would_misread_is_not_written(way, statuses, trigger):
+    """
+    A target with a dot is a path to XState, and python-statemachine parts targets by spaces.
+    """
+    out, _ = WAYS[way]
+    with pytest.raises(ValueError, match=r"(status|trigger) '"):
+        out(chain(statuses, trigger))
 
 
 # -- the other side ------------------------------------------------------------------------
@@ -142,6 +166,16 @@ def test_python_statemachine_takes_it(format_name):
             machine.send(row.trigger)
         assert {status} == {str(value) for value in machine.configuration_values}
         assert {*RUN.allowed(status)} == {str(event.id) for event in machine.allowed_events}
+
+
+def test_python_statemachine_takes_names_that_are_no_identifiers():
+    """
+    As they are: its JSON has no other place to keep them.
+    """
+    lifecycle = chain([name for name in HOSTILE if name not in UNSAID["statemachine"]])
+    machine = load(json.dumps(to_statemachine(lifecycle)), format="json")
+
+    assert moves(lifecycle) == moves(from_statemachine_class(machine))
 
 
 @pytest.mark.parametrize("status", RUN.statuses)
@@ -193,6 +227,28 @@ def test_class_of_python_statemachine_is_read():
     assert check(["shut", "ajar", "shut", "broken"], from_statemachine_class(Door)).ok
 
 
+class Colour(Enum):
+    """
+    Statuses whose values are written, and not their names.
+    """
+
+    GREEN = "go on"
+    RED = 0
+
+
+@pytest.mark.parametrize("options", [{}, {"use_enum_instance": True}, {"use_enum_instance": False}])
+def test_class_made_of_an_enum_writes_its_values(options):
+    """
+    Whether its states hold the members, as they do by default, or what those hold.
+    """
+
+    class Light(StateMachine):
+        _ = States.from_enum(Colour, initial=Colour.GREEN, final=Colour.RED, **options)
+        stop = _.GREEN.to(_.RED)
+
+    assert ("go on", {"0"}, {("stop", "go on", "0")}) == moves(from_statemachine_class(Light))
+
+
 # -- what others write ---------------------------------------------------------------------
 
 
@@ -241,6 +297,21 @@ def test_xstate_as_it_is_written_by_hand():
         {("TIMER", "green", "yellow"), ("STAY", "green", "green"), ("TIMER", "yellow", "red"),
          ("NO", "yellow", "green")},
     ) == moves(from_xstate(config))  # fmt: skip
+
+
+def test_flags_and_values_of_statemachine():
+    """
+    A flag may be a word, and a value what is taken for false.
+    """
+    definition = {
+        "states": {
+            "on": {"initial": "yes", "final": "false", "value": 0,
+                   "transitions": [{"event": "end", "target": "off"}]},
+            "off": {"final": "true", "initial": "no", "value": 1},
+        }
+    }  # fmt: skip
+
+    assert ("0", {"1"}, {("end", "0", "1")}) == moves(from_statemachine(definition))
 
 
 def test_statemachine_as_it_is_written_by_hand():
@@ -306,6 +377,14 @@ WITHIN = '<state id="a"><state id="b"/></state>'
         (document("<state/>"), "without an id"),
         (document(WITHIN), "states within"),
         (document("<parallel/>"), "parallel"),
+        (document('<state id="a"/><final id="a"/>'), "'a' twice"),
+        (
+            document(
+                '<state id="a" r:status="b"/><final id="b"/>',
+                'xmlns:r="https://pypi.org/project/runstate/"',
+            ),
+            "'b' twice",
+        ),
         (document('<state id="a"><transition target="a"/></state>'), "without an event"),
         (document('<state id="a"><transition event="*"/></state>'), "wildcard"),
         (document('<state id="a"><transition event="x" target="a b"/></state>'), "several"),
@@ -329,6 +408,18 @@ def test_scxml_that_says_more_or_nothing_is_refused(content, reason):
 
     assert str(caught.value).startswith("x.scxml")
     assert 1 == len(str(caught.value).splitlines())
+
+
+def test_moves_within_what_others_added_are_none():
+    """
+    What is in another namespace may hold anything, and none of it is this document's.
+    """
+    foreign = '<x:y xmlns:x="urn:x"><transition event="no" target="b"/></x:y>'
+    content = document(
+        f'<state id="a">{foreign}<transition event="go" target="b"/></state><final id="b"/>'
+    )
+
+    assert ("a", {"b"}, {("go", "a", "b")}) == moves(from_scxml(content))
 
 
 @pytest.mark.parametrize(
@@ -388,6 +479,7 @@ def test_markup_that_is_none_is_refused(markup, reason):
         ({"states": {"a": {"states": {"b": {}}}}}, "flat"),
         ({"states": {"a": {"transitions": [{"target": "a"}]}}}, "without an event"),
         ({"states": {"a": {"on": {"x": 5}}}}, "an object"),
+        ({"states": {"a": {"value": 1}, "b": {"value": "1"}}}, r"states\.b\.value: is that of a"),
     ],
 )
 def test_statemachine_that_says_more_is_refused(definition, reason):

@@ -25,6 +25,7 @@ LARGEST: Final = 1 << 20
 """Bytes of a document that are read."""
 _DEEPEST: Final = 50
 _SEPARATOR: Final = "\n"
+_STATES: Final = frozenset({"state", "final"})
 _WITHIN: Final = frozenset({"parallel", "history", "initial", "invoke"})
 
 
@@ -93,6 +94,7 @@ class _Document:
         self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
         self._path: list[str] = []
         self._words: dict[str, str] = {}
+        self._met: set[str] = set()
         self._terminal: dict[str, str] = {}
         self._state: str | None = None
         self._rows: list[dict[str, str]] = []
@@ -138,7 +140,7 @@ class _Document:
         self._path.append(tag if space == SCXML else "")
 
     def _end(self, _: str) -> None:
-        if self._path.pop() in {"state", "final"}:
+        if self._path.pop() in _STATES:
             self._state = None
 
     def _element(self, tag: str, attributes: dict[str, str]) -> None:
@@ -146,11 +148,11 @@ class _Document:
             self._root(tag, attributes)
         elif tag in _WITHIN:
             self._refuse(f"has <{tag}>, which has no place in a lifecycle: it is flat")
-        elif tag in {"state", "final"}:
+        elif tag in _STATES:
             if self._path[-1] != "scxml":
                 self._refuse("has states within states; a lifecycle is flat")
             self._status(tag, attributes)
-        elif tag == "transition" and self._state is not None:
+        elif tag == "transition" and self._path[-1] in _STATES:
             self._move(attributes)
 
     def _root(self, tag: str, attributes: dict[str, str]) -> None:
@@ -165,8 +167,11 @@ class _Document:
         key = attributes.get("id", "")
         if not key:
             self._refuse(f"has a <{tag}> without an id")
-        self._state = key
-        self._words[key] = attributes.get(f"{OURS}{_SEPARATOR}status", key)
+        word = attributes.get(f"{OURS}{_SEPARATOR}status", key)
+        if key in self._words or word in self._met:
+            self._refuse(f"has the state '{printable(word)}' twice")
+        self._met.add(word)
+        self._state, self._words[key] = key, word
         if tag == "final":
             self._terminal[key] = outcome_of(attributes.get(f"{OURS}{_SEPARATOR}outcome"))
 

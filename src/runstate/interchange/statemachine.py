@@ -3,40 +3,51 @@ python-statemachine: the JSON that its ``load`` takes, and its classes as they a
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from enum import Enum
+from typing import Any, Final
 
 from .._lifecycle import Lifecycle
-from ._common import PLAIN, expect, made, names_of, refuse
+from .._text import printable
+from ._common import PLAIN, expect, made, refuse
 
 __all__ = ["from_statemachine", "from_statemachine_class", "to_statemachine"]
+
+_TRUE: Final = frozenset({"true", "yes", "on", "1"})
+"""Words that its loader takes for a flag that is set."""
 
 
 def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the definition that ``statemachine.io.load`` takes as JSON.
 
-    Its states are identifiers: a status that is none goes by another name, and is the
-    state's ``value``. Outcomes, evidence and stamps stay behind.
+    Outcomes, evidence and stamps stay behind.
 
     Raises:
-        ValueError: A trigger is no identifier, which an event must be.
+        ValueError: A trigger is no identifier, which an event must be; or there is a space
+            in a status, which its loader takes for several.
     """
-    ids = names_of(str(status) for status in lifecycle.statuses)
     states: dict[str, Any] = {}
     for status in lifecycle.statuses:
-        state: dict[str, Any] = {} if ids[str(status)] == status else {"value": str(status)}
+        state: dict[str, Any] = {}
         if status == lifecycle.initial:
             state["initial"] = True
         if lifecycle.is_terminal(status):
             state["final"] = True
         moves = [
-            {"event": _event(row.trigger), "target": ids[str(row.target)]}
+            {"event": _event(row.trigger), "target": str(row.target)}
             for row in lifecycle
             if row.source == status
         ]
-        states[ids[str(status)]] = state | ({"transitions": moves} if moves else {})
+        states[_id(status)] = state | ({"transitions": moves} if moves else {})
 
     return {"name": lifecycle.name, "states": states}
+
+
+def _id(status: str) -> str:
+    if " " in status:
+        raise ValueError(f"status {str(status)!r} has a space in it, which parts names of states")
+
+    return str(status)
 
 
 def _event(trigger: str) -> str:
@@ -56,20 +67,25 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
     """
     definition = expect(definition, dict, origin, "")
     states = expect(definition.get("states"), dict, origin, "states")
-    words = {}
+    words: dict[str, str] = {}
+    key_of: dict[str, str] = {}
     for key, each in states.items():
         state = expect(each, dict, origin, f"states.{key}")
-        if state.get("states") or state.get("parallel") or state.get("history"):
+        if state.get("states") or _is(state, "parallel") or state.get("history"):
             refuse(origin, f"states.{key}", "has states within; a lifecycle is flat")
-        words[key] = str(state.get("value") or key)
+        words[key] = str(key if state.get("value") is None else state["value"])
+        if key_of.setdefault(words[key], key) != key:
+            refuse(
+                origin, f"states.{key}.value", f"is that of {printable(key_of[words[key]])}, too"
+            )
     rows = [
         (event, words[key], words.get(target, target))
         for key, state in states.items()
         for event, target in _moves(key, state, origin)
     ]
-    begun = [words[key] for key, state in states.items() if state.get("initial")]
+    begun = [words[key] for key, state in states.items() if _is(state, "initial")]
     left = {source for _, source, _ in rows}
-    ends = (words[k] for k, state in states.items() if state.get("final") or words[k] not in left)
+    ends = (words[k] for k, state in states.items() if _is(state, "final") or words[k] not in left)
 
     return made(
         origin,
@@ -78,6 +94,15 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
         dict.fromkeys(ends, "success"),
         rows,
     )
+
+
+def _is(state: Mapping[str, Any], flag: str) -> bool:
+    """
+    Return whether *state* has the *flag*, which may be a word for it.
+    """
+    said = state.get(flag)
+
+    return said.strip().lower() in _TRUE if isinstance(said, str) else bool(said)
 
 
 def _moves(key: str, state: Mapping[str, Any], origin: str) -> Iterator[tuple[str, str]]:
@@ -107,6 +132,8 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
     """
     Return the lifecycle of a ``StateMachine`` class, or of an instance of one.
 
+    Statuses are what its states write: their values, and of members of an Enum theirs.
+
     Raises:
         DefinitionError: It is none, or has states within states.
         LifecycleError: The table contradicts itself.
@@ -125,17 +152,23 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
                 refuse(origin, state.id, "has a move without an event, which no trigger makes")
             targets = getattr(move, "targets", None) or [move.target or state]
             rows += [
-                (event, str(state.value), str(target.value))
+                (event, _wire(state), _wire(target))
                 for event in str(move.event).split()
                 for target in targets
             ]
     left = {source for _, source, _ in rows}
-    begun = [str(state.value) for state in states if state.initial]
+    begun = [_wire(state) for state in states if state.initial]
 
     return made(
         origin,
         kind.__name__,
-        begun[0] if begun else str(states[0].value),
-        {str(s.value): "success" for s in states if s.final or str(s.value) not in left},
+        begun[0] if begun else _wire(states[0]),
+        {_wire(s): "success" for s in states if s.final or _wire(s) not in left},
         rows,
     )
+
+
+def _wire(state: Any) -> str:
+    value = state.value
+
+    return str(value.value if isinstance(value, Enum) else value)

@@ -2,6 +2,7 @@
 XState's JSON: the configuration that ``createMachine`` takes.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ __all__ = ["from_xstate", "to_xstate"]
 
 _NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
 """Keys of a state that make moves of their own, or states within."""
+_NO_KEY: Final = re.compile(r"^#|[.\\]")
+_NO_EVENT: Final = re.compile(r"\*")
 _NO_STATUS: Final = ("parallel", "history")
 """Types of a state that is none to be in alone."""
 
@@ -19,7 +22,18 @@ _NO_STATUS: Final = ("parallel", "history")
 def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as XState's configuration; outcomes and evidence go along as ``meta``.
+
+    Raises:
+        ValueError: XState would read a status or a trigger as something else: one with a
+            dot or a backslash as a path, one that begins with ``#`` as an id, one with
+            ``*`` as a wildcard.
     """
+    for kind, names, others in (
+        ("status", lifecycle.statuses, _NO_KEY), ("trigger", lifecycle.triggers, _NO_EVENT),
+    ):  # fmt: skip
+        for name in names:
+            if others.search(name):
+                raise ValueError(f"{kind} {str(name)!r} is a path, an id or a wildcard to XState")
     states: dict[str, Any] = {}
     for status in lifecycle.statuses:
         if lifecycle.is_terminal(status):
