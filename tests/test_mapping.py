@@ -505,6 +505,41 @@ def test_moves_whose_predecessors_never_came_are_told_at_the_end():
     assert [1, 4] == [seen.seq for seen in LINEAGE.history([*journal, create])]
 
 
+REPEATS = [
+    Observation("queued", "r", seq=1, trigger="create"),
+    Observation("in_progress", "r", source="queued", seq=2),
+    Observation("requires_action", "r", source="in_progress", seq=3),
+    Observation("queued", "r", source="requires_action", seq=4),
+    Observation("in_progress", "r", source="queued", seq=5),
+    Observation("completed", "r", source="in_progress", seq=6),
+]
+
+
+@pytest.mark.parametrize("place", range(1, len(REPEATS) + 1))
+@pytest.mark.parametrize("map_", [LINEAGE, MAPS["run-to-langgraph-run"]], ids=str)
+def test_what_is_delivered_twice_is_no_finding(map_, place):
+    """
+    Wherever it comes again, and whatever is left out before it.
+    """
+    for again in REPEATS[:place]:
+        history = [*REPEATS[:place], again, *REPEATS[place:]]
+        for each in (history, history[::-1]):
+            assert [] == [f for f in map_.check(each).findings if f.severity == "error"]
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if name.startswith("run-to-")])
+def test_number_that_is_there_twice_is_found(name):
+    """
+    Also where statuses are left out, and by the number that was observed.
+    """
+    other = REPEATS[5]._replace(status="failed")
+    for history in ([*REPEATS, other], [other, *REPEATS], [*REPEATS[3:], other, *REPEATS[:3]]):
+        twice = [f for f in MAPS[name].check(history).findings if f.code == "RS903"]
+
+        assert ["RS903"] == [f.code for f in check(history).findings if f.code == "RS903"]
+        assert ["move 6 is there twice"] == [f.message.partition(":")[0] for f in twice]
+
+
 def test_map_is_a_value():
     """
     Equal and hashed by what it says, pickled, and shown by its name.

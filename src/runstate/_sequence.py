@@ -29,9 +29,13 @@ def in_sequence(observations: Iterable[Observation]) -> Iterator[Observation]:
 class Sequencer:
     """
     Holds numbered moves back until it is their turn.
+
+    What comes under a number that was there before is dropped; or it is handed on behind
+    what had the number, for who judges that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, drops_repeats: bool = True) -> None:
+        self._drops_repeats = drops_repeats
         self._runs: dict[str | None, _Sequence] = {}
 
     def take(self, observation: Observation) -> Iterable[Observation]:
@@ -42,7 +46,7 @@ class Sequencer:
             return (observation,)
         run = self._runs.get(observation.run_id)
         if run is None:
-            run = self._runs[observation.run_id] = _Sequence()
+            run = self._runs[observation.run_id] = _Sequence(self._drops_repeats)
 
         return run.take(observation, observation.seq)
 
@@ -59,25 +63,32 @@ class _Sequence:
     The numbered moves of one run, as far as they are held back.
     """
 
-    __slots__ = ("_ahead", "_done")
+    __slots__ = ("_ahead", "_done", "_drops_repeats", "_others")
 
-    def __init__(self) -> None:
+    def __init__(self, drops_repeats: bool) -> None:
+        self._drops_repeats = drops_repeats
         self._ahead: dict[int, Observation] = {}
+        self._others: dict[int, Observation] = {}
+        """What contradicts one that is held back: the first, of each number."""
         self._done = 0
 
     def take(self, observation: Observation, seq: int) -> list[Observation]:
         """
         Take one more in, and return those whose turn it is.
         """
-        if seq <= self._done or seq in self._ahead:
+        if seq <= self._done:
+            return [] if self._drops_repeats else [observation]
+        if seq in self._ahead:
+            if not self._drops_repeats and _said(observation) != _said(self._ahead[seq]):
+                self._others.setdefault(seq, observation)
             return []
         self._ahead[seq] = observation
         if len(self._ahead) > MOST_AHEAD:
             self._done = min(self._ahead) - 1
-        turn = []
+        turn: list[Observation] = []
         while self._done + 1 in self._ahead:
             self._done += 1
-            turn.append(self._ahead.pop(self._done))
+            turn += self._of(self._done)
 
         return turn
 
@@ -86,4 +97,13 @@ class _Sequence:
         Yield those whose predecessors never came.
         """
         for seq in sorted(self._ahead):
-            yield self._ahead[seq]
+            yield from self._of(seq)
+
+    def _of(self, seq: int) -> Iterator[Observation]:
+        yield self._ahead.pop(seq)
+        if seq in self._others:
+            yield self._others.pop(seq)
+
+
+def _said(observation: Observation) -> tuple[str | None, str]:
+    return observation.source, observation.status

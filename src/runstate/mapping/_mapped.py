@@ -42,6 +42,56 @@ class Mapped(str):
         return status
 
 
+class _Number(int):
+    """
+    A move's number after others were left out, which is shown as it was observed.
+    """
+
+    observed: int
+
+    @classmethod
+    def of(cls, observed: int, number: int) -> "_Number":
+        """
+        Return *number*, which was *observed* as another one.
+        """
+        new = cls(number)
+        new.observed = observed
+
+        return new
+
+    def __str__(self) -> str:
+        return str(self.observed)
+
+
+class _Numbers:
+    """
+    The numbers of one run, which close up where moves are left out.
+    """
+
+    __slots__ = ("_last", "_left_out")
+
+    def __init__(self) -> None:
+        self._last = self._left_out = 0
+
+    def of(self, seq: int) -> _Number:
+        """
+        Return the number of a move that is kept; of one whose number has passed, one that has, too.
+        """
+        if seq < self._last:
+            return _Number.of(seq, 0)
+        self._last = seq
+
+        return _Number.of(seq, seq - self._left_out)
+
+    def leave_out(self, seq: int) -> None:
+        """
+        Note that a move is left out; again, it is the same one.
+        """
+        if seq > self._last:
+            self._last = seq
+            self._left_out += 1
+
+
 class Mapper:
     """
     Maps observations as they come; of each run it keeps how many were left out.
@@ -52,8 +102,8 @@ class Mapper:
     ) -> None:
         self._statuses, self._source, self._target = statuses, source, target
         self._drops = None in statuses.values()
-        self._sequencer = Sequencer()
-        self._dropped: dict[str | None, int] = {}
+        self._sequencer = Sequencer(drops_repeats=False)
+        self._numbers: dict[str | None, _Numbers] = {}
 
     def take(self, observation: Observation) -> Iterator[Observation]:
         """
@@ -84,17 +134,19 @@ class Mapper:
         run = observation.run_id
         if status is None:
             if observation.seq is not None:
-                self._dropped[run] = self._dropped.get(run, 0) + 1
+                self._numbers.setdefault(run, _Numbers()).leave_out(observation.seq)
             return
         source = None if observation.source is None else self._word(observation.source)
         if source is not None and source in self._target.known:
             # A move that becomes none of theirs was still seen to lead here.
             source = source if self._target.rows(source, status) else None
         seq = observation.seq
+        if seq is not None and self._drops:
+            seq = self._numbers.setdefault(run, _Numbers()).of(seq)
         yield observation._replace(
             status=status,
             source=source,
-            seq=None if seq is None else seq - self._dropped.get(run, 0),
+            seq=seq,
             # Fields and triggers are in their own words, which nobody maps. A snapshot stays one.
             fields={self._target.id_field: run} if observation.fields else NOTHING,
             trigger=CREATE if observation.trigger == CREATE else None,
