@@ -83,8 +83,9 @@ def write_ocel(observations: Iterable[Observation], stream: TextIO) -> int:
 
     A run is an object of the type ``run``, whose attribute ``status`` changes as was observed. An
     observation is an event besides, its type the status, with a move's source, trigger and number
-    as attributes; what a snapshot holds besides is left out. OCEL knows no event without a time:
-    where none is known, it is the first second of 1970.
+    as attributes; what a snapshot holds besides is left out. OCEL knows nothing without a time:
+    where none is known, it is the first second of 1970; of a change behind one whose time is
+    known, that time, since the changes of an object are taken by time.
 
     Args:
         observations: Of many runs, in any order; all are held, since an object is in one piece.
@@ -121,10 +122,10 @@ def _separated(records: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 
 def _ocel_object(run_id: str | None, history: Iterable[Observation]) -> dict[str, Any]:
-    changes = [
-        {"name": "status", "time": _iso(seen.at or 0), "value": _utf8(seen.status)}
-        for seen in history
-    ]
+    changes, at = [], 0.0
+    for seen in history:
+        at = at if seen.at is None else seen.at
+        changes.append({"name": "status", "time": _iso(at), "value": _utf8(seen.status)})
 
     return {"id": _utf8(run_id or ""), "type": "run", "attributes": changes}
 

@@ -50,6 +50,8 @@ class _Log(Document):
         self._case: dict[str, Any] = {}
         self._event: dict[str, Any] = {}
         self._bad: BadRecordError | None = None
+        """What is wrong with the event, or with the trace that it is in."""
+        self._bad_case: BadRecordError | None = None
 
     def begin(self, tag: str, attributes: dict[str, str]) -> None:
         """
@@ -61,26 +63,30 @@ class _Log(Document):
         if not self.path and tag != "log":
             raise BadRecordError("RS901", "not XES: the document begins with no <log>")
         if self.path == ["log"] and tag == "trace":
-            self._case, self._bad = {}, None
+            self._case, self._bad_case = {}, None
             self.mark()
         elif self.path == ["log", "trace"] and tag == "event":
-            self._event, self._bad = {}, None
+            self._event, self._bad = {}, self._bad_case
             self.mark()
         elif self.path == ["log", "trace"]:
-            self._keep(self._case, tag, attributes)
+            self._bad_case = self._keep(self._case, tag, attributes) or self._bad_case
         elif self.path == ["log", "trace", "event"]:
-            self._keep(self._event, tag, attributes)
+            self._bad = self._keep(self._event, tag, attributes) or self._bad
 
-    def _keep(self, attributes: dict[str, Any], kind: str, given: dict[str, str]) -> None:
+    @staticmethod
+    def _keep(
+        attributes: dict[str, Any], kind: str, given: dict[str, str]
+    ) -> BadRecordError | None:
         """
-        Keep one attribute; of a list or a container, nothing.
+        Keep one attribute, of a list or a container nothing; return what is wrong with it.
         """
         key, value = given.get("key"), given.get("value")
         if key is None or value is None:
-            return
-        if key in attributes:
-            self._bad = BadRecordError("RS903", f"attribute {key} is there twice")
+            return None
+        twice = key in attributes
         attributes[key] = value if kind in _TEXTS else _number(value)
+
+        return BadRecordError("RS903", f"attribute {key} is there twice") if twice else None
 
     def end(self) -> None:
         """
@@ -89,7 +95,6 @@ class _Log(Document):
         if self.path == ["log", "trace", "event"]:
             case = {_CASE + key: value for key, value in self._case.items()}
             self.hand_out(self._bad or case | self._event)
-            self._bad = None
 
 
 def _number(text: str) -> int | float | str:
