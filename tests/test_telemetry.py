@@ -369,6 +369,30 @@ def test_journal_of_a_store_becomes_a_span(collected, store):
     assert PARENT[3:35] == f"{collected.spans.get_finished_spans()[-1].context.trace_id:032x}"
 
 
+def test_journal_with_more_than_moves_becomes_a_span(collected, store, caplog):
+    """
+    Leases that were given back or lost, and an outcome that came after the end, move nothing.
+    """
+    first = store.claim("worker-1", seconds=30)
+    store.release(first)
+    again = store.claim("worker-2", seconds=30)
+    store.complete(again.run.id, token=again.token)
+    store.fail(again.run.id, {"code": "server_error", "message": "too late"}, token=again.token)
+    journal = store.history(again.run.id)
+    assert {"move", "claim", "release", "late"} == {entry.kind for entry in journal}
+
+    registry = CollectorRegistry()
+    RunMetrics(registry=registry).finished(entry.moved for entry in journal)
+    collected.telemetry.finished(entry.moved for entry in journal)
+    ended = {"definition": "run", "outcome": "success"}
+
+    assert [] == caplog.messages
+    assert 1 == registry.get_sample_value("runstate_run_duration_seconds_count", ended)
+    assert ["run.state queued", "run.state in_progress", "run run"] == [
+        span.name for span in collected.spans.get_finished_spans()
+    ]
+
+
 # -- nothing fails, nothing leaks ----------------------------------------------------------
 
 

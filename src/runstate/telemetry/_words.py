@@ -61,9 +61,10 @@ def in_order(moves: Iterable[Moved]) -> list[Moved]:
     """
     Return *moves* of one run as they were made, each once, however they were delivered.
 
-    By their numbers, which no clock can make the same; by time where one has no number.
+    By their numbers, which no clock can make the same; by time where one has no number. What a
+    journal says besides, of leases and of outcomes that came too late, leads to no status.
     """
-    whole = list(moves)
+    whole = [moved for moved in moves if moved.target]
     once = {moved.seq: moved for moved in reversed(whole)}
     if None in once:
         return sorted(whole, key=lambda moved: moved.at)
