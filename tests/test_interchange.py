@@ -440,6 +440,7 @@ def test_moves_within_what_others_added_are_none():
         ({"initial": "a", "states": {"a": {"on": {"x": 5}}}}, "a text"),
         ({"initial": "a", "states": {}, "type": "parallel"}, "parallel"),
         ({"initial": "a", "states": {}, "on": {"x": "a"}}, "every state"),
+        ({"initial": "a", "states": {}, "after": {"1000": ".a"}}, "after: .* by itself"),
     ],
 )
 def test_xstate_that_says_more_is_refused(config, reason):
@@ -460,6 +461,7 @@ def test_xstate_that_says_more_is_refused(config, reason):
         ({"states": ["a"], "transitions": [{"source": "a"}]}, "trigger"),
         ({"states": ["a"], "transitions": [["x", 5, "a"]]}, "source"),
         ({"states": [{"name": "a", "children": ["b"]}], "transitions": []}, "flat"),
+        ({"states": [{"name": "a", "parallel": ["b"]}], "transitions": []}, "flat"),
     ],
 )
 def test_markup_that_is_none_is_refused(markup, reason):

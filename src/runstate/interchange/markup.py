@@ -11,6 +11,7 @@ from ._common import expect, made, refuse
 __all__ = ["from_markup", "to_markup"]
 
 _ANY = "*"
+_WITHIN = ("children", "states", "parallel")
 
 
 def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def _state(state: Any, origin: str, number: int) -> tuple[str, bool]:
     if isinstance(state, str):
         return state, False
     state = expect(state, dict, origin, place)
-    if state.get("children") or state.get("states"):
+    if any(state.get(key) for key in _WITHIN):
         refuse(origin, place, "has states within; a lifecycle is flat")
 
     return expect(state.get("name"), str, origin, f"{place}.name"), bool(state.get("final"))

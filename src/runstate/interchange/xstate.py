@@ -13,6 +13,8 @@ __all__ = ["from_xstate", "to_xstate"]
 
 _NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
 """Keys of a state that make moves of their own, or states within."""
+_OF_ALL: Final = ("always", "after", "invoke")
+"""Keys of the machine that do so out of every state."""
 _NO_KEY: Final = re.compile(r"^#|[.\\]")
 _NO_EVENT: Final = re.compile(r"\*")
 _NO_STATUS: Final = ("parallel", "history")
@@ -64,6 +66,9 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
     states = expect(config.get("states"), dict, origin, "states")
     if config.get("on"):
         refuse(origin, "on", "leads out of every state; say it in each that it leaves")
+    for key in _OF_ALL:
+        if config.get(key):
+            refuse(origin, key, "leads out of states by itself; a lifecycle is moved")
     if config.get("type") == "parallel":
         refuse(origin, "type", "is parallel; a lifecycle is in one status at a time")
     rows: list[dict[str, Any]] = []
