@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 import weakref
+from types import SimpleNamespace
 
 import pydantic
 import pytest
@@ -190,6 +191,14 @@ def test_an_illegal_trigger_names_everything_and_changes_nothing(engine):
         == "run 'run_1' is completed: cannot start (allowed: nothing, completed is terminal)"
     )
     assert before == run.model_dump()
+
+
+def test_status_that_is_none_is_not_said_to_be_terminal():
+    """
+    An object of another lifecycle, or one that holds a member of an Enum, has not ended.
+    """
+    with pytest.raises(IllegalTransitionError, match="paused is no status of the lifecycle"):
+        Engine(RUN).fire(SimpleNamespace(status="paused"), "start")
 
 
 def test_a_new_run_was_beaten_by_nobody(engine):

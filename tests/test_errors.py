@@ -41,6 +41,11 @@ EVERY = {
     "run 'run_1' is completed: cannot start (allowed: nothing, completed is terminal)": (
         IllegalTransitionError("run_1", "completed", "start", "in_progress", (), "complete")
     ),
+    "run 'run_1' is paused: cannot start (allowed: nothing, paused is no status of the lifecycle)": (
+        IllegalTransitionError(
+            "run_1", "paused", "start", "in_progress", (), None, known_status=False
+        )
+    ),
     "run 'run_1' is queued: cannot complete (allowed: start, request_cancel)": (
         IllegalTransitionError("run_1", "queued", "complete", "completed", LIVE)
     ),
@@ -104,8 +109,8 @@ def test_error_attributes():
     facts = ("run_1", "queued", "x", None, LIVE)
 
     assert [
-        base | {"beaten_by": "expire"},
-        base | {"beaten_by": None},
+        base | {"beaten_by": "expire", "known_status": True},
+        base | {"beaten_by": None, "known_status": True},
         base | {"known": ("a",)},
         base | {"reason": "why"},
         base | {"reason": ""},

@@ -405,7 +405,9 @@ class Lifecycle:
         """
         Return the lifecycle that an existing ``transitions.Machine`` encodes.
 
-        Its models' attribute for the state is the field of the status. Conditions and
+        Its models' attribute for the state is the field of the status. Of states that are
+        members of an Enum, the values are taken, as a history has them; an Engine moves no
+        object that holds the members. Conditions and
         callbacks stay behind: the table is what *may* happen. A move
         that several transitions of one trigger and source could make, depending on
         their conditions, becomes a row each where the targets agree.

@@ -223,6 +223,7 @@ class Mover:
                 targets.pop() if len(targets) == 1 else None,
                 self.lifecycle.allowed(status),
                 last.trigger if last is not None and beaten else None,
+                status in self.lifecycle.known,
             )
         )
 

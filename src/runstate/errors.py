@@ -179,14 +179,18 @@ class IllegalTransitionError(MoveRefusedError):
         target: str | None,
         allowed: Iterable[str],
         beaten_by: str | None = None,
+        known_status: bool = True,
     ) -> None:
         super().__init__(run_id, status, trigger, target, allowed)
         self.beaten_by = beaten_by
         """Trigger of the run's last move; None if it has not moved in this process."""
-        self.args = (*self.args, beaten_by)
+        self.known_status = known_status
+        """Whether the table has *status* at all."""
+        self.args = (*self.args, beaten_by, known_status)
 
     def _message(self) -> str:
-        allowed = ", ".join(self.allowed) or f"nothing, {printable(self.status)} is terminal"
+        what = "terminal" if self.known_status else "no status of the lifecycle"
+        allowed = ", ".join(self.allowed) or f"nothing, {printable(self.status)} is {what}"
 
         return f"{self._where()}: cannot {self.trigger} (allowed: {allowed})"
 
