@@ -30,7 +30,7 @@ SAMPLE = 20
 LEAD = """\
 {rows:,} rows of {runs:,} runs, {size:,.0f} MB of Parquet: run id (28 bytes), status, time in
 microseconds, {order}; one run in a thousand has a fault. Whole processes, from start to end,
-in seconds of wall time: medians of {rounds} turns (of {slow} where it says so). *Floors* do in
+in seconds of wall time: medians of {rounds} turns, and of the ratios within each (of {slow} where it says so). *Floors* do in
 DuckDB no more than what cannot be left out: to read the three columns; to group the rows by
 `hash(run_id)`; to sort them by that and a key of 64 bits of time and status; to sort the log
 itself, its three columns, by the same. `runstate check` reads again the runs that may be wrong,
@@ -217,7 +217,6 @@ def section(runs, order, rounds, folder, pythons, skipped):
     rows, few = (duckdb.sql(f"select count(*) from '{p}'").fetchall()[0][0] for p in (log, sample))
     ways = {k: w for k, w in (FLOORS | CHECKS | OTHERS).items() if k not in skipped}
     found = measure(ways, log, sample, rounds, pythons)
-    seconds = {name: median(each.seconds for each in times) for name, times in found.items()}
     lines = [
         (
             ways[name].name
@@ -226,13 +225,13 @@ def section(runs, order, rounds, folder, pythons, skipped):
                 if ways[name].slow
                 else ""
             ),
-            f"{seconds[name]:.2f}",
+            f"{(seconds := median(each.seconds for each in times)):.2f}",
             f"{max(each.mebibytes for each in times):,.0f}",
             *(
-                "" if ways[name].sampled else f"{seconds[name] / seconds[base]:.2f}"
+                "-" if ways[name].sampled else f"{over(times, found[base]):.2f}"
                 for base in ("group", "sort")
             ),
-            f"{(few if ways[name].sampled else rows) / seconds[name] / 1e6:,.2f}",
+            f"{(few if ways[name].sampled else rows) / seconds / 1e6:,.2f}",
         )
         for name, times in found.items()
     ]
@@ -251,16 +250,24 @@ def section(runs, order, rounds, folder, pythons, skipped):
         lead,
         ("what", "seconds", "MiB at most", "÷ group", "÷ sort keys", "million rows a second"),
         lines,
-        targets=[*_targets(title, seconds, found)],
+        targets=[*_targets(title, found)],
     )
 
 
-def _targets(title, seconds, found):
+def over(times, base):
+    """How many times as long, in the median of the turns."""
+    return median(a.seconds / b.seconds for a, b in zip(times, base, strict=False))
+
+
+def _targets(title, found):
     for name, base, most in (
-        ("polled", "group", 2.5), ("unordered", "group", 2.5), ("complete", "sort", 1.1), ("complete", "log", 1.1),
-    ):  # fmt: skip
-        if name in seconds and base in seconds:
-            ratio = seconds[name] / seconds[base]
+        ("polled", "group", 2.5),
+        ("unordered", "group", 2.5),
+        ("complete", "sort", 1.1),
+        ("complete", "log", 1.1),
+    ):
+        if name in found and base in found:
+            ratio = over(found[name], found[base])
             yield Target(
                 f"{title}: {name} against {FLOORS[base].name.removeprefix('floor: ')}",
                 f"at most {most} times",
