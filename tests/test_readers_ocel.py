@@ -350,3 +350,26 @@ def test_command_converts_and_checks(tmp_path, monkeypatch, capsys, name):
 
     assert 1 == cli.command.main(["check", name], standalone_mode=False)
     assert "RS103 error: 1: queued -> completed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["moves.jsonocel", "moves.xes"])
+def test_command_puts_moves_in_order(tmp_path, monkeypatch, capsys, name):
+    """
+    Whoever logs after committing logs in any order, and some twice; what contradicts stays.
+    """
+    monkeypatch.chdir(tmp_path)
+    moves = [(2, "queued", "in_progress"), (1, None, "queued"), (2, "queued", "in_progress"),
+             (4, "queued", "in_progress"), (3, "in_progress", "completed"), (3, "in_progress", "failed")]  # fmt: skip
+    lines = [
+        json.dumps({"event": "run.transition", "run_id": "r", "seq": seq, "source": source,
+                    "target": target, "trigger": "t", "at": 1.7e9 + seq})
+        for seq, source, target in moves
+    ]  # fmt: skip
+    Path("moves.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    cli.command.main(["convert", "moves.jsonl", "-o", name], standalone_mode=False)
+
+    assert f"wrote {name}: 5 events\n" == capsys.readouterr().out
+    seen, _ = seen_in(Path(name).read_text(encoding="utf-8"))
+    assert ["queued", "in_progress", "completed", "failed", "in_progress"] == [
+        status for _, status, _ in seen
+    ]

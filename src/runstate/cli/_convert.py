@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -46,6 +47,8 @@ def convert(
 
     Reads what check reads. In XES, a trace is a run, and an event what was observed of it. In
     OCEL 2.0, an object is a run, its attribute status changes, and there are the same events.
+    Moves that have a number come in the order of their numbers, however they were logged, and
+    one that was logged twice comes once.
 
     \b
     Examples:
@@ -54,7 +57,7 @@ def convert(
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
-    seen = list(_all(paths, lifecycle, reading))
+    seen = list(_in_order(_all(paths, lifecycle, reading)))
     with out.open("w", encoding="utf-8", newline="\n") as stream:
         written = _writer(out)(seen, stream)
     click.echo(f"wrote {out}: {written:,} events")
@@ -69,3 +72,28 @@ def _writer(out: Path) -> Callable[[Iterable[Observation], TextIO], int]:
 def _all(paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:
     for path in paths:
         yield from observations(path, lifecycle, reading)
+
+
+def _in_order(observations: Iterable[Observation]) -> Iterator[Observation]:
+    """
+    Yield *observations*, numbered moves in the order of their numbers, each once.
+
+    What contradicts a move under its own number stays behind it, for others to find, too.
+    """
+    every = list(_once(observations))
+    numbered: dict[str | None, list[tuple[int, Observation]]] = {}
+    for each in every:
+        if each.seq is not None:
+            numbered.setdefault(each.run_id, []).append((each.seq, each))
+    turns = {run: iter(sorted(moves, key=itemgetter(0))) for run, moves in numbered.items()}
+    for each in every:
+        yield each if each.seq is None else next(turns[each.run_id])[1]
+
+
+def _once(observations: Iterable[Observation]) -> Iterator[Observation]:
+    told = set()
+    for observation in observations:
+        move = (observation.run_id, observation.seq, observation.source, observation.status)
+        if observation.seq is None or move not in told:
+            yield observation
+        told.add(move)
