@@ -18,6 +18,7 @@ Processor milliseconds of a whole process, an empty one taken off; fresh interpr
 turns. All bytecode, of the libraries too, was compiled by the rounds that warm up, into one folder."""
 
 LIBRARIES = "import transitions, pydantic, structlog"
+ENGINE = "import runstate; runstate.RunEngine()"
 MODEL = f"{LIBRARIES}; pydantic.create_model('M', x=(int, 1))"
 
 
@@ -33,7 +34,8 @@ def measure(*, quick: bool) -> Section:
         libraries = fresh("the three libraries", LIBRARIES)
         used = fresh("the three libraries, and one model made", MODEL)
         whole = fresh("**runstate**", "import runstate")
-        variants = [empty, libraries, used, whole]
+        engine = fresh("**runstate**, and an engine made", ENGINE)
+        variants = [empty, libraries, used, whole, engine]
         interleave(variants, 3 if quick else 25, _children)
 
     return Section(
@@ -52,7 +54,7 @@ def measure(*, quick: bool) -> Section:
         [f"an empty interpreter takes {empty.micros / 1000:.1f} ms"],
         [
             _target("import runstate against its three libraries", whole, libraries, empty),
-            _target("... and against the same with one model made", whole, used, empty),
+            _target("... with an engine made, and with one model made", engine, used, empty),
         ],
     )
 
