@@ -15,7 +15,7 @@ import structlog
 from moves import driver
 from report import Section, Target
 from runstate import Moved, RunEngine
-from runstate._hooks import MoveLog
+from runstate.runs._log import MoveLog
 from timing import Variant, interleave
 from work import MOVES, RUNS, model_runs
 

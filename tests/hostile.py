@@ -5,7 +5,7 @@ Texts that try to be more than texts: as ids, statuses, names of files and messa
 from itertools import pairwise
 
 from runstate import Finding, Lifecycle, Observation, Transition
-from runstate._census import survey_of
+from runstate.histories._counter import survey_of
 
 __all__ = ["CORPUS", "hostile_lifecycle", "hostile_survey"]
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Finding, Monitor, Observation, _samples, check
-from runstate._census import Census, survey_of
-from runstate._samples import Samples
-from runstate._survey import Dwell, bucket_of, how_long, without_gaps
+from runstate import RUN, Finding, Monitor, Observation, check
+from runstate.histories import _sample as _samples
+from runstate.histories._counter import Census, survey_of
+from runstate.histories._sample import Samples
+from runstate.histories._survey import Dwell, bucket_of, how_long, without_gaps
 
 MODELS = ("complete", "polled", "unordered")
 STATUSES = (*map(str, RUN.statuses), "paused")

@@ -24,7 +24,7 @@ from runstate import (
     Transition,
     check,
 )
-from runstate._check import _nothing_wrong
+from runstate.histories._check import _nothing_wrong
 from runstate.readers import read
 from test_lifecycle import tables
 
@@ -243,7 +243,7 @@ def test_the_short_way_is_not_taken_where_more_is_asked(monkeypatch):
     """
     Limits, an end and a time are the monitor's business; so is anything but a list.
     """
-    monkeypatch.setattr("runstate._check._nothing_wrong", lambda *_: "short")
+    monkeypatch.setattr("runstate.histories._check._nothing_wrong", lambda *_: "short")
     assert "short" == check(["queued"])
     for more in ({"finished": True}, {"limits": {"queued": 1}}, {"now": float(BORN)}):
         assert (1, 1) == check(["queued"], **more)[1:3]

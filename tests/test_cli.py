@@ -24,11 +24,11 @@ import click
 import pytest
 
 from runstate import RULES, RUN, cli, demo, load_lifecycle
-from runstate._census import survey_of
-from runstate._survey import Dwell, bucket_of
 from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
+from runstate.histories._counter import survey_of
+from runstate.histories._survey import Dwell, bucket_of
 from runstate.presets import PRESETS
 from runstate.readers import read
 

@@ -18,8 +18,8 @@ from runstate import (
     Transition,
     load_lifecycle,
 )
-from runstate._definition import LARGEST_DEFINITION, MOST_DOTS, lifecycle_from
 from runstate.diagrams import draw
+from runstate.lifecycle._definition import LARGEST_DEFINITION, MOST_DOTS, lifecycle_from
 from runstate.presets import PRESETS
 
 TOML = """

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from runstate import RUN, Finding, Observation, check
 from runstate.demo import Outcome, run_demo
-from runstate.demo._crew import Crew
-from runstate.demo._play import _fates, _fresh, _written
-from runstate.demo._public import Public
-from runstate.demo._stage import PREFIX, Stage
+from runstate.demo._clients import Public
+from runstate.demo._config import PREFIX, Stage
+from runstate.demo._processes import Crew
+from runstate.demo._run import _fates, _fresh, _written
 from runstate.demo._worker import Worker
 from runstate.readers import read
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Observation, _sequence
-from runstate._census import survey_of
-from runstate._sequence import in_sequence
+from runstate import RUN, Observation
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
+from runstate.histories import _reorder as _sequence
+from runstate.histories._counter import survey_of
+from runstate.histories._reorder import in_sequence
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
 

@@ -431,7 +431,7 @@ def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(
     """
     A signal handler that fires in the midst of a commit takes the lock again, and wins.
     """
-    from runstate import _move
+    from runstate.runs import _move
 
     run = run_in(engine, "in_progress")
     carry_out = getattr(_move, step)
@@ -459,7 +459,7 @@ def test_whoever_loses_to_a_move_that_leaves_the_trigger_legal_goes_on_from_ther
     """
     A cancel that was asked for in the midst of a completion does not lose the completion.
     """
-    from runstate import _move
+    from runstate.runs import _move
 
     run = run_in(engine, "in_progress")
     new_record = _move._new_record
@@ -482,7 +482,7 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
     """
     Nobody looks for ever.
     """
-    from runstate import _move
+    from runstate.runs import _move
 
     monkeypatch.setattr(_move, "_LOOKS", (None,))
     if kind == "run":

@@ -11,8 +11,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from runstate import RUN, Observation, check
-from runstate._survey import bucket_of
-from runstate.frames import _keys, _pairs, _recount, _sorted, survey_files
+from runstate.frames import (
+    _recount,
+    survey_files,
+)
+from runstate.frames import (
+    _screen_sorted as _sorted,
+)
+from runstate.frames import (
+    _screen_sql as _pairs,
+)
+from runstate.frames import (
+    _sort_key as _keys,
+)
+from runstate.histories._survey import bucket_of
 
 BORN = 1_767_225_600
 MODELS = ("complete", "polled", "unordered")

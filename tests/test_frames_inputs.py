@@ -387,7 +387,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     """
     Where there is neither memory nor disk enough, that is said.
     """
-    from runstate.frames import _engine
+    from runstate.frames import _duckdb as _engine
 
     monkeypatch.setattr(
         _engine, "_SETTINGS", (*_engine._SETTINGS, "set max_temp_directory_size = '1MB'")

@@ -24,13 +24,13 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from recordings import PATHS, rows_of
 from runstate import RUN, Finding, Lifecycle, Observation, Transition, check, cli
-from runstate._survey import Dwell, Survey, bucket_of
 from runstate.frames import FrameError, _spark
 from runstate.frames._spark import check_spark, survey_paths, survey_spark
 from runstate.frames._spark_input import session
 from runstate.frames._spark_question import Question
 from runstate.frames._spark_rows import Given, given_as
 from runstate.frames._spark_screen import _bucket, coded, in_sequence, order_free
+from runstate.histories._survey import Dwell, Survey, bucket_of
 from runstate.readers import Columns
 
 BORN = 1_700_000_000.0

@@ -14,7 +14,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from runstate import RUN, IllegalTransitionError, Moved, PayloadError, RunEngine, errors
-from runstate._hooks import MoveLog, json_log
+from runstate.runs._log import MoveLog, json_log
 
 BORN = 1_700_000_000
 

@@ -198,7 +198,7 @@ def test_what_is_remembered_of_sets_is_bounded(monkeypatch):
     """
     Beyond the bound an answer is worked out anew, and is the same.
     """
-    monkeypatch.setattr("runstate._lifecycle._MOST_FITS", 1)
+    monkeypatch.setattr("runstate.lifecycle._table._MOST_FITS", 1)
     fresh = RUN.with_transitions()
 
     assert fresh.fits_one_run(["queued"])

@@ -37,7 +37,7 @@ from runstate import (
     TruncationStrategy,
     Usage,
 )
-from runstate._models import LIFECYCLE_FIELDS
+from runstate.runs._models import LIFECYCLE_FIELDS
 
 BORN = 1_700_000_000
 LEAST = {"id": "run_1", "created_at": BORN, "status": "queued"}

@@ -6,7 +6,7 @@ from io import BytesIO
 
 import pytest
 
-from runstate._history import Finding, Observation
+from runstate.histories._records import Finding, Observation
 from runstate.readers import Columns, _rows, _source, read
 
 NOON = 1_700_000_000

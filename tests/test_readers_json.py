@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from runstate._history import Finding
+from runstate.histories._records import Finding
 from runstate.readers import _source, read
 from runstate.readers import json as document
 

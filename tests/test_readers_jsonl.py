@@ -8,8 +8,8 @@ from io import BytesIO
 
 import pytest
 
-from runstate._history import Finding
-from runstate._rules import RULES
+from runstate.histories._records import Finding
+from runstate.histories._rules import RULES
 from runstate.readers import FORMATS, _parse, _read, _source, read
 
 GOOD = b'{"id": "run_9", "status": "queued"}'

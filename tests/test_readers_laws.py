@@ -12,11 +12,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runstate._history import Finding, Observation
-from runstate._parts import FIRST_SECOND, LAST_SECOND
-from runstate._rules import RULES
-from runstate._run import RUN
+from runstate.histories._records import Finding, Observation
+from runstate.histories._rules import RULES
 from runstate.readers import FORMATS, Columns, _source, read
+from runstate.runs._run import RUN
+from runstate.runs._wire import FIRST_SECOND, LAST_SECOND
 
 EVERY = ("auto", *FORMATS)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runstate import Finding, Observation, check, cli
 from runstate.readers import Columns, _source, ocel, read
-from runstate.writers import write_ocel
+from runstate.readers.write import write_ocel
 
 LOG = """{
   "objectTypes": [

@@ -7,8 +7,8 @@ from io import BytesIO
 
 import pytest
 
-from runstate._history import Finding
-from runstate._lifecycle import Lifecycle, Transition
+from runstate.histories._records import Finding
+from runstate.lifecycle._table import Lifecycle, Transition
 from runstate.readers import Columns, _source, read
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runstate import Finding, Observation, check, cli
 from runstate.readers import Columns, _source, read
-from runstate.writers import write_xes
+from runstate.readers.write import write_xes
 
 LOG = """<?xml version="1.0"?>
 <log xmlns="http://www.xes-standard.org/" xes.version="1849.2016">

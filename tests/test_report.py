@@ -12,8 +12,8 @@ import pytest
 
 from hostile import CORPUS, hostile_lifecycle, hostile_survey
 from runstate import RUN, Finding, Observation
-from runstate._census import survey_of
-from runstate._survey import Survey
+from runstate.histories._counter import survey_of
+from runstate.histories._survey import Survey
 from runstate.report import render_report
 
 VOID = {"meta", "link", "input", "br", "img"}

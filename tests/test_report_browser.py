@@ -11,8 +11,8 @@ from playwright.sync_api import sync_playwright
 
 from hostile import hostile_lifecycle, hostile_survey
 from runstate import RUN, Observation
-from runstate._census import survey_of
 from runstate.diagrams._palette import PALETTE
+from runstate.histories._counter import survey_of
 from runstate.report import render_report
 from test_report import HISTORY, many, run
 

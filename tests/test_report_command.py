@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runstate import Observation, _samples, cli
-from runstate._census import survey_of
+from runstate import Observation, cli
+from runstate.histories import _sample as _samples
+from runstate.histories._counter import survey_of
 from runstate.readers import read
 from runstate.report import render_report
 

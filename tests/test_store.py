@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from conftest import PAYLOADS, fire
 from runstate import RUN, LifecycleFieldError, PayloadError, RunEngine, UnknownTriggerError
-from runstate._models import LIFECYCLE_FIELDS
+from runstate.runs._models import LIFECYCLE_FIELDS
 from runstate.store import (
     Applied,
     Duplicate,

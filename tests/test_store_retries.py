@@ -23,7 +23,9 @@ from runstate.store import (
     RunStore,
     Superseded,
     _engines,
-    _tally,
+)
+from runstate.store import (
+    _counts as _tally,
 )
 from stores import ERROR, brought_to, consistent
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate._survey import Dwell, Survey, bucket_of
+from runstate.histories._survey import Dwell, Survey, bucket_of
 
 
 def dwell(*durations):

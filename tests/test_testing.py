@@ -13,12 +13,12 @@ from types import MappingProxyType
 import pytest
 import sqlalchemy as sa
 
-import runstate.testing._bench
+import runstate.testing._harness
 from broken_stores import BROKEN
 from databases import fresh_database
 from runstate import RUN, Lifecycle, Transition
 from runstate.testing import CAPABILITIES, CHECKS, PAYLOADS, Bench, conformance
-from runstate.testing._bench import NotApplicable, check
+from runstate.testing._harness import NotApplicable, check
 from stores_under_test import AsyncSubject, OwnTable, Subject, subjects
 from tiny_store import Answer, Page, TinyStore
 
@@ -341,7 +341,7 @@ def test_a_slip_on_the_way_is_a_failure_too(slip, name, message, tmp_path, monke
     """
     An error in a rival's thread, a feed without end, an answer that never comes.
     """
-    monkeypatch.setattr(runstate.testing._bench, "_FOREVER", 0.3 if slip == "hangs" else 30.0)
+    monkeypatch.setattr(runstate.testing._harness, "_FOREVER", 0.3 if slip == "hangs" else 30.0)
     monkeypatch.setattr(Slips, "slip", slip)
     monkeypatch.setattr(Slips, "released", released := threading.Event(), raising=False)
     done = conformance(tiny(Slips, tmp_path), only=[name])

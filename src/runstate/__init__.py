@@ -6,15 +6,30 @@ memory, :func:`check` and :class:`Monitor` validate histories that somebody else
 observed, and ``runstate.diagrams`` draws it. Errors are in ``runstate.errors``.
 """
 
-from ._check import check
-from ._definition import load_lifecycle
-from ._engine import Engine, RunEngine
-from ._history import Finding, Observation, Report
-from ._hooks import Moved
-from ._lifecycle import Lifecycle
-from ._models import BaseResponse, ErrorResponse, RunResponse, RunStatus
-from ._monitor import Monitor
-from ._parts import (
+from .errors import (
+    DefinitionError,
+    GuardRefusedError,
+    IllegalTransitionError,
+    LifecycleError,
+    LifecycleFieldError,
+    MoveRefusedError,
+    PayloadError,
+    RunstateError,
+    StatusMapError,
+    UnknownTriggerError,
+)
+from .histories._check import check
+from .histories._monitor import Monitor
+from .histories._records import Finding, Observation, Report
+from .histories._rules import RULES, Rule
+from .lifecycle._definition import load_lifecycle
+from .lifecycle._rows import Deadline, Deviation, Entry, Transition
+from .lifecycle._table import Lifecycle
+from .runs._engine import Engine, RunEngine
+from .runs._log import Moved
+from .runs._models import BaseResponse, ErrorResponse, RunResponse, RunStatus
+from .runs._run import RUN
+from .runs._wire import (
     Error,
     Function,
     IncompleteDetails,
@@ -27,21 +42,6 @@ from ._parts import (
     ToolChoice,
     TruncationStrategy,
     Usage,
-)
-from ._rows import Deadline, Deviation, Entry, Transition
-from ._rules import RULES, Rule
-from ._run import RUN
-from .errors import (
-    DefinitionError,
-    GuardRefusedError,
-    IllegalTransitionError,
-    LifecycleError,
-    LifecycleFieldError,
-    MoveRefusedError,
-    PayloadError,
-    RunstateError,
-    StatusMapError,
-    UnknownTriggerError,
 )
 
 __all__ = [

@@ -9,16 +9,16 @@ from typing import Any, Final
 
 import click
 
-from .._census import Census
-from .._history import Finding, Observation, ObservationModel
-from .._lifecycle import Lifecycle
-from .._monitor import Monitor
-from .._rules import RULES, Rule
 from .._text import printable
+from ..histories._counter import Census
+from ..histories._monitor import Monitor
+from ..histories._records import Finding, Observation, ObservationModel
+from ..histories._rules import RULES, Rule
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
+from ._engines import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import FORMS, Tally, first
-from ._scale import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._shared import BadInput, lifecycle_named, lifecycle_option, observed_option, reading_options
 from ._summary import print_summary
 

@@ -9,10 +9,10 @@ from typing import Final, TextIO
 
 import click
 
-from .._history import Observation
-from .._lifecycle import Lifecycle
+from ..histories._records import Observation
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ..writers import write_ocel, write_xes
+from ..readers.write import write_ocel, write_xes
 from ._input import Reading
 from ._shared import lifecycle_named, lifecycle_option, observations, reading_options
 

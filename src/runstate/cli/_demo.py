@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from .._census import survey_of
-from .._monitor import Monitor
+from ..histories._counter import survey_of
+from ..histories._monitor import Monitor
 from ..presets import PRESETS
 from ._input import Reading, records
 from ._output import FORMS, Tally

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from .._census import survey_of
-from .._history import Observation, ObservationModel
-from .._lifecycle import Lifecycle
-from .._sequence import in_sequence
 from .._text import printable
+from ..histories._counter import survey_of
+from ..histories._records import Observation, ObservationModel
+from ..histories._reorder import in_sequence
 from ..interchange import FORMATS as NOTATIONS
 from ..interchange import Notation
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._input import Reading
 from ._shared import BadInput, lifecycle_named, observations, observed_option, reading_options

@@ -10,8 +10,8 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from .._history import Finding, Observation
-from .._lifecycle import Lifecycle
+from ..histories._records import Finding, Observation
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns, read
 
 __all__ = ["Reading", "records", "working"]

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .._history import Finding, Observation, ObservationModel
 from .._text import printable
+from ..histories._records import Finding, Observation, ObservationModel
 from ..mapping import MAPS, StatusMap, load_map
 from ._shared import BadInput, unknown
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from .._census import Census
-from .._history import Finding, Observation
-from .._monitor import Monitor
-from .._rules import RULES
 from .._text import attribute, markup, printable
+from ..histories._counter import Census
+from ..histories._monitor import Monitor
+from ..histories._records import Finding, Observation
+from ..histories._rules import RULES
 
 __all__ = ["FORMS", "Tally", "Totals", "first", "summary_of"]
 

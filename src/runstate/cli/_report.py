@@ -8,18 +8,18 @@ from typing import Any, Final
 
 import click
 
-from .._census import Census
-from .._history import Observation, ObservationModel
-from .._lifecycle import Lifecycle
-from .._samples import keep
-from .._sequence import in_sequence
-from .._survey import Survey
 from .._text import printable
+from ..histories._counter import Census
+from ..histories._records import Observation, ObservationModel
+from ..histories._reorder import in_sequence
+from ..histories._sample import keep
+from ..histories._survey import Survey
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._check import limits_of, monitor_of
+from ._engines import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import summary_of
-from ._scale import Scale, engine_for, scale_options, status_of, surveyed, totals_of
 from ._shared import lifecycle_named, lifecycle_option, observed_option, reading_options
 
 __all__ = ["SAMPLES", "report", "write_report"]

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import click
 
-from .._history import Finding, Observation
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..histories._records import Finding, Observation
 from ..interchange import SUFFIXES, load
+from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
 from ._input import Reading, records

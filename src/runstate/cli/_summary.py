@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
-from .._survey import Survey, how_long, without_gaps
 from .._text import printable
+from ..histories._records import ObservationModel
+from ..histories._survey import Survey, how_long, without_gaps
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["print_summary"]
 

@@ -10,7 +10,7 @@ lifecycle has changed.
 from collections.abc import Iterable
 from typing import Final, Literal, get_args
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._postgresql import PostgreSQL
 from ._sqlite import SQLite
 

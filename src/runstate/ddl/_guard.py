@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["Guard", "listing", "quoted"]
 

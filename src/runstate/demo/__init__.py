@@ -8,6 +8,6 @@ decides who wins. Its time passes 300 times faster than on the wall, so that a r
 minutes take two seconds.
 """
 
-from ._play import Killed, Outcome, run_demo
+from ._run import Killed, Outcome, run_demo
 
 __all__ = ["Killed", "Outcome", "run_demo"]

@@ -6,9 +6,9 @@ import time
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from .._parts import LastError, RequiredAction, Usage
+from ..runs._wire import LastError, RequiredAction, Usage
 from ..store import Illegal, Lease, RunStore, Stale, Verdict
-from ._stage import HANDS, LEASE, Refused, Stage, note
+from ._config import HANDS, LEASE, Refused, Stage, note
 
 __all__ = ["Report", "Worker"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, Literal
 
-from .._lifecycle import Lifecycle
-from .._rows import Outcome, Transition
-from .._survey import Dwell, how_long
 from .._text import printable
+from ..histories._survey import Dwell, how_long
+from ..lifecycle._rows import Outcome, Transition
+from ..lifecycle._table import Lifecycle
 from ._words import shown, wrap
 
 __all__ = ["Arrow", "Box", "Figure", "Overlay", "Role", "make_figure", "uncounted"]

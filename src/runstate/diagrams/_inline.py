@@ -4,11 +4,11 @@ Pictures as parts of a page, which brings the style sheet and the colours for al
 
 from typing import NamedTuple
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure, uncounted
-from ._layout import lay_out
 from ._paint import Group, paint
 from ._palette import PALETTE
+from .layout.place import lay_out
 
 __all__ = ["Inline", "inline", "inline_colours", "inline_style"]
 

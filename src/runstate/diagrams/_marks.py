@@ -4,7 +4,7 @@ A mark for each outcome, so that none is told by its colour alone.
 
 from typing import Final
 
-from .._rows import Outcome
+from ..lifecycle._rows import Outcome
 from ._scene import Curve, Point
 
 __all__ = ["mark_curves"]

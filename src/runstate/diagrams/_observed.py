@@ -5,9 +5,9 @@ As for a check, what was observed is declared: a poller that sees ``queued`` and
 ``completed`` has missed the moves between, and has seen none that is illegal.
 """
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
-from .._survey import Survey, without_gaps
+from ..histories._records import ObservationModel
+from ..histories._survey import Survey, without_gaps
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
 
 __all__ = ["overlay_of"]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ._figure import Arrow, Box
-from ._grid import BADGE_APART, MARK
-from ._legend import SAMPLE
 from ._marks import mark_curves
 from ._scene import (
     EM_PER_CELL,
@@ -30,6 +28,8 @@ from ._scene import (
     Scene,
 )
 from ._words import cells
+from .layout.grid import BADGE_APART, MARK
+from .layout.legend import SAMPLE
 
 __all__ = ["Disc", "Group", "Panel", "Polygon", "Shape", "Stroke", "Words", "paint"]
 

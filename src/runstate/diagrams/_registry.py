@@ -10,8 +10,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
 
 __all__ = ["FORMATS", "Format", "draw"]

@@ -7,8 +7,8 @@ Ids are made up; names stand in labels alone.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 from ._figure import Arrow, Box, Figure, Overlay, make_figure
 from ._palette import PALETTE
 

@@ -7,8 +7,8 @@ What is empty or None is left out. Reading it back gives the lifecycle again.
 import json
 from typing import Any
 
-from .._lifecycle import Lifecycle
-from .._rows import Deadline, Deviation, Entry, Transition
+from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
 
 __all__ = ["render"]

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Transition
-from .._survey import how_long
 from .._text import printable
+from ..histories._survey import how_long
+from ..lifecycle._rows import Transition
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
 
 __all__ = ["render"]

@@ -8,7 +8,7 @@ of a state diagram cannot. Ids are made up; names stand in labels alone.
 from collections.abc import Iterator
 from typing import Final
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._figure import Arrow, Box, Figure, Overlay, make_figure
 from ._palette import PALETTE
 

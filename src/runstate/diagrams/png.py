@@ -15,12 +15,12 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure
-from ._layout import lay_out
 from ._paint import Disc, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
 from ._scene import Curve, Point, walk_curve
+from .layout.place import lay_out
 
 __all__ = ["render"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import Final
 
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure
-from ._layout import lay_out
 from ._paint import Disc, Group, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
 from ._scene import LABEL_SIZE, NAME_SIZE, Curve, Scene
+from .layout.place import lay_out
 
 __all__ = ["elements", "render", "style_of"]
 

@@ -5,9 +5,9 @@ An engine screens all rows in bulk and names the runs that may be wrong; only th
 are read again and judged, by the same code as everywhere. Needs the extra ``frames``.
 """
 
+from ._api import Asked, check_frame, survey_files, survey_frame, survey_table
+from ._databases import is_database
 from ._errors import FrameError
-from ._public import Asked, check_frame, survey_files, survey_frame, survey_table
-from ._tables import is_database
 
 __all__ = [
     "Asked",

@@ -2,10 +2,10 @@
 Screening of how runs end: which of them have not, where all should have.
 """
 
-from ._engine import Engine
-from ._keys import CODE
-from ._question import Question
-from ._screen import Screening
+from ._duckdb import Engine
+from ._request import Question
+from ._result import Screening
+from ._sort_key import CODE
 
 __all__ = ["count_ends", "screen_ends"]
 

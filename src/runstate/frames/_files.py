@@ -11,14 +11,14 @@ from glob import glob
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from .._history import Finding
-from .._lifecycle import Lifecycle
-from .._rules import RULES
 from .._text import printable
+from ..histories._records import Finding
+from ..histories._rules import RULES
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._engine import Engine, listed, quoted, text
+from ._columns import Chosen, Source, chosen, described
+from ._duckdb import Engine, listed, quoted, text
 from ._errors import FrameError
-from ._source import Chosen, Source, chosen, described
 
 __all__ = ["SUFFIXES", "files"]
 

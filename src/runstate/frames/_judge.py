@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from .._history import Finding, Observation
-from .._rules import RULES
 from .._text import printable
-from ._engine import Engine, listed
-from ._question import Question
+from ..histories._records import Finding, Observation
+from ..histories._rules import RULES
+from ._duckdb import Engine, listed
+from ._request import Question
 from ._times import refused, seconds
 
 __all__ = ["Verdict", "judge"]

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ._engine import Engine
-from ._pairs import MOST_DOUBTFUL, Group, statement
-from ._question import Question
-from ._source import Source
+from ._columns import Source
+from ._duckdb import Engine
+from ._request import Question
+from ._screen_sql import MOST_DOUBTFUL, Group, statement
 
 __all__ = ["Counted", "grouped", "recounted"]
 

@@ -22,13 +22,13 @@ try:
 except ImportError as error:
     raise FrameError("", "PySpark is not installed: pip install 'runstate[spark]'") from error
 
-from .._history import Finding, Observation, ObservationModel
-from .._lifecycle import Lifecycle
-from .._monitor import Monitor
-from .._rules import RULES
-from .._run import RUN
-from .._survey import Survey
+from ..histories._monitor import Monitor
+from ..histories._records import Finding, Observation, ObservationModel
+from ..histories._rules import RULES
+from ..histories._survey import Survey
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
+from ..runs._run import RUN
 from ._spark_input import clear, read_paths, session
 from ._spark_question import MOST_STATUSES, Question
 from ._spark_rows import Given, Times, given_as

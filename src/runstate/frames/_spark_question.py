@@ -5,8 +5,8 @@ What is asked of a log on Spark, and what its lifecycle answers.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
+from ..histories._records import ObservationModel
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["MOST_STATUSES", "Question"]
 

@@ -12,13 +12,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
 from pyspark.sql import types as T  # noqa: N812
 
-from .._lifecycle import Lifecycle
-from .._parts import FIRST_SECOND, LAST_SECOND
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers._keys import missing
 from ..readers._record import TIME_KEYS
 from ..readers._values import BadRecordError, unix_seconds
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._errors import FrameError
 
 __all__ = ["Given", "Times", "given_as"]

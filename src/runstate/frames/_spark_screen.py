@@ -20,7 +20,7 @@ from typing import Any, Final
 from pyspark.sql import Column, DataFrame, Window, WindowSpec
 from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
 
-from .._survey import OCTAVE
+from ..histories._survey import OCTAVE
 from ._spark_question import Question
 
 __all__ = ["coded", "in_sequence", "order_free"]
@@ -322,7 +322,7 @@ def _seconds(name: str) -> Column:
 
 def _bucket(name: str) -> Column:
     """
-    Return the bucket of a duration; see :func:`runstate._survey.bucket_of`.
+    Return the bucket of a duration; see :func:`runstate.histories._survey.bucket_of`.
     """
     grown = 1 + F.floor(F.log2(name) * OCTAVE)
 

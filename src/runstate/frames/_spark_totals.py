@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._history import Finding, Observation
-from .._rules import RULES
-from .._survey import Dwell, Survey
+from ..histories._records import Finding, Observation
+from ..histories._rules import RULES
+from ..histories._survey import Dwell, Survey
 from ._spark_question import Question
 
 __all__ = ["Totals"]

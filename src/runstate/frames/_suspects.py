@@ -5,11 +5,11 @@ The first suspects, out of what was kept of each group; and whether they are the
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._keys import CODE
-from ._pairs import FEW, Group
-from ._question import Question
 from ._recount import Counted
-from ._screen import Suspect
+from ._request import Question
+from ._result import Suspect
+from ._screen_sql import FEW, Group
+from ._sort_key import CODE
 
 __all__ = ["first_suspects"]
 

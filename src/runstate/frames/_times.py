@@ -4,11 +4,11 @@ Times of every kind, as whole microseconds; null where a value is none.
 
 from typing import Final
 
-from .._parts import FIRST_SECOND, LAST_SECOND
 from .._text import printable
 from ..readers._values import BadRecordError, unix_seconds
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._columns import Source
 from ._errors import FrameError
-from ._source import Source
 
 __all__ = ["microseconds", "refused", "seconds"]
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NoReturn
 
-from .._definition import lifecycle_from
-from .._lifecycle import Lifecycle
-from .._rows import OUTCOMES, Transition
 from .._text import printable
 from ..errors import DefinitionError
+from ..lifecycle._definition import lifecycle_from
+from ..lifecycle._rows import OUTCOMES, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["PLAIN", "expect", "facts_of", "made", "names_of", "outcome_of", "refuse"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from .._definition import content_of, lifecycle_from, parsed
-from .._lifecycle import Lifecycle
+from ..lifecycle._definition import content_of, lifecycle_from, parsed
+from ..lifecycle._table import Lifecycle
 from ._common import expect, refuse
 from .markup import from_markup, to_markup
 from .scxml import from_scxml, to_scxml

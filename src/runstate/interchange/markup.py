@@ -5,7 +5,7 @@ The markup of ``transitions``: the dictionary that its ``MarkupMachine`` prints 
 from collections.abc import Mapping
 from typing import Any
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._common import expect, made, refuse
 
 __all__ = ["from_markup", "to_markup"]

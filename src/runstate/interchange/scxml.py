@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from xml.parsers import expat
 
-from .._lifecycle import Lifecycle
-from .._rows import EVIDENCE
 from .._text import attribute, printable
 from ..errors import DefinitionError
+from ..lifecycle._rows import EVIDENCE
+from ..lifecycle._table import Lifecycle
 from ._common import facts_of, made, names_of, outcome_of, refuse
 
 __all__ = ["from_scxml", "to_scxml"]

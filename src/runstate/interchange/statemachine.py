@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
-from .._lifecycle import Lifecycle
 from .._text import printable
+from ..lifecycle._table import Lifecycle
 from ._common import PLAIN, expect, made, refuse
 
 __all__ = ["from_statemachine", "from_statemachine_class", "to_statemachine"]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._common import expect, facts_of, made, outcome_of, refuse
 
 __all__ = ["from_xstate", "to_xstate"]

@@ -13,9 +13,9 @@ That names mean the same where no page compares them, is inferred.
 
 from typing import Final
 
-from .._run import RUN
 from ..presets.agents import A2A_TASK, AZURE_RUN, LANGGRAPH_RUN
 from ..presets.openai import RESPONSE
+from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
 

@@ -12,8 +12,8 @@ makes up the START of a run that never started; a map of statuses cannot.
 
 from typing import Final
 
-from .._run import RUN
 from ..presets.events import CDEVENTS_PIPELINERUN, OPENLINEAGE_RUN
+from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
-from .._lifecycle import Lifecycle
-from .._rows import EVIDENCE
+from ..lifecycle._rows import EVIDENCE
+from ..lifecycle._table import Lifecycle
 from ._rows import Becomes, Excepted
 
 __all__ = ["Map", "faults"]

@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
-from .._definition import Strict, content_of, first_fault, parsed
-from .._lifecycle import Lifecycle
-from .._rows import Evidence
 from ..errors import DefinitionError
 from ..interchange import load
+from ..lifecycle._definition import Strict, content_of, first_fault, parsed
+from ..lifecycle._rows import Evidence
+from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._map import StatusMap
 from ._rows import Becomes, Excepted

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from .._history import Observation, ObservationModel, Report
-from .._lifecycle import Lifecycle
-from .._monitor import Seen, observation_of
 from ..errors import StatusMapError
+from ..histories._monitor import Seen, observation_of
+from ..histories._records import Observation, ObservationModel, Report
+from ..lifecycle._table import Lifecycle
 from ._faults import faults
 from ._mapped import MapMonitor, Mapper
 from ._rows import Becomes, Excepted

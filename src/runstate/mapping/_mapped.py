@@ -8,11 +8,12 @@ finds fault with it, the finding can name both.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from .._history import CREATE, NOTHING, Finding, Observation, ObservationModel
-from .._lifecycle import Lifecycle
-from .._monitor import Monitor, Seen
-from .._sequence import Sequencer
 from .._text import printable
+from ..histories._monitor import Monitor, Seen
+from ..histories._records import NOTHING, Finding, Observation, ObservationModel
+from ..histories._reorder import Sequencer
+from ..lifecycle._rows import CREATE
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["Mapper", "MapMonitor", "Mapped"]
 

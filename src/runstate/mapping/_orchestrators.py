@@ -7,10 +7,10 @@ same, no source says: where its words leave a doubt, the row is inferred.
 
 from typing import Final
 
-from .._run import RUN
 from ..presets.orchestrators import DAGSTER_RUN, PREFECT_FLOW_RUN
 from ..presets.platforms import KUBERNETES_JOB, TEMPORAL_WORKFLOW
 from ..presets.queues import CELERY
+from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
 

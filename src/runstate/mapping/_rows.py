@@ -4,7 +4,7 @@ What a map of statuses is made of: its rows, and the moves that it cannot tell a
 
 from dataclasses import dataclass
 
-from .._rows import Evidence
+from ..lifecycle._rows import Evidence
 
 __all__ = ["Becomes", "Excepted"]
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._run import RUN
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 from . import agents, events, openai, orchestrators, platforms, queues
 
 __all__ = ["PRESETS", "RUN", "RUN_DOCUMENTED"]

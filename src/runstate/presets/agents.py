@@ -15,9 +15,9 @@ Sources, by short name:
 from dataclasses import replace
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Evidence, Transition
-from .._run import RUN
+from ..lifecycle._rows import Evidence, Transition
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 
 __all__ = ["A2A_TASK", "A2A_TASK_0_3", "AZURE_RUN", "AZURE_RUN_DOTNET", "LANGGRAPH_RUN"]
 

@@ -10,8 +10,8 @@ Sources, by short name:
 
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Outcome, Transition
+from ..lifecycle._rows import Outcome, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["CDEVENTS_PIPELINERUN", "OPENLINEAGE_RUN", "OPENLINEAGE_RUN_EARLY"]
 

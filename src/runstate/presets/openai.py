@@ -19,8 +19,8 @@ A background response at Azure was seen to go from ``cancelled`` to ``completed`
 from dataclasses import replace
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Deadline, Deviation, Entry, Transition
+from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = [
     "BATCH",

@@ -19,8 +19,8 @@ Dagster nothing hinders a late worker either (dagster#34175).
 from dataclasses import replace
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Deviation, Entry, Transition
+from ..lifecycle._rows import Deviation, Entry, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = [
     "AIRFLOW_TASK_INSTANCE",

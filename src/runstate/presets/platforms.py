@@ -13,8 +13,8 @@ Sources, by short name:
 from dataclasses import replace
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Entry, Outcome, Transition
+from ..lifecycle._rows import Entry, Outcome, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = [
     "KUBERNETES_JOB",

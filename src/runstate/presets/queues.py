@@ -18,8 +18,8 @@ overwrites one (river#1302, oban#1496).
 from dataclasses import replace
 from typing import Final
 
-from .._lifecycle import Lifecycle
-from .._rows import Deviation, Entry, Transition
+from ..lifecycle._rows import Deviation, Entry, Transition
+from ..lifecycle._table import Lifecycle
 
 __all__ = [
     "CELERY",

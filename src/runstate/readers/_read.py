@@ -9,8 +9,8 @@ from typing import BinaryIO, Final
 
 from pydantic_core import from_json
 
-from .._lifecycle import Lifecycle
-from .._run import RUN
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 from . import _source
 from ._record import MOVE_EVENT, Columns, Interpreter, Read
 from ._source import Source

@@ -15,11 +15,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
 
-from .._history import NOTHING, Finding, Observation
-from .._lifecycle import Lifecycle
-from .._parts import FIRST_SECOND, LAST_SECOND
-from .._rules import RULES
 from .._text import printable
+from ..histories._records import NOTHING, Finding, Observation
+from ..histories._rules import RULES
+from ..lifecycle._table import Lifecycle
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
 from ._values import (

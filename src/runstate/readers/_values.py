@@ -8,8 +8,8 @@ one line and with nothing in it that acts on a terminal.
 from datetime import UTC, datetime
 from typing import Final
 
-from .._parts import FIRST_SECOND, LAST_SECOND
 from .._text import printable
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 
 __all__ = [
     "BadRecordError",

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Any, Final
 
-from .._history import Observation
+from ..histories._records import Observation
 from ._elements import Cursor, Element, members
 from ._keys import missing, refuse_doubled
 from ._parse import parse

@@ -5,8 +5,8 @@ What is wrong: how much of each kind, and the findings one by one.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from .._history import Finding
-from .._rules import RULES
+from ..histories._records import Finding
+from ..histories._rules import RULES
 from ._html import counted, field, section, table, text
 from ._subject import Subject
 

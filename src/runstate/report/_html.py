@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
-from .._survey import how_long
 from .._text import printable
+from ..histories._survey import how_long
 
 __all__ = ["NONE", "code", "counted", "field", "moment", "section", "table", "text", "took"]
 

@@ -5,8 +5,8 @@ The machine with what was observed of it, as a picture and as tables.
 from collections.abc import Iterator
 from typing import Final
 
-from .._survey import Survey
 from ..diagrams import Inline, inline, overlay_of
+from ..histories._survey import Survey
 from ._html import code, counted, section, table, text, took
 from ._subject import Subject
 

@@ -8,11 +8,11 @@ from hashlib import sha256
 from pkgutil import get_data
 from typing import Final
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
-from .._run import RUN
-from .._survey import Survey, without_gaps
 from ..diagrams import Inline, inline_colours, inline_style
+from ..histories._records import ObservationModel
+from ..histories._survey import Survey, without_gaps
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 from ._findings import findings
 from ._html import text
 from ._machine import ends, machine, never, picture, way_picture

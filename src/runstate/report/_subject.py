@@ -4,9 +4,9 @@ What a page is about.
 
 from typing import NamedTuple
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
-from .._survey import Survey
+from ..histories._records import ObservationModel
+from ..histories._survey import Survey
+from ..lifecycle._table import Lifecycle
 
 __all__ = ["Subject"]
 

@@ -5,7 +5,7 @@ The head of the page: what was checked, and the verdict.
 from collections.abc import Iterator
 from typing import Final
 
-from .._survey import how_long
+from ..histories._survey import how_long
 from ._html import code, counted, moment, text
 from ._subject import Subject
 

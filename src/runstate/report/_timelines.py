@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
-from .._history import Observation
 from .._text import printable
 from ..diagrams import Inline
+from ..histories._records import Observation
 from ._html import counted, field, section
 from ._subject import Subject
 

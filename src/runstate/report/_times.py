@@ -5,7 +5,7 @@ How long runs were in each status: a histogram each, on one scale, and the figur
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from .._survey import OCTAVE, Dwell, how_long
+from ..histories._survey import OCTAVE, Dwell, how_long
 from ._html import code, section, table, text, took
 from ._subject import Subject
 

@@ -10,7 +10,9 @@ try:
 except ImportError as error:
     raise ImportError("runstate.store needs SQLAlchemy: pip install 'runstate[store]'") from error
 
-from ._answers import (
+from ._async_store import AsyncRunStore
+from ._store import RunStore
+from ._verdicts import (
     Applied,
     Duplicate,
     Fire,
@@ -27,8 +29,6 @@ from ._answers import (
     Superseded,
     Verdict,
 )
-from ._async import AsyncRunStore
-from ._sync import RunStore
 from .own import apply_move, apply_move_async, guard
 
 __all__ = [

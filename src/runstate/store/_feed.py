@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ._answers import JournalEntry, Page
 from ._records import entry_of
 from ._tables import Tables
+from ._verdicts import JournalEntry, Page
 
 __all__ = ["moves_after"]
 

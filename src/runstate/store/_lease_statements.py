@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ._phrases import Phrases, Prepared, Value, among, word
+from ._sql import Phrases, Prepared, Value, among, word
 
 __all__ = ["LeaseStatements"]
 

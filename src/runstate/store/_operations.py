@@ -13,13 +13,30 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from .._engine import RunEngine
-from .._hooks import CREATE, Moved
-from .._lifecycle import Lifecycle
-from .._models import RunResponse
-from .._move import remember
 from ..errors import PayloadError
-from ._answers import (
+from ..lifecycle._rows import CREATE
+from ..lifecycle._table import Lifecycle
+from ..runs._engine import RunEngine
+from ..runs._log import Moved
+from ..runs._models import RunResponse
+from ..runs._move import remember
+from ._counts import count, roll_up
+from ._feed import moves_after
+from ._payload import Move, Preparation
+from ._records import (
+    checked,
+    document_of,
+    entry_of,
+    is_word,
+    last_moved,
+    line_of,
+    one_line,
+    run_of,
+    valid_id,
+)
+from ._statements import Statements
+from ._tables import Tables
+from ._verdicts import (
     Applied,
     Duplicate,
     Fire,
@@ -35,22 +52,6 @@ from ._answers import (
     Superseded,
     Verdict,
 )
-from ._feed import moves_after
-from ._prepare import Move, Preparation
-from ._records import (
-    checked,
-    document_of,
-    entry_of,
-    is_word,
-    last_moved,
-    line_of,
-    one_line,
-    run_of,
-    valid_id,
-)
-from ._statements import Statements
-from ._tables import Tables
-from ._tally import count, roll_up
 
 __all__ = ["Operations"]
 

@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from .._hooks import Moved
-from .._models import LIFECYCLE_FIELDS, RunResponse
-from .._move import remember
-from ._answers import JournalEntry, RunNotFoundError
+from ..runs._log import Moved
+from ..runs._models import LIFECYCLE_FIELDS, RunResponse
+from ..runs._move import remember
 from ._tables import JSON_FIELDS, SECOND_FIELDS
+from ._verdicts import JournalEntry, RunNotFoundError
 
 __all__ = [
     "as_json",

@@ -12,19 +12,19 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from .._engine import RunEngine
-from .._hooks import Moved, MoveLog
-from .._lifecycle import Lifecycle
-from .._models import RunResponse
-from .._move import last_move
-from .._run import RUN
 from .._text import printable
-from ._answers import Applied, Fire, Illegal, Lease, Superseded, Verdict
+from ..lifecycle._table import Lifecycle
+from ..runs._engine import RunEngine
+from ..runs._log import Moved, MoveLog
+from ..runs._models import RunResponse
+from ..runs._move import last_move
+from ..runs._run import RUN
 from ._operations import Operations
-from ._phrases import CLOCKS, Deadlines
-from ._prepare import ANSWER
+from ._payload import ANSWER
+from ._sql import CLOCKS, Deadlines
 from ._statements import Statements
 from ._tables import build_tables
+from ._verdicts import Applied, Fire, Illegal, Lease, Superseded, Verdict
 
 __all__ = [
     "TRIES",

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from .._lifecycle import Lifecycle
+from ..lifecycle._table import Lifecycle
 from ._lease_statements import LeaseStatements
-from ._phrases import Deadlines, Phrases, Prepared, Value, among, word
+from ._sql import Deadlines, Phrases, Prepared, Value, among, word
 from ._tables import JSON_FIELDS, Tables
 
 __all__ = ["MoveStatements", "Statements"]

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
-from .._lifecycle import Lifecycle
-from ._answers import StoreVersionError
+from ..lifecycle._table import Lifecycle
+from ._verdicts import StoreVersionError
 
 __all__ = [
     "COUNTED",

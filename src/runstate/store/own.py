@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
-from .._hooks import Moved
-from .._lifecycle import Lifecycle
-from .._rows import Transition
-from .._run import RUN
 from ..errors import PayloadError, UnknownTriggerError
-from ._answers import Applied, Illegal, RunNotFoundError, Superseded
-from ._phrases import word
+from ..lifecycle._rows import Transition
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._run import RUN
+from ._sql import word
+from ._verdicts import Applied, Illegal, RunNotFoundError, Superseded
 
 __all__ = ["apply_move", "apply_move_async", "guard"]
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
-from .._lifecycle import Lifecycle
-from .._models import RunResponse
-from .._move import last_move
+from ..lifecycle._table import Lifecycle
+from ..runs._models import RunResponse
+from ..runs._move import last_move
 
 __all__ = ["Store", "ages"]
 

@@ -4,10 +4,10 @@ A move as a CloudEvent 1.0, in the structured JSON form.
 
 from typing import Any, Final
 
-from .._hooks import Moved
-from .._lifecycle import Lifecycle
-from .._run import RUN
-from ._words import numbered, rfc3339
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._run import RUN
+from ._shared import numbered, rfc3339
 
 __all__ = ["cloudevent"]
 

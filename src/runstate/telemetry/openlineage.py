@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from .._hooks import Moved
-from .._lifecycle import Lifecycle
-from .._rows import Outcome
-from .._run import RUN
-from ._words import numbered, rfc3339
+from ..lifecycle._rows import Outcome
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._run import RUN
+from ._shared import numbered, rfc3339
 
 __all__ = ["openlineage_events"]
 

@@ -17,13 +17,13 @@ from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, g
 from opentelemetry.trace import Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from .._hooks import Moved
-from .._lifecycle import Lifecycle
-from .._rows import Outcome
-from .._run import RUN
 from .._text import printable
+from ..lifecycle._rows import Outcome
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._run import RUN
 from ._ages import Store, ages
-from ._words import DURATIONS, REJECTIONS, closed, harmless, in_order
+from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunTelemetry"]
 

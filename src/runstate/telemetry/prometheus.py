@@ -8,11 +8,11 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from .._hooks import Moved
-from .._lifecycle import Lifecycle
-from .._run import RUN
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._run import RUN
 from ._ages import Store, ages
-from ._words import DURATIONS, REJECTIONS, closed, harmless, in_order
+from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunMetrics", "StoreCollector"]
 

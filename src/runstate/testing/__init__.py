@@ -8,13 +8,12 @@ is tested answers ``create``, ``fire`` and ``status``, and the more it offers, t
 checked. ``strategies`` and ``machines`` have what needs Hypothesis, and are imported by path.
 """
 
-from ._bench import Bench, Check
 from ._clock import ManualClock
 from ._drive import Driven, Fault, drive, walks
+from ._harness import Bench, Check
+from ._interleavings import Conflict, Meetings, meetings
 from ._legal import assert_legal
-from ._meetings import Conflict, Meetings, meetings
-from ._race import race
-from ._subject import (
+from ._protocols import (
     CAPABILITIES,
     Answer,
     Beat,
@@ -25,6 +24,7 @@ from ._subject import (
     Taken,
     WholeStore,
 )
+from ._race import race
 from ._suite import CHECKS, PAYLOADS, Conformance, Failure, Skipped, conformance
 
 __all__ = [

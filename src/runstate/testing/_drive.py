@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
-from .._lifecycle import Lifecycle
-from .._rows import Transition
-from .._run import RUN
 from .._text import printable
-from ._subject import Service
+from ..lifecycle._rows import Transition
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
+from ._protocols import Service
 from ._suite import PAYLOADS
 
 __all__ = ["Driven", "Fault", "drive", "summary", "walks"]

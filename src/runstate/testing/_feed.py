@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ._bench import Bench, Broken, check
-from ._subject import Line
+from ._harness import Bench, Broken, check
+from ._protocols import Line
 
 __all__ = [
     "feed_goes_on",

@@ -2,7 +2,7 @@
 Checks of what is written beside the status: journal, keys, and both or neither.
 """
 
-from ._bench import Bench, check
+from ._harness import Bench, check
 
 __all__ = [
     "caller_may_roll_back",

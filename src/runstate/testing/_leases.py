@@ -5,8 +5,8 @@ Checks of leases: one worker a run, and a worker that lost its run can do nothin
 from functools import partial
 from typing import Any
 
-from ._bench import Bench, Broken, check
-from ._subject import WholeStore
+from ._harness import Bench, Broken, check
+from ._protocols import WholeStore
 
 __all__ = [
     "claims_at_once_get_a_run_each",

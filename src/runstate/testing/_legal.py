@@ -4,12 +4,12 @@ A history that must be legal, in the words of its findings.
 
 from collections.abc import Iterable, Mapping
 
-from .._check import check
-from .._history import Finding, ObservationModel
-from .._lifecycle import Lifecycle
-from .._monitor import Seen
-from .._run import RUN
 from .._text import printable
+from ..histories._check import check
+from ..histories._monitor import Seen
+from ..histories._records import Finding, ObservationModel
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 
 __all__ = ["assert_legal"]
 

@@ -4,8 +4,8 @@ Checks of moves: every row of the table, no other, and what each does to the fie
 
 from typing import Any
 
-from .._rows import Transition
-from ._bench import Bench, NotApplicable, check
+from ..lifecycle._rows import Transition
+from ._harness import Bench, NotApplicable, check
 
 __all__ = [
     "ended_runs_stay_as_they_are",

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from ._bench import Bench, check
-from ._subject import Answer, WholeStore
+from ._harness import Bench, check
+from ._protocols import Answer, WholeStore
 
 __all__ = [
     "cancel_and_outcome_may_come_in_either_order",

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, cast
 
-from .._lifecycle import Lifecycle
-from .._run import RUN
 from .._text import printable
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 from . import _feed, _journal, _leases, _moves, _races, _sweeps
-from ._bench import Bench, Broken, Check, NotApplicable
-from ._subject import Service, WholeStore
+from ._harness import Bench, Broken, Check, NotApplicable
+from ._protocols import Service, WholeStore
 
 __all__ = ["CHECKS", "PAYLOADS", "Conformance", "Failure", "Skipped", "conformance"]
 

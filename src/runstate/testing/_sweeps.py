@@ -4,7 +4,7 @@ Checks of the sweep: what is overdue is ended once, and what moved on is left al
 
 from typing import Any, Final
 
-from ._bench import Bench, NotApplicable, check
+from ._harness import Bench, NotApplicable, check
 
 __all__ = [
     "cancel_never_sticks",

@@ -9,9 +9,9 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
-from .._lifecycle import Lifecycle
-from .._run import RUN
-from ._subject import Service
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
+from ._protocols import Service
 from ._suite import PAYLOADS
 
 __all__ = ["service_machine"]

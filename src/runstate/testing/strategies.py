@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from .._history import ObservationModel
-from .._lifecycle import Lifecycle
-from .._rows import Transition
-from .._run import RUN
+from ..histories._records import ObservationModel
+from ..lifecycle._rows import Transition
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 
 __all__ = [
     "BrokenHistory",

@@ -1,0 +1,214 @@
+"""
+What can be asked of files, tables and frames.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from os import PathLike, fspath
+from typing import Any, Final, TypedDict, Unpack
+
+from ..histories._monitor import Monitor
+from ..histories._records import ObservationModel
+from ..histories._survey import Survey
+from ..lifecycle._table import Lifecycle
+from ..readers import Columns
+from ..runs._run import RUN
+from ._columns import Source
+from ._databases import tables
+from ._dataframes import framed, given, is_spark, kind_of
+from ._duckdb import Engine, opened
+from ._files import files
+from ._request import Question
+from ._survey import surveyed
+
+__all__ = ["Asked", "check_frame", "survey_files", "survey_frame", "survey_table"]
+
+_USUAL_COLUMNS: Final = Columns()
+
+_MOST: Final = 900_000
+"""Findings that the engine can keep at most."""
+
+Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+
+
+class Asked(TypedDict, total=False):
+    """
+    What may be asked besides; the same of files, tables and frames.
+    """
+
+    observed: ObservationModel
+    """What was seen of each run; see :func:`runstate.check`. ``complete``, if not said."""
+    columns: Columns
+    """What the columns are called, if not as usual."""
+    assume_utc: bool
+    """Whether a time without a zone is UTC rather than unreadable."""
+    finished: bool
+    """Whether every run should have ended (RS107)."""
+    limits: Mapping[str, float] | None
+    """Longest time in a status, in seconds by status (RS302)."""
+    now: float | None
+    """When to judge what is still under way, in Unix seconds (RS302)."""
+    memory: str | None
+    """Most that the engine takes, such as ``1GB``; what is beyond goes to disk. Not on Spark."""
+    exact: bool
+    """
+    Whether to make sure that no two ids look like one by their hashes of 64 bits.
+
+    Else, of a billion runs, each shares its hash with another with a probability of 1 in 18
+    billion. No finding is made up by that, and none is hidden under ``unordered``, nor under
+    ``polled`` where nothing is measured; where runs are sorted, one might be; and
+    counts of more than *limit* findings may be off. Ids that somebody else chooses might be
+    chosen so.
+    """
+    measured: bool
+    """Whether to count moves and how long they took, not only what is wrong. True, if not said."""
+    limit: int
+    """Findings that are kept, the first ones; 10,000, if not said, and at most 900,000. All are counted."""
+    samples: int
+    """Runs whose timelines are kept: at most half of them such with findings."""
+
+
+def survey_files(
+    paths: Paths,
+    lifecycle: Lifecycle = RUN,
+    **asked: Unpack[Asked],
+) -> Survey:
+    """
+    Return what was observed in whole files, and what is wrong with it by the rules of :func:`runstate.check`.
+
+    One row is one observation: run id, status and, where there is one, time. The rows of
+    a run are in the order of their times, those of one time in the order in which they
+    stand; without times, as they stand. A row without a time, where others have one, has
+    no place in its run and is a finding.
+
+    Args:
+        paths: Parquet, CSV or JSON lines, packed with gzip or zstd or not: files,
+            folders and patterns such as ``logs/*.parquet``; one, or several of one kind.
+        lifecycle: The table to hold it against.
+        asked: See :class:`Asked`.
+
+    Raises:
+        FrameError: A file cannot be read or lacks a column, or the engine is not installed.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
+    """
+    names = [paths] if isinstance(paths, str | PathLike) else [*paths]
+
+    return _surveyed(
+        lambda engine, columns: files(engine, [fspath(name) for name in names], columns, lifecycle),
+        lifecycle,
+        asked,
+    )
+
+
+def survey_table(
+    url: str,
+    lifecycle: Lifecycle = RUN,
+    *,
+    table: str | None = None,
+    query: str | None = None,
+    **asked: Unpack[Asked],
+) -> Survey:
+    """
+    Return what was observed in a table of a database, or in what a query answers.
+
+    Rows of a database stand in no order: those of one time are taken in the order of
+    the lifecycle's statuses, and findings name no row.
+
+    Args:
+        url: ``postgresql://``, ``sqlite:///`` or ``duckdb:///``, or the path of a SQLite or
+            DuckDB file. It is only read.
+        lifecycle: The table to hold it against.
+        table: Name of a table, with its schema before a dot where needed.
+        query: Statement to select the rows by, instead.
+        asked: See :class:`Asked`.
+
+    Raises:
+        FrameError: The database cannot be read, or the query fails.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
+    """
+    return _surveyed(
+        lambda engine, columns: tables(engine, url, columns, lifecycle, table=table, query=query),
+        lifecycle,
+        asked,
+    )
+
+
+def survey_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) -> Survey:
+    """
+    Return what was observed in the caller's own frame.
+
+    Args:
+        frame: A DataFrame or LazyFrame of Polars, a DataFrame of pandas or PySpark, a Table
+            or RecordBatchReader of Arrow, or a relation of DuckDB. One row is one observation,
+            in any order; it is not changed, but a reader is used up.
+        lifecycle: The table to hold it against.
+        asked: See :class:`Asked`.
+
+    Raises:
+        FrameError: The frame lacks a column, or has one of a type that cannot be used.
+        TypeError: *frame* is no frame that is known.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
+    """
+    if is_spark(frame):
+        from ._spark import survey_spark  # noqa: PLC0415  only for who has it
+
+        return survey_spark(frame, lifecycle, **_on_spark(asked))
+
+    return _surveyed(
+        lambda engine, columns: given(engine, frame, columns, lifecycle), lifecycle, asked
+    )
+
+
+def check_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) -> Any:
+    """
+    Return what is wrong with the runs in the caller's own frame, as a frame of the same kind.
+
+    Args:
+        frame: As for :func:`survey_frame`.
+        lifecycle: The table to hold it against.
+        asked: See :class:`Asked`.
+
+    Returns:
+        One row a finding, in the order of the history, and the fields of
+        :class:`runstate.Finding` as columns: all strings, but *line* (int64), the row of
+        *frame* from 1. Lazy stays lazy, though the work is done by then.
+
+    Raises:
+        FrameError: The frame lacks a column, or has one of a type that cannot be used.
+        TypeError: *frame* is no frame that is known.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
+    """
+    if is_spark(frame):
+        from ._spark import check_spark  # noqa: PLC0415  only for who has it
+
+        return check_spark(frame, lifecycle, **_on_spark(asked))
+    kind_of(frame)
+    asked.setdefault("measured", False)
+
+    return framed(survey_frame(frame, lifecycle, **asked).findings, frame)
+
+
+def _on_spark(asked: Asked) -> dict[str, Any]:
+    # Spark groups by the ids themselves, and has its memory from its own settings.
+    return {name: value for name, value in asked.items() if name not in {"memory", "exact"}}
+
+
+def _surveyed(
+    source: Callable[[Engine, Columns], Source], lifecycle: Lifecycle, asked: Asked
+) -> Survey:
+    observed, limits = asked.get("observed", "complete"), asked.get("limits")
+    Monitor(lifecycle, observed=observed, limits=limits)
+    with opened(asked.get("memory")) as engine:
+        question = Question(
+            source(engine, asked.get("columns", _USUAL_COLUMNS)),
+            lifecycle,
+            observed,
+            asked.get("finished", False),
+            dict(limits or {}),
+            asked.get("now"),
+            asked.get("assume_utc", False),
+            asked.get("measured", True),
+            min(asked.get("limit", 10_000), _MOST),
+            asked.get("samples", 0),
+        )
+
+        return surveyed(engine, question, exact=asked.get("exact", False))

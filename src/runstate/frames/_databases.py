@@ -1,0 +1,146 @@
+"""
+Tables and queries of databases, as a source.
+
+Rows of a database stand in no order: those of one time are taken in the order of the
+lifecycle's statuses.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from ..lifecycle._table import Lifecycle
+from ..readers import Columns
+from ._columns import Source, chosen, described
+from ._duckdb import Engine, quoted, text
+from ._errors import FrameError, needed
+
+__all__ = ["is_database", "tables"]
+
+_SQLITE: Final = b"SQLite format 3\x00"
+_DUCK: Final = b"DUCK"
+_URL: Final = re.compile(r"(postgres(?:ql)?|sqlite|duckdb)(?:\+\w+)?://(.*)", re.DOTALL)
+_PASSWORD: Final = re.compile(r"://[^/@]*@")
+
+
+def is_database(path: str) -> bool:
+    """
+    Return whether *path* is the URL of a database, or a file that is one.
+    """
+    return bool(_URL.match(path)) or _file_kind(path) is not None
+
+
+def tables(
+    engine: Engine,
+    url: str,
+    columns: Columns,
+    lifecycle: Lifecycle,
+    *,
+    table: str | None,
+    query: str | None,
+) -> Source:
+    """
+    Return *table*, or what *query* answers, in the database at *url*.
+
+    Raises:
+        FrameError: It cannot be opened, the query fails, or a column lacks.
+    """
+    place = _PASSWORD.sub("://", url)
+    engine.place = place
+    if (table is None) == (query is None):
+        raise FrameError(place, "name one table, or one query (--table, --query)")
+    kind, where = _kind(url)
+    statement = (
+        f"({query})" if query is not None else ".".join(map(quoted, (table or "").split(".")))
+    )
+    name = f"{place} {table or 'query'}"
+    if kind == "duckdb":
+        engine.rows(f"attach {text(where)} as given (read_only)")
+        engine.rows("use given")
+        relation = f"{statement} as given_rows"
+    else:
+        _copy(engine, kind, where, f"{statement} as given_rows", columns, lifecycle)
+        # Of a table without rows, the driver can only guess the types.
+        filled = engine.rows("select count(*) from fetched")[0][0]
+        relation = "fetched" if filled else "(select columns(*)::varchar from fetched)"
+    source = described(engine, relation, columns, lifecycle, names=[name], ordered=False)
+
+    return source._replace(texts=kind == "sqlite")
+
+
+def _kind(url: str) -> tuple[str, str]:
+    """
+    Return the kind of the database at *url*, and what its driver calls it.
+    """
+    match = _URL.match(url)
+    if match is None:
+        kind = _file_kind(url)
+        if kind is None:
+            raise FrameError(url, "there is no such database")
+        return kind, url
+    kind, rest = match[1], match[2]
+    if kind.startswith("postgres"):
+        return "postgresql", f"postgresql://{rest}"
+    path = rest.removeprefix("/")
+    if not Path(path).is_file():
+        raise FrameError(path, "there is no such database")
+
+    return kind, path
+
+
+def _file_kind(path: str) -> str | None:
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(16)
+    except (OSError, ValueError):
+        return None
+    if head == _SQLITE:
+        return "sqlite"
+
+    return "duckdb" if head[8:12] == _DUCK else None
+
+
+def _copy(
+    engine: Engine, kind: str, where: str, relation: str, columns: Columns, lifecycle: Lifecycle
+) -> None:
+    """
+    Copy the columns that are used from another database, as a stream.
+    """
+    with _connected(kind, where) as cursor:
+        try:
+            cursor.execute(f"select * from {relation} where 1 = 0")
+            used = chosen(
+                engine.place, cursor.fetch_record_batch().schema.names, columns, lifecycle
+            )
+            texts = [f"cast({quoted(name)} as text) as {quoted(name)}" for name in used[:2]]
+            if used.at is not None:
+                at = quoted(used.at)
+                texts.append(at if kind == "postgresql" else f"cast({at} as text) as {at}")
+            cursor.execute(f"select {', '.join(texts)} from {relation}")
+            engine.take("fetched", cursor.fetch_record_batch())
+        except (cursor.connection.Error, OSError, ValueError) as error:
+            if isinstance(error, FrameError):
+                raise
+            raise FrameError(engine.place, " ".join(str(error).split())) from None
+
+
+@contextmanager
+def _connected(kind: str, where: str) -> Iterator[Any]:
+    """
+    Open a cursor that answers in Arrow.
+    """
+    try:
+        if kind == "sqlite":
+            from adbc_driver_sqlite import dbapi  # noqa: PLC0415  the extra that this room needs
+        else:
+            from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped,no-redef]  # noqa: PLC0415
+    except ModuleNotFoundError:
+        raise needed(f"adbc-driver-{kind}") from None
+    try:
+        connection = dbapi.connect(where)
+    except dbapi.Error as error:
+        raise FrameError(_PASSWORD.sub("://", where), " ".join(str(error).split())) from None
+    with connection, connection.cursor() as cursor:
+        yield cursor

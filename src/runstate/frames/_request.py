@@ -1,0 +1,100 @@
+"""
+What is asked of a source, in one record.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..histories._monitor import Monitor
+from ..histories._records import ObservationModel
+from ..lifecycle._table import Lifecycle
+from ._columns import Source
+from ._sort_key import Codes, Key, coded, codes_of, run_key
+
+__all__ = ["Question"]
+
+
+class Question(NamedTuple):
+    """
+    What is asked; for each part see :func:`survey_files`.
+    """
+
+    source: Source
+    lifecycle: Lifecycle
+    observed: ObservationModel
+    finished: bool
+    limits: Mapping[str, float]
+    now: float | None
+    assume_utc: bool
+    measured: bool
+    limit: int
+    samples: int
+    by_id: bool = False
+    """Whether runs are told apart by their ids themselves, as collisions of hashes were found."""
+    fine: bool = False
+    """Whether hardly any two rows of a run are of one time."""
+
+    @property
+    def codes(self) -> Codes:
+        """The statuses by number."""
+        return codes_of(self.lifecycle)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a run may have waited for too long in a status."""
+        return bool(self.limits) and self.source.timed
+
+    @property
+    def key(self) -> Key:
+        """How rows are numbered."""
+        return Key(self.source.ordered and not self.fine)
+
+    @property
+    def rows(self) -> str:
+        """The statement of all rows as h, what to group by, and k, the number of the row."""
+        key = self.key
+        rows = coded(
+            self.source,
+            self.codes,
+            assume_utc=self.assume_utc,
+            exact=self.by_id,
+            placed=key.placed,
+        )
+
+        return f"(select h, {key.of(self.codes)} as k from {rows})"
+
+    @property
+    def columns(self) -> str:
+        """The statement of all rows as h, us and c, in no order; see :func:`coded`."""
+        return coded(
+            self.source, self.codes, assume_utc=self.assume_utc, exact=self.by_id, placed=False
+        )
+
+    @property
+    def run_key(self) -> str:
+        """What to group a run's rows by."""
+        return run_key(exact=self.by_id)
+
+    @property
+    def key_kind(self) -> str:
+        """Type of what a run's rows are grouped by."""
+        return "varchar" if self.by_id else "ubigint"
+
+    def monitor(self) -> Monitor:
+        """
+        Return what judges a run.
+        """
+        return Monitor(self.lifecycle, observed=self.observed, limits=self.limits)
+
+    def wrong(self, before: str, after: str) -> str | None:
+        """
+        Return the code of the finding that *after* seen after *before* is; None if it is none.
+        """
+        complete = self.observed == "complete"
+        legal = self.lifecycle.seen_next if complete else self.lifecycle.seen_later
+        if (before, after) in legal:
+            return None
+        if self.lifecycle.is_terminal(before):
+            return "RS105"
+
+        return "RS103" if complete else "RS104"

@@ -1,0 +1,25 @@
+"""
+Histories that somebody observed: their records, the rules they are judged by, and what is counted of them.
+"""
+
+from ._check import check
+from ._counter import survey_of
+from ._monitor import Monitor
+from ._records import Finding, Observation, ObservationModel, Report, Severity
+from ._rules import RULES, Rule
+from ._survey import Dwell, Survey
+
+__all__ = [
+    "RULES",
+    "Dwell",
+    "Finding",
+    "Monitor",
+    "Observation",
+    "ObservationModel",
+    "Report",
+    "Rule",
+    "Severity",
+    "Survey",
+    "check",
+    "survey_of",
+]

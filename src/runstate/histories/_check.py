@@ -1,0 +1,99 @@
+"""
+Histories that somebody else observed, held against the table.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
+from ._monitor import Monitor, Seen
+from ._records import Finding, Observation, ObservationModel, Report
+
+__all__ = ["check"]
+
+# Not Report(...): its generated constructor is a tenth of a check.
+_new_report: Final = tuple.__new__
+
+
+def check(
+    history: Iterable[Seen],
+    lifecycle: Lifecycle = RUN,
+    *,
+    observed: ObservationModel = "complete",
+    finished: bool = False,
+    limits: Mapping[str, float] | None = None,
+    now: float | None = None,
+) -> Report:
+    """
+    Return what is wrong with *history*; nothing is, where every run in it is possible.
+
+    Args:
+        history: What was seen, of one run or of many that Observations or snapshots
+            tell apart by their ids, interleaved in any way. Consumed once; memory
+            grows with the number of runs, not with their length.
+        lifecycle: The table to hold it against.
+        observed: What was seen of each run: every change (``complete``), some of them
+            (``polled``), or in no order (``unordered``).
+        finished: Whether every run should have ended (RS107).
+        limits: Longest time in a status, in seconds by status (RS302).
+        now: When to judge what is still under way, in Unix seconds (RS301, RS302).
+
+    Raises:
+        TypeError: *history* is one item rather than several, or an item is neither a status, a snapshot nor an Observation.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
+
+    Example:
+        >>> check(["queued", "in_progress", "completed"]).ok
+        True
+        >>> [finding.message for finding in check(["queued", "completed"]).findings]
+        ['queued -> completed: no such move']
+        >>> check(["queued", "completed"], observed="polled").ok
+        True
+    """
+    if type(history) is list and not (finished or limits or now is not None):
+        legal = _nothing_wrong(history, lifecycle, observed)
+        if legal is not None:
+            return legal
+    elif isinstance(history, str | Mapping | BaseModel | Observation):
+        raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
+    monitor = Monitor(lifecycle, observed=observed, limits=limits)
+    findings: list[Finding] = []
+    for seen in history:
+        findings += monitor.observe(seen)
+    findings += monitor.finish(finished=finished, now=now)
+
+    return Report(tuple(findings), monitor.runs, monitor.observations, monitor.undecided)
+
+
+def _nothing_wrong(
+    statuses: list[Any], lifecycle: Lifecycle, observed: ObservationModel
+) -> Report | None:
+    """
+    Return the report on a list of bare statuses that is legal; None for anything else.
+
+    Compares sets of pairs, which runs at the speed of C. Whatever is no bare status
+    is in no pair of the table, or is unhashable, and takes the long way.
+    """
+    undecided = 0
+    try:
+        first = statuses[0]
+        if observed == "complete":
+            pairs = set(zip(statuses, statuses[1:]))  # noqa: B905, RUF007  half the time of pairwise
+            legal = first == lifecycle.initial and pairs <= lifecycle.seen_next
+        elif observed == "polled":
+            pairs = set(zip(statuses, statuses[1:]))  # noqa: B905, RUF007
+            legal = first in lifecycle.known and pairs <= lifecycle.seen_later
+            undecided = int(len(pairs) < 2 and first == statuses[-1])
+        elif observed == "unordered":
+            seen = frozenset(statuses)
+            legal = seen <= lifecycle.known and lifecycle.fits_one_run(seen)
+            undecided = int(len(seen) == 1)
+        else:
+            return None
+    except (TypeError, IndexError):
+        return None
+
+    return _new_report(Report, ((), 1, len(statuses), undecided)) if legal else None

@@ -1,0 +1,557 @@
+"""
+Histories as they come, held against the table one observation at a time.
+
+The observation model is declared, because it changes what is impossible: a poller
+that sees ``queued`` and then ``completed`` has missed something, and whoever saw
+every change has seen a fault. Nothing here raises for bad data.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from .._text import printable
+from ..lifecycle._rows import CREATE
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
+from ._records import NOTHING, Finding, Observation, ObservationModel, Severity
+from ._rules import RULES
+from ._snapshot import SnapshotRules
+
+__all__ = ["Monitor", "Seen", "observation_of"]
+
+Seen = str | Mapping[str, Any] | BaseModel | Observation
+"""A status, a snapshot as a mapping or a model, or an :class:`Observation`."""
+
+_MOST_AHEAD = 1_000
+"""Numbered moves of one run that are held back until the one before them arrives."""
+
+_PLAIN_FIELDS: Final = frozenset({dict, MappingProxyType})
+_KINDS: Final[Mapping[str, tuple[type, str]]] = {
+    "at": (Real, "Unix seconds"),
+    "fields": (Mapping, "a mapping"),
+    "source": (str, "a status"),
+    "seq": (Integral, "a whole number"),
+    "trigger": (str, "a name"),
+}
+"""What the parts of an observation must be, where they are not None."""
+
+
+class _Run:
+    """
+    What is remembered of one run: a constant amount, whatever its length.
+    """
+
+    __slots__ = (
+        "ahead", "at", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "overdue", "seen", "seq",
+        "since", "status", "stuck",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.status: str | None = None
+        self.ended: str | None = None
+        self.at: float | None = None
+        self.since: float | None = None
+        """When it was first seen in its status."""
+        self.due: float | None = None
+        self.kept: dict[str, Any] = {}
+        self.seen: frozenset[str] = frozenset()
+        self.seq = 0
+        self.last: tuple[str | None, str] | None = None
+        """Source and target of the last numbered move."""
+        self.ahead: dict[int, Observation] = {}
+        self.decided = False
+        self.headless: Finding | None = None
+        self.overdue = False
+        self.stuck = False
+        self.file: str | None = None
+        self.line: int | None = None
+
+
+class Monitor:
+    """
+    Checks histories as they come, one observation at a time.
+
+    Keeps a constant amount for each run, and no observation. A run that has ended is
+    kept too, so that what comes after its end is told; :meth:`forget` lets it go.
+
+    Example:
+        >>> monitor = Monitor(observed="polled")
+        >>> monitor.observe(Observation("completed", run_id="run_1"))
+        []
+        >>> [f.code for f in monitor.observe(Observation("in_progress", run_id="run_1"))]
+        ['RS105']
+    """
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle = RUN,
+        *,
+        observed: ObservationModel = "complete",
+        limits: Mapping[str, float] | None = None,
+    ) -> None:
+        """
+        Watch under *lifecycle*; for the arguments see :func:`check`.
+
+        Raises:
+            ValueError: *observed* is none of the three models, or a limit is for no status.
+        """
+        if observed not in {"complete", "polled", "unordered"}:
+            raise ValueError(f"observed is complete, polled or unordered, not {observed!r}")
+        for status in limits or {}:
+            if status not in lifecycle.statuses:
+                raise ValueError(
+                    f"limit for {str(status)!r}, which is no status of {lifecycle.name}"
+                )
+        self.lifecycle = lifecycle
+        self.observed = observed
+        self.observations = 0
+        """How many observations were seen."""
+        self._limits = dict(limits or {})
+        self._rules = SnapshotRules(lifecycle, observed)
+        self._in_order = observed != "unordered"
+        self._next = lifecycle.seen_next if observed == "complete" else lifecycle.seen_later
+        self._runs: dict[str | None, _Run] = {}
+
+    @property
+    def runs(self) -> int:
+        """How many runs are remembered."""
+        return len(self._runs)
+
+    @property
+    def undecided(self) -> int:
+        """How many of them were seen too little of to decide anything."""
+        return sum(not run.decided for run in self._runs.values())
+
+    def forget(self, run_id: str | None) -> None:
+        """
+        Drop what is remembered of a run; unknown ones are fine.
+        """
+        self._runs.pop(run_id, None)
+
+    def observe(self, seen: Seen) -> list[Finding]:
+        """
+        Take one observation in, and return what is wrong with it.
+
+        A numbered move that comes before its predecessor is held back until that
+        arrives, or until :meth:`finish`.
+
+        Raises:
+            TypeError: *seen* is neither a status, a snapshot nor an Observation, or an
+                Observation's part is of the wrong type.
+        """
+        observation = (
+            _sound(seen) if isinstance(seen, Observation) else observation_of(seen, self.lifecycle)
+        )
+        self.observations += 1
+        if observation.file is None and observation.line is None:
+            observation = observation._replace(line=self.observations)
+        status: Any = observation.status
+        if not isinstance(status, str) or not status:
+            return [_finding("RS902", observation, "the record has no status")]
+        run = self._runs.get(observation.run_id)
+        if run is None:
+            run = self._runs[observation.run_id] = _Run()
+        if observation.seq is None or not self._in_order:
+            return list(self._judge(run, observation))
+
+        return list(self._in_sequence(run, observation, observation.seq))
+
+    def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
+        """
+        Return what can only be said once nothing more comes.
+
+        Args:
+            finished: Whether every run should have ended (RS107).
+            now: When to judge what is still under way, in Unix seconds (RS301, RS302).
+        """
+        findings: list[Finding] = []
+        for run_id, run in self._runs.items():
+            for seq in sorted(run.ahead):
+                findings += self._judge(run, run.ahead.pop(seq), gap=True)
+            if run.status is None or run.ended is not None:
+                continue
+            last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
+            if now is not None:
+                findings += self._waiting(run, last)
+            if finished:
+                hint = f"from {run.status}: {', '.join(self.lifecycle.allowed(run.status))}"
+                findings.append(
+                    _finding("RS107", last, f"ends in {run.status}", source=run.status, hint=hint)
+                )
+
+        return findings
+
+    # -- one observation ---------------------------------------------------------
+
+    def _in_sequence(self, run: _Run, observation: Observation, seq: int) -> Iterator[Finding]:
+        """
+        Judge numbered moves in the order of their numbers.
+
+        Whoever logs after committing, as everyone should, may log two moves of one
+        run in the wrong order; and whoever delivers at least once delivers twice.
+        """
+        if seq <= run.seq or seq in run.ahead:
+            yield from self._again(run, observation, seq)
+            return
+        run.ahead[seq] = observation
+        if len(run.ahead) > _MOST_AHEAD:
+            run.seq = min(run.ahead)
+            yield from self._judge(run, run.ahead.pop(run.seq), gap=True)
+        while run.seq + 1 in run.ahead:
+            run.seq += 1
+            yield from self._judge(run, run.ahead.pop(run.seq))
+
+    def _again(self, run: _Run, observation: Observation, seq: int) -> Iterator[Finding]:
+        """
+        Judge a move whose number was there before: delivered twice, or made twice.
+        """
+        now = (observation.source, observation.status)
+        if seq in run.ahead:
+            then: tuple[str | None, str] | None = (run.ahead[seq].source, run.ahead[seq].status)
+        else:
+            # Of earlier numbers only the end is known: a second one cannot be theirs.
+            then = run.last if seq == run.seq else None
+        if then is not None and then != now:
+            message = (
+                f"move {seq} is there twice: to {printable(then[1])} and to {printable(now[1])}"
+            )
+            yield _finding("RS903", observation, message, source=now[0], target=now[1])
+        elif then is None and run.ended is not None and self.lifecycle.is_terminal(now[1]):
+            yield self._no_move("RS105", observation, run.ended, now[1])
+
+    def _judge(
+        self, run: _Run, observation: Observation, *, gap: bool = False
+    ) -> Iterator[Finding]:
+        for status in (observation.source, observation.status):
+            if status is not None and status not in self.lifecycle.known:
+                yield self._unknown(observation, status)
+                return
+        before = run.status
+        if observation.source is not None:
+            yield from self._wrong_row(observation, observation.source)
+        elif observation.trigger == CREATE:
+            yield from self._wrong_birth(run, observation)
+        if self._in_order:
+            yield from self._out_of_order(run, observation, gap=gap)
+        else:
+            yield from self._misfit(run, observation)
+        if observation.fields:
+            yield from self._misheld(run, observation, before)
+        yield from self._waiting(run, observation)
+        self._remember(run, observation)
+
+    def _unknown(self, observation: Observation, status: str) -> Finding:
+        return _finding(
+            "RS101",
+            observation,
+            f"unknown status '{printable(status)}'",
+            target=status,
+            hint=_meant(status, self.lifecycle.statuses),
+        )
+
+    def _out_of_order(self, run: _Run, observation: Observation, *, gap: bool) -> Iterator[Finding]:
+        at, before = observation.at, run.status
+        if at is not None and run.at is not None and at < run.at:
+            message = f"seen {run.at - at:.15g} s before the observation that precedes it"
+            yield _finding("RS108", observation, message)
+        if before is None:
+            yield from self._wrong_start(run, observation)
+            return
+        if run.headless is not None:
+            yield run.headless
+            run.headless = None
+        if observation.source is None:
+            yield from self._wrong_next(observation, before, observation.status)
+        elif gap or self.observed != "complete":
+            if (before, observation.source) not in self.lifecycle.seen_later:
+                yield from self._wrong_next(observation, before, observation.source)
+        elif before != observation.source:
+            yield self._unmet(observation, before, observation.source)
+
+    def _wrong_row(self, observation: Observation, source: str) -> Iterator[Finding]:
+        """
+        A recorded move is one move under every model: it must be a row.
+        """
+        target, trigger = observation.status, observation.trigger
+        rows = self.lifecycle.rows(source, target)
+        if not rows:
+            ended = self.lifecycle.is_terminal(source)
+            yield self._no_move("RS105" if ended else "RS103", observation, source, target)
+        elif trigger is not None and trigger not in {row.trigger for row in rows}:
+            yield _finding(
+                "RS103",
+                observation,
+                f"{source} -{printable(trigger)}-> {target}: no such row",
+                source=source,
+                target=target,
+                hint=f"that move is made by {', '.join(row.trigger for row in rows)}",
+            )
+
+    def _wrong_birth(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        """
+        A recorded creation is the first move of a run, under every model.
+        """
+        born = self.lifecycle.initial
+        if observation.status != born and self.observed != "complete":
+            yield _finding(
+                "RS102",
+                observation,
+                f"created in {observation.status}",
+                target=observation.status,
+                hint=f"a run is created in {born}",
+            )
+        if self._in_order and run.status is not None:
+            yield _finding(
+                "RS103",
+                observation,
+                f"{run.status} -> {observation.status}: created again",
+                source=run.status,
+                target=observation.status,
+                hint="two runs under one id, or two creators",
+            )
+
+    def _unmet(self, observation: Observation, before: str, source: str) -> Finding:
+        """
+        Every change was recorded, so a recorded move begins where the one before it ended.
+        """
+        if (before, source) not in self._next:
+            ended = self.lifecycle.is_terminal(before)
+            return self._no_move("RS105" if ended else "RS103", observation, before, source)
+
+        return _finding(
+            "RS103",
+            observation,
+            f"{before} -> {source}: no such move was recorded",
+            source=before,
+            target=source,
+            hint=f"the recorded move begins in {source}, and the one before it ended in {before}",
+        )
+
+    def _wrong_start(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        start = observation.source or observation.status
+        first = observation.seq is None or observation.seq == 1
+        if self.observed != "complete" or not first or start == self.lifecycle.initial:
+            return
+        finding = _finding(
+            "RS102",
+            observation,
+            f"begins in {start}",
+            target=start,
+            hint=f"a run begins in {self.lifecycle.initial}; is the head missing? then: polled",
+        )
+        # One snapshot alone is no history: it is told with the second, if there is one.
+        if observation.fields:
+            run.headless = finding
+        else:
+            yield finding
+
+    def _wrong_next(self, observation: Observation, before: str, target: str) -> Iterator[Finding]:
+        if (before, target) in self._next:
+            return
+        if self.lifecycle.is_terminal(before):
+            code = "RS105"
+        else:
+            code = "RS103" if self.observed == "complete" else "RS104"
+        yield self._no_move(code, observation, before, target)
+
+    def _misfit(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        for status in (observation.source, observation.status):
+            if status is None or status in run.seen:
+                continue
+            fitted, run.seen = run.seen, run.seen | {status}
+            if not self.lifecycle.fits_one_run(run.seen) and self.lifecycle.fits_one_run(fitted):
+                others = sorted(s for s in fitted if not self.lifecycle.fits_one_run({s, status}))
+                yield _finding(
+                    "RS106",
+                    observation,
+                    f"{status} and {', '.join(others)} cannot belong to one run",
+                    target=status,
+                    hint="neither can be reached from the other",
+                )
+
+    def _misheld(
+        self, run: _Run, observation: Observation, before: str | None
+    ) -> Iterator[Finding]:
+        for fault in self._rules.faults(observation.status, observation.fields, before, run.kept):
+            yield _finding(
+                fault.code,
+                observation,
+                fault.message,
+                severity=fault.severity,
+                target=observation.status,
+                hint=fault.hint,
+            )
+
+    def _waiting(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        """
+        What has gone on for too long, told once a run or a status.
+        """
+        at, status = observation.at, observation.status
+        if at is None:
+            return
+        due = self._due(observation.fields, run.due)
+        if (
+            due is not None
+            and at > due
+            and not run.overdue
+            and not self.lifecycle.is_terminal(status)
+        ):
+            run.overdue = True
+            yield _finding(
+                "RS301", observation, f"still {status} {at - due:.15g} s after it was due"
+            )
+        if run.status is None or run.since is None or run.stuck:
+            return
+        limit, kept = self._limits.get(run.status), at - run.since
+        if limit is not None and kept > limit:
+            run.stuck = True
+            yield _finding(
+                "RS302", observation, f"{run.status} for {kept:.15g} s", source=run.status,
+                hint=f"the limit is {limit:.15g} s",
+            )  # fmt: skip
+
+    def _remember(self, run: _Run, observation: Observation) -> None:
+        status = observation.status
+        known = run.status is not None
+        # Complete is decided by its first status; else it takes two, or a snapshot's fields.
+        run.decided |= (
+            self.observed == "complete"
+            or bool(observation.fields)
+            or observation.source is not None
+            or (known and run.status != status)
+        )
+        if run.status != status:
+            run.since, run.stuck = observation.at, False
+        run.status = status
+        if self.lifecycle.is_terminal(status):
+            run.ended = status
+        if observation.at is not None:
+            run.at = observation.at
+        run.due = self._due(observation.fields, run.due)
+        for name in self._rules.kept:
+            if name in observation.fields:
+                run.kept[name] = observation.fields[name]
+        run.file, run.line = observation.file, observation.line
+        run.last = (observation.source, status)
+
+    # -- wording -----------------------------------------------------------------
+
+    def _due(self, fields: Mapping[str, Any], known: float | None) -> float | None:
+        deadline = self.lifecycle.deadline
+        if deadline is None or deadline.field not in fields:
+            return known
+        value = fields[deadline.field]
+
+        return value if isinstance(value, int | float) else None
+
+    def _no_move(self, code: str, observation: Observation, source: str, target: str) -> Finding:
+        path = self.lifecycle.shortest_path(source, target)
+        if self.lifecycle.is_terminal(source):
+            message = f"{source} -> {target}: {source} is terminal"
+        else:
+            message = (
+                f"{source} -> {target}: {'not reachable' if code == 'RS104' else 'no such move'}"
+            )
+        if path:
+            hint = f"shortest legal path: {source} " + " ".join(
+                f"-{row.trigger}-> {row.target}" for row in path
+            )
+        else:
+            hint = f"no legal path leads from {source} to {target}"
+
+        return _finding(code, observation, message, source=source, target=target, hint=hint)
+
+
+def _sound(seen: Observation) -> Observation:
+    """
+    Return *seen*, whose parts are of the types that they are said to be; no fields are none.
+
+    Raises:
+        TypeError: One is not. Its status is judged like that of any other record.
+    """
+    parts: tuple[Any, ...] = seen
+    _, _, at, fields, source, seq, _, _, trigger = parts
+    # What nearly all are, told apart without asking an abstract class.
+    if not (
+        type(fields) in _PLAIN_FIELDS
+        and (seq is None or type(seq) is int)
+        and (at is None or type(at) is float or type(at) is int)
+        and (source is None or isinstance(source, str))
+        and (trigger is None or isinstance(trigger, str))
+    ):
+        _refuse_misfits(seen)
+
+    return seen if fields is not None else seen._replace(fields=NOTHING)
+
+
+def _refuse_misfits(seen: Observation) -> None:
+    for name, (kind, said) in _KINDS.items():
+        value = getattr(seen, name)
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"Observation.{name} must be {said}, not {type(value).__name__}")
+
+
+def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
+    """
+    Return *seen* as an observation of a run of *lifecycle*.
+
+    Raises:
+        TypeError: It is neither a status, a snapshot nor an Observation, or an
+            Observation's part is of the wrong type.
+    """
+    if isinstance(seen, Observation):
+        return _sound(seen)
+    if isinstance(seen, str):
+        return Observation(str(seen))
+    if isinstance(seen, BaseModel):
+        fields: Mapping[str, Any] = {name: getattr(seen, name) for name in seen.model_fields_set}
+    elif isinstance(seen, Mapping):
+        fields = seen
+    else:
+        raise TypeError(
+            f"a status, a snapshot or an Observation is expected, not {type(seen).__name__}"
+        )
+    run_id = fields.get(lifecycle.id_field)
+
+    return Observation(
+        fields.get(lifecycle.status_field),  # type: ignore[arg-type]  # judged, not trusted, by observe()
+        None if run_id is None else str(run_id),
+        fields=fields,
+    )
+
+
+def _finding(
+    code: str,
+    observation: Observation,
+    message: str,
+    *,
+    severity: Severity | None = None,
+    source: str | None = None,
+    target: str | None = None,
+    hint: str = "",
+) -> Finding:
+    return Finding(
+        code,
+        severity or RULES[code].severity,
+        message,
+        observation.run_id,
+        source,
+        target,
+        hint,
+        observation.file,
+        observation.line,
+    )
+
+
+@lru_cache(256)  # a log that has a wrong status has it in every run
+def _meant(status: str, statuses: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
+
+    close = get_close_matches(status, statuses, n=1)
+
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(statuses)}"

@@ -1,0 +1,91 @@
+"""
+The records that observed histories come in and verdicts go out as.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
+
+__all__ = ["Finding", "Observation", "ObservationModel", "Report", "Severity"]
+
+ObservationModel = Literal["complete", "polled", "unordered"]
+"""
+What was seen of a run.
+
+``complete``: every change, in order. ``polled``: some changes may have been missed.
+``unordered``: deliveries may be missing, repeated, late or swapped.
+"""
+
+Severity = Literal["error", "warning"]
+"""``error`` cannot happen by the table; ``warning`` is known to happen, or may be in order."""
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Observation(NamedTuple):
+    """
+    One look at a run, or one move of it that somebody recorded.
+    """
+
+    status: str
+    """The status seen; the target, where a move was recorded."""
+    run_id: str | None = None
+    """Which run; None where there is only one."""
+    at: float | None = None
+    """When it was seen, in Unix seconds; None where that is not known."""
+    fields: Mapping[str, Any] = NOTHING
+    """The snapshot's fields by wire name. A key that is absent is unknown, not null."""
+    source: str | None = None
+    """The status before, where the record is of a move; None otherwise."""
+    seq: int | None = None
+    """The move's number within its run, from 1, where the record has one."""
+    file: str | None = None
+    """Name of the input it was read from."""
+    line: int | None = None
+    """Line or row in *file*, from 1."""
+    trigger: str | None = None
+    """What caused the move, where the record says so; ``create`` for a creation."""
+
+
+class Finding(NamedTuple):
+    """
+    Something wrong with one run's history, or with one record of it.
+    """
+
+    code: str
+    """Code of the rule, such as ``RS103``; a key of :data:`RULES`."""
+    severity: Severity
+    message: str
+    """What was seen, in one line."""
+    run_id: str | None = None
+    """The run; None where a record names none."""
+    source: str | None = None
+    """Status before, where the rule is about a move."""
+    target: str | None = None
+    """Status seen."""
+    hint: str = ""
+    """What would have been legal, or where the rule comes from; may be empty."""
+    file: str | None = None
+    """Name of the input; None if it came from memory."""
+    line: int | None = None
+    """Line or row in *file*, from 1; without a file, the position in the history, from 1."""
+
+
+class Report(NamedTuple):
+    """
+    What came of checking a history.
+    """
+
+    findings: tuple[Finding, ...]
+    """In the order of the history; findings about its end come last."""
+    runs: int
+    """How many runs were seen."""
+    observations: int
+    """How many observations were seen, unreadable records not counted."""
+    undecided: int = 0
+    """Runs about which too little was seen to decide anything."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no finding of severity error. Undecided runs are not vouched for."""
+        return not any(finding.severity == "error" for finding in self.findings)

@@ -1,0 +1,158 @@
+"""
+What was observed of many runs, counted; the same record whatever counted it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from math import floor, log2
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from ..lifecycle._table import Lifecycle
+from ._records import Finding, Observation, ObservationModel
+
+__all__ = ["OCTAVE", "Dwell", "Survey", "bucket_of", "how_long", "without_gaps"]
+
+OCTAVE: Final = 16
+"""Buckets of a histogram of durations between one and its double: 4.4 % wide each."""
+
+_MICROSECONDS: Final = 1_000_000
+
+
+def bucket_of(microseconds: int) -> int:
+    """
+    Return the bucket of a duration: 0 for none at all, else 1 + floor(16 log2 µs).
+
+    Every engine that counts uses this formula, so that their histograms agree and add up.
+    """
+    return 1 + floor(OCTAVE * log2(microseconds)) if microseconds > 0 else 0
+
+
+_UNITS: Final = (
+    (1e-3, 1e-6, "µs"),
+    (1.0, 1e-3, "ms"),
+    (100, 1, "s"),
+    (6_000, 60, "min"),
+    (172_800, 3_600, "h"),
+)
+"""Up to how many seconds each unit is used, and how many it has."""
+
+
+def how_long(seconds: float) -> str:
+    """
+    Return a duration for people, in two digits or three: ``340 ms``, ``1.2 s``, ``4.5 min``.
+    """
+    if seconds == 0:
+        return "0 s"
+    for below, unit, name in _UNITS:
+        if seconds < below:
+            return f"{_short(seconds / unit)} {name}"
+
+    return f"{_short(seconds / 86_400)} d"
+
+
+def _short(number: float) -> str:
+    return f"{number:.1f}".removesuffix(".0") if number < 9.95 else f"{number:,.0f}"
+
+
+class Dwell(NamedTuple):
+    """
+    How long something lasted, many times: a histogram whose buckets grow with the duration.
+    """
+
+    times: int
+    total: float
+    """Seconds in all."""
+    longest: float
+    """Seconds, exact."""
+    buckets: Mapping[int, int]
+    """How many durations fell into each bucket; see :func:`bucket_of`."""
+
+    def quantile(self, part: float) -> float:
+        """
+        Return the duration in seconds that *part* of all did not exceed, within 2.2 %.
+        """
+        rank, passed = part * self.times, 0
+        for bucket in sorted(self.buckets):
+            passed += self.buckets[bucket]
+            if passed >= rank:
+                middle = 2 ** ((bucket - 0.5) / OCTAVE) / _MICROSECONDS if bucket else 0.0
+                return min(middle, self.longest)
+
+        return self.longest
+
+
+class Survey(NamedTuple):
+    """
+    What was observed of many runs. Its texts may come from anywhere.
+    """
+
+    runs: int
+    observations: int
+    undecided: int
+    """Runs about which too little was seen to decide anything."""
+    findings: tuple[Finding, ...]
+    """What is wrong; of very many only the first, see :attr:`tally`."""
+    tally: Mapping[str, int]
+    """How many findings there are of each code, all of them."""
+    errors: int
+    """How many of all findings are of severity error."""
+    seen: Mapping[str, int]
+    """How many observations there are of each status."""
+    ends: Mapping[str, int]
+    """How many runs were last seen in each status."""
+    moves: Mapping[tuple[str, str], int]
+    """How often each status followed another in a run, legal or not."""
+    dwell: Mapping[tuple[str, str], Dwell]
+    """How long runs were in the first status of a move before it; of moves whose times are known."""
+    began: float | None = None
+    """Time of the earliest observation, in Unix seconds."""
+    ended: float | None = None
+    """Time of the latest."""
+    timelines: Mapping[str | None, tuple[Observation, ...]] = MappingProxyType({})
+    """What was seen of some runs, in order: those with findings first, then a sample."""
+    recorded: Mapping[tuple[str, str], int] = MappingProxyType({})
+    """How many of the moves are records of that one move, and so hide none between."""
+
+    def dwell_in(self, status: str) -> Dwell | None:
+        """
+        Return how long runs were in *status* before they left it; None if none was seen to.
+        """
+        return _together(dwell for (source, _), dwell in self.dwell.items() if source == status)
+
+
+def without_gaps(survey: Survey, lifecycle: Lifecycle, observed: ObservationModel) -> Survey:
+    """
+    Return *survey* with those moves alone that were made, legal or not.
+
+    Where some changes were missed, a status may follow another with legal moves between
+    them that nobody saw. That is no move, and its time was not all spent in one status.
+    """
+    if observed != "polled":
+        return survey
+    gaps = {
+        pair for pair in survey.moves if not lifecycle.rows(*pair) and pair in lifecycle.seen_later
+    }
+    moves = {
+        pair: survey.recorded.get(pair, 0) if pair in gaps else count
+        for pair, count in survey.moves.items()
+    }
+    dwell = {pair: dwell for pair, dwell in survey.dwell.items() if pair not in gaps}
+
+    return survey._replace(moves={p: n for p, n in moves.items() if n}, dwell=dwell)
+
+
+def _together(parts: Iterable[Dwell]) -> Dwell | None:
+    parts = tuple(parts)
+    if not parts:
+        return None
+    buckets: Counter[int] = Counter()
+    for part in parts:
+        buckets.update(part.buckets)
+
+    return Dwell(
+        sum(part.times for part in parts),
+        sum(part.total for part in parts),
+        max(part.longest for part in parts),
+        buckets,
+    )

@@ -1,0 +1,550 @@
+"""
+The table, and everything that can be asked of it.
+
+Three rules keep this file honest:
+
+1. A lifecycle is its rows. A move that is not a row does not exist, and nobody
+   outside this file decides legality by comparing statuses.
+2. What entering a status does to the fields of a run is said once, in an
+   :class:`Entry`. The engine carries it out; what a snapshot must and must not
+   hold is *derived* from it, never written down a second time.
+3. A table that contradicts itself is never built: every fault is named, at once.
+
+Words: a *row* is one legal move; *terminal* statuses have no row out of them; a
+*component* is a set of statuses that can each reach the others, so that no order
+between them can be told from having seen both.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Final, Self, TypeVar
+
+from ..errors import LifecycleError
+from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
+from ._transitions import build_machine, read_machine
+from ._validation import faults
+
+__all__ = ["Lifecycle"]
+
+_MOST_FITS: Final = 10_000
+
+_K = TypeVar("_K")
+
+
+@dataclass(frozen=True, repr=False)
+class Lifecycle:
+    """
+    A table of legal moves, with what each status does to a run's fields.
+
+    Immutable. Built, it has passed its own check; see :meth:`__post_init__`.
+
+    Example:
+        >>> door = Lifecycle(
+        ...     name="door",
+        ...     transitions=(
+        ...         Transition("open", "closed", "opened"),
+        ...         Transition("shut", "opened", "closed"),
+        ...         Transition("break_down", "opened", "broken"),
+        ...     ),
+        ...     initial="closed",
+        ...     terminal={"broken": "failure"},
+        ... )
+        >>> door.allowed("opened")
+        ('shut', 'break_down')
+        >>> [str(row) for row in door.shortest_path("closed", "broken")]
+        ['closed -open-> opened', 'opened -break_down-> broken']
+    """
+
+    name: str
+    transitions: tuple[Transition, ...]
+    initial: str
+    """The status a run is created in."""
+    terminal: Mapping[str, Outcome]
+    """The statuses a run ends in, each with what that means."""
+    entries: tuple[Entry, ...] = ()
+    """What entering a status does to the fields; at most one a status."""
+    created: tuple[str, ...] = ()
+    """Stamps set once, when a run is created."""
+    deadline: Deadline | None = None
+    identity: tuple[str, ...] = ()
+    """Fields that never change during a run."""
+    fields: frozenset[str] | None = None
+    """Every field a run has; None where that is not known."""
+    deviations: tuple[Deviation, ...] = ()
+    status_field: str = "status"
+    id_field: str = "id"
+    kind: str | None = None
+    """What a run's ``object`` key holds on the wire; None if it has no such key."""
+
+    def __post_init__(self) -> None:
+        """
+        Freeze the parts, then refuse a table that contradicts itself.
+
+        Raises:
+            LifecycleError: A name is unusable, a status is unreachable from the
+                initial one or cannot reach a terminal one, a trigger has two targets
+                from one status, a row leads out of a terminal status, an entry, the
+                deadline or a deviation names an unknown status or field, or an entry
+                touches a field that is not its own. All faults in one error.
+        """
+        set_ = object.__setattr__
+        set_(self, "transitions", tuple(self.transitions))
+        if isinstance(self.terminal, Mapping):
+            set_(self, "terminal", MappingProxyType(dict(self.terminal)))
+        set_(self, "entries", tuple(self.entries))
+        found = tuple(faults(self))
+        if found:
+            raise LifecycleError(self.name, found)
+
+    def __repr__(self) -> str:
+        return f"<Lifecycle {self.name!r}: {len(self)} rows, {len(self.statuses)} statuses>"
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.transitions, self.initial))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy does not pickle; building again checks again.
+        return _rebuild, ({**self._init_values(), "terminal": dict(self.terminal)},)
+
+    def __iter__(self) -> Iterator[Transition]:
+        return iter(self.transitions)
+
+    def __len__(self) -> int:
+        return len(self.transitions)
+
+    # -- what can be asked -------------------------------------------------
+
+    @cached_property
+    def statuses(self) -> tuple[str, ...]:
+        """Every status: the initial one, then by first row, the terminal ones last."""
+        seen = dict.fromkeys([self.initial, *(row.source for row in self.transitions)])
+        seen.update(dict.fromkeys(row.target for row in self.transitions))
+        live = [status for status in seen if status not in self.terminal]
+
+        return (*live, *self.terminal)
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Every status, as a set."""
+        return frozenset(self.statuses)
+
+    @cached_property
+    def triggers(self) -> tuple[str, ...]:
+        """Every trigger, in the order of the rows."""
+        return tuple(dict.fromkeys(row.trigger for row in self.transitions))
+
+    def row(self, trigger: str, source: str) -> Transition | None:
+        """
+        Return the row that *trigger* fires from *source*; None if there is no such move.
+        """
+        return self._by_trigger.get((trigger, source))
+
+    def rows(self, source: str, target: str) -> tuple[Transition, ...]:
+        """
+        Return the rows that lead from *source* to *target* in one move.
+        """
+        return self._by_pair.get((source, target), ())
+
+    def allowed(self, status: str) -> tuple[str, ...]:
+        """
+        Return the triggers that may be fired from *status*; empty where it is terminal or unknown.
+        """
+        return tuple(row.trigger for row in self._outgoing.get(status, ()))
+
+    def targets(self, status: str) -> tuple[str, ...]:
+        """
+        Return the statuses one move away from *status*, each once.
+        """
+        return tuple(dict.fromkeys(row.target for row in self._outgoing.get(status, ())))
+
+    def sources(self, trigger: str) -> tuple[str, ...]:
+        """
+        Return the statuses that *trigger* may be fired from.
+        """
+        return tuple(row.source for row in self.transitions if row.trigger == trigger)
+
+    def is_terminal(self, status: str) -> bool:
+        """
+        Return whether a run that has *status* has ended.
+        """
+        return status in self.terminal
+
+    def reachable(self, status: str) -> frozenset[str]:
+        """
+        Return the statuses one or more moves away from *status*; itself only if on a cycle.
+        """
+        return self._reachable.get(status, frozenset())
+
+    def shortest_path(self, source: str, target: str) -> tuple[Transition, ...] | None:
+        """
+        Return the fewest moves from *source* to *target*, the earlier rows first.
+
+        Empty where they are the same status; None where there is no way.
+        """
+        if source not in self._outgoing or target not in self._outgoing:
+            return None
+        ways: dict[str, tuple[Transition, ...]] = {source: ()}
+        queue = deque([source])
+        while queue and target not in ways:
+            here = queue.popleft()
+            for row in self._outgoing[here]:
+                if row.target not in ways:
+                    ways[row.target] = (*ways[here], row)
+                    queue.append(row.target)
+
+        return ways.get(target)
+
+    @cached_property
+    def components(self) -> tuple[frozenset[str], ...]:
+        """
+        Strongly connected components, those that come earlier in a run first.
+
+        Whatever reaches a component has more statuses ahead of it, so that sorting
+        by how many lie ahead is a topological order.
+        """
+        found = dict.fromkeys(
+            frozenset([status, *(t for t in self.reachable(status) if status in self.reachable(t))])
+            for status in self.statuses
+        )
+
+        return tuple(
+            sorted(
+                found,
+                key=lambda members: (
+                    -max(len(self.reachable(status) | members) for status in members)
+                ),
+            )
+        )
+
+    @cached_property
+    def seen_next(self) -> frozenset[tuple[str, str]]:
+        """
+        Pairs that may be seen in succession if every change is seen: a row, or a repeat.
+        """
+        return frozenset((*self._by_pair, *((status, status) for status in self.statuses)))
+
+    @cached_property
+    def seen_later(self) -> frozenset[tuple[str, str]]:
+        """
+        Pairs that may be seen in succession if changes are missed: reachable, or a repeat.
+        """
+        return frozenset(
+            (status, later)
+            for status in self.statuses
+            for later in {status, *self.reachable(status)}
+        )
+
+    def fits_one_run(self, statuses: Iterable[str]) -> bool:
+        """
+        Return whether some legal path passes through all *statuses*, in whatever order they came.
+
+        That is so exactly where of any two of them, one can be reached from the other.
+        """
+        seen = frozenset(statuses)
+        fits = self._known_fits.get(seen)
+        if fits is None:
+            later = self.seen_later
+            fits = all((a, b) in later or (b, a) in later for a in seen for b in seen)
+            if len(self._known_fits) < _MOST_FITS:
+                self._known_fits[seen] = fits
+
+        return fits
+
+    @cached_property
+    def _known_fits(self) -> dict[frozenset[str], bool]:
+        return {}
+
+    # -- what a status means for the fields --------------------------------
+
+    def entry(self, status: str) -> Entry:
+        """
+        Return what entering *status* does to the fields; an empty entry where nothing is said.
+        """
+        return self._entry_of.get(status) or Entry(status)
+
+    @cached_property
+    def moment_fields(self) -> tuple[str, ...]:
+        """Every field that holds the time of a move or of the creation, those set earlier first."""
+        order: dict[str, None] = dict.fromkeys(self.created)
+        for component in self.components:
+            for status in sorted(component, key=self.statuses.index):
+                order.update(dict.fromkeys(self.entry(status).stamps))
+
+        return tuple(order)
+
+    @cached_property
+    def stamp_fields(self) -> tuple[str, ...]:
+        """Every field that holds a time: those of the moves, and the deadline last."""
+        return (*self.moment_fields, *([self.deadline.field] if self.deadline else []))
+
+    @cached_property
+    def detail_fields(self) -> tuple[str, ...]:
+        """Every field that a payload sets."""
+        return tuple(
+            dict.fromkeys(
+                name for entry in self.entries for name in (*entry.requires, *entry.accepts)
+            )
+        )
+
+    def required_fields(self, status: str) -> frozenset[str]:
+        """
+        Return the fields that hold a value in *status*, whatever way led there.
+        """
+        return frozenset(f for f, may in self._may_be_set[status].items() if may == {True})
+
+    def excluded_fields(self, status: str) -> frozenset[str]:
+        """
+        Return the fields that are None in *status*, whatever way led there.
+        """
+        return frozenset(f for f, may in self._may_be_set[status].items() if may == {False})
+
+    # -- other lifecycles --------------------------------------------------
+
+    def only(self, *evidence: Evidence, name: str | None = None) -> Self:
+        """
+        Return the lifecycle of the rows known by *evidence*; statuses out of their reach go too.
+
+        Raises:
+            LifecycleError: What remains is no lifecycle.
+        """
+        kept = [row for row in self.transitions if row.evidence in evidence]
+        reached = {self.initial}
+        for _ in kept:
+            reached |= {row.target for row in kept if row.source in reached}
+
+        return self._narrowed(
+            [row for row in kept if row.source in reached],
+            set(self.statuses) - reached,
+            name or f"{self.name}-{'-'.join(evidence)}",
+        )
+
+    def with_transitions(
+        self,
+        *transitions: Transition,
+        terminal: Mapping[str, Outcome] | None = None,
+        entries: Iterable[Entry] = (),
+        name: str | None = None,
+    ) -> Self:
+        """
+        Return this lifecycle with more rows; an entry given here replaces that of its status.
+
+        Raises:
+            LifecycleError: What results is no lifecycle.
+        """
+        if isinstance(terminal, Mapping):
+            terminal = {**self.terminal, **terminal}
+        merged = {entry.status: entry for entry in (*self.entries, *entries)}
+
+        return replace(
+            self,
+            name=name or self.name,
+            transitions=(*self.transitions, *transitions),
+            terminal=self.terminal if terminal is None else terminal,
+            entries=tuple(merged.values()),
+        )
+
+    def without(
+        self,
+        *,
+        statuses: Iterable[str] = (),
+        triggers: Iterable[str] = (),
+        rows: Iterable[tuple[str, str]] = (),
+        name: str | None = None,
+    ) -> Self:
+        """
+        Return this lifecycle without some *statuses*, *triggers*, or (trigger, source) *rows*.
+
+        Raises:
+            LifecycleError: Something named here is not in this lifecycle, or what
+                results is no lifecycle.
+        """
+        gone, unfired, unrowed = set(statuses), set(triggers), set(rows)
+        unknown = [
+            *(f"no status {str(status)!r}" for status in sorted(gone - set(self.statuses))),
+            *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - set(self.triggers))),
+            *(
+                f"no row {tuple(map(str, row))!r}"
+                for row in sorted(unrowed - self._by_trigger.keys())
+            ),
+        ]
+        if unknown:
+            raise LifecycleError(self.name, [f"cannot leave out: {what}" for what in unknown])
+        kept = [
+            row
+            for row in self.transitions
+            if not gone & {row.source, row.target}
+            and row.trigger not in unfired
+            and (row.trigger, row.source) not in unrowed
+        ]
+
+        return self._narrowed(kept, gone, name or self.name)
+
+    def machine(self, **options: Any) -> Any:
+        """
+        Return a plain ``transitions.Machine`` that encodes this table.
+
+        Args:
+            options: Passed to the machine, such as ``model`` or ``after_state_change``.
+        """
+        return build_machine(
+            self.transitions, self.statuses, self.initial, **{"name": self.name, **options}
+        )
+
+    @classmethod
+    def from_machine(
+        cls,
+        machine: Any,
+        *,
+        terminal: Mapping[str, Outcome] | None = None,
+        name: str | None = None,
+    ) -> Self:
+        """
+        Return the lifecycle that an existing ``transitions.Machine`` encodes.
+
+        Its models' attribute for the state is the field of the status. Of states that are
+        members of an Enum, the values are taken, as a history has them; an Engine moves no
+        object that holds the members. Conditions and
+        callbacks stay behind: the table is what *may* happen. A move
+        that several transitions of one trigger and source could make, depending on
+        their conditions, becomes a row each where the targets agree.
+
+        Args:
+            machine: A flat machine; its ``to_...`` triggers are left out.
+            terminal: What each terminal status means. Without it, the statuses that no
+                row leaves are terminal, and successes.
+            name: Name of the lifecycle; the machine's own by default.
+
+        Raises:
+            LifecycleError: The table contradicts itself.
+            ValueError: The machine is nested.
+        """
+        table = read_machine(machine)
+        sources = {source for _, source, _ in table.rows}
+        if terminal is None:
+            terminal = {s: "success" for s in table.statuses if s not in sources}
+
+        return cls(
+            name=name or str(machine.name).rstrip(": ") or "machine",
+            transitions=tuple(dict.fromkeys(Transition(*row) for row in table.rows)),
+            initial=table.initial if table.initial is not None else table.statuses[0],
+            terminal=terminal,
+            status_field=table.attribute,
+        )
+
+    # -- how it is worked out ----------------------------------------------
+
+    def _init_values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def _narrowed(self, kept: Iterable[Transition], gone: Iterable[str], name: str) -> Self:
+        gone = set(gone)
+
+        return replace(
+            self,
+            name=name,
+            transitions=tuple(kept),
+            terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
+            entries=tuple(entry for entry in self.entries if entry.status not in gone),
+            deviations=tuple(_left(self.deviations, gone)),
+        )
+
+    @cached_property
+    def _by_trigger(self) -> dict[tuple[str, str], Transition]:
+        return {(row.trigger, row.source): row for row in self.transitions}
+
+    @cached_property
+    def _by_pair(self) -> dict[tuple[str, str], tuple[Transition, ...]]:
+        return _grouped(self.transitions, lambda row: (row.source, row.target))
+
+    @cached_property
+    def _outgoing(self) -> dict[str, tuple[Transition, ...]]:
+        rows = _grouped(self.transitions, lambda row: row.source)
+
+        return {status: rows.get(status, ()) for status in self.statuses}
+
+    @cached_property
+    def _entry_of(self) -> dict[str, Entry]:
+        return {entry.status: entry for entry in self.entries}
+
+    @cached_property
+    def _reachable(self) -> dict[str, frozenset[str]]:
+        return {
+            status: frozenset(_walk(self.targets(status), self.targets)) for status in self.statuses
+        }
+
+    @cached_property
+    def _may_be_set(self) -> dict[str, dict[str, set[bool]]]:
+        """
+        For each status and field, whether it may hold a value there, may be None, or both.
+
+        Follows every row from the initial status until nothing new turns up.
+        """
+        fields = (*self.stamp_fields, *self.detail_fields)
+        found = {status: {name: set[bool]() for name in fields} for status in self.statuses}
+        for name in fields:
+            found[self.initial][name] = {name in self.created}
+        if self.deadline:
+            found[self.initial][self.deadline.field] = {True, False}
+        queue = deque([self.initial])
+        while queue:
+            source = queue.popleft()
+            for target in self.targets(source):
+                before = {name: set(may) for name, may in found[target].items()}
+                for name in fields:
+                    found[target][name] |= _after(self.entry(target), name, found[source][name])
+                if before != found[target]:
+                    queue.append(target)
+
+        return found
+
+
+def _rebuild(values: dict[str, Any]) -> Lifecycle:
+    return Lifecycle(**values)
+
+
+def _left(deviations: Iterable[Deviation], gone: AbstractSet[str]) -> Iterator[Deviation]:
+    """
+    Yield what is left of *deviations* where the statuses *gone* do not exist.
+    """
+    for deviation in deviations:
+        if deviation.statuses is None or deviation.statuses.isdisjoint(gone):
+            yield deviation
+        elif deviation.statuses - gone:
+            yield replace(deviation, statuses=deviation.statuses - gone)
+
+
+def _grouped(
+    rows: Iterable[Transition], key: Callable[[Transition], _K]
+) -> dict[_K, tuple[Transition, ...]]:
+    grouped: dict[_K, tuple[Transition, ...]] = {}
+    for row in rows:
+        grouped[key(row)] = (*grouped.get(key(row), ()), row)
+
+    return grouped
+
+
+def _walk(first: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
+    found = set(first)
+    queue = deque(found)
+    while queue:
+        new = set(following(queue.popleft())) - found
+        found |= new
+        queue.extend(new)
+
+    return found
+
+
+def _after(entry: Entry, name: str, before: set[bool]) -> set[bool]:
+    """
+    Whether the field *name* may be set after *entry*, given whether it may have been *before*.
+    """
+    if name in entry.stamps or name in entry.requires:
+        return {True}
+    if name in entry.clears:
+        return {False}
+
+    return before | {True} if name in entry.accepts else before

@@ -1,0 +1,430 @@
+"""
+The engine: the one actor that may move a run.
+"""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Final, Generic, TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel
+
+from ..errors import LifecycleError, LifecycleFieldError
+from ..lifecycle._rows import CREATE, Transition
+from ..lifecycle._table import Lifecycle
+from ..lifecycle._transitions import Dispatcher
+from ._log import Moved, MoveLog, Observer
+from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
+from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove, remember
+from ._run import RUN
+from ._wire import IncompleteDetails, LastError, RequiredAction, Usage
+
+__all__ = ["Engine", "RunEngine"]
+
+_T = TypeVar("_T")
+
+_NO_PAYLOAD: Final[Mapping[str, Any]] = {}
+
+
+class Engine(Generic[_T]):
+    """
+    Moves any object through a lifecycle; :class:`RunEngine` is its typed form for runs.
+
+    Thread-safe, and usable as it is inside asyncio: a move never blocks and never
+    awaits. Holds no reference to any object it has moved.
+
+    Example:
+        >>> from runstate import Lifecycle, Transition
+        >>> class Door:
+        ...     status = "closed"
+        >>> door = Door()
+        >>> opening = Transition("open", "closed", "opened")
+        >>> engine = Engine(Lifecycle("door", (opening,), "closed", {"opened": "success"}))
+        >>> import structlog
+        >>> with structlog.testing.capture_logs() as log:
+        ...     moved = engine.fire(door, "open")
+        >>> moved.source, moved.target, door.status, engine.allowed(door)
+        ('closed', 'opened', 'opened', ())
+    """
+
+    _move_cls: type[Move] = Move
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        *,
+        clock: Clock = time.time,
+        guards: Iterable[Guard] = (),
+        observers: Iterable[Observer] = (),
+        logger: Any = None,
+    ) -> None:
+        """
+        Prepare every row of *lifecycle*.
+
+        Args:
+            lifecycle: The table.
+            clock: Unix seconds; asked once a move.
+            guards: Asked before a move, in this order, outside of any lock.
+            observers: Told after a move, in this order.
+            logger: A structlog logger; by default the one called ``runstate``.
+        """
+        self.lifecycle = lifecycle
+        self._observers = tuple(observers)
+        self._pending: set[Awaitable[Any]] = set()
+        self._mover = Mover(
+            lifecycle,
+            clock,
+            tuple(guards),
+            MoveLog(logger),
+            self._tell if self._observers else None,
+        )
+        machine = Dispatcher(
+            [self._plan(row) for row in lifecycle],
+            lifecycle.statuses,
+            lifecycle.initial,
+            lambda trigger, machine: self._move_cls(trigger, machine, self._mover),
+        )
+        self._moves = Moves(machine.events, self._mover)
+
+    def fire(self, run: _T, trigger: str, /, **payload: Any) -> Moved:
+        """
+        Move *run* by *trigger*; nothing has changed if this raises.
+
+        Args:
+            run: The object to move, in place.
+            trigger: A trigger of the lifecycle.
+            payload: Values of the fields that the target's entry requires or accepts.
+
+        Raises:
+            IllegalTransitionError: The table has no such row from the run's status,
+                or another thread was faster.
+            UnknownTriggerError: The table has no such trigger at all.
+            GuardRefusedError: A guard said no.
+            PayloadError: The payload lacks, or has, or garbles something.
+        """
+        return self._moves[trigger].trigger(run, payload)
+
+    def now(self) -> float:
+        """
+        Return the engine's own time, in Unix seconds.
+        """
+        return self._mover.clock()
+
+    def can(self, run: _T, trigger: str) -> bool:
+        """
+        Return whether the table allows *trigger* now. Asks no guard and changes nothing.
+        """
+        return self.lifecycle.row(trigger, self._mover.status(run)) is not None
+
+    def allowed(self, run: _T) -> tuple[str, ...]:
+        """
+        Return the triggers that the table allows now; empty once the run has ended.
+        """
+        return self._mover.allowed(run)
+
+    def _plan(self, row: Transition) -> Plan:
+        return self._mover.plan(row, {})
+
+    def _tell(self, moved: Moved) -> None:
+        for observer in self._observers:
+            try:
+                answer = observer(moved)
+                if answer is not None and inspect.isawaitable(answer):
+                    self._schedule(observer, moved, answer)
+            except Exception as error:  # noqa: BLE001  the move stands, whatever an observer does
+                self._mover.log.observer_failed(observer, moved, error)
+
+    def _schedule(self, observer: Observer, moved: Moved, answer: Awaitable[Any]) -> None:
+        from asyncio import get_running_loop  # noqa: PLC0415  loaded already where a loop runs
+
+        async def told() -> None:
+            try:
+                await answer
+            except Exception as error:  # noqa: BLE001
+                self._mover.log.observer_failed(observer, moved, error)
+
+        try:
+            loop = get_running_loop()
+        except RuntimeError:
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise
+        # The loop itself keeps only a weak reference to a task.
+        task = loop.create_task(told())
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+
+class RunEngine(Engine[RunResponse]):
+    """
+    Moves runs, with one typed method a trigger.
+
+    One is enough for a program. It holds no reference to any run. What each method
+    raises is said once, at :meth:`fire`.
+
+    Example:
+        >>> import structlog
+        >>> engine = RunEngine(clock=lambda: 1_700_000_000.0)
+        >>> usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
+        >>> with structlog.testing.capture_logs() as log:
+        ...     run = engine.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     moved = engine.start(run)
+        ...     allowed = engine.allowed(run)
+        ...     ended = engine.complete(run, usage=usage)
+        >>> allowed
+        ('require_action', 'complete', 'fail', 'stop_incomplete', 'expire', 'request_cancel')
+        >>> moved.target, ended.seq, run.completed_at, run.usage.total_tokens
+        ('in_progress', 3, 1700000000, 7)
+        >>> [(entry["event"], entry["trigger"]) for entry in log]
+        [('run.transition', 'create'), ('run.transition', 'start'), ('run.transition', 'complete')]
+    """
+
+    _move_cls = RunMove
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle = RUN,
+        *,
+        clock: Clock = time.time,
+        new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
+        expires_after: int | None = RUN.deadline.seconds if RUN.deadline else None,
+        guards: Iterable[Guard] = (),
+        observers: Iterable[Observer] = (),
+        logger: Any = None,
+    ) -> None:
+        """
+        Prepare every row of *lifecycle*.
+
+        Args:
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            clock: Unix seconds; asked once a move.
+            new_id: Makes the id of a run that is created without one.
+            expires_after: Seconds from creation to ``expires_at``; None for never.
+            guards: Asked before a move, in this order, outside of any lock.
+            observers: Told after a move, in this order.
+            logger: A structlog logger; by default the one called ``runstate``.
+
+        Raises:
+            LifecycleError: A status of *lifecycle* is none that a RunResponse can have.
+        """
+        foreign = [status for status in lifecycle.statuses if status not in RUN.known]
+        if foreign:
+            raise LifecycleError(
+                lifecycle.name,
+                [
+                    f"a RunResponse cannot be {status!r}: move a model of your own with Engine"
+                    for status in foreign
+                ],
+            )
+        super().__init__(lifecycle, clock=clock, guards=guards, observers=observers, logger=logger)
+        self._new_id = new_id
+        self._expires_after = expires_after
+
+    def create(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  the wire's own name
+        assistant_id: str | None = None,
+        thread_id: str | None = None,
+        **fields: Any,
+    ) -> RunResponse:
+        """
+        Return a new run in the initial status.
+
+        Args:
+            id: The run's id; a new one by default.
+            assistant_id: The assistant to execute.
+            thread_id: The thread to execute it on.
+            fields: Any other field that the lifecycle does not own, such as ``model``.
+
+        Raises:
+            LifecycleFieldError: A field is given that only a move may set.
+            pydantic.ValidationError: A field does not hold what it must.
+        """
+        run, at = self._draft(id, assistant_id=assistant_id, thread_id=thread_id, **fields)
+        moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
+        remember(run, moved)
+        self._mover.log.moved(moved)
+        self._tell(moved)
+
+        return run
+
+    def _draft(self, id: str | None = None, **fields: Any) -> tuple[RunResponse, float]:  # noqa: A002
+        """
+        Return a new run of which nobody was told yet, and the time; see :meth:`create`.
+        """
+        for name in fields:
+            if name in OWNED_NAMES:
+                raise LifecycleFieldError(RunResponse.__name__, name)
+        at = self._mover.clock()
+        run = RunResponse(
+            id=self._new_id() if id is None else id,
+            status=self.lifecycle.initial,
+            created_at=int(at),
+            expires_at=None if self._expires_after is None else int(at) + self._expires_after,
+            **fields,
+        )
+        # As on the wire: what the run does not have yet is null, not unknown.
+        run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
+
+        return run, at
+
+    def start(self, run: RunResponse) -> Moved:
+        """
+        Move a queued run to ``in_progress``. For what it raises see :meth:`fire`.
+        """
+        return self._moves["start"].trigger(run, _NO_PAYLOAD)
+
+    def require_action(
+        self, run: RunResponse, required_action: RequiredAction | Mapping[str, Any]
+    ) -> Moved:
+        """
+        Move a run in progress to ``requires_action``, where it waits for tool outputs.
+        """
+        return self._moves["require_action"].trigger(run, {"required_action": required_action})
+
+    def submit_tool_outputs(self, run: RunResponse, outputs: Mapping[str, str]) -> Moved:
+        """
+        Queue a run again that waits for tool outputs.
+
+        Args:
+            run: The run.
+            outputs: Output by call id; each call must be answered, and no other.
+        """
+        return self._moves["submit_tool_outputs"].trigger(run, {"outputs": outputs})
+
+    def complete(self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None) -> Moved:
+        """
+        End a run well.
+        """
+        return self._moves["complete"].trigger(run, {"usage": usage})
+
+    def fail(
+        self,
+        run: RunResponse,
+        last_error: LastError | Mapping[str, Any],
+        usage: Usage | Mapping[str, Any] | None = None,
+    ) -> Moved:
+        """
+        End a run as failed, because of *last_error*.
+        """
+        return self._moves["fail"].trigger(run, {"last_error": last_error, "usage": usage})
+
+    def stop_incomplete(
+        self,
+        run: RunResponse,
+        reason: str,
+        usage: Usage | Mapping[str, Any] | None = None,
+    ) -> Moved:
+        """
+        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+        """
+        return self._moves["stop_incomplete"].trigger(
+            run, {"incomplete_details": {"reason": reason}, "usage": usage}
+        )
+
+    def request_cancel(self, run: RunResponse) -> Moved:
+        """
+        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+        """
+        return self._moves["request_cancel"].trigger(run, _NO_PAYLOAD)
+
+    def confirm_cancel(
+        self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None
+    ) -> Moved:
+        """
+        End a run that is being cancelled as ``cancelled``.
+        """
+        return self._moves["confirm_cancel"].trigger(run, {"usage": usage})
+
+    def expire(self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None) -> Moved:
+        """
+        End a run that took too long.
+        """
+        return self._moves["expire"].trigger(run, {"usage": usage})
+
+    def fire(self, run: RunResponse, trigger: str, /, **payload: Any) -> Moved:
+        """
+        Move *run* by the name of a *trigger*; the payload is that of the method so called.
+
+        Raises:
+            IllegalTransitionError: The table has no such row from the run's status,
+                or another thread was faster.
+            UnknownTriggerError: The table has no such trigger at all.
+            GuardRefusedError: A guard said no.
+            PayloadError: The payload lacks, or has, or garbles something.
+        """
+        if "reason" in payload:
+            payload["incomplete_details"] = {"reason": payload.pop("reason")}
+
+        return self._moves[trigger].trigger(run, payload)
+
+    def _prepare(
+        self, run: RunResponse, trigger: str, payload: Mapping[str, Any]
+    ) -> tuple[Plan, dict[str, Any]]:
+        """
+        Return the row that *trigger* takes from the run's status, and the changes it would make.
+
+        Stamps are not among them, and nothing is moved. Raises as :meth:`fire` does.
+        """
+        move = self._moves[trigger]
+        if not isinstance(move, Move):
+            self._mover.unknown(run, trigger)
+        plan = move.rows.get(run.status)
+        if plan is None:
+            self._mover.illegal(run, trigger)
+        changes = plan.changes.copy()
+        plan.prepare(run, plan, payload, changes)
+
+        return plan, changes
+
+    def _plan(self, row: Transition) -> Plan:
+        plan = self._mover.plan(row, _PAYLOAD_MODELS)
+        # A table from a file holds bare strings; a run's status is a member.
+        plan.changes[self.lifecycle.status_field] = RunStatus(row.target)
+        if row.trigger != _ANSWER:
+            return plan
+
+        return replace(plan, demands=True, prepare=self._check_answers)
+
+    def _check_answers(
+        self,
+        run: RunResponse,
+        plan: Plan,
+        payload: Mapping[str, Any],
+        changes: dict[str, Any],  # noqa: ARG002  outputs go to the worker, not onto the run
+    ) -> None:
+        """
+        Refuse outputs that leave a call unanswered, or answer one that was not made.
+        """
+        outputs = payload.get("outputs")
+        if len(payload) != 1 or (type(outputs) is not dict and not isinstance(outputs, Mapping)):
+            self._mover.malformed(run, plan, "takes 'outputs' by tool call id, and nothing else")
+        action = run.required_action
+        if action is None or action.submit_tool_outputs is None:
+            waits = "nothing known" if action is None else action.type
+            self._mover.malformed(run, plan, f"it waits for {waits}, which outputs do not answer")
+        calls = action.submit_tool_outputs.tool_calls
+        for call in calls:
+            if call.id not in outputs:
+                self._mover.malformed(run, plan, f"no output for {call.id}")
+        # One call, and one output for it, is what comes all day.
+        if len(calls) == len(outputs) == 1:
+            return
+        unasked = outputs.keys() - {call.id for call in calls}
+        if unasked:
+            names = ", ".join(sorted(map(str, unasked)))
+            self._mover.malformed(run, plan, f"nobody asked for {names}")
+
+
+_ANSWER: Final = "submit_tool_outputs"
+"""The one trigger whose payload is held against the run: every call wants its output."""
+
+_PAYLOAD_MODELS: Final[Mapping[str, type[BaseModel]]] = {
+    "required_action": RequiredAction,
+    "last_error": LastError,
+    "incomplete_details": IncompleteDetails,
+    "usage": Usage,
+}

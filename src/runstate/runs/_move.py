@@ -1,0 +1,433 @@
+"""
+One move, from the row to the record of it.
+
+A move is decided by the table, prepared, and then committed in one step under a
+lock, where the status is looked at once more. Payload, guards and clock come
+before that step and may refuse; the log and the observers come after it and may
+not. So there is no half-made move, and of any number of threads that fire on one
+run exactly one wins.
+
+The lock for runs is one for the whole process and is held for the commit alone,
+never while foreign code runs. It belongs to no run and no engine, so that two
+engines cannot both move a run either, and a run that is dropped leaves nothing
+behind. It may be taken again by the thread that holds it: a signal handler that
+fires a trigger in the midst of a commit makes its own move, and the one that it
+interrupted then finds the status changed, and loses.
+
+Objects that are no runs have a lock of their own, because setting their attributes
+may run code of theirs.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, NoReturn
+
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_snake
+
+from .._text import printable
+from ..errors import (
+    GuardRefusedError,
+    IllegalTransitionError,
+    MoveRefusedError,
+    PayloadError,
+    UnknownTriggerError,
+)
+from ..lifecycle._rows import CREATE, Transition
+from ..lifecycle._table import Lifecycle
+from ..lifecycle._transitions import TableEvent
+from ._log import Moved, MoveLog
+from ._models import LIFECYCLE_FIELDS, RunResponse
+from ._wire import LAST_SECOND
+
+__all__ = ["Clock", "Guard", "Move", "Mover", "Moves", "Plan", "RunMove", "last_move", "remember"]
+
+Guard = Callable[[Any, Transition], "str | bool | None"]
+"""
+Asked before a move that the table allows: None or True lets it happen; False, or a
+reason, refuses it. What it raises reaches the caller, and the run stays as it was.
+"""
+
+Clock = Callable[[], float]
+"""Returns the time in Unix seconds."""
+
+_RUNS: Final = threading.RLock()
+_OBJECTS: Final = threading.RLock()
+
+_LOOKS: Final = (None,) * 100
+"""How often others may be faster before this one gives up."""
+
+_new_record: Final = tuple.__new__
+_set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
+
+_BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Plan:
+    """
+    A row with all that carrying it out needs, worked out once.
+    """
+
+    trigger: str
+    source: str
+    target: str
+    row: Transition
+    changes: dict[str, Any]
+    """The new status, and None for every field that the target clears."""
+    stamps: tuple[str, ...]
+    requires: tuple[str, ...]
+    payload: Mapping[str, type[BaseModel] | None]
+    """Fields that the payload may set, each with its model if it has one."""
+    demands: bool
+    """Whether the row cannot be carried out without a payload."""
+    prepare: Callable[[Any, "Plan", Mapping[str, Any], dict[str, Any]], None]
+    """Adds the payload to the changes, once it is known to fit."""
+    warn: bool
+    """Whether the target is an end worth a warning in the log."""
+
+
+@dataclass(slots=True, eq=False, repr=False)
+class Mover:
+    """
+    What all moves of one engine share.
+    """
+
+    lifecycle: Lifecycle
+    clock: Clock
+    guards: tuple[Guard, ...]
+    log: MoveLog
+    tell: Callable[[Moved], None] | None
+    """Tells the observers; None if there are none."""
+
+    def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
+        """
+        Return *row* with what carrying it out needs; *models* are those of payload fields.
+        """
+        entry = self.lifecycle.entry(row.target)
+        field = self.lifecycle.status_field
+
+        return Plan(
+            trigger=str(row.trigger),
+            source=str(row.source),
+            target=str(row.target),
+            row=row,
+            changes={field: row.target, **dict.fromkeys(entry.clears)},
+            stamps=entry.stamps,
+            requires=entry.requires,
+            payload={name: models.get(name) for name in (*entry.requires, *entry.accepts)},
+            demands=bool(entry.requires),
+            prepare=self.add_payload,
+            warn=self.lifecycle.terminal.get(row.target) in _BAD_ENDS,
+        )
+
+    def add_payload(
+        self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
+    ) -> None:
+        """
+        Add *payload* to *changes*, its mappings parsed.
+
+        Raises:
+            PayloadError: Something is missing, unexpected or malformed.
+        """
+        for name, value in payload.items():
+            try:
+                model = plan.payload[name]
+            except KeyError:
+                takes = ", ".join(sorted(plan.payload)) or "no payload"
+                self.malformed(run, plan, f"takes {takes}, not {name!r}")
+            if model is None or type(value) is model:
+                changes[name] = value
+            elif value is not None:
+                changes[name] = self._parsed(run, plan, name, model, value)
+        for name in plan.requires:
+            if payload.get(name) is None:
+                self.malformed(run, plan, f"{name!r} is required")
+
+    def _parsed(
+        self, run: Any, plan: Plan, name: str, model: type[BaseModel], value: Any
+    ) -> BaseModel:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join([name, *(to_snake(str(part)) for part in first["loc"])])
+        # Outside of the handler: pydantic's own error would bring the input along.
+        return self.malformed(run, plan, f"{place}: {first['msg']}")
+
+    def ask(self, guard: Guard, run: Any, plan: Plan) -> None:
+        """
+        Ask *guard* about a move.
+
+        Raises:
+            GuardRefusedError: It said no.
+        """
+        verdict = guard(run, plan.row)
+        if verdict is None or verdict is True:
+            return
+        reason = verdict if isinstance(verdict, str) else ""
+        self._refuse(GuardRefusedError(*self._about(run, plan), reason))
+
+    def latest_stamp(self, run: Any) -> float:
+        """
+        Return the latest time of a move that *run* itself knows; minus infinity if none.
+        """
+        times = [
+            value
+            for name in self.lifecycle.moment_fields
+            if isinstance(value := getattr(run, name, None), int | float)
+        ]
+
+        return max(times, default=float("-inf"))
+
+    def allowed(self, run: Any) -> tuple[str, ...]:
+        """
+        Return the triggers that the table allows *run* now.
+        """
+        return self.lifecycle.allowed(self.status(run))
+
+    def status(self, run: Any) -> str:
+        """
+        Return the status that *run* has.
+        """
+        status: str = getattr(run, self.lifecycle.status_field)
+
+        return status
+
+    def run_id(self, run: Any) -> str | None:
+        """
+        Return the id of *run*, harmless to show; None if it has none.
+        """
+        run_id = getattr(run, self.lifecycle.id_field, None)
+
+        return None if run_id is None else printable(str(run_id), 512)
+
+    # -- refusals: each is logged, then raised -----------------------------------
+
+    def illegal(self, run: Any, trigger: str) -> NoReturn:
+        """
+        Refuse *trigger* because the table has no row for it from the run's status.
+        """
+        # The status before the record of the move that led there: they are written the
+        # other way round, so that a status never comes with the record before its own.
+        status = str(self.status(run))
+        last: Moved | None = getattr(run, "_last_move", None)
+        beaten = last is not None and last.trigger != CREATE and last.target == status
+        targets = {str(row.target) for row in self.lifecycle if row.trigger == trigger}
+        self._refuse(
+            IllegalTransitionError(
+                self.run_id(run),
+                status,
+                trigger,
+                targets.pop() if len(targets) == 1 else None,
+                self.lifecycle.allowed(status),
+                last.trigger if last is not None and beaten else None,
+                status in self.lifecycle.known,
+            )
+        )
+
+    def unknown(self, run: Any, trigger: str) -> NoReturn:
+        """
+        Refuse *trigger* because the table does not have it at all.
+        """
+        status = str(self.status(run))
+        known, allowed = self.lifecycle.triggers, self.lifecycle.allowed(status)
+        self._refuse(UnknownTriggerError(self.run_id(run), status, trigger, known, allowed))
+
+    def malformed(self, run: Any, plan: Plan, reason: str) -> NoReturn:
+        """
+        Refuse a payload because of *reason*.
+        """
+        self._refuse(PayloadError(*self._about(run, plan), reason))
+
+    def _about(self, run: Any, plan: Plan) -> tuple[str | None, str, str, str, tuple[str, ...]]:
+        allowed = self.lifecycle.allowed(plan.source)
+
+        return self.run_id(run), plan.source, plan.trigger, plan.target, allowed
+
+    def _refuse(self, error: MoveRefusedError) -> NoReturn:
+        self.log.rejected(error)
+        raise error
+
+
+class Move(TableEvent[Plan]):
+    """
+    One trigger of an engine, for any object that has a status.
+    """
+
+    def __init__(self, name: str, machine: Any, mover: Mover) -> None:
+        super().__init__(name, machine)
+        self._mover = mover
+
+    def trigger(self, run: Any, payload: Mapping[str, Any]) -> Moved:  # type: ignore[override]
+        """
+        Move *run*, or raise with the run as it was.
+        """
+        mover = self._mover
+        if isinstance(run, RunResponse):
+            raise TypeError("a RunResponse is moved by a RunEngine, which knows its payloads")
+        for _ in _LOOKS:
+            plan = self.rows.get(mover.status(run))
+            if plan is None:
+                mover.illegal(run, self.name)
+            changes = dict(plan.changes)
+            plan.prepare(run, plan, payload, changes)
+            for guard in mover.guards:
+                mover.ask(guard, run, plan)
+            now = mover.clock()
+            with _OBJECTS:
+                won = mover.status(run) == plan.source
+                if won:
+                    at = max(now, mover.latest_stamp(run))
+                    changes.update(dict.fromkeys(plan.stamps, int(at)))
+                    _write(run, changes)
+            if won:
+                break
+            # Somebody was faster; it may be legal from there as well.
+        else:
+            mover.illegal(run, self.name)
+        moved = Moved(
+            mover.run_id(run), plan.trigger, plan.source, plan.target, at, clock_regressed=at > now
+        )
+        if plan.warn or not mover.log.silent:
+            mover.log.moved(moved, plan.warn)
+        if mover.tell:
+            mover.tell(moved)
+
+        return moved
+
+
+class RunMove(Move):
+    """
+    The same for a run, in one piece: this is the way that is taken all day.
+
+    A call spared here is a twentieth of a move. The fields are written in one update
+    of the run's ``__dict__``, which no other thread can see half of.
+    """
+
+    def trigger(  # type: ignore[override]  # noqa: C901, PLR0912  one piece, so that it is fast
+        self, run: RunResponse, payload: Mapping[str, Any]
+    ) -> Moved:
+        """
+        Move *run*, or raise with the run as it was.
+        """
+        mover, fields = self._mover, run.__dict__
+        for _ in _LOOKS:
+            plan = self.rows.get(fields["status"])
+            if plan is None:
+                mover.illegal(run, self.name)
+            changes = plan.changes.copy()
+            if payload or plan.demands:
+                plan.prepare(run, plan, payload, changes)
+            if mover.guards:
+                for guard in mover.guards:
+                    mover.ask(guard, run, plan)
+            now = mover.clock()
+            if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
+                raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
+            duration_s: float | None
+            seq: int | None
+            with _RUNS:
+                last: Moved | None = getattr(run, "_last_move", None)
+                # A record that does not end in the run's status is of a move that was
+                # interrupted. By index: an attribute of a named tuple costs twice as much.
+                if last is None or last[3] != plan.source:
+                    at, duration_s, seq = max(now, mover.latest_stamp(run)), None, None
+                    # Once for all moves to come: what is null from here on is known to be.
+                    run.__pydantic_fields_set__.update(LIFECYCLE_FIELDS)
+                else:
+                    before, seq = last[4], last[6]
+                    at = now if now >= before else before  # noqa: FURB136
+                    duration_s = at - before
+                    if seq is not None:
+                        seq += 1
+                for name in plan.stamps:
+                    changes[name] = int(at)
+                # Not Moved(...): its generated constructor doubles the price of a record.
+                moved = _new_record(
+                    Moved,
+                    (
+                        fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
+                        at > now,
+                    ),
+                )  # fmt: skip
+                # From here on nothing may be called between a look and the write that it
+                # allows: only where a call returns can a signal handler come between. The
+                # record before the fields: whoever sees a new status finds its record.
+                won = fields["status"] == plan.source
+                if won:
+                    _set_last_move(run, moved)
+                    won = fields["status"] == plan.source
+                    if won:
+                        fields.update(changes)
+            if won:
+                break
+            # Somebody was faster; it may be legal from there as well.
+        else:
+            mover.illegal(run, self.name)
+        if plan.warn or not mover.log.silent:
+            mover.log.moved(moved, plan.warn)
+        if mover.tell:
+            mover.tell(moved)
+
+        return moved
+
+
+class Moves(dict[str, Move]):
+    """
+    The moves of an engine by trigger; one that its table lacks always refuses.
+    """
+
+    def __init__(self, moves: Mapping[str, Move], mover: Mover) -> None:
+        super().__init__(moves)
+        self._mover = mover
+
+    def __missing__(self, trigger: str) -> Any:
+        return _NoMove(trigger, self._mover)
+
+
+class _NoMove(NamedTuple):
+    name: str
+    mover: Mover
+
+    def trigger(self, run: Any, payload: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
+        self.mover.unknown(run, self.name)
+
+
+def last_move(run: RunResponse) -> Moved | None:
+    """
+    Return the record of the last move of *run*; None where nobody saw one.
+    """
+    moved: Moved | None = getattr(run, "_last_move", None)
+
+    return moved
+
+
+def remember(run: RunResponse, moved: Moved) -> None:
+    """
+    Keep *moved* as the record of the run's last move.
+    """
+    _set_last_move(run, moved)
+
+
+def _write(target: Any, changes: Mapping[str, Any]) -> None:
+    """
+    Write *changes* to *target*: all of them, or none.
+    """
+    if isinstance(target, BaseModel):
+        target.__dict__.update(changes)
+        target.__pydantic_fields_set__.update(changes)
+        return
+    missing = object()
+    before = {name: getattr(target, name, missing) for name in changes}
+    try:
+        for name, value in changes.items():
+            setattr(target, name, value)
+    except BaseException:
+        for name, value in before.items():
+            if value is not missing:
+                setattr(target, name, value)
+            elif hasattr(target, name):
+                delattr(target, name)
+        raise

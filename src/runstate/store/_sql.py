@@ -1,0 +1,214 @@
+"""
+How the store's statements are put: a time, a comparison, what a move changes.
+
+All time is the database's: two machines never compare their clocks. Within a run it
+is clamped to the last move's, so that it never runs backwards.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ..lifecycle._table import Lifecycle
+from ._tables import Tables, quoted
+
+__all__ = ["CLOCKS", "Deadlines", "Phrases", "Prepared", "Value", "among", "word"]
+
+Deadlines = Mapping[str, tuple[float, str]]
+"""By status: the seconds that a run may be in it, and the trigger that ends it then."""
+
+CLOCKS: Final = {
+    # Not unixepoch('subsec'), which is NULL before SQLite 3.42.
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    # Not now(), which stands still within the caller's transaction.
+    "postgresql": "extract(epoch from clock_timestamp())::double precision",
+}
+"""The database's own time in Unix seconds, by dialect."""
+
+Value = sa.ColumnElement[Any]
+"""An SQL expression."""
+
+
+class Prepared:
+    """
+    A statement as the driver takes it, compiled once: half the price of a move is saved so.
+    """
+
+    __slots__ = ("_constants", "_order", "sql")
+
+    def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        self.sql = str(compiled)
+        self._constants = {k: v for k, v in compiled.params.items() if v is not None}
+        self._order: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+
+    def run(self, connection: sa.Connection, **given: Any) -> Sequence[Any]:
+        """
+        Execute with *given*, and return all rows.
+        """
+        return connection.exec_driver_sql(self.sql, self._parameters(given)).all()
+
+    def add(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """
+        Execute once for each of *rows*, for what returns nothing.
+        """
+        many: Any = [self._parameters(row) for row in rows]
+        if not many:
+            return
+        connection.exec_driver_sql(self.sql, many if len(many) > 1 else many[0])
+
+    def _parameters(self, given: Mapping[str, Any]) -> Any:
+        values = {**self._constants, **given}
+        if self._order is None:
+            return values
+
+        return tuple([values[name] for name in self._order])
+
+
+class Phrases:
+    """
+    What statements of one store have in common.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        lifecycle: Lifecycle,
+        deadlines: Deadlines,
+        clock: str | None,
+        dialect: sa.Dialect,
+    ) -> None:
+        self.tables = tables
+        self.postgres = dialect.name == "postgresql"
+        self.lifecycle = lifecycle
+        self.deadlines = deadlines
+        self._now = clock or CLOCKS[dialect.name]
+        self.worked = working_statuses(lifecycle)
+        """Statuses in which a worker has the run."""
+        self.given_up = frozenset(
+            row.source for row in lifecycle if lifecycle.terminal.get(row.target) == "cancelled"
+        )
+        """Statuses in which a worker should stop."""
+
+    def clock(self) -> Any:
+        """
+        Return the time as something to select from, so that one statement has one time.
+        """
+        return sa.select(sa.literal_column(self._now, sa.Double()).label("now")).subquery("clock")
+
+    def latest(self, one: Value, other: Value) -> Value:
+        """
+        Return the later of two times.
+        """
+        return sa.func.greatest(one, other) if self.postgres else sa.func.max(one, other)
+
+    def whole(self, seconds: Value) -> Value:
+        """
+        Return a time in whole seconds, as on the wire.
+        """
+        whole = sa.func.floor(seconds) if self.postgres else seconds
+
+        return sa.cast(whole, sa.BigInteger())
+
+    def compared(self, name: str) -> Any:
+        """
+        Return a column that no index is to be looked up by.
+
+        SQLite does not know how few runs a batch names, or how few are due, and would
+        read all that are in a status; a unary plus keeps it from that.
+        """
+        column = self.tables.runs.c[name]
+
+        return column if self.postgres else sa.literal_column(f"+{self.tables.runs.name}.{name}")
+
+    def seldom(self, clause: Any) -> Any:
+        """
+        Return *clause*, of which few runs are true.
+
+        SQLite counts on a status having as many runs as any other. Told by ``ANALYZE`` of a
+        store whose runs have all ended, it would read them all to find those that have not.
+        """
+        return clause if self.postgres else sa.func.unlikely(clause)
+
+    def skipping(self, select: Any) -> Any:
+        """
+        Have *select* pass over what another transaction works on.
+        """
+        # SQLite has one writer at a time, so that there is nothing to skip.
+        return select.with_for_update(skip_locked=True) if self.postgres else select
+
+    def changes(
+        self, trigger: str, target: str, now: Value, given: Mapping[str, Value]
+    ) -> dict[str, Any]:
+        """
+        Return the new value of every column that a move changes.
+        """
+        runs = self.tables.runs.c
+        entry = self.lifecycle.entry(target)
+        at = self.latest(now, runs.moved_at)
+        changes: dict[str, Any] = {
+            "status": word(target),
+            "version": runs.version + sa.literal_column("1"),
+            "last_trigger": word(trigger),
+            "last_source": runs.status,
+            "last_duration_s": at - runs.moved_at,
+            "clock_regressed": self._regressed(now),
+            "moved_at": at,
+            "deadline_at": self.deadline(target, at),
+        }
+        if target not in self.worked:
+            changes |= {"lease_owner": sa.null(), "lease_until": sa.null()}
+        changes |= {name: self.whole(at) for name in entry.stamps}
+        changes |= {name: sa.null() for name in entry.clears}
+        for name in (*entry.requires, *entry.accepts):
+            changes[name] = sa.func.coalesce(given[name], runs[name])
+
+        return changes
+
+    def _regressed(self, now: Value) -> Value:
+        """
+        Return whether the clock is behind the run's last move.
+        """
+        behind = now < self.tables.runs.c.moved_at
+        if not self.postgres:
+            return behind
+        # A statement that waited for the row has a time from before the wait, and the run
+        # may have been moved meanwhile. Written out, the clock is read again after it.
+        again = sa.literal_column(self._now, sa.Double()) < self.tables.runs.c.moved_at
+
+        return sa.and_(behind, again)
+
+    def deadline(self, status: str, at: Value) -> Any:
+        """
+        Return the time at which a run must have left *status*; null if it may stay.
+        """
+        seconds = self.deadlines.get(status, (None, ""))[0]
+
+        return sa.null() if seconds is None else at + sa.literal_column(repr(float(seconds)))
+
+
+def working_statuses(lifecycle: Lifecycle) -> tuple[str, ...]:
+    """
+    Return the statuses in which a worker has the run: those from which it can succeed.
+    """
+    good = {status for status, outcome in lifecycle.terminal.items() if outcome == "success"}
+
+    return tuple(dict.fromkeys(row.source for row in lifecycle if row.target in good))
+
+
+def word(text: str) -> sa.ColumnClause[Any]:
+    """
+    Return *text* as a literal of a statement.
+    """
+    return sa.literal_column(quoted(str(text)), sa.Text())
+
+
+def among(column: Value, words: Sequence[str]) -> Value:
+    """
+    Return whether *column* is one of *words*.
+    """
+    if len(words) == 1:
+        return column == word(words[0])
+
+    return column.in_([word(each) for each in words])

@@ -1,0 +1,500 @@
+"""
+The store, for threads.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Self, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+from ..runs._models import RunResponse
+from ..runs._run import RUN
+from ..runs._wire import LastError, RequiredAction, Usage
+from ._engines import (
+    begin_immediate,
+    check_transactional,
+    commit,
+    drivers,
+    engine_options,
+    set_up,
+    set_up_engine,
+)
+from ._setup import TRIES, Setup, moved_by, retriable
+from ._tables import install
+from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+
+__all__ = ["RunStore"]
+
+_T = TypeVar("_T")
+
+Caller = sa.Connection | Session
+"""The caller's own transaction."""
+
+
+class RunStore:
+    """
+    Keeps runs in a database, and moves each by one writer at a time.
+
+    State, journal and feed are one transaction: a store's own, committed when the
+    method returns, or the caller's, where one is given as *connection*. Thread-safe.
+    Losing a race is an answer, not an exception: see :data:`Verdict`.
+
+    Example:
+        >>> import structlog, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
+        ...     with RunStore.open(f"sqlite:///{folder}/runs.db") as store:
+        ...         run = store.create(assistant_id="asst_1", thread_id="thread_1")
+        ...         lease = store.claim("worker-1")
+        ...         done = store.complete(run.id, token=lease.token)
+        ...         late = store.request_cancel(run.id)
+        ...         moves = [entry.trigger for entry in store.history(run.id)]
+        >>> done.moved.seq, done.ok, late.status, late.by, moves
+        (3, True, 'completed', 'complete', ['create', 'start', 'complete'])
+    """
+
+    def __init__(self, engine: sa.Engine, lifecycle: Lifecycle = RUN, **options: Any) -> None:
+        """
+        Use *engine*, the caller's own, and make or migrate the tables in its database.
+
+        Args:
+            engine: For SQLite or PostgreSQL; closing it is the caller's business.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            options: As for :meth:`open`, *durable* and *timeout* excepted.
+
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
+        """
+        self.engine = engine
+        """Where the store is; for transactions of the caller's own."""
+        self._opened = False
+        # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
+        self._brief = (
+            engine
+            if engine.dialect.name == "sqlite"
+            else engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+        self._setup = Setup(engine.dialect, lifecycle, **options)
+        self._do = self._setup.operations
+        check_transactional(engine)
+        with engine.connect() as connection:
+            set_up(connection)
+        self._transact(engine, install, self._setup.tables, lifecycle)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        lifecycle: Lifecycle = RUN,
+        durable: bool = True,
+        timeout: float = 30.0,
+        **options: Any,
+    ) -> Self:
+        """
+        Open the store at *url*, and make or migrate its tables.
+
+        Args:
+            url: ``sqlite:///runs.db`` or ``postgresql+psycopg://host/database``.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            durable: Whether what was committed outlives a power cut; if False, only
+                the death of any process, at a fraction of the price.
+            timeout: Seconds to wait for SQLite's write lock.
+            options: *prefix* of the tables' names, ``runstate_``; *expires_after*,
+                seconds from creation to ``expires_at``, or None for never; *deadlines*,
+                by status the seconds that a run may be in it and the trigger that ends
+                it then, besides ``{"cancelling": (60, "confirm_cancel")}``; *clock*, an SQL expression for the time in Unix seconds;
+                *new_id*, makes the id of a run that is created without one; *logger*,
+                a structlog logger.
+
+        Raises:
+            StoreVersionError: The tables are of a later version, or of a lifecycle
+                whose statuses this one does not know.
+            ValueError: An option makes no sense.
+            ImportError: The database's driver is not installed.
+        """
+        parsed = sa.make_url(url)
+        if parsed.get_dialect().is_async:
+            raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
+        with drivers(parsed):
+            engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
+        set_up_engine(engine, durable)
+        try:
+            store = cls(engine, lifecycle, **options)
+        except BaseException:
+            engine.dispose()
+            raise
+        store._opened = True
+
+        return store
+
+    def close(self) -> None:
+        """
+        Close the connections that nobody uses; of the caller's own engine, none.
+        """
+        if self._opened:
+            self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- runs ----------------------------------------------------------------------
+
+    def create(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  the wire's own name
+        assistant_id: str | None = None,
+        thread_id: str | None = None,
+        connection: Caller | None = None,
+        **fields: Any,
+    ) -> RunResponse:
+        """
+        Store a new run in the initial status, and return it.
+
+        Args:
+            id: The run's id; a new one by default.
+            assistant_id: The assistant to execute.
+            thread_id: The thread to execute it on.
+            connection: The caller's transaction.
+            fields: Any other field that the lifecycle does not own, such as ``model``.
+
+        Raises:
+            RunExistsError: There is a run of that id already.
+            LifecycleFieldError: A field is given that only a move may set.
+            pydantic.ValidationError: A field does not hold what it must.
+        """
+        given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
+        run = self._run(connection, self._do.create, given)
+        self._setup.log(_sync(connection), moved_by(run))
+
+        return run
+
+    def get(self, run_id: str, *, connection: Caller | None = None) -> RunResponse:
+        """
+        Return the run as it is now: a snapshot, which the store's moves do not change.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        return self._read(connection, self._do.get, run_id)
+
+    def history(self, run_id: str, *, connection: Caller | None = None) -> tuple[JournalEntry, ...]:
+        """
+        Return everything the journal says of a run, oldest first.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+        """
+        return self._read(connection, self._do.history, run_id)
+
+    def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
+        """
+        Return how many runs are in each status: what the last sweep counted, and every move since.
+        """
+        return self._read(connection, self._do.counts)
+
+    def stuck(
+        self,
+        limits: Mapping[str, float],
+        *,
+        limit: int = 100,
+        connection: Caller | None = None,
+    ) -> tuple[RunResponse, ...]:
+        """
+        Return runs that have been in a status for longer than its limit, the longest first.
+
+        Args:
+            limits: Seconds by status.
+            limit: How many runs at most.
+            connection: The caller's transaction.
+        """
+        return self._read(connection, self._do.stuck, limits, limit)
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        thread_id: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+        order: Literal["asc", "desc"] = "desc",
+        connection: Caller | None = None,
+    ) -> Page[RunResponse]:
+        """
+        Return a page of runs by the time of their creation, the newest first.
+
+        Args:
+            status: Only runs in this status.
+            thread_id: Only runs on this thread.
+            after: Id of the run to go on behind: a page's *cursor*, or any run's.
+            limit: How many runs at most.
+            order: ``asc`` for the oldest first.
+            connection: The caller's transaction.
+
+        Raises:
+            RunNotFoundError: There is no run *after*.
+        """
+        return self._read(connection, self._do.page, status, thread_id, after, limit, order)
+
+    def moves(
+        self, *, after: str | None = None, limit: int = 100, connection: Caller | None = None
+    ) -> Page[JournalEntry]:
+        """
+        Return the next committed moves of all runs, each at least once.
+
+        Those of one run come in the order of their numbers. Give the page's *cursor*
+        back as *after* once its items are dealt with; :attr:`JournalEntry.event_id` is
+        the same at every delivery. On SQLite, a caller's transaction that has moved runs
+        sees its own moves too: keep no cursor of it before it is committed.
+
+        Raises:
+            ValueError: *after* is no cursor of this store.
+        """
+        return self._read(connection, self._do.moves, after, limit)
+
+    # -- moves ---------------------------------------------------------------------
+
+    def fire(
+        self,
+        run_id: str,
+        trigger: str,
+        /,
+        *,
+        token: int | None = None,
+        key: str | None = None,
+        actor: str | None = None,
+        reason: str | None = None,
+        connection: Caller | None = None,
+        **payload: Any,
+    ) -> Verdict:
+        """
+        Move a run by *trigger*, or return why not.
+
+        Args:
+            run_id: The run.
+            trigger: A trigger of the lifecycle.
+            token: Token of the worker's lease; None if it is not a worker that speaks.
+            key: Idempotency key: of any number of attempts under one key, one moves the
+                run, and all are told of that one move.
+            actor: Who fires, for the journal.
+            reason: Why, for the journal.
+            connection: The caller's transaction.
+            payload: The fields that the trigger takes, as for :meth:`RunEngine.fire`;
+                the reason of ``stop_incomplete`` as ``incomplete_details``.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UnknownTriggerError: The table has no such trigger at all.
+            PayloadError: The payload lacks, or has, or garbles something.
+        """
+        fire = Fire(run_id, trigger, payload, token, key, actor, reason)
+        verdict = self._at_once(connection, self._do.fire, fire)
+        self._tell(connection, fire, verdict)
+
+        return verdict
+
+    def fire_many(
+        self, fires: Iterable[Fire], *, connection: Caller | None = None
+    ) -> tuple[Verdict, ...]:
+        """
+        Fire triggers in one transaction, in order; much cheaper than one after the other.
+
+        Neighbours that fire the same trigger at different runs become one statement.
+        Either all verdicts stand or, if this raises, nothing has moved; in the caller's
+        own transaction, once that is rolled back.
+        """
+        fires = tuple(fires)
+        verdicts = self._run(connection, self._do.fire_many, fires)
+        for fire, verdict in zip(fires, verdicts, strict=True):
+            self._tell(connection, fire, verdict)
+
+        return verdicts
+
+    def start(self, run_id: str, **options: Any) -> Verdict:
+        """
+        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
+        """
+        return self.fire(run_id, "start", **options)
+
+    def require_action(
+        self, run_id: str, required_action: RequiredAction | Mapping[str, Any], **options: Any
+    ) -> Verdict:
+        """
+        Move a run in progress to ``requires_action``, where it waits for tool outputs.
+        """
+        return self.fire(run_id, "require_action", required_action=required_action, **options)
+
+    def submit_tool_outputs(
+        self, run_id: str, outputs: Mapping[str, str], **options: Any
+    ) -> Verdict:
+        """
+        Queue a run again that waits for tool outputs, which the journal keeps by call id.
+        """
+        return self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
+
+    def complete(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run well.
+        """
+        return self.fire(run_id, "complete", usage=usage, **options)
+
+    def fail(
+        self,
+        run_id: str,
+        last_error: LastError | Mapping[str, Any],
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Verdict:
+        """
+        End a run as failed, because of *last_error*.
+        """
+        return self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
+
+    def stop_incomplete(
+        self,
+        run_id: str,
+        reason: str,
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Verdict:
+        """
+        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+        """
+        details = {"reason": reason}
+
+        return self.fire(
+            run_id, "stop_incomplete", incomplete_details=details, usage=usage, **options
+        )
+
+    def request_cancel(self, run_id: str, **options: Any) -> Verdict:
+        """
+        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+        """
+        return self.fire(run_id, "request_cancel", **options)
+
+    def confirm_cancel(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run that is being cancelled as ``cancelled``.
+        """
+        return self.fire(run_id, "confirm_cancel", usage=usage, **options)
+
+    def expire(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> Verdict:
+        """
+        End a run that took too long.
+        """
+        return self.fire(run_id, "expire", usage=usage, **options)
+
+    # -- leases --------------------------------------------------------------------
+
+    def claim(
+        self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
+    ) -> Lease | None:
+        """
+        Return a lease on a run that nobody works on; None if there is none.
+
+        A run whose lease ran out comes first, and stays in its status; else the oldest
+        queued one, which is started.
+
+        Args:
+            worker: Who claims, for the journal.
+            seconds: How long the lease lasts, from now and from every heartbeat on.
+            connection: The caller's transaction.
+        """
+        lease = self._at_once(connection, self._do.claim, worker, seconds)
+        self._setup.log(_sync(connection), moved_by(lease))
+
+        return lease
+
+    def heartbeat(self, lease: Lease, *, connection: Caller | None = None) -> Held | Stale:
+        """
+        Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
+        """
+        return self._at_once(connection, self._do.heartbeat, lease)
+
+    def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
+        """
+        Give *lease* back, so that the next claim finds the run; False if it was lost already.
+        """
+        return self._run(connection, self._do.release, lease)
+
+    def sweep(self, *, limit: int = 1000, connection: Caller | None = None) -> tuple[Moved, ...]:
+        """
+        End what is overdue, and return the moves that did.
+
+        That is what passed the deadline of its status, what is being cancelled while
+        nobody works on it, and what passed its ``expires_at``. Any number of sweepers
+        may do this at once; each run is ended by one. Call it every few seconds.
+
+        Args:
+            limit: How many runs at most.
+            connection: The caller's transaction.
+        """
+        moved = self._run(connection, self._do.sweep, limit)
+        self._setup.log(_sync(connection), moved)
+
+        return moved
+
+    # -- transactions ----------------------------------------------------------------
+
+    def _tell(self, connection: Caller | None, fire: Fire, verdict: Verdict) -> None:
+        if isinstance(verdict, Applied):
+            self._setup.log(_sync(connection), moved_by(verdict))
+        elif not verdict.ok:
+            self._setup.refused(fire, verdict)
+
+    def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
+        own = _sync(connection)
+        if own is not None:
+            return operation(own, *args)
+
+        return self._transact(self.engine, operation, *args)
+
+    def _at_once(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
+        own = _sync(connection)
+        if own is not None:
+            return operation(own, *args)
+
+        return self._transact(self._brief, operation, *args)
+
+    def _read(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
+        own = _sync(connection)
+        if own is not None:
+            return operation(own, *args)
+        with self._brief.connect() as fresh:
+            return operation(fresh, *args)
+
+    def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
+        for _ in range(TRIES - 1):
+            try:
+                return self._once(engine, operation, *args)
+            except DBAPIError as error:
+                if not retriable(error):
+                    raise
+
+        return self._once(engine, operation, *args)
+
+    def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
+        with engine.connect() as connection:
+            if self._setup.immediate:
+                begin_immediate(connection)
+            answer = operation(connection, *args)
+            commit(connection)
+
+        return answer
+
+
+def _sync(connection: Caller | None) -> sa.Connection | None:
+    return connection.connection() if isinstance(connection, Session) else connection

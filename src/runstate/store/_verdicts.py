@@ -1,0 +1,270 @@
+"""
+What a store answers: a race that was lost is an answer here, not an exception.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from .._text import printable
+from ..errors import RunstateError
+from ..runs._log import Moved
+from ..runs._models import RunResponse
+
+__all__ = [
+    "Applied",
+    "Duplicate",
+    "Fire",
+    "Held",
+    "Illegal",
+    "JournalEntry",
+    "Lease",
+    "Page",
+    "RunExistsError",
+    "RunNotFoundError",
+    "Stale",
+    "StoreVersionError",
+    "Superseded",
+    "Verdict",
+]
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """
+    The move was made, and is committed unless the transaction is the caller's own.
+    """
+
+    ok: ClassVar[bool] = True
+    moved: Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """
+    The run was moved under this idempotency key before: the first answer again.
+    """
+
+    ok: ClassVar[bool] = True
+    moved: Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """
+    The run has ended already. A late outcome is kept in the journal, and changes nothing.
+    """
+
+    ok: ClassVar[bool] = False
+    status: str
+    """The status that the run ended in."""
+    by: str | None
+    """The trigger that ended it; None where nobody recorded it."""
+    moved: Moved | None
+    """The move that ended it; None where nobody recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Illegal:
+    """
+    The table has no row for this trigger from the run's status.
+    """
+
+    ok: ClassVar[bool] = False
+    status: str
+    """The status that the run has, and keeps."""
+    allowed: tuple[str, ...]
+    """Triggers that the table allows from there."""
+    by: str | None
+    """The trigger that led there; None where nobody recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """
+    Fenced out: the lease with this token has run out, or somebody else holds the run now.
+    """
+
+    ok: ClassVar[bool] = False
+    token: int
+
+
+Verdict = Applied | Duplicate | Superseded | Illegal | Stale
+"""What became of a trigger."""
+
+
+class Fire(NamedTuple):
+    """
+    A trigger to fire at a run, for :meth:`RunStore.fire_many`.
+    """
+
+    run_id: str
+    trigger: str
+    payload: dict[str, Any] = {}  # noqa: RUF012  never written to
+    """The fields that the trigger takes, as for :meth:`RunEngine.fire`."""
+    token: int | None = None
+    """Token of the worker's lease; None if it is not a worker that speaks."""
+    key: str | None = None
+    """Idempotency key: of any number of attempts of a trigger under one key, one moves the run."""
+    actor: str | None = None
+    """Who fires, for the journal."""
+    reason: str | None = None
+    """Why, for the journal."""
+
+
+class JournalEntry(NamedTuple):
+    """
+    One line of the journal of a run; nothing in it ever changes.
+    """
+
+    position: int
+    """Grows with every entry of the store; later entries of a run have higher ones."""
+    run_id: str
+    seq: int | None
+    """Number of the move within its run, creation being 1; None for what moved nothing."""
+    kind: str
+    """``move``; ``late`` for an outcome that came after the end; ``claim`` and ``release`` of a lease."""
+    trigger: str | None
+    source: str | None
+    target: str | None
+    at: float
+    """When, in Unix seconds by the database's clock; never before the run's last move."""
+    duration_s: float | None
+    """Seconds spent in *source*; None at creation and for what moved nothing."""
+    clock_regressed: bool
+    """True if the clock had stepped back, and *at* is the time of the run's last move instead."""
+    payload: dict[str, Any] | None
+    """What came with the trigger, tool outputs among it."""
+    key: str | None
+    token: int | None
+    actor: str | None
+    reason: str | None
+
+    @property
+    def event_id(self) -> str:
+        """The same for every delivery of a move: ``run_id:seq``."""
+        return f"{self.run_id}:{self.seq}"
+
+    @property
+    def moved(self) -> Moved:
+        """The entry as the record that an engine would have returned."""
+        return Moved(
+            self.run_id,
+            self.trigger or "",
+            self.source,
+            self.target or "",
+            self.at,
+            self.duration_s,
+            self.seq,
+            self.clock_regressed,
+        )
+
+
+class Page(NamedTuple, Generic[_T]):
+    """
+    Some of many, in order.
+    """
+
+    items: tuple[_T, ...]
+    cursor: str | None
+    """Where to go on: give it back as *after*. None if a list has ended; a feed never does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """
+    The right of one worker to carry on one run, for a while.
+    """
+
+    run: RunResponse
+    """The run as it was when it was claimed."""
+    token: int
+    """Grows with every claim of the run; to be given with every write."""
+    worker: str
+    until: float
+    """When the lease runs out, in Unix seconds by the database's clock, unless a heartbeat renews it."""
+    attempt: int
+    """How many workers have claimed the run since it last started, this one included."""
+    seconds: float
+    """How long the lease lasts from a heartbeat on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """
+    The lease is still held, and was renewed.
+    """
+
+    ok: ClassVar[bool] = True
+    until: float
+    """When it runs out now, in Unix seconds by the database's clock."""
+    cancel_requested: bool
+    """Whether the worker should stop, and confirm the cancel."""
+
+
+class RunNotFoundError(RunstateError, LookupError):
+    """
+    Raised when the store has no run of that id.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        """The id that was asked for."""
+        super().__init__(run_id)
+
+    def _message(self) -> str:
+        return f"no run '{printable(str(self.run_id))}' in the store"
+
+
+class RunExistsError(RunstateError, ValueError):
+    """
+    Raised when a run is created under an id that the store has already.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        """The id that is taken."""
+        super().__init__(run_id)
+
+    def _message(self) -> str:
+        return f"the store has a run '{printable(self.run_id)}' already"
+
+
+class KeyReusedError(RunstateError, ValueError):
+    """
+    Raised when an idempotency key moved the run before, by another trigger: it is another request.
+    """
+
+    def __init__(self, run_id: str, key: str, trigger: str, first: str) -> None:
+        self.run_id = run_id
+        """The run; another one may use the same key."""
+        self.key = key
+        """The key that was used already."""
+        self.trigger = trigger
+        """What was fired under it now."""
+        self.first = first
+        """What was fired under it then."""
+        super().__init__(run_id, key, trigger, first)
+
+    def _message(self) -> str:
+        return (
+            f"run '{printable(self.run_id)}': key '{printable(self.key)}' belongs to "
+            f"{printable(self.first)}: {printable(self.trigger)} needs a key of its own"
+        )
+
+
+class StoreVersionError(RunstateError):
+    """
+    Raised when the tables in the database cannot be used by this version of the package.
+    """
+
+    def __init__(self, found: str, expected: str) -> None:
+        self.found = found
+        """What the database holds."""
+        self.expected = expected
+        """What would have worked."""
+        super().__init__(found, expected)
+
+    def _message(self) -> str:
+        return f"the store in this database is {printable(self.found)}; {printable(self.expected)}"

@@ -1,0 +1,95 @@
+"""
+The words that all projections share: times, and attributes out of closed sets.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from typing import Any, Final, ParamSpec
+
+from .._text import printable
+from ..lifecycle._table import Lifecycle
+from ..runs._log import Moved
+
+__all__ = ["DURATIONS", "REJECTIONS", "closed", "harmless", "in_order", "numbered", "rfc3339"]
+
+DURATIONS: Final = (
+    0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
+    14_400.0, 86_400.0,
+)  # fmt: skip
+"""Bounds of the histograms, in seconds: from a tool call to a run that is forgotten for a day."""
+
+REJECTIONS: Final = ("illegal", "duplicate", "superseded", "stale", "guard", "payload")
+"""Why a trigger moved nothing."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_P = ParamSpec("_P")
+
+
+def rfc3339(at: float) -> str:
+    """
+    Return Unix seconds as a time in UTC, to the microsecond.
+    """
+    return (_EPOCH + timedelta(seconds=at)).isoformat(timespec="microseconds")
+
+
+def closed(status: str | None, lifecycle: Lifecycle) -> str:
+    """
+    Return *status* where the lifecycle has it; else ``other``, so that no text makes a series.
+    """
+    if status is None:
+        return "none"
+
+    return str(status) if status in lifecycle.known else "other"
+
+
+def numbered(moved: Moved) -> tuple[str, int]:
+    """
+    Return the run's id and the move's number, which make an event's id stable.
+
+    Raises:
+        ValueError: It lacks one of them.
+    """
+    if moved.run_id is None or moved.seq is None:
+        raise ValueError("a move without a run's id and a seq has no stable id")
+
+    return moved.run_id, moved.seq
+
+
+def in_order(moves: Iterable[Moved]) -> list[Moved]:
+    """
+    Return *moves* of one run as they were made, each once, however they were delivered.
+
+    By their numbers, which no clock can make the same; by time where one has no number. What a
+    journal says besides, of leases and of outcomes that came too late, leads to no status.
+    """
+    whole = [moved for moved in moves if moved.target]
+    once = {moved.seq: moved for moved in reversed(whole)}
+    if None in once:
+        return sorted(whole, key=lambda moved: moved.at)
+
+    return [moved for _, moved in sorted(once.items())]
+
+
+def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:
+    """
+    Return *tell* as a function that never raises: what it tells of has happened, and stands.
+    """
+
+    @wraps(tell)
+    def told(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            tell(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001
+            _not_told(tell.__qualname__, error)
+
+    return told
+
+
+def _not_told(who: str, error: Exception) -> None:
+    try:
+        reason = printable(repr(error))
+    except Exception:  # noqa: BLE001  what raises may also be bad at saying so
+        reason = type(error).__name__
+    logging.getLogger("runstate").error("%s failed: %s", who, reason)
