@@ -140,11 +140,14 @@ def read(**change: Any) -> RunResponse:
     return RunResponse.model_validate({**LEAST, **change})
 
 
-def wire(run: BaseModel, *, by_alias: bool = False) -> Any:
+def wire(run: BaseModel, *, pascal: bool = False) -> Any:
     """
     Return *run* as it goes over the wire.
     """
-    return json.loads(run.model_dump_json(exclude_unset=True, by_alias=by_alias))
+    if pascal:
+        return run.to_pascal_case(exclude_unset=True)  # type: ignore[attr-defined]
+
+    return json.loads(run.model_dump_json(exclude_unset=True))
 
 
 # -- names -------------------------------------------------------------------------
@@ -157,9 +160,9 @@ def test_every_property_of_the_reference():
     run = read()
 
     assert (26, 7) == (len(OWN_PROPERTIES), len(ENVELOPE))
-    assert OWN_PROPERTIES | {"ParallelToolCalls"} == run.model_dump(by_alias=True).keys()
+    assert OWN_PROPERTIES | {"ParallelToolCalls"} == run.to_pascal_case().keys()
     assert [] == [name for name in ENVELOPE.values() if not hasattr(run, name)]
-    assert run.model_dump(by_alias=False).keys() == FULL.keys() - {
+    assert run.model_dump().keys() == FULL.keys() - {
         "reasoning_effort",
         "tool_resources",
     }
@@ -172,7 +175,7 @@ def test_every_property_of_the_parts(part):
     """
     least, names = PARTS[part]
     made = part.model_validate(least)
-    pascal = made.model_dump(by_alias=True)
+    pascal = made.to_pascal_case()
 
     assert names == pascal.keys()
     assert made == part.model_validate(pascal)
@@ -227,7 +230,7 @@ def test_full_run_round_trips():
     run = RunResponse.model_validate_json(json.dumps(FULL))
 
     assert wire(run) == FULL
-    assert run == RunResponse.model_validate(wire(run, by_alias=True))
+    assert run == RunResponse.model_validate(wire(run, pascal=True))
     assert run.model_extra == {name: FULL[name] for name in ("reasoning_effort", "tool_resources")}
     assert run.usage is not None
     assert run.usage.model_extra == {"completion_tokens_details": {"reasoning_tokens": 1}}
@@ -378,10 +381,10 @@ def test_any_run_round_trips(body):
     run = RunResponse.model_validate_json(json.dumps(body))
 
     assert wire(run) == body
-    assert wire(RunResponse.model_validate_json(json.dumps(wire(run, by_alias=True)))) == body
+    assert wire(RunResponse.model_validate_json(json.dumps(wire(run, pascal=True)))) == body
     for back in (
         RunResponse.model_validate(body),
-        RunResponse.model_validate(run.model_dump(by_alias=True)),
+        RunResponse.model_validate(run.to_pascal_case()),
         pickle.loads(pickle.dumps(run)),
         run.model_copy(),
         copy.deepcopy(run),

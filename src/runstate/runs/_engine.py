@@ -20,6 +20,7 @@ from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
 from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove, remember
 from ._run import RUN
 from ._wire import IncompleteDetails, LastError, RequiredAction, Usage
+from ._writable import why_unwritable
 
 __all__ = ["Engine", "RunEngine"]
 
@@ -410,6 +411,14 @@ class RunEngine(Engine[RunResponse]):
         for call in calls:
             if call.id not in outputs:
                 self._mover.malformed(run, plan, f"no output for {call.id}")
+            output = outputs[call.id]
+            if not isinstance(output, str):
+                found = type(output).__name__
+                self._mover.malformed(
+                    run, plan, f"output for {call.id}: expected text, got {found}"
+                )
+            if not output.isascii() and (reason := why_unwritable(output)):
+                self._mover.malformed(run, plan, f"output for {call.id}: {reason}")
         # One call, and one output for it, is what comes all day.
         if len(calls) == len(outputs) == 1:
             return

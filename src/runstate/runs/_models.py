@@ -2,9 +2,9 @@
 The run as it is on the wire.
 
 Every property of the reference API's ``RunResponse`` and ``BaseResponse``, named
-in snake_case in Python and on the wire; the reference's PascalCase names are
-accepted on input and given on output with ``by_alias=True``. Wire keys that this
-page does not name are kept, and come back out.
+in snake_case in Python and on the wire. Every serializer writes the wire's names;
+the reference's PascalCase names are accepted on input, and ``to_pascal_case()`` gives
+them. Wire keys that this page does not name are kept, and come back out.
 
 Fields that the lifecycle owns refuse assignment: only an engine moves them.
 
@@ -13,12 +13,13 @@ and class ``RunResponse`` of Aspose.PDF for .NET (aspose-pdf/Aspose.PDF-API-Refe
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, ValidationError
 from pydantic.alias_generators import to_pascal
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import from_json
 
 from ..errors import LifecycleFieldError
@@ -36,7 +37,9 @@ from ._wire import (
     UnixSeconds,
     Usage,
     WireModel,
+    reference_names,
 )
+from ._writable import Text, writable
 
 __all__ = [
     "LIFECYCLE_FIELDS",
@@ -69,13 +72,16 @@ class BaseResponse(WireModel):
     The HTTP envelope of a response. None of it is part of the wire body.
     """
 
-    http_status_code: Annotated[int, Field(ge=100, le=599)] | None = Field(None, exclude=True)
+    # No schema shows these: a service neither reads nor writes them in a body.
+    http_status_code: SkipJsonSchema[Annotated[int, Field(ge=100, le=599)] | None] = Field(
+        None, exclude=True
+    )
     """Status code; None if this did not come over HTTP."""
-    http_response_headers: dict[str, str] | None = Field(None, exclude=True)
+    http_response_headers: SkipJsonSchema[dict[str, str] | None] = Field(None, exclude=True)
     """Headers as they came; None if this did not come over HTTP."""
-    error: Error | None = Field(None, exclude=True)
+    error: SkipJsonSchema[Error | None] = Field(None, exclude=True)
     """The body's ``error`` object, if the service refused."""
-    detail: str | None = Field(None, exclude=True)
+    detail: SkipJsonSchema[Text | None] = Field(None, exclude=True)
     """The body's ``detail``, as some servers send instead of ``error``."""
 
     @property
@@ -189,9 +195,9 @@ class RunResponse(BaseResponse):
     """When the run ended, if ``completed``, ``incomplete`` or ``expired``."""
     incomplete_details: IncompleteDetails | None = None
     """Why the run is ``incomplete``; seen on a ``completed`` one too."""
-    model: str | None = None
+    model: Text | None = None
     """The model used."""
-    instructions: str | None = None
+    instructions: Text | None = None
     """The instructions used; null on the wire where the assistant has none."""
     tools: Annotated[list[Tool], Field(max_length=20)] = Field(default_factory=list)
     """The tools used; at most 20."""
@@ -255,6 +261,7 @@ class RunResponse(BaseResponse):
         self._refuse_owned(name)
         if name not in type(self).model_fields:
             self._refuse_alias(name)
+            writable({name: value})
             super().__setattr__(name, value)
             return
         # Pydantic's own validate_assignment swaps the whole __dict__, and so would
@@ -316,9 +323,9 @@ class RunResponse(BaseResponse):
     @classmethod
     def _refuse_alias(cls, name: str) -> None:
         # It would land among the extra keys, beside the field that it means.
-        for field, info in cls.model_fields.items():
-            if name == info.alias:
-                raise AttributeError(f"{cls.__name__}.{name} is called {field!r} in Python")
+        field = reference_names(cls).get(name)
+        if field is not None:
+            raise AttributeError(f"{cls.__name__}.{name} is called {field!r} in Python")
 
 
 def _parsed(body: bytes | str | Mapping[str, Any]) -> Any:
@@ -339,6 +346,21 @@ def _text(value: Any) -> str | None:
     Return *value* as it is where it is text, else as JSON; None where it says nothing.
     """
     if value is None or isinstance(value, str):
-        return value or None
+        return value.encode("utf-8", "replace").decode() if value else None
 
-    return json.dumps(value, ensure_ascii=False, default=str)
+    written = json.dumps(value, ensure_ascii=False, default=str)
+
+    # A refusal is read whatever it holds: what UTF-8 cannot write becomes a question mark.
+    return written.encode("utf-8", "replace").decode()
+
+
+def _each(model: type[WireModel]) -> Iterator[type[WireModel]]:
+    yield model
+    for narrower in model.__subclasses__():
+        yield from _each(narrower)
+
+
+# Building is deferred for these models, not for what others make of them: a TypeAdapter inherits
+# the setting, and one that FastAPI makes of a deferred body warns of an alias in its schema.
+for _model in _each(WireModel):
+    _model.model_config["defer_build"] = False

@@ -1,21 +1,29 @@
 """
 The parts of a run, and the scalars they are made of.
 
-Snake_case in Python and on the wire; the reference's PascalCase names are accepted on
-input and given on output with ``by_alias=True``. Unknown keys are kept.
+Every serializer writes the names of the wire, which are snake_case as in Python. The
+reference's PascalCase names are accepted on input, and :meth:`WireModel.to_pascal_case`
+gives them. Unknown keys are kept.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    AliasChoices,
+    AliasGenerator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     model_validator,
 )
 from pydantic.alias_generators import to_pascal
+from pydantic_core import core_schema
+
+from ._writable import JsonValue, Text, why_unwritable
 
 __all__ = [
     "Error",
@@ -76,13 +84,24 @@ Metadata = Annotated[
 """At most 16 pairs; keys of at most 64, values of at most 512 characters."""
 
 
+def _either(name: str, reference: str | None = None) -> AliasChoices:
+    """
+    Return the names that the field *name* is read by: the wire's first, then the reference's.
+
+    The first one is the name that a JSON schema shows for input.
+    """
+    return AliasChoices(name, reference or to_pascal(name))
+
+
 class WireModel(BaseModel):
     """
-    Snake_case on the wire, PascalCase as the alias, unknown keys kept.
+    Snake_case on the wire, PascalCase accepted on input, unknown keys kept.
     """
 
     model_config = ConfigDict(
-        alias_generator=to_pascal,
+        # An alias for input alone: every serializer writes the name of the field itself,
+        # also those that ask for aliases, as FastAPI does.
+        alias_generator=AliasGenerator(validation_alias=_either),
         validate_by_name=True,
         validate_by_alias=True,
         # Built on first use: an import that only reads the table does not pay for it.
@@ -92,6 +111,29 @@ class WireModel(BaseModel):
         protected_namespaces=(),
     )
 
+    __pydantic_extra__: dict[Text, JsonValue]
+
+    def to_pascal_case(self, *, exclude_unset: bool = False) -> dict[str, Any]:
+        """
+        Return what goes over the wire under the reference's PascalCase names, at every depth.
+
+        Unknown keys and the user's own, such as those of ``metadata``, stay as they are.
+
+        Args:
+            exclude_unset: Whether to leave out fields that were never set.
+
+        Returns:
+            A dictionary that ``json.dumps`` takes, and that ``model_validate`` reads back.
+
+        Example:
+            >>> Usage(prompt_tokens=3, completion_tokens=4, total_tokens=7).to_pascal_case()
+            {'PromptTokens': 3, 'CompletionTokens': 4, 'TotalTokens': 7}
+        """
+        dumped = self.model_dump(mode="json", exclude_unset=exclude_unset)
+        renamed: dict[str, Any] = _in_pascal_case(self, dumped)
+
+        return renamed
+
     @model_validator(mode="before")
     @classmethod
     def _one_spelling_a_field(cls, data: Any) -> Any:
@@ -99,11 +141,69 @@ class WireModel(BaseModel):
         Refuse a field that is given under both of its names: which one is meant is a guess.
         """
         if isinstance(data, Mapping):
-            for name, field in cls.model_fields.items():
-                if field.alias != name and field.alias in data and name in data:
-                    raise ValueError(f"both {name!r} and {field.alias!r} are given")
+            names = reference_names(cls)
+            if not names.keys().isdisjoint(data):
+                for reference in names.keys() & data.keys():
+                    if names[reference] in data:
+                        raise ValueError(f"both {names[reference]!r} and {reference!r} are given")
 
         return data
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler, /
+    ) -> core_schema.CoreSchema:
+        schema = handler(source)
+        if cls.__module__ in _TYPED:
+            return schema
+
+        # A field that an application adds may be any ``str``: the model is checked as a whole.
+        return core_schema.no_info_after_validator_function(_writable_model, schema)
+
+
+_TYPED: Final = frozenset({__name__, __name__.replace("_wire", "_models")})
+"""Modules whose models have no text that is not a :data:`Text`."""
+
+
+def _writable_model(model: WireModel) -> WireModel:
+    for name, field in type(model).model_fields.items():
+        if not field.exclude:
+            reason = why_unwritable(getattr(model, name))
+            if reason:
+                raise ValueError(f"{name}: {reason}")
+
+    return model
+
+
+@cache
+def reference_names(model: type[BaseModel]) -> dict[str, str]:
+    """
+    Return the names of the fields of *model* by the reference's PascalCase names.
+    """
+    return {
+        choice: name
+        for name, field in model.model_fields.items()
+        if isinstance(field.validation_alias, AliasChoices)
+        for choice in field.validation_alias.choices[1:]
+        if isinstance(choice, str)
+    }
+
+
+def _in_pascal_case(value: Any, dumped: Any) -> Any:
+    """
+    Return *dumped*, which was made of *value*, with the models' own keys in PascalCase.
+    """
+    if isinstance(value, BaseModel):
+        names = {name: reference for reference, name in reference_names(type(value)).items()}
+        held = {**value.__dict__, **(value.__pydantic_extra__ or {})}
+        return {
+            names.get(key, key): _in_pascal_case(held.get(key), each)
+            for key, each in dumped.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_in_pascal_case(*pair) for pair in zip(value, dumped, strict=True)]
+
+    return dumped
 
 
 class _Part(WireModel):
@@ -122,13 +222,13 @@ class Error(_Part):
     # Some servers send the status code as the error's code.
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    code: str | None = None
+    code: Text | None = None
     """Machine-readable reason, such as ``invalid_thread``; often null."""
-    type: str | None = Field(None, alias="ErrorType")
+    type: Text | None = Field(None, validation_alias=_either("type", "ErrorType"))
     """Class of the error, such as ``invalid_request_error``."""
-    message: str | None = None
+    message: Text | None = None
     """Human-readable reason."""
-    param: str | None = None
+    param: Text | None = None
     """Name of the request's parameter at fault, if it was one."""
 
 
@@ -139,11 +239,11 @@ class Function(_Part):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     """At most 64 characters."""
-    description: str | None = None
+    description: Text | None = None
     """What it does, for the model to choose by."""
-    parameters: Any = None
+    parameters: JsonValue = None
     """JSON Schema of its parameters."""
-    arguments: str | None = None
+    arguments: Text | None = None
     """In a call: the arguments, as a string of JSON that the model wrote."""
 
 
@@ -152,9 +252,9 @@ class Tool(_Part):
     Something the assistant may use.
     """
 
-    type: str = Field(alias="ToolType")
+    type: Text = Field(validation_alias=_either("type", "ToolType"))
     """``function``, ``code_interpreter``, ``file_search``, or a service's own."""
-    function: Function | None = Field(None, alias="ToolFunction")
+    function: Function | None = Field(None, validation_alias=_either("function", "ToolFunction"))
     """The function, where *type* is ``function``."""
 
     @classmethod
@@ -180,7 +280,7 @@ class ToolCall(_Part):
 
     id: Identifier
     """What its output must be submitted under."""
-    type: str = Field("function", alias="ToolType")
+    type: Text = Field("function", validation_alias=_either("type", "ToolType"))
     """``function``; services add their own."""
     function: Function
     """Which function, with which arguments."""
@@ -200,7 +300,9 @@ class RequiredAction(_Part):
     What a run in ``requires_action`` waits for.
     """
 
-    type: str = Field("submit_tool_outputs", alias="RequiredActionType")
+    type: Text = Field(
+        "submit_tool_outputs", validation_alias=_either("type", "RequiredActionType")
+    )
     """``submit_tool_outputs``; Azure adds ``submit_tool_approval``."""
     submit_tool_outputs: SubmitToolOutputs | None = None
     """The calls to answer, where *type* is ``submit_tool_outputs``."""
@@ -211,9 +313,9 @@ class LastError(_Part):
     Why a run failed.
     """
 
-    code: str
+    code: Text
     """``server_error``, ``rate_limit_exceeded`` or ``invalid_prompt``; Azure has its own."""
-    message: str
+    message: Text
     """Human-readable reason."""
 
 
@@ -222,7 +324,7 @@ class IncompleteDetails(_Part):
     Why a run ended ``incomplete``.
     """
 
-    reason: str | None = None
+    reason: Text | None = None
     """``max_completion_tokens`` or ``max_prompt_tokens``; optional on the wire."""
 
 
@@ -244,7 +346,9 @@ class TruncationStrategy(_Part):
     How a thread is cut to fit the model before a run.
     """
 
-    type: Literal["auto", "last_messages"] = Field("auto", alias="StrategyType")
+    type: Literal["auto", "last_messages"] = Field(
+        "auto", validation_alias=_either("type", "StrategyType")
+    )
     """``auto`` drops from the middle; ``last_messages`` keeps the newest."""
     last_messages: Annotated[int, Field(ge=1)] | None = None
     """How many to keep, at least 1; None under ``auto``."""
@@ -255,7 +359,7 @@ class ToolChoice(_Part):
     A tool the model must call.
     """
 
-    type: str
+    type: Text
     """``function``, ``code_interpreter`` or ``file_search``."""
     function: Function | None = None
     """Which function, where *type* is ``function``."""
