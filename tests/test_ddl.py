@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from databases import fresh_database
+from databases import BACKENDS, fresh_database
 from runstate import RUN, Entry, Lifecycle, LifecycleError, Transition
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.presets import PRESETS
@@ -85,7 +85,7 @@ class Database:
         return str(caught.value).splitlines()[0]
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=BACKENDS)
 def bare(request):
     """
     A fresh database without a table.
@@ -122,7 +122,7 @@ def one_postgresql(postgresql_url):
         yield connection
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=BACKENDS)
 def cheap(request):
     """
     A table of runs, in memory or in a schema of its own: what costs less than a database.

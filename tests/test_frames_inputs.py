@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from databases import POSTGRESQL
 from runstate import Finding, Observation, check
 from runstate.frames import FrameError, survey_files, survey_table
 from runstate.readers import Columns
@@ -276,7 +277,7 @@ def duckdb_file(tmp_path):
     return path
 
 
-@pytest.fixture(params=["sqlite", "sqlite-url", "duckdb", "duckdb-url", "postgresql"])
+@pytest.fixture(params=["sqlite", "sqlite-url", "duckdb", "duckdb-url", POSTGRESQL])
 def database(request):
     """
     Where each kind of database is.

@@ -33,6 +33,8 @@ from runstate.frames._spark_screen import _bucket, coded, in_sequence, order_fre
 from runstate.histories._survey import Dwell, Survey, bucket_of
 from runstate.readers import Columns
 
+pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
+
 BORN = 1_700_000_000.0
 USUAL = Columns()
 Row = tuple[str | None, str | None, float | None]

@@ -17,7 +17,7 @@ import openai
 import pytest
 import uvicorn
 
-from databases import fresh_database
+from databases import BACKENDS, fresh_database
 from recipe.app import make_app
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
@@ -166,7 +166,7 @@ def served(app: Any) -> Iterator[int]:
             thread.join()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def recipe(request, tmp_path_factory):
     """
     The recipe over either database: its port, and its store.

@@ -17,6 +17,8 @@ from runstate.diagrams import draw
 from runstate.presets import PRESETS
 from runstate.readers import read
 
+pytestmark = pytest.mark.slow
+
 # -- R1 ------------------------------------------------------------------------------------
 
 

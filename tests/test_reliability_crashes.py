@@ -25,9 +25,15 @@ from reliability import (
 from reliability_points import OPERATIONS, Points, die_at, prepare, tidy, work_until_killed
 from runstate.store import Applied, Duplicate, RunStore
 
+pytestmark = pytest.mark.slow
+
 KINDS = pytest.mark.parametrize(
     ("database_url", "durable"),
-    [("sqlite", True), ("sqlite", False), ("postgresql", True)],
+    [
+        ("sqlite", True),
+        ("sqlite", False),
+        pytest.param("postgresql", True, marks=pytest.mark.postgres),
+    ],
     indirect=["database_url"],
     ids=["sqlite, durable", "sqlite, quick", "postgresql"],
 )

@@ -5,8 +5,12 @@ The feed, read by a consumer that dies: R11 of the reliability bar.
 import time
 from collections import Counter, defaultdict
 
+import pytest
+
 from reliability import Child, assert_consistent, chance, figure, open_store, size
 from reliability_workers import consume, produce
+
+pytestmark = pytest.mark.slow
 
 
 def test_r11_a_consumer_that_dies_gets_every_move(database_url, tmp_path):

@@ -7,6 +7,7 @@ import math
 import pickle
 import time
 
+import pytest
 import sqlalchemy as sa
 from pydantic import ValidationError
 
@@ -25,6 +26,8 @@ from reliability import (
 )
 from runstate import RUN, RunstateError
 from runstate.store import Applied, Fire, Lease
+
+pytestmark = pytest.mark.slow
 
 EXPECTED = (RunstateError, ValueError, TypeError, ValidationError)
 """What a call may raise that makes no sense. Nothing of the database's is among it."""

@@ -23,6 +23,8 @@ from reliability_workers import heartbeat_when_told, stand_still_and_go_on
 from runstate import RUN
 from stores import brought_to
 
+pytestmark = pytest.mark.slow
+
 PLACES = ("idle", "heartbeat", "complete", "fail", "submit", "require_action", "release")
 
 

@@ -13,6 +13,8 @@ from reliability import assert_consistent, chance, figure, open_store, size
 from reliability_workers import told
 from runstate import RUN
 
+pytestmark = pytest.mark.slow
+
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 BLOCKED = 0.004
 """Seconds after which a statement is taken to wait for the other's transaction."""

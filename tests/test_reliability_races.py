@@ -32,6 +32,8 @@ from reliability_workers import (
 from runstate import RUN, PayloadError
 from runstate.store import Duplicate, RunStore
 
+pytestmark = pytest.mark.slow
+
 WAYS = (("complete",), ("fail",), ("request_cancel", "confirm_cancel"), ("expire",))
 
 

@@ -16,6 +16,8 @@ from runstate.histories._counter import survey_of
 from runstate.report import render_report
 from test_report import HISTORY, many, run
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -15,15 +15,17 @@ import sqlalchemy as sa
 
 import runstate.testing._harness
 from broken_stores import BROKEN
-from databases import fresh_database
+from databases import BACKENDS, fresh_database
 from runstate import RUN, Lifecycle, Transition
 from runstate.testing import CAPABILITIES, CHECKS, PAYLOADS, Bench, conformance
 from runstate.testing._harness import NotApplicable, check
 from stores_under_test import AsyncSubject, OwnTable, Subject, subjects
 from tiny_store import Answer, Page, TinyStore
 
+pytestmark = pytest.mark.slow
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+
+@pytest.fixture(params=BACKENDS)
 def fresh(request, tmp_path):
     """
     A context manager that yields the URL of an empty database, any number of times.
