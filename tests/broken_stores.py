@@ -126,7 +126,9 @@ class Asserts(TinyStore):
         raise AssertionError("attempted to change job status from a terminal state")
 
 
-@broken("terminal check alone: whatever is not ended may be anything", "nothing_else_is_a_move")
+@broken(
+    "terminal check alone: whatever is not ended may be anything", "every_other_trigger_is_refused"
+)
 class TerminalCheckOnly(TinyStore):
     """
     The table is not asked, only whether the run has ended.
@@ -151,7 +153,7 @@ class CancelsSeldom(TinyStore):
         return RUN.row(trigger, status)
 
 
-@broken("a refusal is written down as if it were a move", "nothing_else_is_a_move")
+@broken("a refusal is written down as if it were a move", "every_other_trigger_is_refused")
 class RefusalsAreMoves(TinyStore):
     """
     The journal has a move for every attempt.
@@ -309,7 +311,7 @@ class LockOfItsOwn(TinyStore):
             return super().move(run, trigger, payload, key, **more)
 
 
-@broken("dbos#767: the loser is told nothing", "loser_is_told_the_status")
+@broken("dbos#767: the loser is told nothing", "refusal_names_the_status")
 class TellsNothing(TinyStore):
     """
     The answer is a bool.
@@ -320,7 +322,7 @@ class TellsNothing(TinyStore):
         return Answer(ok=False)
 
 
-@broken("the loser is blamed for its own defeat", "loser_is_told_the_winner")
+@broken("the loser is blamed for its own defeat", "refusal_names_the_winner")
 class BlamesTheLoser(TinyStore):
     """
     What was tried is taken for what was done.
@@ -331,7 +333,9 @@ class BlamesTheLoser(TinyStore):
         return Answer(ok=False, status=run["status"], by=trigger)
 
 
-@broken("a cache in the process: the other one's move is not seen", "twin_sees_what_was_moved")
+@broken(
+    "a cache in the process: the other one's move is not seen", "second_connection_sees_every_move"
+)
 class Remembers(TinyStore):
     """
     A status that was read once is believed for ever.
@@ -525,7 +529,9 @@ class CountsLines(TinyStore):
         super().enter(**line)
 
 
-@broken("the journal says where a run is, not from where it came", "journal_tells_every_row")
+@broken(
+    "the journal says where a run is, not from where it came", "journal_records_every_transition"
+)
 class TellsTargetsOnly(TinyStore):
     """
     A log of statuses.
@@ -546,7 +552,7 @@ class DropsLate(TinyStore):
         """Drop it."""
 
 
-@broken("hooks run before the commit", "told_after_the_commit")
+@broken("hooks run before the commit", "notified_after_the_commit")
 class TellsTooEarly(TinyStore):
     """
     Told of a move that is not there yet, and may never be.
@@ -579,7 +585,7 @@ class CommitsForOthers(TinyStore):
         return answer
 
 
-@broken("the clock steps back, and time with it", "time_never_runs_back")
+@broken("the clock steps back, and time with it", "time_never_runs_backwards")
 class BelievesTheClock(TinyStore):
     """
     A move is earlier than the one before it.
@@ -593,7 +599,7 @@ class BelievesTheClock(TinyStore):
 # -- keys --------------------------------------------------------------------------------------
 
 
-@broken("prefect without transition_id: a retry is a second attempt", "retry_is_no_move")
+@broken("prefect without transition_id: a retry is a second attempt", "retry_moves_nothing")
 class KeyIgnored(TinyStore):
     """
     A client that never got its answer is told that it lost to itself.
@@ -615,7 +621,7 @@ class KeyOfTheStore(TinyStore):
         return self.say("SELECT 1 FROM journal WHERE key = :key", key=key)
 
 
-@broken("only the last key is remembered", "retry_after_coming_back_is_no_move")
+@broken("only the last key is remembered", "retry_after_a_round_trip_moves_nothing")
 class LastKeyOnly(TinyStore):
     """
     A retry that comes late is taken for a new one.
@@ -628,7 +634,7 @@ class LastKeyOnly(TinyStore):
         return lines[-1].key == key
 
 
-@broken("a refusal is cached under its key", "key_of_a_refusal_stays_free")
+@broken("a refusal is cached under its key", "key_of_a_refusal_can_be_used_again")
 class RefusalsKeepKeys(TinyStore):
     """
     What was refused once is refused for ever.
@@ -647,7 +653,7 @@ class RefusalsKeepKeys(TinyStore):
         return self.answers[run_id, key]
 
 
-@broken("the key is looked up before the lock", "retry_between_any_statements_is_no_move")
+@broken("the key is looked up before the lock", "retry_between_any_statements_moves_nothing")
 class KeyLookedUpFirst(TinyStore):
     """
     Two attempts at once both find the key unused; one is told that it lost.
@@ -699,7 +705,7 @@ class FeedByTime(TinyStore):
         return Page(lines, lines[-1].at if lines else after)
 
 
-@broken("marquez#2264: a feed by timestamp and position", "feed_knows_no_clock")
+@broken("marquez#2264: a feed by timestamp and position", "feed_ignores_the_clock")
 class FeedByTimeAndPosition(TinyStore):
     """
     What is written with an earlier time is never seen.
@@ -736,7 +742,7 @@ class FilteredPages(TinyStore):
         )
 
 
-@broken("an offset is no cursor: the feed is read from the newest", "feed_goes_on")
+@broken("an offset is no cursor: the feed is read from the newest", "feed_continues_from_a_cursor")
 class FeedByOffset(TinyStore):
     """
     What is new pushes the rest out of the pages.
@@ -820,7 +826,7 @@ class FencedBeforehand(TinyStore):
     locked = False
 
 
-@broken("a lease that ran out is good until somebody else has the run", "lapsed_lease_is_lost")
+@broken("a lease that ran out is good until somebody else has the run", "expired_lease_is_lost")
 class LapsedMayWrite(TinyStore):
     """
     Only the token is compared.
@@ -833,7 +839,7 @@ class LapsedMayWrite(TinyStore):
         return token == run["lease_token"]
 
 
-@broken("airflow#71580: a heartbeat revives a lease that was lost", "lapsed_lease_is_lost")
+@broken("airflow#71580: a heartbeat revives a lease that was lost", "expired_lease_is_lost")
 class HeartbeatRevives(TinyStore):
     """
     Whoever sends a heartbeat has the run.
@@ -864,7 +870,7 @@ class HeartbeatIgnored(TinyStore):
         return Beat(held, run["status"] == "cancelling")
 
 
-@broken("the worker never learns of the cancel", "heartbeat_tells_of_a_cancel")
+@broken("the worker never learns of the cancel", "heartbeat_reports_a_cancel")
 class SilentHeartbeat(TinyStore):
     """
     The heartbeat answers yes or no.
@@ -875,7 +881,7 @@ class SilentHeartbeat(TinyStore):
         return Beat(super().heartbeat(lease).ok)
 
 
-@broken("a token of the run, not of the claim", "lapsed_run_is_claimed_again")
+@broken("a token of the run, not of the claim", "run_of_an_expired_lease_is_claimed_again")
 class TokenStays(TinyStore):
     """
     The second worker has the token of the first.
@@ -940,7 +946,7 @@ class RescuesTheEnded(TinyStore):
         return Taken(run["id"], token, seconds)
 
 
-@broken("procrastinate#1518: the run of a pruned worker is hidden for ever", "lapsed_run_is_claimed_again")  # fmt: skip
+@broken("procrastinate#1518: the run of a pruned worker is hidden for ever", "run_of_an_expired_lease_is_claimed_again")  # fmt: skip
 class NeverRescues(TinyStore):
     """
     Whoever claims looks for queued runs alone.
@@ -949,7 +955,9 @@ class NeverRescues(TinyStore):
     claimable = "status = 'queued'"
 
 
-@broken("airflow#66773: no heartbeat yet, so none is late", "lapsed_run_is_claimed_again")
+@broken(
+    "airflow#66773: no heartbeat yet, so none is late", "run_of_an_expired_lease_is_claimed_again"
+)
 class FirstHeartbeatMissing(TinyStore):
     """
     A worker that dies before its first heartbeat keeps the run for ever.
@@ -1043,7 +1051,7 @@ class CallsBackFirst(TinyStore):
             return [Swept(run["id"]) for run in self.due()]
 
 
-@broken("river: a sweeper's UPDATE has only WHERE id", "sweep_leaves_what_ended_in_between")
+@broken("river: a sweeper's UPDATE has only WHERE id", "sweep_leaves_runs_that_ended_meanwhile")
 class SweepsWhateverItSaw(TinyStore):
     """
     What was overdue a moment ago is ended now.
@@ -1053,7 +1061,7 @@ class SweepsWhateverItSaw(TinyStore):
     guard = "TRUE"
 
 
-@broken("a timeout is armed against a status, not against a stay in it", "sweep_is_meant_for_one_stay")  # fmt: skip
+@broken("a timeout is armed against a status, not against a stay in it", "sweep_spares_a_run_that_came_back")  # fmt: skip
 class SweepsByStatus(TinyStore):
     """
     A run that came back is ended for its stay before.
@@ -1063,7 +1071,7 @@ class SweepsByStatus(TinyStore):
     guard = "status = :source"
 
 
-@broken("a deadline outlives its run", "sweep_spares_what_is_not_due")
+@broken("a deadline outlives its run", "sweep_leaves_runs_that_are_not_due")
 class SweepsTheEnded(TinyStore):
     """
     What has ended in time is expired all the same.

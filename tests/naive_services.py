@@ -285,7 +285,7 @@ class Adapter:
         self.service = kind(path, clock)
         stack.enter_context(closing(self.service.db)).execute("PRAGMA synchronous=OFF")
         offers = {"leases": "take", "sweep": "expire_overdue"}
-        self.capabilities = {"twin", "advance", "statements"} | {
+        self.capabilities = {"peer", "advance", "statements"} | {
             name for name, method in offers.items() if hasattr(self.service, method)
         }
 
@@ -321,7 +321,7 @@ class Adapter:
         """See the protocol."""
         return [Swept(run_id) for run_id in self.service.expire_overdue()]
 
-    def twin(self):
+    def peer(self):
         """See the protocol."""
         return Adapter(type(self.service), self._path, self._clock, self._stack)
 

@@ -138,7 +138,7 @@ class Subject:
         """See the protocol."""
         return self.call("sweep")
 
-    def twin(self):
+    def peer(self):
         """See the protocol."""
         return type(self)(self._url, self._stack)
 
@@ -277,7 +277,7 @@ class OwnTable:
     A table of the application's own, moved with ``apply_move``.
     """
 
-    capabilities = frozenset({"fields", "payloads", "twin", "advance", "statements", "transaction"})
+    capabilities = frozenset({"fields", "payloads", "peer", "advance", "statements", "transaction"})
 
     def __init__(self, url, stack, clock=None, session=None):
         self._url, self._stack, self._session = url, stack, session
@@ -324,7 +324,7 @@ class OwnTable:
             own = {c.name: getattr(job, c.name) for c in Job.__table__.c if c.name != "key"}
             return {"status": own.pop("state"), **own}
 
-    def twin(self):
+    def peer(self):
         """See the protocol."""
         return OwnTable(self._url, self._stack, self._clock)
 

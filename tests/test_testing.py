@@ -17,7 +17,7 @@ import runstate.testing._harness
 from broken_stores import BROKEN
 from databases import BACKENDS, fresh_database
 from runstate import RUN, Lifecycle, Transition
-from runstate.testing import CAPABILITIES, CHECKS, PAYLOADS, Bench, conformance
+from runstate.testing import CAPABILITIES, CHECKS, PAYLOADS, Harness, conformance
 from runstate.testing._harness import NotApplicable, check
 from stores_under_test import AsyncSubject, OwnTable, Subject, subjects
 from tiny_store import Answer, Page, TinyStore
@@ -209,7 +209,7 @@ def test_a_table_without_ways_round_or_cancels_is_no_failure(tmp_path):
             """See the protocol."""
             return {"status": self.runs[run_id]}
 
-        def twin(self):
+        def peer(self):
             """See the protocol."""
             return self
 
@@ -263,7 +263,7 @@ def test_a_check_that_does_not_exist_is_told():
     """
     A misspelt name would be a check that passes always.
     """
-    with pytest.raises(ValueError, match="no check: nonsense"):
+    with pytest.raises(ValueError, match="unknown checks: nonsense"):
         conformance(lambda: nullcontext(Least()), only=["nonsense"])
     with pytest.raises(ValueError, match="no capability: flying"):
         check("flying")
@@ -357,16 +357,16 @@ def test_a_table_with_little_to_it_is_held_to_little(tmp_path):
     """
     What has neither cancel nor way back from where a limit is, is not asked for them.
     """
-    bench = Bench(TinyStore(f"{tmp_path}/runs.db"), RUN, PAYLOADS)
-    for ask in (lambda: bench.end("completed"), lambda: bench.cancel("completed")):
+    harness = Harness(TinyStore(f"{tmp_path}/runs.db"), RUN, PAYLOADS)
+    for ask in (lambda: harness.end("completed"), lambda: harness.cancel("completed")):
         with pytest.raises(NotApplicable):
             ask()
-    bench.store.limits = {"cancelling": 60.0}
+    harness.store.limits = {"cancelling": 60.0}
     with pytest.raises(NotApplicable, match="no status has a limit"):
-        CHECKS["sweep_is_meant_for_one_stay"].function(bench)
-    bench.lifecycle = RUN.without(triggers=["submit_tool_outputs"], name="no-way-back")
-    bench.store.limits = {"in_progress": 300.0}
+        CHECKS["sweep_spares_a_run_that_came_back"].function(harness)
+    harness.lifecycle = RUN.without(triggers=["submit_tool_outputs"], name="no-way-back")
+    harness.store.limits = {"in_progress": 300.0}
     with pytest.raises(NotApplicable, match="no status with a limit is on a way back"):
-        CHECKS["sweep_is_meant_for_one_stay"].function(bench)
-    CHECKS["stamps_are_the_times_of_the_moves"].function(bench)
-    bench.store.close()
+        CHECKS["sweep_spares_a_run_that_came_back"].function(harness)
+    CHECKS["stamps_are_the_times_of_the_moves"].function(harness)
+    harness.store.close()

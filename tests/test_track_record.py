@@ -20,7 +20,7 @@ from broken_stores import (
     WhereIdOnly,
 )
 from runstate import RUN, check
-from runstate.testing import CHECKS, PAYLOADS, Bench, conformance
+from runstate.testing import CHECKS, PAYLOADS, Harness, conformance
 from stores_under_test import Subject, make_clock
 from tiny_store import TinyStore
 
@@ -44,31 +44,31 @@ class Track(NamedTuple):
     issue: str
     happened: str
     naive: type[TinyStore]
-    scenario: Callable[[Bench], Witness]
+    scenario: Callable[[Harness], Witness]
     code: str | None
     """Rule that flags the history; None if it is seen by counting winners."""
     check: str
     """The conformance check that catches it."""
 
 
-def late_success(bench):
+def late_success(harness):
     """
     A worker finishes a run that was cancelled meanwhile.
     """
-    run_id = bench.run_in("cancelled")
-    bench.fire(run_id, "complete")
+    run_id = harness.run_in("cancelled")
+    harness.fire(run_id, "complete")
 
     return Witness([run_id])
 
 
-def rescue(bench):
+def rescue(harness):
     """
     A rescuer looks at a lease that ran out after its run was completed.
     """
-    lease = bench.claimed(seconds=30)
-    bench.fire(lease.run_id, "complete", token=lease.token)
-    bench.store.advance(31)
-    bench.store.claim("rescuer", 30)
+    lease = harness.claimed(seconds=30)
+    harness.fire(lease.run_id, "complete", token=lease.token)
+    harness.store.advance(31)
+    harness.store.claim("rescuer", 30)
 
     return Witness([lease.run_id])
 
@@ -78,12 +78,12 @@ def meeting(first, second):
     Return the scenario of two writers, one of which comes in between the other's statements.
     """
 
-    def scenario(bench):
-        twin = bench.store.twin()
-        met = bench.interrupted(
-            lambda: bench.run_in("in_progress"),
-            lambda run_id: bench.fire(run_id, first),
-            lambda run_id: bench.fire(run_id, second, to=twin),
+    def scenario(harness):
+        peer = harness.store.peer()
+        met = harness.interrupted(
+            lambda: harness.run_in("in_progress"),
+            lambda run_id: harness.fire(run_id, first),
+            lambda run_id: harness.fire(run_id, second, to=peer),
         )
 
         return Witness([run_id for run_id, _, _ in met])
@@ -91,23 +91,23 @@ def meeting(first, second):
     return scenario
 
 
-def late_crash(bench):
+def late_crash(harness):
     """
     The process of a completed run is told to stop, and reports a crash.
     """
-    run_id = bench.run_in("completed")
-    bench.fire(run_id, "fail")
+    run_id = harness.run_in("completed")
+    harness.fire(run_id, "fail")
 
     return Witness([run_id])
 
 
-def two_sweeps(bench):
+def two_sweeps(harness):
     """
     Two sweeps find the same run overdue.
     """
-    run_id = bench.run_in("in_progress")
-    bench.store.advance(bench.store.limits["in_progress"] + 1)
-    reported = [each.run_id for _ in range(2) for each in bench.store.sweep()]
+    run_id = harness.run_in("in_progress")
+    harness.store.advance(harness.store.limits["in_progress"] + 1)
+    reported = [each.run_id for _ in range(2) for each in harness.store.sweep()]
 
     return Witness([run_id], reported.count(run_id))
 
@@ -151,8 +151,8 @@ def shown(track, store):
     """
     Return the codes that flag what the scenario left in the journal, and how many won.
     """
-    bench = Bench(store, RUN, PAYLOADS)
-    witness = track.scenario(bench)
+    harness = Harness(store, RUN, PAYLOADS)
+    witness = track.scenario(harness)
     assert witness.runs
     histories: list[list[Any]] = [
         [line.target for line in store.history(run_id) if line.kind == "move"]

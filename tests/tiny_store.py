@@ -130,7 +130,7 @@ class TinyStore:
 
     def close(self):
         """
-        Close this store and its twins.
+        Close this store and its peers.
         """
         for each in self.family:
             each.db.close()
@@ -465,7 +465,7 @@ class TinyStore:
 
     # -- what the suite needs ------------------------------------------------------------
 
-    def twin(self):
+    def peer(self):
         """See the protocol."""
         return type(self)(self.path, self.family)
 

@@ -50,11 +50,11 @@ from runstate.presets import PRESETS
 from runstate.testing import (
     Conformance,
     Driven,
+    Interleavings,
     ManualClock,
-    Meetings,
     conformance,
     drive,
-    meetings,
+    interleavings,
 )
 from runstate.testing.strategies import BrokenHistory, broken_histories, legal_histories
 
@@ -256,7 +256,7 @@ def any_service_is_tested() -> None:
     """
     assert_type(drive(lambda: nullcontext(Jobs())), Driven)
     assert_type(conformance(lambda: nullcontext(Jobs())), Conformance)
-    assert_type(meetings(lambda: nullcontext(Jobs())), Meetings)
+    assert_type(interleavings(lambda: nullcontext(Jobs())), Interleavings)
     assert_type(legal_histories(RUN, most=3), SearchStrategy[list[str]])
     assert_type(broken_histories(RUN, "polled"), SearchStrategy[BrokenHistory])
     RunEngine(clock=ManualClock())

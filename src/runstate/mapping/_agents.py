@@ -31,7 +31,7 @@ __all__ = [
 _AEGRA = "aegra alembic/versions/20251115152415_migrate_run_status_to_langgraph_.py"
 _SCHEMA = "langgraph_sdk/schema.py, RunStatus"
 _PROTO = "A2A specification/a2a.proto, TaskState"
-_NO_TWIN = "no source compares the two"
+_UNCOMPARED = "no source compares the two"
 
 LANGGRAPH_RUN_TO_RUN: Final = StatusMap(
     "langgraph-run-to-run",
@@ -39,10 +39,10 @@ LANGGRAPH_RUN_TO_RUN: Final = StatusMap(
     RUN,
     (
         Becomes("pending", "queued", "inferred", f"{_SCHEMA}: 'waiting to start'"),
-        Becomes("running", "in_progress", "inferred", _NO_TWIN),
+        Becomes("running", "in_progress", "inferred", _UNCOMPARED),
         Becomes("success", "completed", "implemented", _AEGRA),
         Becomes("error", "failed", "implemented", _AEGRA),
-        Becomes("timeout", "expired", "inferred", _NO_TWIN),
+        Becomes("timeout", "expired", "inferred", _UNCOMPARED),
         Becomes(
             "interrupted", "cancelled", "implemented", f"{_AEGRA}: 'a lossy operation'",
             lost="whether somebody cancelled it, or the graph stopped to be resumed by another run",
@@ -61,7 +61,7 @@ RUN_TO_LANGGRAPH_RUN: Final = StatusMap(
     LANGGRAPH_RUN,
     (
         Becomes("queued", "pending", "inferred", f"{_SCHEMA}: 'waiting to start'"),
-        Becomes("in_progress", "running", "inferred", _NO_TWIN),
+        Becomes("in_progress", "running", "inferred", _UNCOMPARED),
         Becomes(
             "requires_action", None, "inferred", "a graph that waits has ended its run",
             lost="that it waits for outputs of tools",
@@ -77,7 +77,7 @@ RUN_TO_LANGGRAPH_RUN: Final = StatusMap(
             "incomplete", "success", "inferred", "as OpenLineage has it: an end with an output",
             lost="that it was stopped at a limit: it counts as a success",
         ),
-        Becomes("expired", "timeout", "inferred", _NO_TWIN),
+        Becomes("expired", "timeout", "inferred", _UNCOMPARED),
     ),
     observed="polled",
 )  # fmt: skip
@@ -166,11 +166,11 @@ RUN_TO_A2A_TASK: Final = StatusMap(
         Becomes("failed", "TASK_STATE_FAILED", "inferred", _PROTO),
         Becomes("completed", "TASK_STATE_COMPLETED", "inferred", _PROTO),
         Becomes(
-            "incomplete", "TASK_STATE_COMPLETED", "inferred", _NO_TWIN,
+            "incomplete", "TASK_STATE_COMPLETED", "inferred", _UNCOMPARED,
             lost="that it was stopped at a limit: it counts as completed",
         ),
         Becomes(
-            "expired", "TASK_STATE_FAILED", "inferred", _NO_TWIN,
+            "expired", "TASK_STATE_FAILED", "inferred", _UNCOMPARED,
             lost="that it ran out of time, and did not fail by itself",
         ),
     ),

@@ -22,7 +22,7 @@ __all__ = ["RUN_TO_CDEVENTS_PIPELINERUN", "RUN_TO_OPENLINEAGE_RUN"]
 _CYCLE = "OpenLineage website/docs/spec/run-cycle.md"
 _CORE = "cdevents/spec core.md, pipelineRun"
 _OUTCOME = f"{_CORE} finished, outcome"
-_NO_TWIN = "no source compares the two"
+_UNCOMPARED = "no source compares the two"
 _NO_START = "it ended, or its end was asked for, before it started: a START has to be made up"
 
 RUN_TO_OPENLINEAGE_RUN: Final = StatusMap(
@@ -36,21 +36,21 @@ RUN_TO_OPENLINEAGE_RUN: Final = StatusMap(
         ),
         Becomes("in_progress", "START", "inferred", _CYCLE),
         Becomes(
-            "requires_action", "RUNNING", "inferred", _NO_TWIN,
+            "requires_action", "RUNNING", "inferred", _UNCOMPARED,
             lost="that it waits for outputs of tools",
         ),
         Becomes(
-            "cancelling", "RUNNING", "inferred", _NO_TWIN, lost="that a cancel was asked for"
+            "cancelling", "RUNNING", "inferred", _UNCOMPARED, lost="that a cancel was asked for"
         ),
         Becomes("cancelled", "ABORT", "inferred", f"{_CYCLE}: stopped abnormally"),
         Becomes("failed", "FAIL", "inferred", _CYCLE),
         Becomes("completed", "COMPLETE", "inferred", _CYCLE),
         Becomes(
-            "incomplete", "COMPLETE", "inferred", _NO_TWIN,
+            "incomplete", "COMPLETE", "inferred", _UNCOMPARED,
             lost="that it was stopped at a limit: it counts as complete",
         ),
         Becomes(
-            "expired", "ABORT", "inferred", _NO_TWIN,
+            "expired", "ABORT", "inferred", _UNCOMPARED,
             lost="that it ran out of time, and nobody stopped it",
         ),
     ),
@@ -76,7 +76,7 @@ RUN_TO_CDEVENTS_PIPELINERUN: Final = StatusMap(
         Becomes("queued", "queued", "inferred", _CORE),
         Becomes("in_progress", "started", "inferred", _CORE),
         Becomes(
-            "requires_action", "started", "inferred", _NO_TWIN,
+            "requires_action", "started", "inferred", _UNCOMPARED,
             lost="that it waits for outputs of tools",
         ),
         Becomes(
@@ -87,11 +87,11 @@ RUN_TO_CDEVENTS_PIPELINERUN: Final = StatusMap(
         Becomes("failed", "failure", "inferred", _OUTCOME),
         Becomes("completed", "success", "inferred", _OUTCOME),
         Becomes(
-            "incomplete", "success", "inferred", _NO_TWIN,
+            "incomplete", "success", "inferred", _UNCOMPARED,
             lost="that it was stopped at a limit: it counts as a success",
         ),
         Becomes(
-            "expired", "error", "inferred", _NO_TWIN,
+            "expired", "error", "inferred", _UNCOMPARED,
             lost="that it ran out of time: it counts as an error of what runs it",
         ),
     ),

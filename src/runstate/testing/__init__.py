@@ -1,17 +1,18 @@
 """
-A kit to test whatever moves runs: a service of one's own, a store, a history.
+A test kit for code that moves runs: your own service, a store, or a recorded history.
 
-``drive(make)`` fires every row of the table and everything that is none; ``meetings(make)``
-lets a second writer come in at every line of the service's own code; ``conformance(make)``
-runs every check that a store must pass so that one writer wins. Both know no database: what
-is tested answers ``create``, ``fire`` and ``status``, and the more it offers, the more is
-checked. ``strategies`` and ``machines`` have what needs Hypothesis, and are imported by path.
+``drive(make)`` fires every legal transition, and checks that every other one is refused.
+``interleavings(make)`` pauses the service at each line of its own code, lets a second writer act,
+and checks the result. ``conformance(make)`` runs every check that a store must pass so that one
+writer wins. The kit needs no database of its own: the service offers ``create``, ``fire`` and
+``status``, and each further capability that it declares adds checks. ``strategies`` and
+``machines`` need Hypothesis and are imported by path.
 """
 
 from ._clock import ManualClock
 from ._drive import Driven, Fault, drive, walks
-from ._harness import Bench, Check
-from ._interleavings import Conflict, Meetings, meetings
+from ._harness import Check, Harness
+from ._interleavings import Conflict, Interleavings, interleavings
 from ._legal import assert_legal
 from ._protocols import (
     CAPABILITIES,
@@ -33,7 +34,7 @@ __all__ = [
     "PAYLOADS",
     "Answer",
     "Beat",
-    "Bench",
+    "Harness",
     "Check",
     "Conflict",
     "Conformance",
@@ -43,7 +44,7 @@ __all__ = [
     "Feed",
     "Line",
     "ManualClock",
-    "Meetings",
+    "Interleavings",
     "Service",
     "Skipped",
     "StoreUnderTest",
@@ -52,7 +53,7 @@ __all__ = [
     "assert_legal",
     "conformance",
     "drive",
-    "meetings",
+    "interleavings",
     "race",
     "walks",
 ]

@@ -1,5 +1,5 @@
 """
-A clock that is set by hand.
+A clock that a test sets.
 """
 
 from typing import Final
@@ -11,9 +11,12 @@ _BORN: Final = 1_700_000_000
 
 class ManualClock:
     """
-    A clock that stands still until it is moved.
+    A clock whose time changes only when a test changes it.
 
-    To step back, as clocks of real machines do, set :attr:`now`.
+    Set :attr:`now` to step back, as the clocks of real machines do.
+
+    Args:
+        now: The first time, in Unix seconds.
 
     Example:
         >>> clock = ManualClock()
@@ -24,21 +27,23 @@ class ManualClock:
 
     def __init__(self, now: float = _BORN) -> None:
         self.now = float(now)
-        """Unix seconds."""
+        """The current time, in Unix seconds."""
 
     def __call__(self) -> float:
         """
-        Return the time, in Unix seconds.
+        Return the current time, in Unix seconds.
         """
         return self.now
 
     def advance(self, seconds: float) -> None:
         """
-        Let *seconds* pass.
+        Move the clock forward by *seconds*.
 
         Raises:
-            ValueError: *seconds* is negative, or no number.
+            ValueError: *seconds* is negative or NaN.
         """
         if not seconds >= 0:
-            raise ValueError(f"time goes on, not back: {seconds!r} s")
+            raise ValueError(
+                f"expected seconds of zero or more, got {seconds!r}; set now to step back"
+            )
         self.now += seconds

@@ -1,8 +1,8 @@
 """
-Driving a service through every row of its table, and against every wall.
+Fire every transition of a table at a service, and every trigger that the table refuses.
 
-A row that does not work is gone around, so that it is told once: what lies behind it
-and has no other way is never reached, and is no fault of its own.
+A transition that fails is avoided afterwards, so that it is reported once. Transitions
+that can only be reached through it are reported as never reached, not as faults.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,20 +20,20 @@ __all__ = ["Driven", "Fault", "drive", "summary", "walks"]
 
 
 _SEEN: Final[dict[tuple[str, str], tuple[Lifecycle, set[Transition]]]] = {}
-"""By service and lifecycle, the rows that drives have covered; the plugin reports them."""
+"""The transitions covered so far, by service and lifecycle; the pytest plugin reports them."""
 
 
 class Fault(NamedTuple):
     """
-    A trigger that did not do what the table says.
+    A trigger whose effect differs from the table.
     """
 
     status: str
-    """Where the run was."""
+    """The status of the run before."""
     trigger: str
-    """What was fired."""
+    """The trigger that was fired."""
     row: Transition | None
-    """The row that should have moved it; None where there is none, and nothing should have."""
+    """The transition that should have happened; None if the trigger should have been refused."""
     message: str
     """What happened instead."""
 
@@ -43,22 +43,22 @@ class Fault(NamedTuple):
 
 class Driven(NamedTuple):
     """
-    What came of a drive.
+    The results of :func:`drive`.
     """
 
     covered: tuple[Transition, ...]
-    """Rows that moved a run as the table says, each time."""
+    """Transitions that moved a run as the table says, every time."""
     never: tuple[Transition, ...]
-    """Rows that did not, or that no run came to."""
+    """Transitions that failed, or whose source no run reached."""
     refused: int
-    """Pairs of a status and a trigger that are no row, were refused, and left the run as it was."""
+    """Illegal pairs of status and trigger that were refused and left the run unchanged."""
     refusals: int
-    """How many such pairs the table has."""
+    """How many illegal pairs of status and trigger the table has."""
     faults: tuple[Fault, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether the service does what the table says, all of it and nothing else."""
+        """Whether the service makes every transition of the table and refuses everything else."""
         return not self.faults and not self.never and self.refused == self.refusals
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Driven(NamedTuple):
 
 def walks(lifecycle: Lifecycle = RUN) -> tuple[tuple[Transition, ...], ...]:
     """
-    Return for every row, in the order of the table, a shortest walk from creation that ends in it.
+    Return, for every row in table order, a shortest path from creation that ends with it.
 
     Example:
         >>> [str(row) for row in walks()[6]]
@@ -89,14 +89,15 @@ def drive(
     payloads: Mapping[str, Mapping[str, Any]] = PAYLOADS,
 ) -> Driven:
     """
-    Return what came of firing every trigger at a run in every status, each reached by the shortest way that works.
+    Fire every trigger at a run in every status and return the results.
 
-    Of the service nothing is raised, whatever it does: what it raises is a fault.
+    Each status is reached by the shortest path that works. An exception that the service
+    raises is a fault; it does not propagate.
 
     Args:
-        make: Returns a fresh service to be entered, and left when the drive is done.
-        lifecycle: The table that the service claims to keep to.
-        payloads: What each trigger needs, as keyword arguments of ``fire``.
+        make: Returns a context manager that yields a fresh service.
+        lifecycle: The table that the service implements.
+        payloads: The payload of each trigger, as keyword arguments of ``fire``.
     """
     with make() as service:
         driver = _Driver(service, lifecycle, payloads)
@@ -112,7 +113,7 @@ def drive(
 
 def summary() -> Iterator[str]:
     """
-    Yield a line for every service that this process has driven, with the rows it was seen to make.
+    Yield one line for each service that this process has driven: the transitions it made, and those it did not.
     """
     for (service, name), (lifecycle, made) in sorted(_SEEN.items(), key=lambda item: item[0]):
         covered = tuple(row for row in lifecycle if row in made)
@@ -128,7 +129,7 @@ def _rows(covered: tuple[Transition, ...], never: tuple[Transition, ...]) -> str
 
 class _Driver:
     """
-    Fires at one service, and remembers what came of it.
+    Fires triggers at one service and records the results.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class _Driver:
 
     def fire_rows(self) -> None:
         for row in self._lifecycle:
-            # One that does not work may have been met on the way to another.
+            # A transition that fails may have been tried already, on the path to another.
             if self._works(row) and (run_id := self._run_in(row.source)) is not None:
                 self._moves(run_id, row)
 
@@ -178,18 +179,18 @@ class _Driver:
 
     def _run_in(self, status: str) -> str | None:
         """
-        Return a new run, moved to *status* around what does not work; None if there is no way.
+        Return a new run, moved to *status* by transitions that work; None if no path is left.
         """
-        while (way := self._way(status)) is not None:
+        while (path := self._path(status)) is not None:
             run_id = self._created()
             if run_id is None:
                 return None
-            if all(self._moves(run_id, row) for row in way):
+            if all(self._moves(run_id, row) for row in path):
                 return run_id
 
         return None
 
-    def _way(self, status: str) -> tuple[Transition, ...] | None:
+    def _path(self, status: str) -> tuple[Transition, ...] | None:
         ways: dict[str, tuple[Transition, ...]] = {self._lifecycle.initial: ()}
         reached = [self._lifecycle.initial]
         for here in reached:
@@ -240,11 +241,11 @@ class _Driver:
 
     def _fire(self, run_id: str, trigger: str) -> tuple[Any, str, str | None]:
         """
-        Return the answer, the status after it, and what was raised instead.
+        Return the answer, the status after it, and a description of the exception, if any.
         """
         try:
             answer = self._service.fire(run_id, trigger, **self._payloads.get(trigger, {}))
-            # What is no answer has no ok, and that raises too.
+            # An object without ``ok`` is not an answer; this raises.
             _ = answer.ok
             return answer, str(self._service.status(run_id)), None
         except Exception as error:  # noqa: BLE001  a service may raise anything

@@ -1,5 +1,5 @@
 """
-What checks are made of: a store on the bench, a table, and a way to come in between.
+What checks are built from: a store, its table, and ways to interrupt an operation.
 """
 
 import threading
@@ -15,66 +15,66 @@ from ..lifecycle._rows import CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ._protocols import CAPABILITIES, Answer, Line, WholeStore
 
-__all__ = ["Bench", "Broken", "Check", "NotApplicable", "check"]
+__all__ = ["Harness", "Broken", "Check", "NotApplicable", "check"]
 
 _T = TypeVar("_T")
 
 _MOST_STATEMENTS: Final = 50
-"""More than a store sends for one operation."""
+"""More statements than a store sends for one operation."""
 _PATIENCE: Final = 0.1
-"""Seconds that a rival is given to finish before it is taken to wait for a lock."""
+"""Seconds to wait for the rival; after that it is assumed to wait for a lock."""
 _FOREVER: Final = 60.0
 
 
 class Broken(Exception):
     """
-    Raised by a check when the store does not do what it proves.
+    Raised by a check that the store fails.
     """
 
 
 class NotApplicable(Exception):
     """
-    Raised by a check that the lifecycle gives nothing to do.
+    Raised by a check that does not apply to the lifecycle.
     """
 
 
 class Injected(Exception):
     """
-    Raised in the midst of an operation, in place of whatever breaks a database.
+    Raised inside an operation, in place of a failure of the database.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
     """
-    One thing that a store must do.
+    One requirement of a store.
     """
 
     name: str
     proves: str
-    """In a sentence."""
+    """The requirement, in one sentence."""
     needs: tuple[str, ...]
-    """Capabilities that the store must have for it, out of :data:`CAPABILITIES`."""
-    function: Callable[["Bench"], None]
-    """Raises if the store does not do it."""
+    """The capabilities that the check uses, from :data:`CAPABILITIES`."""
+    function: Callable[["Harness"], None]
+    """Raises :class:`Broken` if the store fails the requirement."""
 
 
-def check(*needs: str) -> Callable[[Callable[["Bench"], None]], Check]:
+def check(*needs: str) -> Callable[[Callable[["Harness"], None]], Check]:
     """
-    Make a check of a function, which is named by it and proves what its docstring says.
+    Return a decorator that makes a :class:`Check` of a function: its name and its docstring.
     """
     if unknown := set(needs) - CAPABILITIES.keys():
-        raise ValueError(f"no capability: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown capabilities: {', '.join(sorted(unknown))}")
 
-    def build(function: Callable[["Bench"], None]) -> Check:
+    def build(function: Callable[["Harness"], None]) -> Check:
         return Check(function.__name__, cleandoc(function.__doc__ or ""), needs, function)
 
     return build
 
 
-class Bench:
+class Harness:
     """
-    A fresh store, with the table that it is held against.
+    A fresh store under test, with its table and the payloads of its triggers.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Bench:
         self, run_id: str, trigger: str, *, to: WholeStore | None = None, **options: Any
     ) -> Answer:
         """
-        Fire *trigger*, with what it needs, at the store or at a twin of it.
+        Fire *trigger* with its payload at the store, or at the peer *to*.
         """
         payload = {**self._payloads.get(trigger, {}), **options}
 
@@ -104,11 +104,11 @@ class Bench:
 
     def must(self, run_id: str, *triggers: str) -> None:
         """
-        Fire *triggers*, all of which are legal.
+        Fire *triggers* in order; each must be applied.
         """
         for trigger in triggers:
             answer = self.fire(run_id, trigger)
-            self.expect(answer.ok, f"{trigger} is legal, and was answered {answer!r}")
+            self.expect(answer.ok, f"{trigger} is legal; the answer was {answer!r}")
 
     def run_in(self, status: str) -> str:
         """
@@ -122,17 +122,17 @@ class Bench:
 
     def claimed(self, worker: str = "worker-1", seconds: float = 30.0) -> Any:
         """
-        Return a lease on a new run, the only one that there is to claim.
+        Return a lease on a new run, the only one that can be claimed.
         """
         run_id = self.store.create()
         lease = self.store.claim(worker, seconds)
         if lease is None:
-            raise Broken("a new run was not given to the worker that claimed")
+            raise Broken("claim() returned None although a new run was waiting")
         self.same(run_id, lease.run_id, "the run that was claimed")
 
         return lease
 
-    # -- looking ---------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------
 
     def journal(self, run_id: str) -> list[Line]:
         """
@@ -140,24 +140,24 @@ class Bench:
         """
         return [line for line in self.store.history(run_id) if line.kind == "move"]
 
-    def photo(self, run_id: str) -> dict[str, Any]:
+    def snapshot(self, run_id: str) -> dict[str, Any]:
         """
-        Return everything that a refused move must leave as it is.
+        Return everything that a refused move must leave unchanged.
         """
-        photo: dict[str, Any] = {"status": str(self.store.status(run_id))}
+        snapshot: dict[str, Any] = {"status": str(self.store.status(run_id))}
         if self.can("fields"):
-            photo["fields"] = dict(self.store.fields(run_id))
+            snapshot["fields"] = dict(self.store.fields(run_id))
         if self.can("history"):
-            photo["journal"] = [
+            snapshot["journal"] = [
                 (line.seq, line.trigger, line.source, line.target, line.at)
                 for line in self.journal(run_id)
             ]
 
-        return photo
+        return snapshot
 
     def consistent(self, run_id: str) -> None:
         """
-        Expect a journal that is numbered, legal and ends where the run is.
+        Expect a journal that is numbered, legal, and ends in the status of the run.
         """
         if not self.can("history"):
             return
@@ -176,14 +176,14 @@ class Bench:
 
     def expect(self, condition: object, message: str) -> None:
         """
-        Raise Broken with *message* unless *condition* holds.
+        Raise :class:`Broken` with *message* unless *condition* holds.
         """
         if not condition:
             raise Broken(message)
 
     def same(self, expected: object, actual: object, what: str) -> None:
         """
-        Raise Broken unless *actual* is what is *expected*.
+        Raise :class:`Broken` unless *actual* equals *expected*.
         """
         if expected != actual:
             wanted, found = _difference(expected, actual)
@@ -191,15 +191,15 @@ class Bench:
 
     def raises(self, act: Callable[[], object], what: str) -> None:
         """
-        Raise Broken unless *act* raises.
+        Raise :class:`Broken` unless *act* raises.
         """
         try:
             answer = act()
-        except Exception:  # noqa: BLE001  which error is the store's own business
+        except Exception:  # noqa: BLE001  the store chooses its exception
             return
-        raise Broken(f"{what} must raise, and was answered {answer!r}")
+        raise Broken(f"{what}: expected an exception, got the answer {answer!r}")
 
-    # -- what the table has ------------------------------------------------------------
+    # -- queries of the table ------------------------------------------------------------
 
     @property
     def live(self) -> tuple[str, ...]:
@@ -208,7 +208,7 @@ class Bench:
 
     def ends(self, status: str) -> tuple[Transition, ...]:
         """
-        Return the rows from *status* to an end.
+        Return the rows from *status* to a terminal status.
         """
         return tuple(
             row
@@ -218,54 +218,54 @@ class Bench:
 
     def end(self, status: str) -> str:
         """
-        Return a trigger that ends a run in *status*.
+        Return a trigger that moves a run from *status* to a terminal status.
         """
         for row in self.ends(status):
             return row.trigger
-        raise NotApplicable(f"no trigger ends a run that is {status}")
+        raise NotApplicable(f"no trigger ends a run in {status}")
 
     def contested(self) -> tuple[str, str, str]:
         """
-        Return a status, and two triggers that end a run in it differently.
+        Return a status and two triggers that end a run in it with different outcomes.
         """
         for status in self.live:
-            ways = {row.target: row.trigger for row in reversed(self.ends(status))}
-            if len(ways) > 1:
-                second, first = list(ways.values())[-2:]
+            ends = {row.target: row.trigger for row in reversed(self.ends(status))}
+            if len(ends) > 1:
+                second, first = list(ends.values())[-2:]
                 return status, first, second
-        raise NotApplicable("no status has two ends")
+        raise NotApplicable("no status leads to two terminal statuses")
 
     def round_trip(self, status: str | None = None) -> tuple[Transition, ...]:
         """
-        Return the shortest way from *status*, or from any, to itself.
+        Return the shortest path from *status* (any status if None) back to itself.
         """
         for row in self.lifecycle:
             back = self.lifecycle.shortest_path(row.target, row.source)
             if back is not None and status in (None, row.source):
                 return (row, *back)
-        raise NotApplicable("no way leads back")
+        raise NotApplicable("no path leads back to its beginning")
 
     def cancel(self, status: str) -> str:
         """
-        Return the trigger that asks for a run in *status* to be cancelled.
+        Return the trigger that requests the cancellation of a run in *status*.
         """
         for row in self.lifecycle:
-            if row.source == status and row.target in self.giving_up:
+            if row.source == status and row.target in self.cancelling:
                 return row.trigger
-        raise NotApplicable(f"a run that is {status} cannot be asked to stop")
+        raise NotApplicable(f"no trigger requests a cancel in {status}")
 
     @property
-    def giving_up(self) -> tuple[str, ...]:
-        """Statuses of a run that was asked to stop, and has not."""
+    def cancelling(self) -> tuple[str, ...]:
+        """Statuses between the request of a cancel and its confirmation."""
         ends = self.lifecycle.terminal
 
         return tuple(row.source for row in self.lifecycle if ends.get(row.target) == "cancelled")
 
-    # -- coming in between ---------------------------------------------------------------
+    # -- interrupting ---------------------------------------------------------------
 
     def together(self, *acts: Callable[[], _T]) -> list[_T]:
         """
-        Do all *acts* at once, each in a thread of its own, and return what they did.
+        Run all *acts* at the same time, each in its own thread, and return their results.
         """
         barrier = threading.Barrier(len(acts))
 
@@ -282,21 +282,21 @@ class Bench:
         self, prepare: Callable[[], str], act: Callable[[str], object]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """
-        Do *act* with its first statement failing, then with its second, and so on.
+        Run *act* with its first statement failing, then with its second, and so on.
 
-        *prepare* makes the run for each; yields it, with its photo from before.
+        *prepare* makes a run for each attempt. Yields the run with its snapshot from before.
         """
         for n in range(1, _MOST_STATEMENTS):
             run_id = prepare()
-            before = self.photo(run_id)
+            before = self.snapshot(run_id)
             nth = _Nth(n, _fail)
             with self.store.statements(nth):
                 try:
                     act(run_id)
-                except Exception:  # the store may wrap what it was thrown
-                    if not nth.met:
+                except Exception:  # the store may wrap the injected exception
+                    if not nth.reached:
                         raise
-            if not nth.met:
+            if not nth.reached:
                 return
             yield run_id, before
 
@@ -304,10 +304,10 @@ class Bench:
         self, prepare: Callable[[], str], act: Callable[[str], _T], rival: Callable[[str], Any]
     ) -> Iterator[tuple[str, _T, Any]]:
         """
-        Do *act* with *rival* before its first statement, then before its second, and so on.
+        Run *act* with *rival* before its first statement, then before its second, and so on.
 
-        *prepare* makes the run for each; yields it, with the answers of both. A rival
-        that has to wait for a lock goes on when *act* has let go of it.
+        *prepare* makes a run for each attempt. Yields the run with both answers. A rival
+        that waits for a lock continues when *act* releases it.
         """
         for n in range(1, _MOST_STATEMENTS):
             run_id = prepare()
@@ -315,29 +315,29 @@ class Bench:
             nth = _Nth(n, lambda other=other: other.start(_PATIENCE))  # type: ignore[misc]
             with self.store.statements(nth):
                 answer = act(run_id)
-            if not nth.met:
+            if not nth.reached:
                 return
             yield run_id, answer, other.result()
 
 
 class _Nth:
     """
-    A hook that acts at the n-th call, once.
+    A hook that calls *act* once, at the n-th call.
     """
 
     def __init__(self, n: int, act: Callable[[], None]) -> None:
         self._n, self._act, self._calls = n, act, count(1)
-        self.met = False
+        self.reached = False
 
     def __call__(self) -> None:
         if next(self._calls) == self._n:
-            self.met = True
+            self.reached = True
             self._act()
 
 
 class _Rival:
     """
-    Something that happens in a thread of its own.
+    A function that runs in its own thread.
     """
 
     def __init__(self, act: Callable[[], Any]) -> None:
@@ -349,7 +349,7 @@ class _Rival:
     def _run(self) -> None:
         try:
             self._done = (self._act(),)
-        except BaseException as error:  # noqa: BLE001  raised where it is waited for
+        except BaseException as error:  # noqa: BLE001  raised again by result()
             self._error = error
 
     def start(self, patience: float = 0.0) -> None:
@@ -361,18 +361,18 @@ class _Rival:
         if self._error is not None:
             raise self._error
         if not self._done:
-            raise Broken(f"a store did not answer for {_FOREVER:g} s")
+            raise Broken(f"the store did not answer within {_FOREVER:g} s")
 
         return self._done[0]
 
 
 def _fail() -> None:
-    raise Injected("broken off by the check")
+    raise Injected("injected by the check")
 
 
 def _difference(expected: object, actual: object) -> tuple[str, str]:
     """
-    Return both as text; of records, what differs.
+    Return both as text; of two dictionaries, the first difference.
     """
     if isinstance(expected, dict) and isinstance(actual, dict):
         for key in (*expected, *actual):
@@ -384,7 +384,7 @@ def _difference(expected: object, actual: object) -> tuple[str, str]:
 
 
 def _text(value: object) -> str:
-    # A status that is a member of an enumeration reads as what it holds.
+    # An Enum member is shown as its value.
     return repr(str(value) if isinstance(value, str) else value)
 
 

@@ -1,5 +1,5 @@
 """
-Two writers at one run, held against the table: whoever comes first, one after the other.
+Two concurrent writers of one run, compared with both serial orders that the table allows.
 """
 
 from collections import Counter
@@ -11,86 +11,92 @@ from .._text import printable
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
-from ._harness import Bench
+from ._harness import Harness
 from ._protocols import Service, WholeStore
 from ._suite import PAYLOADS
-from ._trace import Meeting, meet
+from ._trace import Interleaving, interleave
 
-__all__ = ["Conflict", "Meetings", "meetings"]
+__all__ = ["Conflict", "Interleavings", "interleavings"]
 
 _MOST_PLACES: Final = 200
-_WORDS: Final = {True: "granted", False: "refused", None: "answered by an error"}
+_WORDS: Final = {True: "granted", False: "refused", None: "answered with an exception"}
 
 
 class Conflict(NamedTuple):
     """
-    What became of two writers, and no order of both explains.
+    A result of two concurrent writers that neither serial order explains.
     """
 
     row: Transition
-    """What the first one fired."""
+    """The transition that the first writer fired."""
     rival: str
-    """The trigger of the one that came in between."""
+    """The trigger that the second writer fired in between."""
     place: str
-    """Where in the code of the first one, by function and line."""
+    """Where the first writer was paused, by function and line."""
     message: str
 
     def __str__(self) -> str:
-        return printable(f"{self.row}, met by {self.rival} {self.place}: {self.message}", 500)
+        return printable(f"{self.row}, with {self.rival} {self.place}: {self.message}", 500)
 
 
-class Meetings(NamedTuple):
+class Interleavings(NamedTuple):
     """
-    What came of letting writers meet.
+    The results of all interleavings.
     """
 
-    met: tuple[Transition, ...]
-    """Rows that a rival came in between; none where no line of the service is in this process."""
-    times: int
-    """How often one did."""
+    interleaved: tuple[Transition, ...]
+    """Transitions during which a rival acted; empty if the service's code runs in another process."""
+    runs: int
+    """How many interleavings were tried."""
     conflicts: tuple[Conflict, ...]
-    """At most one a row."""
+    """At most one for each transition."""
 
     @property
     def ok(self) -> bool:
-        """Whether some rows were met, and nothing was wrong with what became of them."""
-        return bool(self.met) and not self.conflicts
+        """Whether at least one transition was interleaved and there was no conflict."""
+        return bool(self.interleaved) and not self.conflicts
 
     def __str__(self) -> str:
-        counts = f"{len(self.met)} rows met {self.times} times, {len(self.conflicts)} conflicts"
+        counts = (
+            f"{len(self.interleaved)} transitions, {self.runs} interleavings, "
+            f"{len(self.conflicts)} conflicts"
+        )
 
         return "\n".join([*(f"FAILED {each}" for each in self.conflicts), counts])
 
 
-def meetings(
+def interleavings(
     make: Callable[[], AbstractContextManager[Service]],
     *,
     lifecycle: Lifecycle = RUN,
     payloads: Mapping[str, Mapping[str, Any]] = PAYLOADS,
-) -> Meetings:
+) -> Interleavings:
     """
-    Return what came of firing every row with another writer coming in at each line of the service's code.
+    Fire every transition while a second writer acts at each line of the service's code.
 
-    What both are told, and where the run is then, must be what the table says of one of
-    them after the other; with the capability ``on_move``, what was told of it too. So the
-    gap between a look and the write that it allowed is found without ``statements``. The
-    second writer comes from another thread, or through ``twin`` where there is one. What
-    is not right without a rival is for :func:`drive` to tell.
+    Both answers and the final status must equal one of the two serial orders of the table;
+    with the capability ``on_move``, the notifications too. This finds a gap between a read
+    and the write that relies on it without the capability ``statements``. The second writer
+    acts from another thread, through ``peer()`` where the service has that capability.
+    Faults that need no second writer are reported by :func:`drive`.
 
-    For the arguments see :func:`drive`.
+    Args:
+        make: As for :func:`drive`.
+        lifecycle: As for :func:`drive`.
+        payloads: As for :func:`drive`.
     """
     with make() as service:
-        # Of what it has not got, nothing is asked.
-        host = _Host(Bench(cast(WholeStore, service), lifecycle, payloads))
+        # Only methods of capabilities that the service declares are called.
+        explorer = _Explorer(Harness(cast(WholeStore, service), lifecycle, payloads))
         for row in lifecycle:
-            host.meet_at(row)
+            explorer.explore(row)
 
-        return Meetings(tuple(host.met), host.times, tuple(host.conflicts))
+        return Interleavings(tuple(explorer.interleaved), explorer.runs, tuple(explorer.conflicts))
 
 
 class _Order(NamedTuple):
     """
-    What the table makes of two writers, one after the other.
+    The result of two writers one after the other, by the table.
     """
 
     granted: tuple[bool, ...]
@@ -100,77 +106,79 @@ class _Order(NamedTuple):
 
     def explains(self, answers: tuple[bool | None, ...], status: str) -> bool:
         """
-        Return whether this may be what happened; who raised may have moved the run or not.
+        Return whether this order gives *answers* and *status*; a writer that raised may have moved the run.
         """
         pairs = zip(answers, self.granted, strict=True)
 
-        return status == self.status and all(told in {None, is_} for told, is_ in pairs)
+        return status == self.status and all(answer in {None, is_} for answer, is_ in pairs)
 
     def __str__(self) -> str:
         return f"{self.status} by {', then '.join(row.trigger for row in self.made)}"
 
 
-class _Host:
+class _Explorer:
     """
-    Lets writers meet, and remembers what came of it.
+    Tries interleavings and records their results.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self._bench, self._lifecycle = bench, bench.lifecycle
-        self._twin: WholeStore = bench.store.twin() if bench.can("twin") else bench.store
-        self._told: list[tuple[str, str]] = []
-        for store in {id(each): each for each in (bench.store, self._twin)}.values():
-            if bench.can("on_move"):
-                store.on_move(lambda run_id, target: self._told.append((run_id, str(target))))
-        self.met: dict[Transition, None] = {}
-        self.times = 0
+    def __init__(self, harness: Harness) -> None:
+        self._harness, self._lifecycle = harness, harness.lifecycle
+        self._peer: WholeStore = harness.store.peer() if harness.can("peer") else harness.store
+        self._heard: list[tuple[str, str]] = []
+        for store in {id(each): each for each in (harness.store, self._peer)}.values():
+            if harness.can("on_move"):
+                store.on_move(lambda run_id, target: self._heard.append((run_id, str(target))))
+        self.interleaved: dict[Transition, None] = {}
+        self.runs = 0
         self.conflicts: list[Conflict] = []
 
-    def meet_at(self, row: Transition) -> None:
+    def explore(self, row: Transition) -> None:
         """
-        Let a rival come in at the first place of what *row* fires, then at the second.
+        Fire *row* with a rival at the first place of its code, then at the second, and so on.
         """
         rival = self._rival(row)
         for n in range(1, _MOST_PLACES):
             run_id = self._run_in(row.source)
             if run_id is None:
                 return
-            since = len(self._told)
-            met = meet(
-                lambda at=run_id: self._bench.fire(at, row.trigger),  # type: ignore[misc]
-                lambda at=run_id: self._bench.fire(at, rival, to=self._twin),  # type: ignore[misc]
+            since = len(self._heard)
+            result = interleave(
+                lambda at=run_id: self._harness.fire(at, row.trigger),  # type: ignore[misc]
+                lambda at=run_id: self._harness.fire(at, rival, to=self._peer),  # type: ignore[misc]
                 n,
             )
-            if met is None:
+            if result is None:
                 return
-            self.met[row] = None
-            self.times += 1
-            told = Counter(to for about, to in self._told[since:] if about == run_id)
-            if message := self._wrong(row, rival, met, run_id, told):
-                self.conflicts.append(Conflict(row, rival, met.place, message))
+            self.interleaved[row] = None
+            self.runs += 1
+            heard = Counter(to for about, to in self._heard[since:] if about == run_id)
+            if message := self._wrong(row, rival, result, run_id, heard):
+                self.conflicts.append(Conflict(row, rival, result.place, message))
                 return
 
     def _wrong(
-        self, row: Transition, rival: str, met: Meeting, run_id: str, told: Counter[str]
+        self, row: Transition, rival: str, result: Interleaving, run_id: str, heard: Counter[str]
     ) -> str:
         """
-        Say why no order of both explains what became of them; empty if one does.
+        Return why neither serial order explains the result; empty if one does.
         """
         try:
-            now = str(self._bench.store.status(run_id))
+            now = str(self._harness.store.status(run_id))
         except Exception as error:  # noqa: BLE001  a service may raise anything
             return f"raised {type(error).__name__}: {error}"
-        answers = (_granted(met.mine), _granted(met.other))
+        answers = (_granted(result.mine), _granted(result.other))
         orders = list(self._orders(row.source, (row.trigger, rival)))
         fitting = [order for order in orders if order.explains(answers, now)]
         if not fitting:
             legal = ", or ".join(dict.fromkeys(str(order) for order in orders))
             return (
                 f"{row.trigger} was {_WORDS[answers[0]]}, {rival} was {_WORDS[answers[1]]}, "
-                f"and the run is {now}; legal is {legal}"
+                f"and the run is {now}; legal: {legal}"
             )
-        if all(told - Counter(str(each.target) for each in order.made) for order in fitting):
-            return f"told of {' and '.join(sorted(told.elements()))}, and the run is {now}"
+        if all(heard - Counter(str(each.target) for each in order.made) for order in fitting):
+            return (
+                f"on_move reported {' and '.join(sorted(heard.elements()))}, and the run is {now}"
+            )
 
         return ""
 
@@ -186,7 +194,7 @@ class _Host:
 
     def _rival(self, row: Transition) -> str:
         """
-        Return a trigger that leaves *row* illegal, so that only one of both can be; by turns.
+        Return a trigger after which *row* is illegal, so that only one of the two can win.
         """
         beating = [
             each.trigger
@@ -200,15 +208,15 @@ class _Host:
 
     def _run_in(self, status: str) -> str | None:
         """
-        Return a new run in *status*; None if the service does not get it there.
+        Return a new run in *status*; None if the service cannot move one there.
         """
         path = self._lifecycle.shortest_path(self._lifecycle.initial, status) or ()
         try:
-            run_id = self._bench.store.create()
+            run_id = self._harness.store.create()
             for row in path:
-                self._bench.fire(run_id, row.trigger)
-            now = str(self._bench.store.status(run_id))
-        except Exception:  # noqa: BLE001  told by a drive
+                self._harness.fire(run_id, row.trigger)
+            now = str(self._harness.store.status(run_id))
+        except Exception:  # noqa: BLE001  drive() reports it
             return None
 
         return run_id if now == status else None

@@ -1,5 +1,5 @@
 """
-A history that must be legal, in the words of its findings.
+Assert that a history is legal.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,11 +24,19 @@ def assert_legal(
     now: float | None = None,
 ) -> None:
     """
-    Raise unless *history* is possible; for the arguments see :func:`runstate.check`.
+    Raise ``AssertionError`` if *history* has a finding of severity error.
+
+    Args:
+        history: As for :func:`runstate.check`.
+        lifecycle: As for :func:`runstate.check`.
+        observed: As for :func:`runstate.check`.
+        finished: As for :func:`runstate.check`.
+        limits: As for :func:`runstate.check`.
+        now: As for :func:`runstate.check`.
 
     Raises:
-        AssertionError: There is a finding that is an error. The message has a line
-            for every finding, with its place, its code and what would have been legal.
+        AssertionError: There is a finding of severity error. The message has one line for
+            each finding: its place, its code, and what would have been legal.
 
     Example:
         >>> assert_legal(["queued", "completed"], observed="polled")

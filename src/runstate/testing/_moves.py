@@ -1,235 +1,240 @@
 """
-Checks of moves: every row of the table, no other, and what each does to the fields.
+Checks of moves: every transition of the table, no other, and the fields that each sets.
 """
 
+from functools import partial
 from typing import Any
 
 from ..lifecycle._rows import Transition
-from ._harness import Bench, NotApplicable, check
+from ._harness import Harness, NotApplicable, check
 
 __all__ = [
     "ended_runs_stay_as_they_are",
     "every_row_is_a_move",
-    "loser_is_told_the_status",
-    "loser_is_told_the_winner",
+    "refusal_names_the_status",
+    "refusal_names_the_winner",
     "new_run_is_initial",
-    "nothing_else_is_a_move",
+    "every_other_trigger_is_refused",
     "payload_is_required",
     "runs_are_separate",
     "stamps_and_details_are_as_the_table_says",
     "stamps_are_the_times_of_the_moves",
-    "twin_sees_what_was_moved",
+    "second_connection_sees_every_move",
     "unknown_run_raises",
     "unknown_trigger_raises",
 ]
 
 
 @check()
-def new_run_is_initial(bench: Bench) -> None:
+def new_run_is_initial(harness: Harness) -> None:
     """
-    A run begins in the initial status, each under an id of its own.
+    A run begins in the initial status and has its own id.
     """
-    first, second = bench.store.create(), bench.store.create()
+    first, second = harness.store.create(), harness.store.create()
 
-    bench.expect(first != second, f"two runs were created as {first!r}")
-    bench.same(bench.lifecycle.initial, bench.store.status(first), "status of a new run")
+    harness.expect(first != second, f"two runs were created as {first!r}")
+    harness.same(harness.lifecycle.initial, harness.store.status(first), "status of a new run")
 
 
 @check()
-def every_row_is_a_move(bench: Bench) -> None:
+def every_row_is_a_move(harness: Harness) -> None:
     """
     Every row of the table moves a run from its source to its target.
     """
-    for row in bench.lifecycle:
-        run_id = bench.run_in(row.source)
-        answer = bench.fire(run_id, row.trigger)
-        bench.expect(answer.ok, f"{row} was answered {answer!r}")
-        bench.same(row.target, bench.store.status(run_id), f"status after {row}")
-        bench.consistent(run_id)
+    for row in harness.lifecycle:
+        run_id = harness.run_in(row.source)
+        answer = harness.fire(run_id, row.trigger)
+        harness.expect(answer.ok, f"the answer to {row} was {answer!r}")
+        harness.same(row.target, harness.store.status(run_id), f"status after {row}")
+        harness.consistent(run_id)
 
 
 @check()
-def nothing_else_is_a_move(bench: Bench) -> None:
+def every_other_trigger_is_refused(harness: Harness) -> None:
     """
-    From a live status, a trigger without a row is refused, and changes nothing.
+    From a status that is not terminal, a trigger without a row is refused and changes nothing.
     """
-    for status in bench.live:
-        _refuses_all_others(bench, status)
+    for status in harness.live:
+        _refuses_all_others(harness, status)
 
 
 @check()
-def ended_runs_stay_as_they_are(bench: Bench) -> None:
+def ended_runs_stay_as_they_are(harness: Harness) -> None:
     """
     No trigger moves or changes a run that has ended.
     """
-    for status in bench.lifecycle.terminal:
-        _refuses_all_others(bench, status)
+    for status in harness.lifecycle.terminal:
+        _refuses_all_others(harness, status)
 
 
-def _refuses_all_others(bench: Bench, status: str) -> None:
-    run_id = bench.run_in(status)
-    before = bench.photo(run_id)
-    for trigger in bench.lifecycle.triggers:
-        if bench.lifecycle.row(trigger, status) is None:
-            answer = bench.fire(run_id, trigger)
-            bench.expect(not answer.ok, f"{trigger} from {status} was answered {answer!r}")
-            bench.same(before, bench.photo(run_id), f"the run after {trigger} from {status}")
+def _refuses_all_others(harness: Harness, status: str) -> None:
+    run_id = harness.run_in(status)
+    before = harness.snapshot(run_id)
+    for trigger in harness.lifecycle.triggers:
+        if harness.lifecycle.row(trigger, status) is None:
+            answer = harness.fire(run_id, trigger)
+            harness.expect(not answer.ok, f"the answer to {trigger} from {status} was {answer!r}")
+            harness.same(before, harness.snapshot(run_id), f"the run after {trigger} from {status}")
 
 
-def _refused(bench: Bench) -> Any:
+def _refused(harness: Harness) -> Any:
     """
-    Yield status, trigger that led there, and the answer to a trigger that is too late.
+    Yield a terminal status, the trigger that led to it, and the answer to a late trigger.
     """
-    for status in bench.lifecycle.terminal:
-        path = bench.lifecycle.shortest_path(bench.lifecycle.initial, status) or ()
-        for trigger in bench.lifecycle.triggers:
-            yield status, path[-1].trigger, bench.fire(bench.run_in(status), trigger)
+    for status in harness.lifecycle.terminal:
+        path = harness.lifecycle.shortest_path(harness.lifecycle.initial, status) or ()
+        for trigger in harness.lifecycle.triggers:
+            yield status, path[-1].trigger, harness.fire(harness.run_in(status), trigger)
 
 
 @check()
-def loser_is_told_the_status(bench: Bench) -> None:
+def refusal_names_the_status(harness: Harness) -> None:
     """
-    Whoever comes too late is told the status that the run has ended in.
+    The answer to a late trigger has the status that the run ended in.
     """
-    for status, _, answer in _refused(bench):
-        bench.same(status, getattr(answer, "status", None), f"status that {answer!r} tells of")
+    for status, _, answer in _refused(harness):
+        harness.same(status, getattr(answer, "status", None), f"status in {answer!r}")
 
 
 @check("blame")
-def loser_is_told_the_winner(bench: Bench) -> None:
+def refusal_names_the_winner(harness: Harness) -> None:
     """
-    Whoever comes too late is told the trigger that ended the run.
+    The answer to a late trigger names the trigger that ended the run.
     """
-    for _, trigger, answer in _refused(bench):
-        bench.same(trigger, getattr(answer, "by", None), f"trigger that {answer!r} blames")
+    for _, trigger, answer in _refused(harness):
+        harness.same(trigger, getattr(answer, "by", None), f"trigger named by {answer!r}")
 
 
 @check()
-def unknown_trigger_raises(bench: Bench) -> None:
+def unknown_trigger_raises(harness: Harness) -> None:
     """
-    A trigger that the table has not at all raises, and changes nothing.
+    A trigger that the table does not have raises and changes nothing.
     """
-    for status in (bench.lifecycle.initial, next(iter(bench.lifecycle.terminal))):
-        run_id = bench.run_in(status)
-        before = bench.photo(run_id)
+    for status in (harness.lifecycle.initial, next(iter(harness.lifecycle.terminal))):
+        run_id = harness.run_in(status)
+        before = harness.snapshot(run_id)
         for trigger in ("no_such_trigger", "", status):
-            bench.raises(lambda t=trigger, r=run_id: bench.fire(r, t), f"{trigger!r}")  # type: ignore[misc]
-        bench.same(before, bench.photo(run_id), "the run after an unknown trigger")
+            harness.raises(lambda t=trigger, r=run_id: harness.fire(r, t), f"{trigger!r}")  # type: ignore[misc]
+        harness.same(before, harness.snapshot(run_id), "the run after an unknown trigger")
 
 
 @check()
-def unknown_run_raises(bench: Bench) -> None:
+def unknown_run_raises(harness: Harness) -> None:
     """
-    A run that does not exist can neither be asked for nor moved.
+    Reading or moving a run that does not exist raises.
     """
-    trigger = bench.lifecycle.triggers[0]
+    trigger = harness.lifecycle.triggers[0]
 
-    bench.raises(lambda: bench.store.status("no_such_run"), "the status of no run")
-    bench.raises(lambda: bench.fire("no_such_run", trigger), "a move of no run")
+    harness.raises(lambda: harness.store.status("no_such_run"), "the status of an unknown run")
+    harness.raises(lambda: harness.fire("no_such_run", trigger), "a move of an unknown run")
 
 
 @check("payloads")
-def payload_is_required(bench: Bench) -> None:
+def payload_is_required(harness: Harness) -> None:
     """
-    A move without the details that its target requires raises, and changes nothing.
+    A move without the payload that its target requires raises and changes nothing.
     """
-    rows = [row for row in bench.lifecycle if bench.lifecycle.entry(row.target).requires]
+    rows = [row for row in harness.lifecycle if harness.lifecycle.entry(row.target).requires]
     if not rows:
-        raise NotApplicable("no status requires a detail")
+        raise NotApplicable("no status requires a payload")
     for row in rows:
-        run_id = bench.run_in(row.source)
-        before = bench.photo(run_id)
-        bench.raises(lambda r=run_id, t=row.trigger: bench.store.fire(r, t), f"{row} of nothing")  # type: ignore[misc]
-        bench.same(before, bench.photo(run_id), f"the run after {row} of nothing")
+        run_id = harness.run_in(row.source)
+        before = harness.snapshot(run_id)
+        harness.raises(partial(harness.store.fire, run_id, row.trigger), f"{row} without a payload")
+        harness.same(before, harness.snapshot(run_id), f"the run after {row} without a payload")
 
 
 @check()
-def runs_are_separate(bench: Bench) -> None:
+def runs_are_separate(harness: Harness) -> None:
     """
-    Moving one run leaves every other as it is.
+    Moving one run leaves every other run unchanged.
     """
-    other = bench.store.create()
-    before = bench.photo(other)
-    for status in bench.lifecycle.statuses:
-        bench.run_in(status)
+    other = harness.store.create()
+    before = harness.snapshot(other)
+    for status in harness.lifecycle.statuses:
+        harness.run_in(status)
 
-    bench.same(before, bench.photo(other), "a run that nobody moved")
+    harness.same(before, harness.snapshot(other), "a run that was not moved")
 
 
-@check("twin")
-def twin_sees_what_was_moved(bench: Bench) -> None:
+@check("peer")
+def second_connection_sees_every_move(harness: Harness) -> None:
     """
-    What was moved is there for every other connection at once, in both directions.
+    A committed move is visible to every other connection at once, in both directions.
     """
-    twin = bench.store.twin()
-    run_id = bench.store.create()
-    mover, other = bench.store, twin
-    path = bench.lifecycle.shortest_path(bench.lifecycle.initial, bench.contested()[0]) or ()
-    for row in (*path, bench.ends(bench.contested()[0])[0]):
-        bench.same(row.source, other.status(run_id), f"what the twin sees before {row}")
-        bench.expect(bench.fire(run_id, row.trigger, to=mover).ok, f"{row} was refused")
-        bench.same(row.target, other.status(run_id), f"what the twin sees after {row}")
+    peer = harness.store.peer()
+    run_id = harness.store.create()
+    mover, other = harness.store, peer
+    path = harness.lifecycle.shortest_path(harness.lifecycle.initial, harness.contested()[0]) or ()
+    for row in (*path, harness.ends(harness.contested()[0])[0]):
+        harness.same(
+            row.source, other.status(run_id), f"what the second connection sees before {row}"
+        )
+        harness.expect(harness.fire(run_id, row.trigger, to=mover).ok, f"{row} was refused")
+        harness.same(
+            row.target, other.status(run_id), f"what the second connection sees after {row}"
+        )
         mover, other = other, mover
 
 
 @check("fields")
-def stamps_and_details_are_as_the_table_says(bench: Bench) -> None:
+def stamps_and_details_are_as_the_table_says(harness: Harness) -> None:
     """
-    A move sets the stamps and details of its target, clears what it must, and leaves the rest.
+    A move sets the stamps and payload of its target, clears what the table says, and keeps the rest.
     """
-    for row in bench.lifecycle:
-        run_id = bench.run_in(row.source)
-        before = dict(bench.store.fields(run_id))
-        bench.must(run_id, row.trigger)
-        after = dict(bench.store.fields(run_id))
-        _as_the_table_says(bench, row, before, after)
+    for row in harness.lifecycle:
+        run_id = harness.run_in(row.source)
+        before = dict(harness.store.fields(run_id))
+        harness.must(run_id, row.trigger)
+        after = dict(harness.store.fields(run_id))
+        _as_the_table_says(harness, row, before, after)
 
 
 def _as_the_table_says(
-    bench: Bench, row: Any, before: dict[str, Any], after: dict[str, Any]
+    harness: Harness, row: Any, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    entry = bench.lifecycle.entry(row.target)
-    bench.same(before.keys(), after.keys(), f"fields after {row}")
-    for name in after.keys() - {bench.lifecycle.status_field}:
+    entry = harness.lifecycle.entry(row.target)
+    harness.same(before.keys(), after.keys(), f"fields after {row}")
+    for name in after.keys() - {harness.lifecycle.status_field}:
         if name in entry.clears:
-            bench.same(None, after[name], f"{name} after {row}")
+            harness.same(None, after[name], f"{name} after {row}")
         elif name in (*entry.stamps, *entry.requires):
-            bench.expect(after[name] is not None, f"{name} is None after {row}")
+            harness.expect(after[name] is not None, f"{name} is None after {row}")
         elif name not in entry.accepts:
-            bench.same(before[name], after[name], f"{name} after {row}")
+            harness.same(before[name], after[name], f"{name} after {row}")
 
 
 @check("fields", "advance")
-def stamps_are_the_times_of_the_moves(bench: Bench) -> None:
+def stamps_are_the_times_of_the_moves(harness: Harness) -> None:
     """
-    A stamp holds the time of the move that last set it, by the one clock of the data.
+    A stamp holds the time of the last move that set it, by the clock of the data.
     """
-    born = next(iter(bench.lifecycle.created), None)
+    born = next(iter(harness.lifecycle.created), None)
     if born is None:
-        raise NotApplicable("nothing is stamped at creation")
-    ways = [
-        (*(bench.lifecycle.shortest_path(bench.lifecycle.initial, row.source) or ()), row)
-        for row in bench.lifecycle
+        raise NotApplicable("creation sets no stamp")
+    paths = [
+        (*(harness.lifecycle.shortest_path(harness.lifecycle.initial, row.source) or ()), row)
+        for row in harness.lifecycle
     ]
-    for way in (*ways, *_round_trips(bench)):
-        run_id = bench.store.create()
-        expected = {born: bench.store.fields(run_id)[born]}
-        for passed, move in enumerate(way, 1):
-            bench.store.advance(7)
-            bench.must(run_id, move.trigger)
-            entry = bench.lifecycle.entry(move.target)
+    for path in (*paths, *_round_trips(harness)):
+        run_id = harness.store.create()
+        expected = {born: harness.store.fields(run_id)[born]}
+        for passed, move in enumerate(path, 1):
+            harness.store.advance(7)
+            harness.must(run_id, move.trigger)
+            entry = harness.lifecycle.entry(move.target)
             expected |= dict.fromkeys(entry.stamps, expected[born] + 7 * passed)
-        fields = bench.store.fields(run_id)
+        fields = harness.store.fields(run_id)
         actual = {name: fields[name] for name in expected if name in fields}
         kept = {name: expected[name] for name in actual}
-        bench.same(kept, actual, f"stamps after {way[-1]}")
+        harness.same(kept, actual, f"stamps after {path[-1]}")
 
 
-def _round_trips(bench: Bench) -> list[tuple[Transition, ...]]:
+def _round_trips(harness: Harness) -> list[tuple[Transition, ...]]:
     """
-    Return a way twice round from the initial status, if there is one.
+    Return two rounds from the initial status back to it, if there is such a path.
     """
     try:
-        return [bench.round_trip(bench.lifecycle.initial) * 2]
+        return [harness.round_trip(harness.lifecycle.initial) * 2]
     except NotApplicable:
         return []

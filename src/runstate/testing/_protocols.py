@@ -1,8 +1,8 @@
 """
-What a store must offer to be checked, and what more it may offer.
+The protocols of a service or store under test.
 
-All of it is structural: nothing here is to be inherited, and what a store of this
-package answers fits as it is.
+They are structural: a class under test inherits nothing, and the answers of this
+package's own store already fit.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,30 +25,30 @@ __all__ = [
 CAPABILITIES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "fields": "fields() returns the stamps and details of a run",
-        "payloads": "a payload that lacks what the status requires raises",
+        "payloads": "fire() raises if the payload lacks what the target status requires",
         "keys": "fire() takes an idempotency key",
-        "blame": "an answer that refuses says by which trigger the run came where it is",
+        "blame": "a refusal names the trigger that led to the present status",
         "history": "history() returns the journal of a run",
-        "late": "an outcome after the end is kept in the journal, under the kind 'late'",
+        "late": "an outcome after the end is kept in the journal with kind 'late'",
         "moves": "moves() is a feed of all moves with a cursor",
         "leases": "claim(), heartbeat() and release(), and fire() takes a token",
-        "sweep": "sweep() ends what is longer in a status than limits say",
-        "twin": "twin() returns a second connection to the same data",
-        "advance": "advance() moves the clock of the data, which stands still otherwise",
+        "sweep": "sweep() ends runs that exceed the limit of their status",
+        "peer": "peer() returns a second connection to the same data",
+        "advance": "advance() moves the clock of the data, which otherwise stands still",
         "statements": "statements() calls a hook before every statement of the store",
-        "transaction": "transaction() yields the store within a transaction of the caller's",
-        "on_move": "on_move() registers what is told of moves that were made",
+        "transaction": "transaction() yields the store within the caller's transaction",
+        "on_move": "on_move() registers a callback for committed moves",
     }
 )
-"""What a store may be able to do beyond ``create``, ``fire`` and ``status``, by name."""
+"""What a store may offer beyond ``create``, ``fire`` and ``status``: name and meaning."""
 
 
 class Answer(Protocol):
     """
-    What became of a trigger.
+    The answer to a trigger.
 
-    A refusal also has ``status``, the one that the run has, and with the capability
-    ``blame`` ``by``, the trigger that led there.
+    A refusal also has ``status``, the present status of the run, and with the capability
+    ``blame`` also ``by``, the trigger that led to it.
     """
 
     @property
@@ -64,22 +64,22 @@ class Line(Protocol):
 
     @property
     def run_id(self) -> str:
-        """The run that it is about."""
+        """The run of this line."""
         ...
 
     @property
     def kind(self) -> str:
-        """``move``; ``late``; or anything else for what is not checked."""
+        """``move`` or ``late``; lines of any other kind are ignored."""
         ...
 
     @property
     def seq(self) -> int | None:
-        """Number of the move within its run, the creation being 1."""
+        """Number of the move within its run; the creation is 1."""
         ...
 
     @property
     def trigger(self) -> str | None:
-        """What caused it; ``create`` for the creation."""
+        """The trigger; ``create`` for the creation."""
         ...
 
     @property
@@ -89,28 +89,28 @@ class Line(Protocol):
 
     @property
     def target(self) -> str | None:
-        """The status after; None for what moved nothing."""
+        """The status after; None if nothing moved."""
         ...
 
     @property
     def at(self) -> float:
-        """When, in Unix seconds."""
+        """The time of the move, in Unix seconds."""
         ...
 
 
 class Feed(Protocol):
     """
-    Some of the feed.
+    One page of the feed.
     """
 
     @property
     def items(self) -> Sequence[Line]:
-        """Moves; empty only where there is none to come yet."""
+        """The moves; empty only if there are no further moves yet."""
         ...
 
     @property
     def cursor(self) -> Any:
-        """Where to go on; given back as *after*."""
+        """Where the next page begins; pass it as *after*."""
         ...
 
 
@@ -126,13 +126,13 @@ class Taken(Protocol):
 
     @property
     def token(self) -> Any:
-        """To be given with every write; grows with every claim of the run."""
+        """The fencing token; passed with every write, larger with every claim of the run."""
         ...
 
 
 class Beat(Protocol):
     """
-    What a heartbeat is answered; one that is ``ok`` has ``cancel_requested`` too.
+    The answer to a heartbeat; if ``ok``, it also has ``cancel_requested``.
     """
 
     @property
@@ -143,49 +143,49 @@ class Beat(Protocol):
 
 class Service(Protocol):
     """
-    The least that whatever moves runs offers: it is enough to be driven, and to be checked.
+    The minimum that a service under test offers.
     """
 
     def create(self) -> str:
-        """Store a new run, committed, and return its id."""
+        """Create a run, commit, and return its id."""
         ...
 
     def fire(self, run_id: str, trigger: str, **payload: Any) -> Answer:
         """
-        Move a run, committed, or say why not.
+        Move a run and commit, or answer with a refusal.
 
-        What is no answer but a mistake raises: an unknown run or trigger, or a
-        payload that does not fit. *payload* has ``key`` and ``token`` among it only
-        where the store is capable of keys or leases.
+        A mistake of the caller raises: an unknown run, an unknown trigger, or a wrong
+        payload. *payload* contains ``key`` or ``token`` only if the store has the
+        capability ``keys`` or ``leases``.
         """
         ...
 
     def status(self, run_id: str) -> str:
-        """Return the status that is committed; raise if there is no such run."""
+        """Return the committed status; raise if the run does not exist."""
         ...
 
 
 class StoreUnderTest(Service, Protocol):
     """
-    A store of runs that says what more it can do.
+    A store that declares further capabilities.
     """
 
     @property
     def capabilities(self) -> Collection[str]:
-        """What more it offers: names out of :data:`CAPABILITIES`."""
+        """Names from :data:`CAPABILITIES`."""
         ...
 
 
 class WholeStore(StoreUnderTest, Protocol):
     """
-    A store that is capable of everything.
+    A store with every capability.
     """
 
     limits: Mapping[str, float]
-    """By status, the seconds in it after which a sweep ends the run, unless it has moved on."""
+    """Seconds that a run may stay in a status before a sweep ends it, by status."""
 
     def fields(self, run_id: str) -> Mapping[str, Any]:
-        """Return what the run holds, by the lifecycle's names; stamps in Unix seconds."""
+        """Return the fields of the run under the lifecycle's names; stamps in Unix seconds."""
         ...
 
     def history(self, run_id: str) -> Sequence[Line]:
@@ -193,41 +193,41 @@ class WholeStore(StoreUnderTest, Protocol):
         ...
 
     def moves(self, *, after: Any = None, limit: int = 100) -> Feed:
-        """Return moves of all runs that were committed since *after*."""
+        """Return the moves of all runs that were committed after the cursor *after*."""
         ...
 
     def claim(self, worker: str, seconds: float) -> Taken | None:
-        """Return a lease on a run that nobody works on; None if there is none."""
+        """Return a lease on an unclaimed run; None if there is none."""
         ...
 
     def heartbeat(self, lease: Any) -> Beat:
-        """Renew *lease* for as long as it was claimed for."""
+        """Renew *lease* for its original duration."""
         ...
 
     def release(self, lease: Any) -> bool:
-        """Give *lease* back; False if it was lost already."""
+        """Release *lease*; return False if it was lost."""
         ...
 
     def sweep(self) -> Sequence[Any]:
-        """End what is overdue, and return the moves: each has a ``run_id``."""
+        """End overdue runs and return the moves; each has a ``run_id``."""
         ...
 
-    def twin(self) -> Self:
-        """Return another store on the same data, as another process would open it."""
+    def peer(self) -> Self:
+        """Return a second store on the same data, opened as another process would open it."""
         ...
 
     def advance(self, seconds: float) -> None:
-        """Move the clock of the data, back if negative."""
+        """Move the clock of the data by *seconds*; backwards if negative."""
         ...
 
     def statements(self, hook: Callable[[], None]) -> AbstractContextManager[Any]:
-        """Call *hook* before every statement, COMMIT included; what it raises breaks the statement."""
+        """Call *hook* before every statement, COMMIT included; an exception of *hook* fails the statement."""
         ...
 
     def transaction(self) -> AbstractContextManager[Self]:
-        """Yield the store within a transaction, committed at the end unless something was raised."""
+        """Yield the store within one transaction: committed at the end, rolled back on an exception."""
         ...
 
     def on_move(self, callback: Callable[[str, str], None]) -> None:
-        """Call *callback* with run id and target of every move that was made."""
+        """Call *callback* with the run id and the target of every committed move."""
         ...

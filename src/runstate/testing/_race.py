@@ -1,5 +1,5 @@
 """
-Several callers at once.
+Call functions at the same time.
 """
 
 import threading
@@ -13,17 +13,21 @@ __all__ = ["race"]
 
 def race(*acts: Callable[[], Any], timeout: float = 30.0) -> list[Any]:
     """
-    Call all *acts* at once, each in a thread of its own, and return what came of them, in order.
+    Call all *acts* at the same time, each in its own thread, and return their results in order.
 
-    None begins before all threads are there. What an act raises is returned in its place.
+    No act starts before all threads are ready.
+
+    Args:
+        acts: The functions to call. An exception that one raises is returned as its result.
+        timeout: Seconds to wait for all of them together.
 
     Raises:
-        TimeoutError: Some were not done after *timeout* seconds. Their threads are
-            left behind, and do not keep the program from ending.
+        TimeoutError: Some acts did not finish within *timeout* seconds. Their daemon threads
+            keep running and do not keep the program from exiting.
 
     Example:
-        >>> door = threading.Lock()
-        >>> sum(race(*[lambda: door.acquire(blocking=False)] * 4))
+        >>> lock = threading.Lock()
+        >>> sum(race(*[lambda: lock.acquire(blocking=False)] * 4))
         1
     """
     barrier = threading.Barrier(max(1, len(acts)))
@@ -33,7 +37,7 @@ def race(*acts: Callable[[], Any], timeout: float = 30.0) -> list[Any]:
         try:
             barrier.wait(timeout)
             answers[number] = act()
-        except BaseException as error:  # noqa: BLE001  returned in its place
+        except BaseException as error:  # noqa: BLE001  returned as the result
             answers[number] = error
 
     threads = [
@@ -46,6 +50,6 @@ def race(*acts: Callable[[], Any], timeout: float = 30.0) -> list[Any]:
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     if late := [number for number in range(len(acts)) if number not in answers]:
-        raise TimeoutError(f"not done after {timeout:g} s: {', '.join(map(str, late))}")
+        raise TimeoutError(f"acts did not finish within {timeout:g} s: {', '.join(map(str, late))}")
 
     return [answers[number] for number in range(len(acts))]

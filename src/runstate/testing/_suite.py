@@ -1,5 +1,5 @@
 """
-Running the checks, and saying what came of it.
+Run the conformance checks and report their results.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _feed, _journal, _leases, _moves, _races, _sweeps
-from ._harness import Bench, Broken, Check, NotApplicable
+from ._harness import Broken, Check, Harness, NotApplicable
 from ._protocols import Service, WholeStore
 
 __all__ = ["CHECKS", "PAYLOADS", "Conformance", "Failure", "Skipped", "conformance"]
@@ -47,24 +47,24 @@ PAYLOADS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
         "stop_incomplete": {"incomplete_details": {"reason": "max_completion_tokens"}},
     }
 )
-"""What the triggers of :data:`RUN` are fired with; those that are not here need nothing."""
+"""The payload of each trigger of :data:`RUN`; a trigger that is absent needs no payload."""
 
 
 class Failure(NamedTuple):
     """
-    Something that a store must do, and does not.
+    A check that the store failed.
     """
 
     check: str
     proves: str
-    """What the store should have done."""
+    """What the check requires, in one sentence."""
     message: str
-    """What it did."""
+    """What the store did instead."""
 
 
 class Skipped(NamedTuple):
     """
-    Something that could not be checked.
+    A check that did not apply.
     """
 
     check: str
@@ -73,7 +73,7 @@ class Skipped(NamedTuple):
 
 class Conformance(NamedTuple):
     """
-    What came of the checks.
+    The results of the conformance checks.
     """
 
     passed: tuple[str, ...]
@@ -83,7 +83,7 @@ class Conformance(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether no check failed. What was skipped is not vouched for."""
+        """Whether no check failed. Skipped checks prove nothing."""
         return not self.failed
 
     def __str__(self) -> str:
@@ -102,21 +102,23 @@ def conformance(
     payloads: Mapping[str, Mapping[str, Any]] = PAYLOADS,
 ) -> Conformance:
     """
-    Return what came of running each check against a fresh store. Whatever the store does, nothing is raised.
+    Run each check against a fresh store and return the results.
+
+    An exception that the store raises counts as a failed check; it does not propagate.
 
     Args:
-        make: Returns a fresh and empty store to be entered, and left when the check is done.
-            One that names no ``capabilities`` is checked for the least.
-        only: Names of the checks to run, out of :data:`CHECKS`; all by default.
-        lifecycle: The table that the store claims to keep to.
-        payloads: What each trigger needs, as keyword arguments of ``fire``.
+        make: Returns a context manager that yields a fresh, empty store; it is entered before
+            a check and left after it. A store without ``capabilities`` gets the basic checks.
+        only: Names of the checks to run, from :data:`CHECKS`; all by default.
+        lifecycle: The table that the store implements.
+        payloads: The payload of each trigger, as keyword arguments of ``fire``.
 
     Raises:
-        ValueError: *only* names something that is no check.
+        ValueError: *only* contains an unknown name.
     """
     names = list(CHECKS) if only is None else list(only)
     if unknown := [name for name in names if name not in CHECKS]:
-        raise ValueError(f"no check: {', '.join(unknown)}")
+        raise ValueError(f"unknown checks: {', '.join(unknown)}")
     passed: list[str] = []
     failed: list[Failure] = []
     skipped: list[Skipped] = []
@@ -143,11 +145,11 @@ def _run(
     payloads: Mapping[str, Mapping[str, Any]],
 ) -> None:
     with make() as store:
-        # Of what it has not got, nothing is asked.
-        bench = Bench(cast(WholeStore, store), lifecycle, payloads)
-        if missing := [need for need in check.needs if not bench.can(need)]:
-            raise NotApplicable(f"the store is not capable of {', '.join(missing)}")
-        check.function(bench)
+        # A check calls only the methods of capabilities that the store declares.
+        harness = Harness(cast(WholeStore, store), lifecycle, payloads)
+        if missing := [need for need in check.needs if not harness.can(need)]:
+            raise NotApplicable(f"the store lacks the capabilities: {', '.join(missing)}")
+        check.function(harness)
 
 
 def _short(message: str) -> str:

@@ -1,11 +1,11 @@
 """
-Two writers at one run, one of which comes in between two lines of the other's.
+Pause one writer at a line of its code while a second writer acts on the same run.
 
-What has to be found is the gap between a look and the write that it allowed. It is in
-the service's own code, which knows nothing of being tested: so the writer runs in a
-thread of its own under ``sys.settrace``, and stands still at the n-th line that it
-comes to while its rival acts. A rival that has to wait for a lock goes on when it is
-let go.
+This finds the gap between a read and the write that relies on it. The gap is in the
+service's own code, which has no hooks for tests. So the first writer runs in its own
+thread under ``sys.settrace`` and pauses at the n-th line that it reaches while the
+rival acts. A rival that waits for a lock of the first writer continues when the lock
+is released.
 """
 
 import os
@@ -20,12 +20,12 @@ from typing import Any, Final, NamedTuple
 
 from ._harness import _Rival
 
-__all__ = ["Meeting", "meet"]
+__all__ = ["Interleaving", "interleave"]
 
 _PATIENCE: Final = 0.05
-"""Seconds that a rival is given to finish before it is taken to wait for a lock."""
+"""Seconds to wait for the rival; after that it is assumed to wait for a lock."""
 _MOST_CALLS: Final = 3
-"""Functions that are named of the way to a place."""
+"""Innermost functions of the call stack that a place names."""
 
 _FOLDERS: Final[tuple[str, ...]] = (
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -34,31 +34,39 @@ _FOLDERS: Final[tuple[str, ...]] = (
     str(Path(__file__).parent.parent),
 )
 _INSTALLED: Final = tuple(f"{Path(folder)}{os.sep}" for folder in _FOLDERS)
-"""Whose lines are not those of the service: Python's, what was installed, and this package's."""
+"""Folders whose code is not the service's: Python's, installed packages, and this package."""
 
 
-class Meeting(NamedTuple):
+class Interleaving(NamedTuple):
     """
-    What came of two writers that met.
+    The results of two writers, the second of which acted in the middle of the first.
     """
 
     mine: Any
-    """What the first one's act returned, or the exception that it raised."""
+    """What the first writer's act returned, or the exception that it raised."""
     other: Any
-    """The same of its rival."""
+    """What the rival's act returned, or the exception that it raised."""
     place: str
-    """Where the rival came in, by function and line, such as ``before Jobs.complete:12``."""
+    """Where the rival acted, by function and line, for example ``before Jobs.complete:12``."""
 
 
-def meet(act: Callable[[], Any], rival: Callable[[], Any], n: int) -> Meeting | None:
+def interleave(act: Callable[[], Any], rival: Callable[[], Any], n: int) -> Interleaving | None:
     """
-    Do *act*, and *rival* when it comes to the *n*-th place of its code, counted from 1.
+    Run *act*, pause it at the *n*-th place of its code, and run *rival* there.
 
-    A place is a line that begins or a function that returns, counted once for every way
-    there. Returns None if there are fewer: then *act* was done alone.
+    A place is the start of a line or the return of a function. The same place counts once
+    for each call stack that leads to it.
+
+    Args:
+        act: The first writer.
+        rival: The second writer.
+        n: Which place, counted from 1.
+
+    Returns:
+        Both results; None if *act* has fewer than *n* places, in which case *rival* did not run.
 
     Raises:
-        Broken: One of them does not come to an end.
+        Broken: One of them does not finish.
     """
     other = _Rival(lambda: _outcome(rival))
     watch = _Watch(n, lambda: other.start(_PATIENCE))
@@ -66,13 +74,13 @@ def meet(act: Callable[[], Any], rival: Callable[[], Any], n: int) -> Meeting | 
     first.start()
     mine = first.result()
 
-    return Meeting(mine, other.result(), watch.place) if watch.place else None
+    return Interleaving(mine, other.result(), watch.place) if watch.place else None
 
 
 def _outcome(act: Callable[[], Any]) -> Any:
     try:
         return act()
-    except Exception as error:  # noqa: BLE001  what a service raises is judged, not thrown
+    except Exception as error:  # noqa: BLE001  an exception of the service is judged as its answer
         return error
 
 
@@ -87,7 +95,7 @@ def _watched(act: Callable[[], Any], watch: "_Watch") -> Any:
 
 class _Watch:
     """
-    A trace function that acts at the n-th place.
+    A trace function that calls *act* at the n-th place.
     """
 
     def __init__(self, n: int, act: Callable[[], None]) -> None:
@@ -97,27 +105,27 @@ class _Watch:
 
     def enter(self, frame: FrameType, event: str, _: Any) -> Any:
         """
-        Look into the functions of the service alone.
+        Trace the functions of the service only.
         """
         return self._step if event == "call" and _is_own(frame.f_code.co_filename) else None
 
     def _step(self, frame: FrameType, event: str, _: Any) -> Any:
         if self.place or event not in {"line", "return"}:
             return self._step
-        leaves, way = event == "return", tuple(_way(frame))
-        # With the way there: what is read and what is written may go through one function.
-        self._passed.add((leaves, *way))
+        leaves, stack = event == "return", tuple(_stack(frame))
+        # The call stack is part of the place: a read and a write may go through one function.
+        self._passed.add((leaves, *stack))
         if len(self._passed) == self._n:
-            calls = " > ".join(f"{name}:{line}" for name, line in reversed(way[:_MOST_CALLS]))
+            calls = " > ".join(f"{name}:{line}" for name, line in reversed(stack[:_MOST_CALLS]))
             self.place = f"{'after' if leaves else 'before'} {calls}"
             self._act()
 
         return self._step
 
 
-def _way(frame: FrameType | None) -> Iterator[tuple[str, int]]:
+def _stack(frame: FrameType | None) -> Iterator[tuple[str, int]]:
     """
-    Yield the service's own functions that led to *frame*, the innermost first, and their lines.
+    Yield the service's functions on the call stack of *frame* with their lines, innermost first.
     """
     while frame is not None:
         if _is_own(frame.f_code.co_filename):

@@ -1,5 +1,5 @@
 """
-A Hypothesis state machine that drives somebody's own service with actors who know too little.
+A Hypothesis state machine that drives a service with actors whose knowledge is out of date.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,12 +26,16 @@ def service_machine(
     payloads: Mapping[str, Mapping[str, Any]] = PAYLOADS,
 ) -> type[RuleBasedStateMachine]:
     """
-    Return a state machine of runs and of actors, each of whom acts on what it last saw.
+    Return a state machine of runs and of actors, each of which acts on the status it last saw.
 
-    Its ``TestCase`` is what pytest collects. What the service answers and where its runs
-    are must be what the table says, whoever acted in between; for the arguments see
-    :func:`runstate.testing.drive`. Acts come one after another: what happens between
-    two statements of one is a matter of :func:`runstate.testing.conformance`.
+    pytest collects its ``TestCase``. The answers of the service and the statuses of its runs
+    must be those of the table. Acts happen one after another; races between two statements
+    are the subject of :func:`runstate.testing.conformance`.
+
+    Args:
+        make: As for :func:`runstate.testing.drive`.
+        lifecycle: As for :func:`runstate.testing.drive`.
+        payloads: As for :func:`runstate.testing.drive`.
     """
 
     class ServiceMachine(RuleBasedStateMachine):
@@ -78,7 +82,7 @@ def service_machine(
             before = self._status[run_id]
             row = lifecycle.row(trigger, before)
             answer = self._service.fire(run_id, trigger, **payloads.get(trigger, {}))
-            what = f"{trigger} from {before} was answered {answer!r}"
+            what = f"the answer to {trigger} from {before} was {answer!r}"
             assert answer.ok == (row is not None), what  # noqa: S101
             self._status[run_id] = before if row is None else row.target
 

@@ -1,8 +1,8 @@
 """
-Hypothesis strategies for the histories of any lifecycle, right ones and wrong ones.
+Hypothesis strategies for legal and broken histories of any lifecycle.
 
-What must be found in a broken history is read from the table by the strategy that broke
-it, and not from ``check``. The only door to Hypothesis, with :mod:`.machines`.
+The expected finding of a broken history comes from the table, not from ``check``.
+Only this module and :mod:`.machines` import Hypothesis.
 """
 
 from collections.abc import Callable, Iterable
@@ -28,20 +28,20 @@ __all__ = [
 
 class BrokenHistory(NamedTuple):
     """
-    A history that is wrong in one place, and what ``check`` must find there, and nothing else.
+    A history with exactly one fault, and the finding that ``check`` must report.
     """
 
     statuses: list[str]
     observed: ObservationModel
-    """Under which model it is wrong."""
+    """The observation model under which the history is broken."""
     code: str
-    """Code of the finding."""
+    """The code of the finding."""
     line: int
-    """Position of the status that is wrong, from 1, as in :class:`runstate.Finding`."""
+    """Position of the faulty status, from 1, as in :class:`runstate.Finding`."""
     source: str | None
-    """Status before, where the rule is about a move."""
+    """The status before, if the rule is about a move."""
     target: str
-    """The status that is wrong."""
+    """The faulty status."""
 
 
 @st.composite
@@ -49,7 +49,12 @@ def legal_paths(
     draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 20
 ) -> tuple[Transition, ...]:
     """
-    Return a strategy of the moves that one run may make from its creation, at most *most*.
+    Return a strategy of the moves that one run may make from its creation.
+
+    Args:
+        draw: Given by Hypothesis.
+        lifecycle: The table of the run.
+        most: The largest number of moves.
     """
     return _walk(draw, lifecycle, lifecycle.initial, most)
 
@@ -57,9 +62,14 @@ def legal_paths(
 @st.composite
 def legal_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 20) -> list[str]:
     """
-    Return a strategy of the statuses that one run may have, all of them and in order.
+    Return a strategy of complete histories: every status of one run, in order.
 
-    *most* moves at most; the run may be under way.
+    The run may be unfinished.
+
+    Args:
+        draw: Given by Hypothesis.
+        lifecycle: The table of the run.
+        most: The largest number of moves.
     """
     return _passed(lifecycle.initial, _walk(draw, lifecycle, lifecycle.initial, most))
 
@@ -67,7 +77,12 @@ def legal_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 
 @st.composite
 def gapped_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 20) -> list[str]:
     """
-    Return a strategy of what a poller sees of one run: some statuses, some of them again and again.
+    Return a strategy of polled histories: some statuses are missing, some repeat.
+
+    Args:
+        draw: Given by Hypothesis.
+        lifecycle: The table of the run.
+        most: The largest number of moves.
     """
     return _polled(draw, draw(legal_histories(lifecycle, most=most)))
 
@@ -75,7 +90,12 @@ def gapped_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int =
 @st.composite
 def shuffled_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 20) -> list[str]:
     """
-    Return a strategy of what is delivered of one run: some missing, some twice, in any order.
+    Return a strategy of unordered deliveries: some are missing, some repeat, in any order.
+
+    Args:
+        draw: Given by Hypothesis.
+        lifecycle: The table of the run.
+        most: The largest number of moves.
     """
     return draw(st.permutations(draw(gapped_histories(lifecycle, most=most))))
 
@@ -89,10 +109,16 @@ def broken_histories(
     most: int = 20,
 ) -> BrokenHistory:
     """
-    Return a strategy of histories that are wrong in one place, each with the finding that must come.
+    Return a strategy of histories with exactly one fault, each with its expected finding.
 
-    Before that place a run came as it may, and after it goes on as it may. Each code that
-    the lifecycle can be broken by under *observed* is as likely as any other.
+    The history is legal before the fault and continues legally after it. Each code that is
+    possible for the lifecycle under *observed* is equally likely.
+
+    Args:
+        draw: Given by Hypothesis.
+        lifecycle: The table of the run.
+        observed: The observation model.
+        most: The largest number of moves before and after the fault.
     """
     code = draw(st.sampled_from(sorted(_BREAKS[observed](lifecycle).items())))
     name, pairs = code
@@ -112,11 +138,11 @@ def broken_histories(
     return BrokenHistory([*before, *after], observed, name, len(before) + 1, source, target)
 
 
-# -- how a lifecycle can be broken -------------------------------------------------------
+# -- the possible faults of a lifecycle -------------------------------------------------------
 
 
 _Breaks = dict[str, list[tuple[str, str]]]
-"""By code, the pairs of statuses that break it; RS101 has none, RS102 only needs the second."""
+"""The faulty pairs of statuses by code; RS101 has none, RS102 uses the second of a pair."""
 
 
 def _complete(lifecycle: Lifecycle) -> _Breaks:
@@ -184,7 +210,7 @@ def _walk_to(
     draw: st.DrawFn, lifecycle: Lifecycle, status: str, most: int
 ) -> tuple[Transition, ...]:
     """
-    Return a walk from creation to *status*: one that goes anywhere, as far as there is a way on.
+    Return a random walk from creation to *status*.
     """
     path = list(_walk(draw, lifecycle, lifecycle.initial, most))
     while path and lifecycle.shortest_path(path[-1].target, status) is None:
@@ -227,7 +253,7 @@ def _misfit(
     draw: st.DrawFn, lifecycle: Lifecycle, before: list[str], target: str, most: int
 ) -> BrokenHistory:
     """
-    Return deliveries of a run that was in the last of *before*, with *target* somewhere after it.
+    Return deliveries of a run whose last known status is the end of *before*, with *target* added later.
     """
     source = before[-1]
     on = _passed(source, _walk(draw, lifecycle, source, most))

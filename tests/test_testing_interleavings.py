@@ -25,7 +25,7 @@ from naive_jobs import (
 )
 from runstate import RUN
 from runstate.presets import PRESETS
-from runstate.testing import drive, meetings
+from runstate.testing import drive, interleavings
 from tiny_store import Answer
 
 
@@ -46,17 +46,17 @@ KNOWN = (
           "CANCELED: was answered Answer(ok=True), and the run is SUCCESS"),
     Known("river#1302", Rescuer, RescuerAdapter, "river-job",
           "rescue was granted, error_soon was granted, and the run is retryable; "
-          "legal is retryable by rescue, or available by error_soon"),
+          "legal: retryable by rescue, or available by error_soon"),
     Known("oban#1496", StaleExecutor, Adapter, "oban-job",
           "complete was granted, discard was granted, and the run is completed; "
-          "legal is completed by complete, or discarded by discard"),
+          "legal: completed by complete, or discarded by discard"),
     Known("dbos#767", LostCancel, RunsAdapter, "run",
           "complete was granted, fail was granted, and the run is failed; "
-          "legal is completed by complete, or failed by fail"),
+          "legal: completed by complete, or failed by fail"),
     Known("prefect#23025", LateCrash, RunsAdapter, "run",
           "fail from completed: was answered Answer(ok=True), and the run is failed"),
     Known("airflow#68008", CallsBackFirst, RunsAdapter, "run",
-          "told of expired and expired, and the run is expired"),
+          "on_move reported expired and expired, and the run is expired"),
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def test_each_known_bug_is_found_by_the_same_two_calls(known, tmp_path):
     The service as its project had it, three methods between it and the kit, no capability for races.
     """
     make, table = making(known.service, known.adapter, tmp_path), PRESETS[known.lifecycle]
-    said = f"{drive(make, lifecycle=table)}\n{meetings(make, lifecycle=table)}"
+    said = f"{drive(make, lifecycle=table)}\n{interleavings(make, lifecycle=table)}"
 
     assert known.said in said, said
 
@@ -84,18 +84,18 @@ def test_nothing_is_found_in_a_service_that_is_right(tmp_path):
     """
     Every row is met, at many places, and each meeting has an order that explains it.
     """
-    done = meetings(making(RunTable, RunsAdapter, tmp_path))
+    done = interleavings(making(RunTable, RunsAdapter, tmp_path))
 
-    assert (tuple(RUN), ()) == (done.met, done.conflicts), str(done)
+    assert (tuple(RUN), ()) == (done.interleaved, done.conflicts), str(done)
     assert done.ok
-    assert done.times > 100
+    assert done.runs > 100
 
 
 def test_the_gap_is_told_by_function_and_line(tmp_path):
     """
     Of the rescuer the rescue alone is blamed, where it has looked and not written.
     """
-    done = meetings(making(Rescuer, RescuerAdapter, tmp_path), lifecycle=PRESETS["river-job"])
+    done = interleavings(making(Rescuer, RescuerAdapter, tmp_path), lifecycle=PRESETS["river-job"])
 
     assert ["rescue"] == [conflict.row.trigger for conflict in done.conflicts]
     assert "> Rescuer.rescue:" in done.conflicts[0].place
@@ -134,7 +134,7 @@ def test_a_rival_that_waits_for_a_lock_goes_on_when_it_is_let_go():
     """
     Nobody hangs, and nothing is found.
     """
-    done = meetings(lambda: nullcontext(Locked()))
+    done = interleavings(lambda: nullcontext(Locked()))
 
     assert done.ok, str(done)
 
@@ -156,7 +156,7 @@ def test_what_a_service_raises_is_a_conflict_or_left_to_a_drive():
     """
     A run that is gone after a meeting is told; one that never gets there is not for a meeting.
     """
-    done = meetings(lambda: nullcontext(Loses()))
+    done = interleavings(lambda: nullcontext(Loses()))
 
     assert all("raised OSError: disk" in str(conflict) for conflict in done.conflicts)
     assert {"queued"} == {str(conflict.row.source) for conflict in done.conflicts}
@@ -171,10 +171,10 @@ def test_a_service_that_is_not_in_this_process_is_not_vouched_for():
     def make():
         yield Locked.__new__(Nowhere)
 
-    done = meetings(make)
+    done = interleavings(make)
 
-    assert ((), 0, False) == (done.met, done.times, done.ok)
-    assert "0 rows met 0 times, 0 conflicts" == str(done)
+    assert ((), 0, False) == (done.interleaved, done.runs, done.ok)
+    assert "0 transitions, 0 interleavings, 0 conflicts" == str(done)
 
 
 class Nowhere(Locked):
