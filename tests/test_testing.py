@@ -182,7 +182,7 @@ def test_what_a_store_is_not_capable_of_is_skipped_and_said():
 
     assert (least, ()) == (done.passed, done.failed)
     assert set(CHECKS) == {*least, *(skipped.check for skipped in done.skipped)}
-    assert "the store is not capable of blame" in str(done)
+    assert "the store lacks the capabilities: blame" in str(done)
     assert done.ok
 
 
@@ -231,10 +231,10 @@ def test_a_table_without_ways_round_or_cancels_is_no_failure(tmp_path):
     reasons = {skipped.why for skipped in done.skipped}
 
     assert {
-        "no status has two ends",
-        "no way leads back",
-        "no status requires a detail",
-        "nothing is stamped at creation",
+        "no status leads to two terminal statuses",
+        "no path leads back to its beginning",
+        "no status requires a payload",
+        "creation sets no stamp",
         "no status has a limit",
         "the lifecycle has no cancel",
     } <= reasons, str(done)
@@ -265,7 +265,7 @@ def test_a_check_that_does_not_exist_is_told():
     """
     with pytest.raises(ValueError, match="unknown checks: nonsense"):
         conformance(lambda: nullcontext(Least()), only=["nonsense"])
-    with pytest.raises(ValueError, match="no capability: flying"):
+    with pytest.raises(ValueError, match="unknown capabilities: flying"):
         check("flying")
 
 
@@ -332,11 +332,11 @@ class Slips(TinyStore):
     ("slip", "name", "message"),
     [
         ("sweep", "sweep_ends_once", "raised OSError: disk"),
-        ("endless", "feed_has_every_move", "a feed that does not end in"),
+        ("endless", "feed_has_every_move", "the feed does not end within"),
         ("seldom", "claims_at_once_get_a_run_each", "runs that were claimed: expected"),
         ("rival", "one_winner_between_any_statements", "raised OSError: disk"),
         ("rival", "one_winner_among_threads", "raised OSError: disk"),
-        ("hangs", "one_winner_between_any_statements", "a store did not answer for 0.3 s"),
+        ("hangs", "one_winner_between_any_statements", "the store did not answer within 0.3 s"),
     ],
 )
 def test_a_slip_on_the_way_is_a_failure_too(slip, name, message, tmp_path, monkeypatch):
@@ -366,7 +366,7 @@ def test_a_table_with_little_to_it_is_held_to_little(tmp_path):
         CHECKS["sweep_spares_a_run_that_came_back"].function(harness)
     harness.lifecycle = RUN.without(triggers=["submit_tool_outputs"], name="no-way-back")
     harness.store.limits = {"in_progress": 300.0}
-    with pytest.raises(NotApplicable, match="no status with a limit is on a way back"):
+    with pytest.raises(NotApplicable, match="no path leads from a status with a limit back to it"):
         CHECKS["sweep_spares_a_run_that_came_back"].function(harness)
     CHECKS["stamps_are_the_times_of_the_moves"].function(harness)
     harness.store.close()
