@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._monitor import Monitor, Seen
+from ._passes import judged
 from ._records import Finding, Observation, ObservationModel, Report
 
 __all__ = ["check"]
@@ -30,10 +31,15 @@ def check(
     """
     Return what is wrong with *history*; nothing is, where every run in it is possible.
 
+    Within a run, observations are judged by their number (``seq``), else by time, else as they
+    stand in *history*. A place that contradicts a time is a finding (RS108). Observations of one
+    run at one time are one set, which is legal if some order of it is. :class:`Monitor` judges in
+    the order of arrival.
+
     Args:
         history: What was seen, of one run or of many that Observations or snapshots
-            tell apart by their ids, interleaved in any way. Consumed once; memory
-            grows with the number of runs, not with their length.
+            tell apart by their ids, interleaved in any way. Memory grows with the number of runs;
+            an iterator, which cannot be read again, is kept as well.
         lifecycle: The table to hold it against.
         observed: What was seen of each run: every change (``complete``), some of them
             (``polled``), or in no order (``unordered``).
@@ -60,12 +66,12 @@ def check(
     elif isinstance(history, str | Mapping | BaseModel | Observation):
         raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
     monitor = Monitor(lifecycle, observed=observed, limits=limits)
-    findings: list[Finding] = []
-    for seen in history:
-        findings += monitor.observe(seen)
+    findings: list[Finding] = [*judged(history, monitor)]
     findings += monitor.finish(finished=finished, now=now)
 
-    return Report(tuple(findings), monitor.runs, monitor.observations, monitor.undecided)
+    return Report(
+        tuple(findings), monitor.runs, monitor.observations, monitor.undecided, monitor.tied
+    )
 
 
 def _nothing_wrong(
@@ -96,4 +102,4 @@ def _nothing_wrong(
     except (TypeError, IndexError):
         return None
 
-    return _new_report(Report, ((), 1, len(statuses), undecided)) if legal else None
+    return _new_report(Report, ((), 1, len(statuses), undecided, 0)) if legal else None

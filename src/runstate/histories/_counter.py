@@ -11,6 +11,7 @@ from typing import Any
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._monitor import Monitor
+from ._passes import judged
 from ._records import Finding, Observation, ObservationModel
 from ._reorder import Sequencer
 from ._sample import Samples
@@ -34,7 +35,7 @@ def survey_of(
     Return what *records* tell, counted; findings among them are counted with the others.
 
     Args:
-        records: What was seen of any number of runs, interleaved in any way. Consumed once.
+        records: What was seen of any number of runs, interleaved in any way; see :func:`check`.
         lifecycle: The table to hold it against.
         observed: As for :func:`check`.
         finished: As for :func:`check`.
@@ -67,11 +68,18 @@ class Census:
         """
         self._monitor = monitor
         self._limit = limit
+        self._most_samples = samples
         self._in_order = monitor.observed != "unordered"
-        self._sequencer = Sequencer()
         self._findings: list[Finding] = []
         self._tally: Counter[str] = Counter()
         self._errors = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """
+        Forget everything that was counted of observations, and every timeline.
+        """
+        self._sequencer = Sequencer()
         self._seen: Counter[str] = Counter()
         self._moves: Counter[tuple[str, str]] = Counter()
         self._recorded: Counter[tuple[str, str]] = Counter()
@@ -79,7 +87,7 @@ class Census:
         self._status: dict[str | None, str] = {}
         self._since: dict[str | None, float | None] = {}
         self._began, self._ended = inf, -inf
-        self.samples = Samples(samples) if samples else None
+        self.samples = Samples(self._most_samples) if self._most_samples else None
         """The timelines kept, if any are."""
 
     def findings(
@@ -88,14 +96,15 @@ class Census:
         *,
         finished: bool = False,
         now: float | None = None,
+        by_position: bool = False,
     ) -> Iterator[Finding]:
         """
         Yield what is wrong with *records*, those findings included that are among them.
+
+        For *by_position* see :func:`judged`, for the others :func:`check`.
         """
-        for record in records:
-            yield from (
-                self._noted([record]) if isinstance(record, Finding) else self.observe(record)
-            )
+        for finding in judged(records, self._monitor, self, by_position=by_position):
+            yield from self._noted([finding])
         yield from self.finish(finished=finished, now=now)
 
     @property
@@ -118,6 +127,14 @@ class Census:
         Take one in, and return what is wrong with it.
         """
         found = self._monitor.observe(observation)
+        self.count(observation)
+
+        return self._noted(found)
+
+    def count(self, observation: Observation) -> None:
+        """
+        Count the next observation of a run that the monitor has judged.
+        """
         status: Any = observation.status
         if isinstance(status, str) and status:
             self._seen[status] += 1
@@ -126,8 +143,6 @@ class Census:
                 self._began, self._ended = min(self._began, at), max(self._ended, at)
             for each in self._sequencer.take(observation):
                 self._count(each)
-
-        return self._noted(found)
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> Sequence[Finding]:
         """
@@ -159,6 +174,7 @@ class Census:
             ended=self._ended if self._began <= self._ended else None,
             timelines=MappingProxyType(timelines),
             recorded=MappingProxyType(dict(self._recorded)),
+            tied=self._monitor.tied,
         )
 
     def _noted(self, findings: Sequence[Finding]) -> Sequence[Finding]:

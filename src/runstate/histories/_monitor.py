@@ -6,7 +6,7 @@ that sees ``queued`` and then ``completed`` has missed something, and whoever sa
 every change has seen a fault. Nothing here raises for bad data.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from .._text import printable
 from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
+from ._order import Placed, first_backwards, placed
 from ._records import NOTHING, Finding, Observation, ObservationModel, Severity
 from ._rules import RULES
 from ._snapshot import SnapshotRules
@@ -47,8 +48,8 @@ class _Run:
     """
 
     __slots__ = (
-        "ahead", "at", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "overdue", "seen", "seq",
-        "since", "status", "stuck",
+        "ahead", "at", "backwards", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "misplaced",
+        "overdue", "seen", "seq", "since", "status", "stuck", "tied", "tied_at",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -64,6 +65,13 @@ class _Run:
         self.last: tuple[str | None, str] | None = None
         """Source and target of the last numbered move."""
         self.ahead: dict[int, Observation] = {}
+        self.backwards = False
+        """Whether an observation without a number came behind a later one."""
+        self.misplaced = False
+        """Whether a finding depends on the order of its observations."""
+        self.tied = 0
+        """How many of its observations share their time with another one."""
+        self.tied_at: float | None = None
         self.decided = False
         self.headless: Finding | None = None
         self.overdue = False
@@ -76,8 +84,12 @@ class Monitor:
     """
     Checks histories as they come, one observation at a time.
 
-    Keeps a constant amount for each run, and no observation. A run that has ended is
-    kept too, so that what comes after its end is told; :meth:`forget` lets it go.
+    Judges in the order of arrival, apart from numbered moves. Where rows of one run arrive in
+    another order than that of their times, or at one time, :func:`check` reads them once more
+    and may find less.
+
+    Keeps a constant amount for each run, and no observation. A run that has ended is kept too, so
+    that an observation after its end is found; :meth:`forget` drops a run.
 
     Example:
         >>> monitor = Monitor(observed="polled")
@@ -111,6 +123,9 @@ class Monitor:
         self.observed = observed
         self.observations = 0
         """How many observations were seen."""
+        self.tied = 0
+        """How many observations without a number share run and time with another one."""
+        self._contradicting: dict[str | None, _Run] = {}
         self._limits = dict(limits or {})
         self._rules = SnapshotRules(lifecycle, observed)
         self._in_order = observed != "unordered"
@@ -127,11 +142,26 @@ class Monitor:
         """How many of them were seen too little of to decide anything."""
         return sum(not run.decided for run in self._runs.values())
 
+    @property
+    def contradicting(self) -> frozenset[str | None]:
+        """
+        Ids of the runs whose observations contradict their order of arrival.
+
+        An observation of theirs came behind a later one, or some came at one time and a finding
+        depends on their order. :meth:`observe_history` judges such a run in the right order.
+        """
+        return frozenset(
+            run_id
+            for run_id, run in self._contradicting.items()
+            if run.backwards or (run.tied and run.misplaced)
+        )
+
     def forget(self, run_id: str | None) -> None:
         """
         Drop what is remembered of a run; unknown ones are fine.
         """
         self._runs.pop(run_id, None)
+        self._contradicting.pop(run_id, None)
 
     def observe(self, seen: Seen) -> list[Finding]:
         """
@@ -157,9 +187,55 @@ class Monitor:
         if run is None:
             run = self._runs[observation.run_id] = _Run()
         if observation.seq is None or not self._in_order:
-            return list(self._judge(run, observation))
+            return self._judge(run, observation)
 
         return list(self._in_sequence(run, observation, observation.seq))
+
+    def observe_history(
+        self, observations: Sequence[Observation]
+    ) -> Iterator[tuple[Observation, list[Finding]]]:
+        """
+        Judge all observations of one run, and yield each with what is wrong with it.
+
+        They are judged, and yielded, by number, else by time, else as they stand; those at one
+        time as one set. If the run was observed before, this replaces what is remembered of it,
+        and its observations are not counted again.
+
+        Args:
+            observations: All of one run, in the order of the input.
+
+        Raises:
+            TypeError: A part of an observation is of the wrong type.
+        """
+        rows = [_sound(row) for row in observations]
+        if all(row.file is None and row.line is None for row in rows):
+            rows = [row._replace(line=place) for place, row in enumerate(rows, 1)]
+        if not rows:
+            return
+        run_id = rows[0].run_id
+        known = self._runs.get(run_id)
+        self.observations += len(rows) if known is None else 0
+        self.tied -= 0 if known is None else known.tied
+        self._contradicting.pop(run_id, None)
+        run = self._runs[run_id] = _Run()
+        back = first_backwards(rows) if self._in_order else None
+        for each in placed(rows, self.lifecycle, self.observed):
+            row = each.row
+            found: list[Finding] = []
+            if back is not None and row is back[0]:
+                found.append(_backwards(*back))
+            if each.no_order:
+                found.append(self._no_order(each, run.status))
+            yield row, [*found, *self._observed_in(run, row, judged=each.follows)]
+
+    def _observed_in(self, run: _Run, row: Observation, *, judged: bool) -> list[Finding]:
+        status: Any = row.status
+        if not isinstance(status, str) or not status:
+            return [_finding("RS902", row, "the record has no status")]
+        if row.seq is None or not self._in_order:
+            return self._judge(run, row, judged=judged)
+
+        return list(self._in_sequence(run, row, row.seq))
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
         """
@@ -225,25 +301,46 @@ class Monitor:
             yield self._no_move("RS105", observation, run.ended, now[1])
 
     def _judge(
-        self, run: _Run, observation: Observation, *, gap: bool = False
-    ) -> Iterator[Finding]:
-        for status in (observation.source, observation.status):
-            if status is not None and status not in self.lifecycle.known:
-                yield self._unknown(observation, status)
-                return
-        before = run.status
-        if observation.source is not None:
-            yield from self._wrong_row(observation, observation.source)
-        elif observation.trigger == CREATE:
-            yield from self._wrong_birth(run, observation)
-        if self._in_order:
-            yield from self._out_of_order(run, observation, gap=gap)
+        self, run: _Run, observation: Observation, *, gap: bool = False, judged: bool = True
+    ) -> list[Finding]:
+        """
+        Judge the next observation of *run*.
+
+        Args:
+            run: What is remembered of it.
+            observation: One whose turn it is.
+            gap: Whether the numbered move before it is missing.
+            judged: Whether its transition is judged; False where a finding was given on its set.
+        """
+        status, source = observation.status, observation.source
+        known = self.lifecycle.known
+        if source is not None and source not in known:
+            return [self._unknown(observation, source)]
+        if status not in known:
+            return [self._unknown(observation, status)]
+        before, moved = run.status, judged
+        found: list[Finding] = []
+        if source is not None:
+            found += self._wrong_row(observation, source)
+        elif judged and observation.trigger == CREATE:
+            found += self._wrong_birth(run, observation)
+            run.misplaced |= before is not None
+        if not self._in_order:
+            found += self._misfit(run, observation)
         else:
-            yield from self._misfit(run, observation)
+            at = observation.at
+            if at is not None and run.at is not None and at <= run.at:
+                found += self._not_later(run, observation, at, run.at)
+            if judged and (wrong := self._wrong_transition(run, observation, gap=gap)):
+                found += wrong
+                moved = wrong[-1].code == "RS102"
         if observation.fields:
-            yield from self._misheld(run, observation, before)
-        yield from self._waiting(run, observation)
+            found += self._misheld(run, observation, before, moved=moved)
+        if observation.at is not None:
+            found += self._waiting(run, observation)
         self._remember(run, observation)
+
+        return found
 
     def _unknown(self, observation: Observation, status: str) -> Finding:
         return _finding(
@@ -254,24 +351,70 @@ class Monitor:
             hint=_meant(status, self.lifecycle.statuses),
         )
 
-    def _out_of_order(self, run: _Run, observation: Observation, *, gap: bool) -> Iterator[Finding]:
-        at, before = observation.at, run.status
-        if at is not None and run.at is not None and at < run.at:
-            message = f"seen {run.at - at:.15g} s before the observation that precedes it"
-            yield _finding("RS108", observation, message)
-        if before is None:
-            yield from self._wrong_start(run, observation)
+    def _not_later(
+        self, run: _Run, observation: Observation, at: float, before: float
+    ) -> Iterator[Finding]:
+        """
+        Note an observation at the time of the one before it, or earlier, which is a finding.
+        """
+        numbered = observation.seq is not None
+        if at == before:
+            if not numbered:
+                more = 1 if run.tied_at == at else 2
+                run.tied_at = at
+                run.tied += more
+                self.tied += more
+                self._contradicting[observation.run_id] = run
             return
-        if run.headless is not None:
-            yield run.headless
+        if numbered or not run.backwards:
+            yield _backwards(observation, before - at)
+        if not numbered:
+            run.backwards = True
+            self._contradicting[observation.run_id] = run
+
+    def _wrong_transition(self, run: _Run, observation: Observation, *, gap: bool) -> list[Finding]:
+        before, source = run.status, observation.source
+        if before is None:
+            found = self._wrong_start(run, observation)
+        elif run.headless is None and source is None and (before, observation.status) in self._next:
+            return []
+        else:
+            found = [] if run.headless is None else [run.headless]
             run.headless = None
-        if observation.source is None:
+            found += self._wrong_step(observation, before, gap=gap)
+        if found or run.headless is not None:
+            run.misplaced = True
+
+        return found
+
+    def _wrong_step(self, observation: Observation, before: str, *, gap: bool) -> Iterator[Finding]:
+        source = observation.source
+        if source is None:
             yield from self._wrong_next(observation, before, observation.status)
         elif gap or self.observed != "complete":
-            if (before, observation.source) not in self.lifecycle.seen_later:
-                yield from self._wrong_next(observation, before, observation.source)
-        elif before != observation.source:
-            yield self._unmet(observation, before, observation.source)
+            if (before, source) not in self.lifecycle.seen_later:
+                yield from self._wrong_next(observation, before, source)
+        elif before != source:
+            yield self._unmet(observation, before, source)
+
+    def _no_order(self, of: Placed, before: str | None) -> Finding:
+        """
+        Return the one finding about observations at one time that no order makes legal.
+        """
+        rows = of.no_order
+        said = dict.fromkeys(
+            row.status if row.source is None else f"{row.source} -> {row.status}" for row in rows
+        )
+        impossible = "RS103" if self.observed == "complete" else "RS104"
+        after = "" if before is None else f"after {before}: "
+
+        return _finding(
+            "RS105" if of.ends_lifecycle else impossible,
+            rows[0],
+            f"{after}{', '.join(said)} at one time: no order of them is legal",
+            source=before,
+            hint=f"{len(rows)} rows of one run have one time, and are judged as a set",
+        )
 
     def _wrong_row(self, observation: Observation, source: str) -> Iterator[Finding]:
         """
@@ -332,11 +475,11 @@ class Monitor:
             hint=f"the recorded move begins in {source}, and the one before it ended in {before}",
         )
 
-    def _wrong_start(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+    def _wrong_start(self, run: _Run, observation: Observation) -> list[Finding]:
         start = observation.source or observation.status
         first = observation.seq is None or observation.seq == 1
         if self.observed != "complete" or not first or start == self.lifecycle.initial:
-            return
+            return []
         finding = _finding(
             "RS102",
             observation,
@@ -347,8 +490,9 @@ class Monitor:
         # One snapshot alone is no history: it is told with the second, if there is one.
         if observation.fields:
             run.headless = finding
-        else:
-            yield finding
+            return []
+
+        return [finding]
 
     def _wrong_next(self, observation: Observation, before: str, target: str) -> Iterator[Finding]:
         if (before, target) in self._next:
@@ -375,9 +519,17 @@ class Monitor:
                 )
 
     def _misheld(
-        self, run: _Run, observation: Observation, before: str | None
+        self, run: _Run, observation: Observation, before: str | None, *, moved: bool
     ) -> Iterator[Finding]:
+        """
+        Yield what is wrong with a snapshot's fields.
+
+        Of a transition that is a finding (not *moved*), it does not say again that no move writes
+        the stamps that changed with it.
+        """
         for fault in self._rules.faults(observation.status, observation.fields, before, run.kept):
+            if fault.code == "RS208" and not moved:
+                continue
             yield _finding(
                 fault.code,
                 observation,
@@ -523,6 +675,12 @@ def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
         None if run_id is None else str(run_id),
         fields=fields,
     )
+
+
+def _backwards(observation: Observation, seconds: float) -> Finding:
+    message = f"seen {seconds:.15g} s before the observation that precedes it"
+
+    return _finding("RS108", observation, message)
 
 
 def _finding(

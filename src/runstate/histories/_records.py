@@ -84,6 +84,12 @@ class Report(NamedTuple):
     """How many observations were seen, unreadable records not counted."""
     undecided: int = 0
     """Runs about which too little was seen to decide anything."""
+    tied: int = 0
+    """
+    Observations without a number that share run and time with another one.
+
+    Coarse times leave the order of these open, and so can hide what is wrong.
+    """
 
     @property
     def ok(self) -> bool:

@@ -125,12 +125,12 @@ RULES: Final[Mapping[str, Rule]] = _catalogue(
         "RS108",
         "warning",
         "time runs backwards between observations",
-        what="An observation that was made earlier than the one before it, of the same run.",
-        why="Either the order or a clock is wrong, and every duration computed from them too.",
-        instead="Sort by the source's own sequence, or check as unordered.",
+        what="An observation made earlier than the one that precedes it, of the same run; of places that contradict times, the first of each run.",
+        why="Either the order or a clock is wrong. A file is judged by time, a numbered history by number.",
+        instead="Sort by time, number the observations (seq), or check as unordered; --order file trusts the places.",
         evidence="Clocks of several machines disagree; webhooks arrive out of order.",
         example={
-            "history": [Observation("queued", at=_BORN + 5), Observation("in_progress", at=_BORN)]
+            "history": [Observation("in_progress", at=_BORN + 5), Observation("queued", at=_BORN)]
         },
     ),
     Rule(

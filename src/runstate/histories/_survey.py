@@ -113,6 +113,12 @@ class Survey(NamedTuple):
     """What was seen of some runs, in order: those with findings first, then a sample."""
     recorded: Mapping[tuple[str, str], int] = MappingProxyType({})
     """How many of the moves are records of that one move, and so hide none between."""
+    tied: int = 0
+    """
+    How many observations without a number share run and time with another one.
+
+    Coarse times leave the order of these open, and so can hide what is wrong.
+    """
 
     def dwell_in(self, status: str) -> Dwell | None:
         """
