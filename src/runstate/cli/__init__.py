@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from .._text import printable
+from .._urls import without_secrets
 from ..errors import RunstateError
 from ._check import check
 from ._convert import convert
@@ -106,6 +107,8 @@ for each in (check, convert, draw, report, lifecycles, sql, demo):
 
 
 def _complain(message: str) -> None:
+    # Whatever a message quotes of the command line, the secrets in it stay out.
+    message = without_secrets(message, *sys.argv[1:])
     click.echo(f"runstate: {printable(message, 2_000)}", err=True)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from .._text import printable
+from .._urls import shown_url
 from ..histories._counter import survey_of
 from ..histories._records import Observation, ObservationModel
 from ..histories._reorder import in_sequence
@@ -148,7 +149,9 @@ def _way(
     runs = set()
     for observation in in_sequence(observations):
         if observed == "unordered" and observation.seq is None:
-            raise BadInput(f"{printable(path)}: in no order and without a seq, --run has no way")
+            raise BadInput(
+                f"{printable(shown_url(path))}: in no order and without a seq, --run has no way"
+            )
         runs.add(observation.run_id)
         if observation.source is not None and way[-1:] != [observation.source]:
             way.append(observation.source)
@@ -156,6 +159,8 @@ def _way(
         if observation.source is not None or way[-1:] != [observation.status]:
             way.append(observation.status)
     if len(runs) != 1:
-        raise BadInput(f"{printable(path)} holds {len(runs)} runs; --run takes the history of one")
+        raise BadInput(
+            f"{printable(shown_url(path))} holds {len(runs)} runs; --run takes the history of one"
+        )
 
     return tuple(way)

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from .._text import printable
+from .._urls import shown_url
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
@@ -133,7 +134,9 @@ def surveyed(
         else:
             survey = _embedded(paths, lifecycle, scale, asked)
     if not (survey.observations or survey.tally):
-        raise BadInput(f"{printable(', '.join(paths), 500)}: holds no record of a run")
+        raise BadInput(
+            f"{printable(', '.join(map(shown_url, paths)), 500)}: holds no record of a run"
+        )
 
     return survey
 

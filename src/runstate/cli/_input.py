@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, BinaryIO, Final, NamedTuple
 
+from .._urls import shown_url
 from ..histories._records import Finding, Observation
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns, read
@@ -68,7 +69,7 @@ def _unreadable(path: str, reason: str) -> Finding:
 
 
 def _name(path: str) -> str:
-    return "<stdin>" if path == "-" else path
+    return "<stdin>" if path == "-" else shown_url(path)
 
 
 def _opened(path: str) -> AbstractContextManager[BinaryIO]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from .._text import printable
+from .._urls import shown_url
 from ..histories._records import Finding, Observation
 from ..interchange import SUFFIXES, load
 from ..lifecycle._table import Lifecycle
@@ -95,6 +96,7 @@ def unknown(
     """
     from difflib import get_close_matches  # noqa: PLC0415  for a mistake's sake alone
 
+    name = shown_url(name)
     close = get_close_matches(name, known, n=3)
     hint = f"did you mean {' or '.join(close)}?" if close else f"see {listed_by};"
     ends = f"{', '.join(suffixes[:-1])} or {suffixes[-1]}"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from .._urls import shown_url, without_secrets
 from ..runs._log import MoveLog, json_log
 from ..runs._run import RUN
 from ..store import JournalEntry, RunStore
@@ -102,10 +103,13 @@ def _fresh(stage: Stage) -> RunStore:
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {PREFIX}{table}")
 
         return stage.store()
-    except Exception as error:
-        # Whatever a driver raises; its first line says what, and holds no password.
+    except Exception as error:  # noqa: BLE001  whatever a driver raises
+        # The first line says what.
         first, *_ = str(error).splitlines() or [type(error).__name__]
-        raise ConnectionError(f"cannot open the database: {first}") from error
+        reason = without_secrets(first, stage.url)
+        raise ConnectionError(
+            f"cannot open the database {shown_url(stage.url)}: {reason}"
+        ) from None
 
 
 def _entries(store: RunStore) -> Iterator[JournalEntry]:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from .._urls import shown_url, url_fault
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._columns import Source, chosen, described
@@ -22,7 +23,6 @@ __all__ = ["is_database", "tables"]
 _SQLITE: Final = b"SQLite format 3\x00"
 _DUCK: Final = b"DUCK"
 _URL: Final = re.compile(r"(postgres(?:ql)?|sqlite|duckdb)(?:\+\w+)?://(.*)", re.DOTALL)
-_PASSWORD: Final = re.compile(r"://[^/@]*@")
 
 
 def is_database(path: str) -> bool:
@@ -47,15 +47,14 @@ def tables(
     Raises:
         FrameError: It cannot be opened, the query fails, or a column lacks.
     """
-    place = _PASSWORD.sub("://", url)
-    engine.place = place
+    engine.place = url
     if (table is None) == (query is None):
-        raise FrameError(place, "name one table, or one query (--table, --query)")
+        raise FrameError(url, "name one table, or one query (--table, --query)")
     kind, where = _kind(url)
     statement = (
         f"({query})" if query is not None else ".".join(map(quoted, (table or "").split(".")))
     )
-    name = f"{place} {table or 'query'}"
+    name = f"{shown_url(url)} {table or 'query'}"
     if kind == "duckdb":
         engine.rows(f"attach {text(where)} as given (read_only)")
         engine.rows("use given")
@@ -82,10 +81,13 @@ def _kind(url: str) -> tuple[str, str]:
         return kind, url
     kind, rest = match[1], match[2]
     if kind.startswith("postgres"):
+        fault = url_fault(url)
+        if fault is not None:
+            raise FrameError(url, fault)
         return "postgresql", f"postgresql://{rest}"
     path = rest.removeprefix("/")
     if not Path(path).is_file():
-        raise FrameError(path, "there is no such database")
+        raise FrameError(url, "there is no such database")
 
     return kind, path
 
@@ -108,7 +110,7 @@ def _copy(
     """
     Copy the columns that are used from another database, as a stream.
     """
-    with _connected(kind, where) as cursor:
+    with _connected(engine, kind, where) as cursor:
         try:
             cursor.execute(f"select * from {relation} where 1 = 0")
             used = chosen(
@@ -127,7 +129,7 @@ def _copy(
 
 
 @contextmanager
-def _connected(kind: str, where: str) -> Iterator[Any]:
+def _connected(engine: Engine, kind: str, where: str) -> Iterator[Any]:
     """
     Open a cursor that answers in Arrow.
     """
@@ -141,6 +143,6 @@ def _connected(kind: str, where: str) -> Iterator[Any]:
     try:
         connection = dbapi.connect(where)
     except dbapi.Error as error:
-        raise FrameError(_PASSWORD.sub("://", where), " ".join(str(error).split())) from None
+        raise FrameError(engine.place, " ".join(str(error).split())) from None
     with connection, connection.cursor() as cursor:
         yield cursor

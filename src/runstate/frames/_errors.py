@@ -3,6 +3,7 @@ What can go wrong with a whole input, as one type that carries its facts.
 """
 
 from .._text import printable
+from .._urls import shown_url, without_secrets
 from ..errors import RunstateError
 
 __all__ = ["FrameError", "needed"]
@@ -16,8 +17,10 @@ class FrameError(RunstateError, ValueError):
     """
 
     def __init__(self, place: str, reason: str) -> None:
+        # A driver's message may quote the URL that it was given.
+        reason, place = without_secrets(reason, place), shown_url(place)
         self.place = place
-        """The file, table or frame."""
+        """The file, table or frame; a URL without its secrets."""
         self.reason = reason
         """What is wrong with it, and what would have worked, in one line."""
         super().__init__(place, reason)

@@ -22,6 +22,7 @@ try:
 except ImportError as error:
     raise FrameError("", "PySpark is not installed: pip install 'runstate[spark]'") from error
 
+from .._urls import shown_url
 from ..histories._monitor import Monitor
 from ..histories._records import Finding, Observation, ObservationModel
 from ..histories._rules import RULES
@@ -143,7 +144,7 @@ def survey_paths(
         ValueError: As for :func:`survey_spark`.
     """
     question = _question(lifecycle, observed, finished, limits, now, measured)
-    place = ", ".join(paths)
+    place = ", ".join(map(shown_url, paths))
     frames = read_paths(paths, session())
     given = given_as(place, frames, columns, lifecycle, assume_utc=assume_utc)
     survey = _survey(given, question, limit, samples)

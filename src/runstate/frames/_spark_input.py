@@ -16,6 +16,7 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from .._urls import shown_url
 from ._errors import FrameError
 
 __all__ = ["clear", "read_paths", "session"]
@@ -111,7 +112,7 @@ def read_paths(paths: Sequence[str], spark: SparkSession) -> list[tuple[str, Dat
     frames = []
     for form, those in by_format.items():
         reader = spark.read.format(form).options(**_OPTIONS.get(form, {}))
-        with clear(", ".join(those)):
+        with clear(", ".join(map(shown_url, those))):
             frames.append((form, reader.load(those)))
 
     return frames

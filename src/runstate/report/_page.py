@@ -8,6 +8,7 @@ from hashlib import sha256
 from pkgutil import get_data
 from typing import Final
 
+from .._urls import shown_url
 from ..diagrams import Inline, inline_colours, inline_style
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey, without_gaps
@@ -47,10 +48,11 @@ def render_report(
             timelines are as many as it was asked for.
         lifecycle: The table it was held against.
         observed: How it was observed.
-        files: Names of what it was read from.
+        files: Names of what it was read from: files and URLs. The page shows URLs without
+            their secrets.
     """
     made = without_gaps(survey, lifecycle, observed)
-    subject = Subject(survey, made, lifecycle, observed, tuple(files))
+    subject = Subject(survey, made, lifecycle, observed, tuple(map(shown_url, files)))
     drawn, way = picture(subject), way_picture(subject)
     shown, gone = machine(subject, drawn), (times(subject), ends(subject), never(subject))
     style, script = _style(drawn, way), _asset("page.js")

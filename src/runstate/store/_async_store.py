@@ -27,6 +27,7 @@ from ._engines import (
     commit,
     drivers,
     engine_options,
+    parsed_url,
     set_up,
     set_up_engine,
 )
@@ -102,7 +103,7 @@ class AsyncRunStore:
             timeout: See there.
             options: See there.
         """
-        parsed = sa.make_url(url)
+        parsed = parsed_url(url)
         with drivers(parsed):
             engine = create_async_engine(parsed, **engine_options(parsed, timeout))
         set_up_engine(engine.sync_engine, durable)

@@ -14,12 +14,16 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from .._text import printable
+from .._urls import shown_url, url_fault
+
 __all__ = [
     "begin_immediate",
     "check_transactional",
     "commit",
     "drivers",
     "engine_options",
+    "parsed_url",
     "set_up",
     "set_up_engine",
 ]
@@ -97,6 +101,28 @@ def commit(connection: sa.Connection) -> None:
     except BaseException:
         connection.invalidate()
         raise
+
+
+def parsed_url(url: str) -> sa.URL:
+    """
+    Return *url* parsed.
+
+    Raises:
+        ValueError: It is not a database's URL, or a part of its password would be taken for
+            the host, which drivers quote. The message holds no secret.
+    """
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise ValueError(
+            f"{printable(shown_url(url))} is not a database URL such as sqlite:///runs.db "
+            "or postgresql+psycopg://user@host/database"
+        ) from None
+    # A host that is the rest of a password, or parameters that end as one.
+    if "@" in (parsed.host or "") or "?" in f"{parsed.username}{parsed.password}":
+        raise ValueError(f"{printable(shown_url(url))}: {url_fault(url)}")
+
+    return parsed
 
 
 @contextmanager

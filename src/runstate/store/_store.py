@@ -20,6 +20,7 @@ from ._engines import (
     commit,
     drivers,
     engine_options,
+    parsed_url,
     set_up,
     set_up_engine,
 )
@@ -116,7 +117,7 @@ class RunStore:
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
         """
-        parsed = sa.make_url(url)
+        parsed = parsed_url(url)
         if parsed.get_dialect().is_async:
             raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
         with drivers(parsed):
