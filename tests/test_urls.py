@@ -26,8 +26,8 @@ from runstate.store import AsyncRunStore, RunStore
 WORDS = ("Kx9q", "Zw7v", "Jb4h")
 """Parts of passwords. No other text of these tests holds one of them."""
 
-SEPARATORS = tuple("@/?#&=%:;,[]{}'\"\\ \t\n\x1b€*|") + (
-    "://", "@host/", "%40", "%2", "?a=", "&password=", "#@", "\u202e", ":5432/", "=@",
+SEPARATORS = (
+    *"@/?#&=%:;,[]{}'\"\\ \t\n\x1b€*|", "://", "@host/", "%40", "%2", "?a=", "&password=", "#@", "\u202e", ":5432/", "=@",
 )  # fmt: skip
 
 TYPED: tuple[str, ...] = (
@@ -181,7 +181,7 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: " ".join(way))
+@pytest.mark.parametrize("way", WAYS, ids=" ".join)
 def test_no_message_of_the_command_holds_a_password(command, way):
     """
     Wherever a URL is put on the command line, no output holds a part of its password.
@@ -216,7 +216,9 @@ def runs_table(postgresql_database):
     plain = "postgresql://" + postgresql_database.partition("://")[2]
     with psycopg.connect(plain) as connection:
         connection.execute("create table runs (run_id text, status text, at float8)")
-        connection.execute("insert into runs values ('a', 'queued', 1.7e9), ('a', 'completed', 1.8e9)")
+        connection.execute(
+            "insert into runs values ('a', 'queued', 1.7e9), ('a', 'completed', 1.8e9)"
+        )
 
     return plain
 
@@ -281,6 +283,14 @@ def test_errors_about_a_database_hold_no_password():
             assert caught.value.__cause__ is None
 
 
+def opened(kind, url):
+    """
+    Open a store of *kind* at *url*.
+    """
+    store = kind.open(url)
+    return asyncio.run(store) if kind is AsyncRunStore else store
+
+
 @pytest.mark.parametrize("kind", [RunStore, AsyncRunStore])
 def test_a_store_that_cannot_be_opened_does_not_say_the_password(kind):
     """
@@ -291,9 +301,7 @@ def test_a_store_that_cannot_be_opened_does_not_say_the_password(kind):
             if "?" in url and password in url:
                 continue  # what follows & is a parameter of the driver's, and it names it
             with pytest.raises(Exception) as caught:  # noqa: PT011  whatever the driver raises
-                opened = kind.open(url.replace("://", "+psycopg://", 1))
-                if kind is AsyncRunStore:
-                    asyncio.run(opened)
+                opened(kind, url.replace("://", "+psycopg://", 1))
 
             assert secret_free(f"{caught.value!r} {caught.value}"), url
 
