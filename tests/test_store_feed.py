@@ -2,11 +2,22 @@
 The feed of a store: every committed move at least once, those of a run in their order.
 """
 
+import base64
+import pickle
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 
-from runstate.store import RunStore
+from runstate.store import (
+    CursorError,
+    CursorExpiredError,
+    CursorForeignError,
+    CursorInvalidError,
+    RunStore,
+    _snapshot_feed,
+)
+from runstate.store._cursors import PositionCursor, SnapshotCursor, snapshot_cursor
 from stores import ERROR, brought_to, consistent
 
 
@@ -63,33 +74,64 @@ def test_an_empty_feed_has_a_cursor_to_go_on_from(store):
 
 
 GARBAGE = [
-    "", "x", "1|2|3", "-1", "'", "1:1:|", "9" * 30, "5:3:||0", "1:1:,,||0", "0:1:||0",
-    "1:5:7||0", "1:5:3,2||0", "1:5:5||0", "1:1:||", "1:1:|x|0", "1:1:|5:3:|0", "\x00", "\ud800",
-    "1:1:||0\n", "\u0661",
+    "", "x", "1|2|3", "-1", "'", "1:1:|", "9" * 30, "2.", "2.x", "2.\u0661", "3.cHww", "\x00",
+    "\ud800", "2." + "A" * 200_000, 5, b"2.cHww", 0, False,
+]  # fmt: skip
+INSIDE = [
+    "", "p", "p|1|", "p|0|AAAAAAAAAAAA", "p|-1|", "x|5:3:||0|0||", "x|1:1:,,||0|0||",
+    "x|0:1:||0|0||", "x|1:5:7||0|9|1:1|AAAAAAAAAAAA", "x|9:9:||0|8||", "x|1:1:||0|0|1:1|",
+    "x|1:1:|9:9:|0|0||", "q|1|AAAAAAAAAAAA", "\xff",
 ]  # fmt: skip
 
 
-def test_a_cursor_that_is_none_is_refused(store):
+def test_what_is_not_a_cursor_is_refused(store):
     """
-    As a ValueError, before the database sees it; the caller's transaction goes on.
+    The error says what to give instead; the caller's transaction goes on.
     """
+    packed = [base64.urlsafe_b64encode(each.encode("latin-1")).decode() for each in INSIDE]
     with store.engine.begin() as connection:
-        for garbage in GARBAGE:
-            with pytest.raises(ValueError, match="not a cursor of this store"):
+        for garbage in (*GARBAGE, *(f"2.{each.rstrip('=')}" for each in packed)):
+            with pytest.raises(CursorError) as caught:
                 store.moves(after=garbage, connection=connection)
+            assert isinstance(caught.value, CursorInvalidError | CursorForeignError)
+            assert garbage is caught.value.cursor or "characters" in caught.value.reason
+            assert len(str(caught.value)) < 500
         store.create(id="after", connection=connection)
 
     assert "queued" == store.get("after").status
 
 
+@pytest.mark.parametrize("cursor", ["0", "30", "1:1:||0", "5677:5677:||0", "7:9:7|9:9:|12"])
+def test_a_cursor_of_format_1_has_expired(store, cursor):
+    """
+    It proves no history. The error says so, and how to go on.
+    """
+    with pytest.raises(CursorExpiredError, match=r"format 1.*read the feed from the beginning"):
+        store.moves(after=cursor)
+
+
+def test_errors_about_cursors_keep_their_facts(store):
+    """
+    They are ValueErrors, as before, of a class of their own, and pickle.
+    """
+    with pytest.raises(CursorError) as caught:
+        store.moves(after="0")
+    again = pickle.loads(pickle.dumps(caught.value))
+
+    assert isinstance(again, ValueError)
+    assert (type(caught.value), "0", str(caught.value)) == (type(again), again.cursor, str(again))
+
+
 def test_a_cursor_of_the_other_database_is_refused(store):
     """
-    Whoever moved from one to the other reads from the beginning.
+    A consumer that moved from one to the other reads from the beginning.
     """
     own = store.moves().cursor
+    cursors = [str(PositionCursor(1, "A" * 12)), str(SnapshotCursor())]
+    assert own in (*cursors, str(PositionCursor()))
 
-    with pytest.raises(ValueError, match="not a cursor of this store"):
-        store.moves(after={"0": "1:1:||0"}.get(own, "0"))
+    with pytest.raises(CursorForeignError, match="another kind of database"):
+        store.moves(after=cursors[own != cursors[1]])
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
@@ -188,22 +230,122 @@ def test_runs_that_are_moved_by_turns_in_open_transactions_keep_their_order(post
             assert [2, 3] == [entry.seq for entry in seen if entry.run_id == run_id]
 
 
-def test_a_cursor_from_the_future_is_refused(store):
+def _forget(store, run_id):
     """
-    It is another database's, or this one was restored: silence would look like no news.
+    Take a run's last move out of the journal, as a failover or a restore would.
     """
-    store.start(store.create().id)
-    cursor = store.moves().cursor
-    ahead = str(int(cursor) + 1) if cursor.isdigit() else "1:9000000000:||0"
+    last = store.history(run_id)[-1].position
+    with store.engine.begin() as connection:
+        connection.execute(
+            sa.text("DELETE FROM runstate_journal WHERE position = :last"), {"last": last}
+        )
 
-    assert () == store.moves(after=cursor).items
-    with pytest.raises(ValueError, match="not a cursor of this store"):
-        store.moves(after=ahead)
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_a_cursor_from_a_lost_future_is_refused_for_good(store, limit):
+    """
+    Before the new history has reached its place, and after it has grown past it.
+    """
+    run_ids = [store.create().id for _ in range(3)]
+    _, shared = delivered(store, limit)
+    store.start(run_ids[0])
+    _, lost = delivered(store, limit, shared)
+    _forget(store, run_ids[0])
+
+    assert ([], shared) == delivered(store, limit, shared)
+    for _ in range(3):
+        with pytest.raises(CursorForeignError, match="waiting does not help"):
+            store.moves(after=lost, limit=limit)
+        store.create()
+        store.request_cancel(run_ids[1])
+    again, _ = delivered(store, limit, shared)
+    assert 4 == len(again)
+
+
+def test_a_cursor_in_the_midst_of_a_page_proves_its_history(store):
+    """
+    Also one that has more behind it.
+    """
+    run_ids = [store.create().id for _ in range(5)]
+    half = store.moves(limit=3).cursor
+    _forget(store, run_ids[0])
+    _forget(store, run_ids[4])
+
+    # On SQLite one move follows the other, so that the last one proves all before it.
+    if store.engine.dialect.name == "postgresql":
+        assert [f"{run_ids[3]}:1"] == events(store.moves(after=half))
+    _forget(store, run_ids[2])
+    with pytest.raises(CursorForeignError):
+        store.moves(after=half)
+
+
+def test_a_feed_that_has_delivered_nothing_claims_nothing(database_url):
+    """
+    Its cursor is that of the beginning, whatever else was written meanwhile.
+    """
+    with RunStore.open(database_url) as store, RunStore.open(database_url, prefix="b_") as other:
+        cursor = store.moves().cursor
+        other.create()
+        assert cursor == store.moves(after=cursor).cursor
+        run_id = store.create().id
+        assert [f"{run_id}:1"] == events(store.moves(after=cursor))
+
+
+def test_a_cursor_of_another_store_is_refused(database_url):
+    """
+    Also of one in the same database, with as many moves.
+    """
+    with RunStore.open(database_url) as store, RunStore.open(database_url, prefix="b_") as other:
+        for each in (store, other):
+            each.create()
+        with pytest.raises(CursorForeignError):
+            other.moves(after=store.moves().cursor)
+
+
+def test_what_a_transaction_writes_after_its_poll_is_not_taken_for_delivered(postgresql_database):
+    """
+    A transaction that reads the feed and moves on does not pass over its own moves.
+    """
+    with RunStore.open(postgresql_database) as store:
+        with store.engine.begin() as connection:
+            first = store.create(connection=connection).id
+            store.create(id="beside")
+            page = store.moves(connection=connection)
+            second = store.create(connection=connection).id
+        rest, _ = delivered(store, 10, page.cursor)
+
+        assert ["beside:1"] == events(page)
+        assert {f"{first}:1", f"{second}:1"} == {line.event_id for line in rest}
+
+
+def test_lines_that_are_no_moves_do_not_pile_up_behind_an_idle_cursor(
+    postgresql_database, monkeypatch
+):
+    """
+    A cursor moves on to the last of them, and proves the history by it.
+    """
+    monkeypatch.setattr(_snapshot_feed, "_GAP", 3)
+    with RunStore.open(postgresql_database) as store:
+        run_id = store.create().id
+        store.claim("a")
+        _, cursor = delivered(store, 10)
+        for _ in range(5):
+            lease = store.claim("b", 0.001)
+            while lease is None:
+                lease = store.claim("b", 0.001)
+        page = store.moves(after=cursor)
+        last = store.history(run_id)[-1]
+
+        assert () == page.items
+        assert last.position == snapshot_cursor(page.cursor).witnesses[-1][0]
+        assert page.cursor == store.moves(after=page.cursor).cursor
+        store.complete(run_id)
+        assert [f"{run_id}:3"] == events(store.moves(after=page.cursor))
 
 
 def test_a_transaction_that_sees_an_older_state_takes_a_newer_cursor(postgresql_database):
     """
-    To it, nothing has happened yet.
+    To it, nothing has happened yet; and nothing is delivered twice.
     """
     with RunStore.open(postgresql_database) as store:
         run_id = store.create().id
@@ -211,10 +353,9 @@ def test_a_transaction_that_sees_an_older_state_takes_a_newer_cursor(postgresql_
         with serial.connect() as before:
             assert 1 == len(store.moves(connection=before).items)
             store.start(run_id)
-            page = store.moves(after=store.moves().cursor, connection=before)
-        assert () == page.items
+            cursor = store.moves().cursor
+            page = store.moves(after=cursor, connection=before)
+        assert ((), cursor) == page
         store.complete(run_id)
 
-        assert ["start", "complete"] == [
-            line.trigger for line in store.moves(after=page.cursor).items
-        ]
+        assert ["complete"] == [line.trigger for line in store.moves(after=page.cursor).items]

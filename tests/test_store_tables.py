@@ -113,7 +113,7 @@ def test_tables_of_a_later_version_are_refused(store, database_url):
     pretend(store, "version", "7")
     with pytest.raises(
         StoreVersionError,
-        match=r"the store in this database is of version 7; this package reads up to version 1",
+        match=r"the store in this database is of version 7; this package reads up to version 2",
     ) as caught:
         RunStore.open(database_url)
 
@@ -125,14 +125,17 @@ def test_a_migration_is_carried_out_once(store, database_url, monkeypatch):
     Each step between the versions in order, in the transaction of the opening.
     """
     run_id = store.create().id
+    kind = store.engine.dialect.name
     steps = {
-        2: (
-            "ALTER TABLE {prefix}runs ADD COLUMN extra text",
-            "UPDATE {prefix}runs SET extra = 'x'",
-        ),
-        3: ("UPDATE {prefix}runs SET extra = extra || 'y'",),
+        3: {
+            kind: (
+                "ALTER TABLE {prefix}runs ADD COLUMN extra text",
+                "UPDATE {prefix}runs SET extra = 'x'",
+            )
+        },
+        4: {kind: ("UPDATE {prefix}runs SET extra = extra || 'y'",), "other": ("no SQL",)},
     }
-    monkeypatch.setattr(_tables, "VERSION", 3)
+    monkeypatch.setattr(_tables, "VERSION", 4)
     monkeypatch.setattr(_tables, "MIGRATIONS", steps)
     for _ in range(2):
         with RunStore.open(database_url) as again, again.engine.connect() as connection:
@@ -140,7 +143,7 @@ def test_a_migration_is_carried_out_once(store, database_url, monkeypatch):
             assert ["xy"] == extra
             assert again.get(run_id).status == "queued"
 
-    assert "3" == meta(store)["version"]
+    assert "4" == meta(store)["version"]
 
 
 def test_a_migration_that_fails_leaves_the_version_before(store, database_url, monkeypatch):
@@ -148,15 +151,35 @@ def test_a_migration_that_fails_leaves_the_version_before(store, database_url, m
     Nothing of its steps has happened, and it can be tried again.
     """
     step = "ALTER TABLE {prefix}runs ADD COLUMN extra text"
-    monkeypatch.setattr(_tables, "VERSION", 2)
-    monkeypatch.setattr(_tables, "MIGRATIONS", {2: (step, "this is no SQL")})
+    kind = store.engine.dialect.name
+    monkeypatch.setattr(_tables, "VERSION", 3)
+    monkeypatch.setattr(_tables, "MIGRATIONS", {3: {kind: (step, "this is no SQL")}})
     with pytest.raises(sa.exc.DBAPIError):
         RunStore.open(database_url)
-    assert "1" == meta(store)["version"]
+    assert "2" == meta(store)["version"]
 
-    monkeypatch.setattr(_tables, "MIGRATIONS", {2: (step,)})
+    monkeypatch.setattr(_tables, "MIGRATIONS", {3: {kind: (step,)}})
     with RunStore.open(database_url) as again:
-        assert "2" == meta(again)["version"]
+        assert "3" == meta(again)["version"]
+
+
+def test_a_store_of_version_1_is_migrated_with_its_runs(postgresql_database):
+    """
+    Its feed goes on from the beginning, and proves what comes after.
+    """
+    with RunStore.open(postgresql_database) as store:
+        run_id = brought_to(store, "in_progress")
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("ALTER TABLE runstate_journal DROP COLUMN snapshot")
+        pretend(store, "version", "1")
+    with RunStore.open(postgresql_database) as store:
+        old = store.moves()
+        store.complete(run_id)
+        new = store.moves(after=old.cursor)
+
+        assert "2" == meta(store)["version"]
+        assert [1, 2, 3] == [line.seq for line in (*old.items, *new.items)]
+        assert () == store.moves(after=new.cursor).items
 
 
 def test_a_narrower_lifecycle_is_refused_while_runs_are_beyond_it(store, database_url):

@@ -11,6 +11,12 @@ except ImportError as error:
     raise ImportError("runstate.store needs SQLAlchemy: pip install 'runstate[store]'") from error
 
 from ._async_store import AsyncRunStore
+from ._cursor_errors import (
+    CursorError,
+    CursorExpiredError,
+    CursorForeignError,
+    CursorInvalidError,
+)
 from ._store import RunStore
 from ._verdicts import (
     Applied,
@@ -34,6 +40,10 @@ from .own import apply_move, apply_move_async, guard
 __all__ = [
     "Applied",
     "AsyncRunStore",
+    "CursorError",
+    "CursorExpiredError",
+    "CursorForeignError",
+    "CursorInvalidError",
     "Duplicate",
     "Fire",
     "Held",

@@ -21,7 +21,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._move import remember
 from ._counts import count, roll_up
-from ._feed import moves_after
+from ._feed import feed_of
 from ._payload import Move, Preparation
 from ._records import (
     checked,
@@ -78,6 +78,7 @@ class Operations:
         self._engine = engine
         self._expires_after = expires_after
         self._prepare = Preparation(lifecycle, engine, statements)
+        self._feed = feed_of(tables, postgres=statements.postgres)
 
     # -- runs ----------------------------------------------------------------------
 
@@ -130,7 +131,7 @@ class Operations:
         """
         Return the moves that were committed since *after*.
         """
-        return moves_after(connection, self._tables, after, checked(limit))
+        return self._feed.moves(connection, after, checked(limit))
 
     def counts(self, connection: sa.Connection) -> dict[str, int]:
         """

@@ -160,7 +160,7 @@ class Statements:
         columns = {
             c.name: sa.bindparam(c.name, type_=c.type)
             for c in self._tables.journal.c
-            if c.name not in {"position", "txid"}
+            if c.name not in {"position", "txid", "snapshot"}
         }
         insert: Any = _inserting(self.postgres)(self._tables.journal)
 

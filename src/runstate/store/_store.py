@@ -255,8 +255,23 @@ class RunStore:
         the same at every delivery. On SQLite, a caller's transaction that has moved runs
         sees its own moves too: keep no cursor of it before it is committed.
 
+        A cursor proves that everything delivered before it is still in the database. On a
+        hot standby of PostgreSQL a move is delivered once all transactions that began
+        before it have ended; a standby that lags behind the cursor delivers nothing yet.
+
+        Args:
+            after: The cursor of the page before; None to read from the beginning.
+            limit: How many moves at most.
+            connection: The caller's transaction.
+
         Raises:
-            ValueError: *after* is no cursor of this store.
+            CursorInvalidError: *after* is not a cursor of a feed.
+            CursorForeignError: Moves that were delivered before *after* are not in this
+                database: a failover, a crash or a restore lost them, or they were deleted,
+                or the cursor is of another store. Discard what was derived from the feed,
+                and read it from the beginning.
+            CursorExpiredError: *after* has the format of an earlier version. Read the feed
+                from the beginning, and skip the event ids that were dealt with.
         """
         return self._read(connection, self._do.moves, after, limit)
 

@@ -30,11 +30,22 @@ __all__ = [
     "quoted",
 ]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the tables. A later one adds its steps to MIGRATIONS."""
 
-MIGRATIONS: Final[dict[int, tuple[str, ...]]] = {}
-"""Statements that lead from the version before to this one; ``{prefix}`` stands for the prefix."""
+MIGRATIONS: Final[dict[int, dict[str, tuple[str, ...]]]] = {
+    2: {
+        "postgresql": (
+            "ALTER TABLE {prefix}journal ADD COLUMN snapshot pg_snapshot",
+            "ALTER TABLE {prefix}journal ALTER COLUMN snapshot SET DEFAULT pg_current_snapshot()",
+        )
+    }
+}
+"""
+By version and dialect, the statements that lead there from the version before.
+
+``{prefix}`` stands for the prefix of the tables.
+"""
 
 SECOND_FIELDS: Final = (
     "created_at", "started_at", "completed_at", "failed_at", "cancelled_at", "expires_at",
@@ -162,6 +173,10 @@ def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables
     if postgres:
         xid = sa.Column("txid", _TransactionId, server_default=sa.text("pg_current_xact_id()"))
         journal.append_column(xid)
+        # What the writer saw: of two lines, it tells which was committed before the other.
+        journal.append_column(
+            sa.Column("snapshot", Snapshot, server_default=sa.text("pg_current_snapshot()"))
+        )
         sa.Index(f"{prefix}journal_txid", xid)
     meta = sa.Table(
         f"{prefix}meta",
@@ -266,7 +281,7 @@ def _bring_up_to_date(
         )
     prefix = tables.meta.name.removesuffix("meta")
     for version in range(found + 1, VERSION + 1):
-        for statement in MIGRATIONS[version]:
+        for statement in MIGRATIONS[version].get(connection.dialect.name, ()):
             connection.exec_driver_sql(statement.replace("{prefix}", prefix))
     runs = tables.runs
     unknown = connection.execute(

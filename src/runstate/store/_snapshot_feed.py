@@ -1,0 +1,221 @@
+"""
+The feed on PostgreSQL, which does not commit positions in their order: between snapshots.
+
+What a later snapshot sees and an earlier one does not is new. A run's moves are committed
+one after the other: no snapshot sees one without those before it, and in order of position
+they are in order of their numbers.
+
+Which history a cursor belongs to is proven by *witnesses*. Every line keeps the snapshot
+that its writer saw. If line B's writer saw the transaction of line A, then A was committed
+before B: a history that has B has A. So the lines that no delivered line's writer had
+seen yet, usually one or a few, prove all that was delivered. A history that has them has
+also used up the numbers of all transactions that wrote delivered lines, and gives those
+to no other. A cursor therefore never claims to have seen a transaction above them.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from ._cursor_errors import CursorForeignError
+from ._cursors import SnapshotCursor, digest_of, snapshot_cursor
+from ._records import entry_of
+from ._tables import Tables
+from ._transaction_sets import TransactionSet, below_all_running, parse_set
+from ._verdicts import JournalEntry, Page
+
+__all__ = ["SnapshotFeed"]
+
+_GAP: Final = 1_000
+"""So many transactions behind, an idle cursor moves on to a line that is not a move."""
+
+_NOW: Final = sa.text(
+    "SELECT pg_current_snapshot()::text AS snapshot, "
+    "pg_current_xact_id_if_assigned()::text AS own, pg_is_in_recovery() AS standby"
+)
+_BETWEEN: Final = sa.text(
+    "txid >= pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) "
+    "AND txid < pg_snapshot_xmax(CAST(:upto AS pg_snapshot)) "
+    "AND pg_visible_in_snapshot(txid, CAST(:upto AS pg_snapshot)) "
+    "AND NOT pg_visible_in_snapshot(txid, CAST(:seen AS pg_snapshot))"
+)
+_NEXT: Final = sa.text("SELECT pg_current_xact_id()::text")
+
+
+class _Now(NamedTuple):
+    """
+    Which transactions have ended by now.
+    """
+
+    ended: TransactionSet
+    standby: bool
+
+
+class SnapshotFeed:
+    """
+    The feed on PostgreSQL, primary or standby.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._journal = tables.journal
+        self._page = self._page_lines()
+        self._page_and_proof = sa.union_all(
+            sa.select(self._page_lines().subquery("page")), self._proof()
+        )
+        self._last = self._last_line()
+
+    def moves(self, connection: sa.Connection, after: str | None, limit: int) -> Page[JournalEntry]:
+        """
+        Return the moves that were committed since *after*.
+        """
+        cursor, now = snapshot_cursor(after), _now(connection)
+        # Of another history, *upto* may count transactions as ended that are running here.
+        upto = now.ended if cursor.upto is None else cursor.upto.both(now.ended)
+        proof, lines = self._read(connection, cursor, upto, limit)
+        if not _proven(connection, cursor, proof, now, after):
+            return Page((), after)
+        if cursor.upto is not None and not lines:
+            cursor, upto = cursor.past(upto), now.ended
+            _, lines = self._read(connection, cursor._replace(witnesses=()), upto, limit)
+        found = lines or self._beside(connection, cursor, upto)
+        witnesses = _witnesses([*proof, *found])
+        following = cursor._replace(
+            upto=upto,
+            top=max(cursor.top, *(int(line.txid) for line in found)) if found else cursor.top,
+            position=lines[-1].position if lines else 0,
+            witnesses=tuple((line.position, int(line.txid)) for line in witnesses),
+            digest=digest_of(witnesses),
+        )
+        if len(lines) < limit:
+            following = following.past(upto)
+
+        return Page(tuple(map(entry_of, lines)), str(following))
+
+    def _read(
+        self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet, limit: int
+    ) -> tuple[list[Any], list[Any]]:
+        """
+        Return the witnesses of a cursor, as far as they are here, and the page behind it.
+        """
+        bound = _between(cursor, upto) | {"position": cursor.position, "limit": limit}
+        if not cursor.witnesses:
+            return [], list(connection.execute(self._page, bound))
+        bound["witnesses"] = "{" + ",".join(str(position) for position, _ in cursor.witnesses) + "}"
+        rows = sorted(connection.execute(self._page_and_proof, bound), key=_position)
+
+        return [row for row in rows if row.proof], [row for row in rows if not row.proof]
+
+    def _beside(
+        self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet
+    ) -> list[Any]:
+        """
+        Return the last line behind an idle cursor, which is not a move, if many were written.
+
+        Without it, every poll would pass over all of them again.
+        """
+        if upto.end - cursor.top <= _GAP:
+            return []
+
+        return list(connection.execute(self._last, _between(cursor, upto)))
+
+    def _columns(self) -> Any:
+        """
+        Return a SELECT of lines, with the types of PostgreSQL's own as text.
+        """
+        journal = self._journal
+        columns: list[Any] = [c for c in journal.c if c.name not in {"txid", "snapshot"}]
+        columns += [sa.cast(journal.c[name], sa.Text).label(name) for name in ("txid", "snapshot")]
+
+        return sa.select(*columns)
+
+    def _page_lines(self) -> Any:
+        journal = self._journal.c
+
+        return (
+            self._columns()
+            .add_columns(sa.false().label("proof"))
+            .where(journal.position > sa.bindparam("position"), journal.kind == "move", _BETWEEN)
+            .order_by(journal.position)
+            .limit(sa.bindparam("limit"))
+        )
+
+    def _proof(self) -> Any:
+        witnesses = sa.cast(sa.bindparam("witnesses", type_=sa.Text), ARRAY(sa.BigInteger))
+
+        return (
+            self._columns()
+            .add_columns(sa.true().label("proof"))
+            .where(self._journal.c.position == sa.func.any(witnesses))
+        )
+
+    def _last_line(self) -> Any:
+        above = sa.text("txid >= pg_snapshot_xmax(CAST(:seen AS pg_snapshot))")
+
+        return self._columns().where(_BETWEEN, above).order_by(self._journal.c.txid.desc()).limit(1)
+
+
+def _now(connection: sa.Connection) -> _Now:
+    row = connection.execute(_NOW).one()
+    ended = below_all_running(row.snapshot) if row.standby else parse_set(row.snapshot)
+    if row.own is not None:
+        # What this transaction goes on to write would otherwise be taken for delivered.
+        ended = ended.without(int(row.own))
+
+    return _Now(ended, row.standby)
+
+
+def _between(cursor: SnapshotCursor, upto: TransactionSet) -> dict[str, Any]:
+    return {"seen": str(cursor.seen), "upto": str(upto)}
+
+
+def _position(line: Any) -> int:
+    return int(line.position)
+
+
+def _proven(
+    connection: sa.Connection, cursor: SnapshotCursor, proof: list[Any], now: _Now, after: object
+) -> bool:
+    """
+    Return whether everything that was delivered is here; False if it may only be on its way.
+
+    A standby may lag behind a cursor, or be ahead of its primary for a moment; and the
+    caller's transaction may see an older state.
+
+    Raises:
+        CursorForeignError: Something that was delivered is not here, and will not come.
+    """
+    if digest_of(proof) == cursor.digest:
+        return True
+    here = {line.position for line in proof}
+    running = [t for p, t in cursor.witnesses if p not in here and t not in now.ended]
+    if running and (now.standby or max(running) < int(connection.execute(_NEXT).scalar_one())):
+        return False
+    position = max(position for position, _ in cursor.witnesses)
+    raise CursorForeignError(
+        after, f"the journal does not hold what it proves, up to position {position}"
+    )
+
+
+def _witnesses(lines: list[Any]) -> list[Any]:
+    """
+    Return those of *lines* that no writer of another one had seen, in order of position.
+
+    A writer sees only lines of lower positions.
+    """
+    found: list[tuple[Any, int, TransactionSet | None]] = []
+    for line in sorted(lines, key=_position, reverse=True):
+        txid = int(line.txid)
+        if not any(_implies(seen, other, txid, line) for _, other, seen in found):
+            found.append((line, txid, line.snapshot and parse_set(line.snapshot)))
+
+    return [line for line, _, _ in reversed(found)]
+
+
+def _implies(seen: TransactionSet | None, other: int, txid: int, line: Any) -> bool:
+    if seen is None:
+        # Lines of version 1 of the tables keep no snapshot. All were committed when the
+        # tables were migrated, and are there together or not at all.
+        return line.snapshot is None
+
+    return txid == other or txid in seen
