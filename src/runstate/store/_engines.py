@@ -23,6 +23,7 @@ __all__ = [
     "commit",
     "drivers",
     "engine_options",
+    "in_transaction",
     "parsed_url",
     "set_up",
     "set_up_engine",
@@ -74,13 +75,13 @@ def begin_immediate(connection: sa.Connection) -> None:
     Begin with SQLite's write lock: one that is only taken at the first write cannot be waited for.
     """
     connection.begin()
-    if _in_transaction(connection):
+    if in_transaction(connection):
         # An engine of the caller's own may say BEGIN by itself; that one gives way.
         connection.exec_driver_sql("ROLLBACK")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _in_transaction(connection: sa.Connection) -> bool:
+def in_transaction(connection: sa.Connection) -> bool:
     """
     Return whether SQLite is in a transaction, whatever SQLAlchemy takes it for.
     """
@@ -206,7 +207,7 @@ def _ask_the_idle(engine: sa.Engine) -> None:
 def _setting_a_savepoint(connection: sa.Connection, _: Any) -> None:
     # The driver begins at the first write only, and SQLite commits what a savepoint
     # holds at its release if there is no transaction around it.
-    if not _in_transaction(connection):
+    if not in_transaction(connection):
         connection.exec_driver_sql("BEGIN")
 
 

@@ -282,6 +282,9 @@ class Operations:
         Return why nothing was moved; None if it could be moved by now.
         """
         row, fire = self._row(connection, move.run_id), move.fire
+        if row.is_snapshot:
+            # PostgreSQL refuses the lock if the run has changed since: no verdict is out of date.
+            row = self._sql.locked_row.run(connection, id=move.run_id)[0]
         first = self._keyed(connection, fire)
         if first is not None:
             if first.trigger != fire.trigger:

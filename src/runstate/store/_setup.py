@@ -10,7 +10,6 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 from .._text import printable
 from ..lifecycle._table import Lifecycle
@@ -30,7 +29,6 @@ __all__ = [
     "TRIES",
     "Setup",
     "moved_by",
-    "retriable",
 ]
 
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
@@ -41,8 +39,6 @@ TRIES: Final = 5
 
 _LONGEST: Final = 10**9
 """Seconds: thirty years."""
-_BROKEN_OFF: Final = frozenset({"40001", "40P01"})
-_TAKEN: Final = "23505"
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
@@ -197,17 +193,3 @@ class _Waiting:
 
 
 _WAITING: Final[WeakKeyDictionary[sa.Connection, _Waiting]] = WeakKeyDictionary()
-
-
-def retriable(error: DBAPIError) -> bool:
-    """
-    Return whether the database broke the transaction off for another's sake.
-    """
-    state = getattr(error.orig, "sqlstate", None)
-    if state == _TAKEN:
-        # A statement that waits for a run does not see the lines that were written
-        # meanwhile: it looked for its key in vain, and finds it taken.
-        name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-        return str(name).endswith("journal_key")
-
-    return state in _BROKEN_OFF

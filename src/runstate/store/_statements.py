@@ -72,6 +72,7 @@ class Statements:
         self.line = Prepared(self._line(), dialect)
         self.create = Prepared(self._create(), dialect)
         self.row = Prepared(self._row(), dialect)
+        self.locked_row = Prepared(self._row(lock=True), dialect)
         self.keyed = Prepared(self._keyed(), dialect)
         self.leases = LeaseStatements(say, dialect)
 
@@ -201,15 +202,21 @@ class Statements:
             .returning(runs.c.created_at, runs.c.expires_at, runs.c.moved_at)
         )
 
-    def _row(self) -> Any:
+    def _row(self, *, lock: bool = False) -> Any:
+        """
+        Return the query for one run, with the time and whether it may be older than what is committed.
+        """
         runs, clock = self._tables.runs, self.say.clock()
-
-        return (
-            sa.select(runs, clock.c.now)
+        level = sa.func.current_setting("transaction_isolation")
+        snapshot = level != sa.literal_column("'read committed'") if self.postgres else sa.false()
+        query = (
+            sa.select(runs, clock.c.now, snapshot.label("is_snapshot"))
             .select_from(clock)
             .join(runs, sa.true())
             .where(runs.c.id == sa.bindparam("id", type_=sa.Text()))
         )
+
+        return query.with_for_update(of=runs) if lock else query
 
     def _keyed(self) -> Any:
         journal = self._tables.journal

@@ -14,6 +14,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._run import RUN
 from ..runs._wire import LastError, RequiredAction, Usage
+from ._conflicts import in_transaction_of_caller, retriable
 from ._engines import (
     begin_immediate,
     check_transactional,
@@ -24,7 +25,7 @@ from ._engines import (
     set_up,
     set_up_engine,
 )
-from ._setup import TRIES, Setup, moved_by, retriable
+from ._setup import TRIES, Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
@@ -474,21 +475,21 @@ class RunStore:
     def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = _sync(connection)
         if own is not None:
-            return operation(own, *args)
+            return in_transaction_of_caller(own, operation, *args)
 
         return self._transact(self.engine, operation, *args)
 
     def _at_once(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = _sync(connection)
         if own is not None:
-            return operation(own, *args)
+            return in_transaction_of_caller(own, operation, *args)
 
         return self._transact(self._brief, operation, *args)
 
     def _read(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = _sync(connection)
         if own is not None:
-            return operation(own, *args)
+            return in_transaction_of_caller(own, operation, *args)
         with self._brief.connect() as fresh:
             return operation(fresh, *args)
 

@@ -1,8 +1,8 @@
 """
 A move in a table that is not the store's: the caller's columns, session and transaction.
 
-One statement decides: ``UPDATE … WHERE key = … AND status IN (<the row's sources>)``.
-Whoever is late updates no row, and is told the status that beat it.
+One statement decides: ``UPDATE … WHERE key = … AND status = <the status that was read>``.
+A writer that comes too late updates no row, and gets the status that the winner set.
 """
 
 import time
@@ -20,12 +20,18 @@ from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
+from ._conflicts import conflicts_named
+from ._engines import in_transaction
+from ._row_errors import ConcurrentMoveError, StatusMissingError, StoreArgumentError
 from ._sql import word
 from ._verdicts import Applied, Illegal, RunNotFoundError, Superseded
 
 __all__ = ["apply_move", "apply_move_async", "guard"]
 
 _LOOKS: Final = 20
+"""How often a row may change between a read and an update before the caller must start again."""
+_SNAPSHOT_LEVELS: Final = frozenset({"REPEATABLE READ", "SERIALIZABLE"})
+"""Isolation levels at which PostgreSQL answers a plain read from the transaction's first moment."""
 
 
 def guard(
@@ -89,12 +95,19 @@ def apply_move(
     Move one row of the caller's own table by *trigger*, in the caller's transaction.
 
     Sets the status, stamps and clears what the lifecycle says, as far as the table has
-    the columns, and sets *values*. Writes no journal; the answer is the record.
+    the columns, and sets *values*. Writes no journal; the answer is the record. The
+    ``version_id_col`` of a mapped class is raised as the ORM would raise it, so that a
+    session that loaded the row before gets ``StaleDataError``.
+
+    Tested on SQLite, PostgreSQL and MariaDB, at each one's READ COMMITTED, REPEATABLE
+    READ and SERIALIZABLE. Before it refuses, MariaDB and MySQL are asked again with a
+    lock on the row, since a plain read there may be older than the winner's commit.
 
     Args:
         caller: The session or connection.
-        table: A mapped class or a table, with a primary key of one column.
-        key: The row's primary key.
+        table: A mapped class, or a table, with a primary key of one column. A table does
+            not know which of its columns is the ORM's version: pass the mapped class.
+        key: The value of the row's primary key.
         trigger: A trigger of the lifecycle.
         lifecycle: The table of legal moves.
         values: Other columns to set, by the lifecycle's name of the field.
@@ -105,26 +118,64 @@ def apply_move(
 
     Raises:
         RunNotFoundError: There is no such row.
+        StatusMissingError: The row's status is NULL.
+        ConcurrentMoveError: Another transaction changed the row, and the database cannot
+            show the caller's transaction how: PostgreSQL at REPEATABLE READ or
+            SERIALIZABLE, a deadlock, SQLite's lock. Roll back and run the transaction
+            again.
         UnknownTriggerError: The lifecycle has no such trigger.
         PayloadError: *values* lack what the target requires and the table has.
+        StoreArgumentError: *key* is an object, or a text for a column of integers.
     """
     own = _Own(table, lifecycle, columns or {})
+    own.check_key(key)
     if trigger not in lifecycle.triggers:
         raise UnknownTriggerError(str(key), "any", trigger, lifecycle.triggers, ())
     at = time.time() if now is None else now
-    for _ in range(_LOOKS):
-        status = caller.execute(sa.select(own.status).where(own.key == key)).scalar()
-        if status is None:
-            raise RunNotFoundError(str(key))
-        row = lifecycle.row(trigger, _as_word(status))
-        if row is None:
-            return _refusal(lifecycle, _as_word(status))
-        changes = own.changes(row, at, str(key), values or {})
-        # Only from the status that was seen: whoever was faster has changed it.
-        update = sa.update(own.target).where(own.key == key, own.status == status)
-        if caller.execute(update.values(changes)).rowcount == 1:  # type: ignore[attr-defined]
-            return Applied(Moved(str(key), trigger, str(row.source), str(row.target), at))
-    raise RuntimeError(f"row {key!r} is moved faster than {_LOOKS} looks can follow")
+    with conflicts_named(str(key)):
+        for number in range(_LOOKS):
+            seen, row = _look(caller, own, key, trigger, again=number > 0)
+            if seen is None:
+                raise RunNotFoundError(str(key))
+            if row is None:
+                return _refusal(lifecycle, own.status_of(seen, str(key)))
+            if caller.execute(own.update(key, seen, row, at, values or {})).rowcount == 1:  # type: ignore[attr-defined]
+                return Applied(Moved(str(key), trigger, str(row.source), str(row.target), at))
+    raise ConcurrentMoveError(str(key))
+
+
+def _look(
+    caller: Session | sa.Connection, own: "_Own", key: Any, trigger: str, *, again: bool
+) -> tuple[Any, Transition | None]:
+    """
+    Return what the row holds and the transition that is legal from there, None for neither.
+    """
+    # A plain read may be older than what the last update met: a lock waits for the other
+    # transactions, and the read with it sees what they committed.
+    if again and _reads_a_snapshot(caller):
+        return own.read(caller, key, trigger, lock=True)
+    seen, row = own.read(caller, key, trigger)
+    if row is None and _reads_a_snapshot(caller):
+        return own.read(caller, key, trigger, lock=True)
+
+    return seen, row
+
+
+def _reads_a_snapshot(caller: Session | sa.Connection) -> bool:
+    """
+    Return whether a plain read may be older than what others have committed by now.
+    """
+    connection = _connection(caller)
+    if connection.dialect.name == "postgresql":
+        return connection.get_isolation_level() in _SNAPSHOT_LEVELS
+    if connection.dialect.name == "sqlite":
+        return in_transaction(connection)
+
+    return connection.dialect.name in {"mysql", "mariadb"}
+
+
+def _connection(caller: Session | sa.Connection) -> sa.Connection:
+    return caller.connection() if isinstance(caller, Session) else caller
 
 
 async def apply_move_async(
@@ -152,6 +203,70 @@ class _Own:
             raise ValueError(f"{table!r} needs a primary key of one column, and one for the status")
         self.key: Any = keys[0]
         self.status: Any = status
+        self.version: Any = None if self._mapper is None else self._mapper.version_id_col
+        self._generator: Any = None if self._mapper is None else self._mapper.version_id_generator
+        if self.version is not None and self._columns.get(self.version.key) is not self.version:
+            raise ValueError(
+                f"{table!r} keeps its version in another table, {self.version.table.name}: "
+                "pass the mapped class of that table"
+            )
+
+    def check_key(self, key: Any) -> None:
+        """
+        Refuse a key that cannot be the value of the primary key's column.
+        """
+        if sa.inspect(key, raiseerr=False) is not None:
+            raise StoreArgumentError("key", "the value of the primary key, not an object", key)
+        if isinstance(self.key.type, sa.Integer) and isinstance(key, str | bytes):
+            raise StoreArgumentError("key", f"an integer, as {self.key} holds", key)
+
+    def read(
+        self, caller: Session | sa.Connection, key: Any, trigger: str, *, lock: bool = False
+    ) -> tuple[Any, Transition | None]:
+        """
+        Return the row's status and version, and the transition that is legal from there.
+        """
+        columns = [self.status] if self.version is None else [self.status, self.version]
+        query = sa.select(*columns).where(self.key == key)
+        if lock and _connection(caller).dialect.name == "sqlite":
+            # It ignores FOR UPDATE, and takes its lock for an update of no row as well;
+            # it refuses the lock to a transaction whose snapshot is out of date.
+            nothing = sa.update(self.key.table).where(sa.false()).values({self.key: self.key})
+            caller.execute(nothing.execution_options(synchronize_session=False))
+        seen = caller.execute(query.with_for_update() if lock else query).first()
+        if seen is None or seen[0] is None:
+            return seen, None
+
+        return seen, self._lifecycle.row(trigger, _as_word(seen[0]))
+
+    def status_of(self, seen: Any, key: str) -> str:
+        """
+        Return the status that was *seen*.
+
+        Raises:
+            StatusMissingError: It is NULL.
+        """
+        if seen[0] is None:
+            raise StatusMissingError(key, str(self.status))
+
+        return _as_word(seen[0])
+
+    def update(
+        self, key: Any, seen: Any, row: Transition, at: float, values: Mapping[str, Any]
+    ) -> sa.Update:
+        """
+        Return the statement that makes the move, if the row still is as it was *seen*.
+        """
+        changes = self.changes(row, at, str(key), values)
+        update = sa.update(self.target).where(self.key == key, self.status == seen[0])
+        if self.version is not None:
+            update = update.where(self.version == seen[1])
+            generator = self._generator
+            # False where the database raises the version by itself.
+            if callable(generator):
+                changes[self._settable(self.version)] = generator(seen[1])
+
+        return update.values(changes)
 
     def _column(self, field: str) -> Any:
         return self._columns.get(self._names.get(field, field))

@@ -1,0 +1,98 @@
+"""
+Which errors of a database say that another transaction got in the way.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ._row_errors import ConcurrentMoveError
+from ._verdicts import Fire, Lease
+
+__all__ = ["conflicts_named", "in_transaction_of_caller", "is_conflict", "retriable"]
+
+_T = TypeVar("_T")
+
+_SERIALIZATION: Final = frozenset({"40001", "40P01"})
+"""SQLSTATE of a serialization failure and of a deadlock."""
+_UNIQUE: Final = "23505"
+_MYSQL: Final = frozenset({1020, 1213})
+"""MariaDB's and MySQL's "record has changed since last read" and "deadlock found"."""
+_SQLITE_BUSY: Final = 5
+"""SQLite's "database is locked", in the low byte of the extended codes."""
+
+
+def retriable(error: DBAPIError) -> bool:
+    """
+    Return whether the server broke the transaction off because of another one.
+    """
+    state = _sqlstate(error)
+    if state == _UNIQUE:
+        # A statement that waits for a run does not see the lines that were written
+        # meanwhile: it looked for its key in vain, and finds it taken.
+        name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+        return str(name).endswith("journal_key")
+
+    return state in _SERIALIZATION
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """
+    Return whether the caller's transaction is lost to another one, on any database.
+    """
+    return retriable(error) or _number(error) in _MYSQL or _is_busy(error)
+
+
+@contextmanager
+def conflicts_named(run_id: str | None) -> Iterator[None]:
+    """
+    Raise :class:`ConcurrentMoveError` in place of the driver's error about a conflict.
+
+    Args:
+        run_id: Id of the run or row that is worked on; None for several.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        if not is_conflict(error):
+            raise
+        raise ConcurrentMoveError(run_id) from error
+
+
+def in_transaction_of_caller(
+    connection: sa.Connection, operation: Callable[..., _T], *args: Any
+) -> _T:
+    """
+    Return what *operation* answers on the caller's *connection*, which only the caller can retry.
+
+    Raises:
+        ConcurrentMoveError: The transaction is lost to another one.
+    """
+    subject = args[0] if args else None
+    run_id = subject.run_id if isinstance(subject, Fire) else None
+    if isinstance(subject, Lease):
+        run_id = subject.run.id
+    with conflicts_named(run_id):
+        return operation(connection, *args)
+
+
+def _sqlstate(error: DBAPIError) -> Any:
+    # psycopg and asyncpg call it sqlstate, psycopg2 pgcode.
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+
+
+def _number(error: DBAPIError) -> Any:
+    arguments = getattr(error.orig, "args", ())
+    number = arguments[0] if arguments else None
+
+    # The drivers of MariaDB and MySQL give the error's number first.
+    return number if isinstance(number, int) else None
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+
+    return isinstance(code, int) and code & 0xFF == _SQLITE_BUSY

@@ -1,0 +1,97 @@
+"""
+Errors about one row, or one argument, of a store or of a table of the caller's own.
+"""
+
+from .._text import printable
+from ..errors import RunstateError
+
+__all__ = [
+    "ConcurrentMoveError",
+    "StatusMissingError",
+    "StoreArgumentError",
+    "UnreadableRunError",
+]
+
+_LONGEST_VALUE = 200
+
+
+class ConcurrentMoveError(RunstateError):
+    """
+    Raised when another transaction changed the rows that the caller's transaction works on.
+
+    The database cannot show the caller's transaction what the other one did. Roll the
+    transaction back and run all of it again; the driver's error is the ``__cause__``.
+    """
+
+    def __init__(self, run_id: str | None) -> None:
+        self.run_id = run_id
+        """Id of the run or row; None for an operation on several."""
+        super().__init__(run_id)
+
+    def _message(self) -> str:
+        what = "the rows" if self.run_id is None else f"row '{printable(self.run_id)}'"
+
+        return (
+            f"another transaction changed {what} at the same time: "
+            "roll back and run the transaction again"
+        )
+
+
+class StatusMissingError(RunstateError, ValueError):
+    """
+    Raised when a row's status is NULL, which is not a status of any lifecycle.
+    """
+
+    def __init__(self, run_id: str, column: str) -> None:
+        self.run_id = run_id
+        """Primary key of the row."""
+        self.column = column
+        """Name of the column that holds the status."""
+        super().__init__(run_id, column)
+
+    def _message(self) -> str:
+        return (
+            f"row '{printable(self.run_id)}' has NULL in {printable(self.column)}: "
+            "set it to a status of the lifecycle, and make the column NOT NULL"
+        )
+
+
+class StoreArgumentError(RunstateError, ValueError):
+    """
+    Raised when an argument of a store's method has the wrong type, or is out of bounds.
+    """
+
+    def __init__(self, argument: str, expected: str, found: object) -> None:
+        self.argument = argument
+        """Name of the argument."""
+        self.expected = expected
+        """What it must be, in words."""
+        self.found = printable(repr(found), _LONGEST_VALUE)
+        """What it was, as text."""
+        super().__init__(argument, expected, self.found)
+        self.args = (argument, expected, found)
+
+    def _message(self) -> str:
+        return f"{self.argument}: expected {self.expected}, got {self.found}"
+
+
+class UnreadableRunError(RunstateError, ValueError):
+    """
+    Raised when the row of a run cannot be read back as a run.
+
+    Another program, or another version of this one, wrote the row. It concerns this one
+    run: every other run is served as usual.
+    """
+
+    def __init__(self, run_id: str, reason: str) -> None:
+        self.run_id = run_id
+        """Id of the run."""
+        self.reason = reason
+        """What is wrong with the row."""
+        super().__init__(run_id, reason)
+
+    def _message(self) -> str:
+        return (
+            f"run '{printable(self.run_id)}' cannot be read: {printable(self.reason, 1_000)}; "
+            "correct its row, or delete it"
+        )
