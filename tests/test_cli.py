@@ -921,7 +921,7 @@ def test_lifecycles_lists_the_presets(command):
             each.name,
             str(len(each.statuses)),
             str(len(each)),
-            f"{each.initial!s} → {', '.join(each.terminal)}",
+            f"{', '.join(each.initial_statuses)} → {', '.join(each.terminal)}",
         ]
         for each in PRESETS.values()
     ]

@@ -225,7 +225,9 @@ def test_run_picture_is_run_again(tmp_path):
     ("change", "place", "reason"),
     [
         ({"name": None}, "name", "Input should be a valid string"),
-        ({"initial": 5}, "initial", "Input should be a valid string"),
+        ({"initial": 5}, "initial", "Input should be a status or a list of statuses"),
+        ({"initial": []}, "initial", "Input should be a status or a list of statuses"),
+        ({"initial": ["open", 5]}, "initial[1]", "Input should be a valid string"),
         ({"terminal": 5}, "terminal", "Input should be a valid dictionary"),
         (
             {"terminal": {"open": "great"}},

@@ -67,7 +67,10 @@ def lifecycles(draw: Any, most: int = 7) -> Lifecycle:
         for n, pair in enumerate(pairs)
     )
 
-    return Lifecycle("drawn", tuple(rows), live[0], dict.fromkeys(ends, "success"))
+    others = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
+    begins = dict.fromkeys((live[0], *others))
+
+    return Lifecycle("drawn", tuple(rows), begins, dict.fromkeys(ends, "success"))
 
 
 @st.composite
@@ -128,6 +131,14 @@ def faults(scene: Scene) -> list[str]:
     for rect in texts:
         if rect.x < 0 or rect.y < 0 or rect.right > page.right or rect.bottom > page.bottom:
             found.append(f"{rect} is cut")
+    begins = [placed.rect for placed in scene.boxes if placed.box.initial]
+    if len(begins) != len(scene.entries):
+        found.append(f"{len(scene.entries)} entries for {len(begins)} initial statuses")
+    for rect, (dot, tip) in zip(begins, scene.entries, strict=False):
+        if not on_side(rect, tip):
+            found.append(f"the entry at {dot} does not end at its box")
+        if any(overlap(Rect(dot[0] - 5, dot[1] - 5, 10, 10), text) for text in texts):
+            found.append(f"the entry at {dot} covers something")
     for placed in scene.arrows:
         curve = (*placed.curve, (placed.tip,))
         for point in walk_curve(curve, 40):

@@ -20,6 +20,7 @@ from runstate.diagrams import FORMATS, Overlay, draw
 from runstate.diagrams import png as png_format
 from runstate.diagrams._figure import MOST_ILLEGAL, MOST_UNKNOWN, make_figure
 from runstate.diagrams.layout.place import lay_out
+from runstate.presets import PRESETS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -152,6 +153,25 @@ def drawn(form: str, overlay: Overlay = Overlay(), lifecycle: Lifecycle = RUN) -
     Return the picture as text.
     """
     return draw(lifecycle, form, overlay).decode()
+
+
+def test_every_initial_status_has_an_entry():
+    """
+    Each format draws an arrow to every status that a run may begin in; JSON lists them.
+    """
+    river = PRESETS["river-job"]
+    begins = [f"s{river.statuses.index(status)}" for status in river.initial_statuses]
+    lines = {
+        form: draw(river, form).decode().splitlines() for form in ("mermaid", "dot", "plantuml")
+    }
+
+    assert begins == [s.split(" --> ")[1] for s in lines["mermaid"] if "entry --> " in s]
+    assert begins == [s.split("-> ")[1].strip(";") for s in lines["dot"] if "entry -> " in s]
+    assert begins == [s.split(" --> ")[1] for s in lines["plantuml"] if s.startswith("[*] --> ")]
+    assert list(river.initial_statuses) == json.loads(draw(river, "json"))["initial"]
+    assert "A run is created available or scheduled or pending" in draw(river, "svg").decode()
+    words = "A run is created `available` or `scheduled` or `pending` and ends"
+    assert words in draw(river, "markdown").decode()
 
 
 @pytest.mark.parametrize("form", READERS)

@@ -25,6 +25,8 @@ from runstate.frames import (
     _sort_key as _keys,
 )
 from runstate.histories._survey import bucket_of
+from runstate.presets import PRESETS
+from runstate.readers import Columns
 
 BORN = 1_767_225_600
 MODELS = ("complete", "polled", "unordered")
@@ -177,6 +179,34 @@ def test_a_file_is_judged_like_a_list(tmp_path, observed, measured):
     """
     for seed in range(16):
         agree(tmp_path, case(seed, observed, measured=measured), timed=True)
+
+
+@pytest.mark.parametrize("observed", MODELS)
+def test_runs_may_begin_in_each_initial_status(tmp_path, observed):
+    """
+    Sorted and unsorted, RS102 is told of the statuses that are not initial, as ``check`` does.
+    """
+    river = PRESETS["river-job"]
+    rows = [
+        (f"{begin}{n}", status, BORN + at)
+        for n in range(3)
+        for begin in river.statuses
+        for at, status in enumerate([begin, *river.targets(begin)[:1]])
+    ]
+    names = written(tmp_path, [rows], timed=True)
+    seen = [Observation(status, run_id, at) for run_id, status, at in rows]
+    tally = Counter(finding.code for finding in check(seen, river, observed=observed).findings)
+
+    assert ({"RS102": 15} if observed == "complete" else {}) == tally
+    for measured in (True, False):
+        survey = survey_files(
+            names,
+            lifecycle=river,
+            observed=observed,
+            measured=measured,
+            columns=Columns(status="status"),
+        )
+        assert tally == survey.tally
 
 
 @pytest.mark.parametrize("observed", MODELS)

@@ -31,6 +31,7 @@ from runstate.frames._spark_question import Question
 from runstate.frames._spark_rows import Given, given_as
 from runstate.frames._spark_screen import _bucket, coded, in_sequence, order_free
 from runstate.histories._survey import Dwell, Survey, bucket_of
+from runstate.presets import PRESETS
 from runstate.readers import Columns
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
@@ -325,6 +326,19 @@ def test_more_logs_agree(spark: SparkSession, seed: int):
     actual = survey_spark(frame(spark, rows), limit=None)
 
     assert plain(actual) == expected(rows, observed="complete")
+
+
+def test_runs_may_begin_in_each_initial_status(spark: SparkSession):
+    """
+    RS102 is told of the statuses that are not initial, and of no others.
+    """
+    river = PRESETS["river-job"]
+    rows: list[Row] = [(f"begins {s}", str(s), BORN) for s in river.statuses]
+    named = Columns(status="status")
+    actual = survey_spark(frame(spark, rows), lifecycle=river, columns=named)
+
+    assert {"RS102": 5} == actual.tally
+    assert plain(actual) == expected(rows, river, observed="complete")
 
 
 def test_a_log_without_a_fault_is_screened_alone(spark: SparkSession, monkeypatch):

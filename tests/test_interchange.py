@@ -82,6 +82,7 @@ def test_every_preset_comes_back(lifecycle, way):
     assert lifecycle.name == back.name
     assert moves(lifecycle) == moves(back)
     if way in {"scxml", "xstate"}:
+        assert lifecycle.initial_statuses == back.initial_statuses
         assert dict(lifecycle.terminal) == dict(back.terminal)
         assert {(r.evidence, r.citation) for r in lifecycle} == {
             (r.evidence, r.citation) for r in back

@@ -4,6 +4,8 @@ The table, its queries, and its self-check.
 
 import itertools
 import pickle
+import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from runstate import (
     LifecycleError,
     RunStatus,
     Transition,
+    check,
 )
 
 ROWS = [
@@ -657,3 +660,141 @@ def test_a_lifecycle_is_shown_by_its_name_and_size():
     Help texts print it as a default, so it is short.
     """
     assert "<Lifecycle 'run': 18 rows, 9 statuses>" == repr(RUN)
+
+
+# -- several beginnings ----------------------------------------------------------------
+
+
+def parcel(**more):
+    """
+    Return a lifecycle of two beginnings, one of which no row enters.
+    """
+    values = {
+        "name": "parcel",
+        "transitions": (
+            Transition("pack", "ordered", "packed"),
+            Transition("send", "packed", "sent"),
+            Transition("hold", "sent", "packed"),
+            Transition("arrive", "sent", "there", "inferred"),
+            Transition("find", "lost", "packed"),
+        ),
+        "initial": ["ordered", "packed", "lost"],
+        "terminal": {"there": "success"},
+        "entries": (
+            Entry("packed", stamps=("packed_at",)),
+            Entry("sent", stamps=("sent_at",)),
+            Entry("there", stamps=("there_at",)),
+        ),
+        "created": ("ordered_at",),
+    }
+
+    return Lifecycle(**(values | more))
+
+
+def test_the_first_of_several_initial_statuses_is_the_default():
+    """
+    One status may be given as a text; of several the first is ``initial``, and none is lost.
+    """
+    one = Lifecycle("one", [Transition("end", "a", "b")], "a", {"b": "success"})
+
+    assert ("a", ("a",)) == (one.initial, one.initial_statuses)
+    assert ("ordered", "packed", "lost") == parcel().initial_statuses
+    assert ("ordered", "packed", "lost", "sent", "there") == parcel().statuses
+    for same in (replace(parcel(), name="post"), pickle.loads(pickle.dumps(parcel()))):
+        assert parcel().initial_statuses == same.initial_statuses
+    assert ("lost",) == replace(
+        parcel().without(statuses=["ordered"]), initial="lost"
+    ).initial_statuses
+
+
+def test_lifecycles_with_other_beginnings_differ():
+    """
+    Where runs begin is a part of what a lifecycle is.
+    """
+    other = replace(parcel(), initial_statuses=("ordered", "lost"))
+
+    assert parcel() == parcel() != other
+    assert {parcel(), other} == {parcel(), parcel(), other}
+
+
+def test_a_path_begins_where_it_can():
+    """
+    From the default where that leads there, else from the next initial status that does.
+    """
+    assert ["pack", "send"] == [row.trigger for row in parcel().path_to("sent")]
+    assert () == parcel().path_to("lost")
+    assert ["pack"] == [row.trigger for row in parcel().path_to("packed")]
+    assert None is parcel().path_to("burnt")
+
+
+def test_a_stamp_is_required_if_every_way_from_every_beginning_sets_it():
+    """
+    A run that begins packed may have been packed by no row: the stamp may be null there, and after.
+    """
+    assert {"ordered_at"} == parcel().required_fields("packed")
+    assert {"ordered_at", "sent_at"} == parcel().required_fields("sent")
+    assert {"ordered_at", "packed_at"} == parcel(initial=["ordered", "lost"]).required_fields(
+        "packed"
+    )
+    assert {"packed_at", "sent_at", "there_at"} == parcel().excluded_fields("ordered")
+    assert {"there_at"} <= parcel().excluded_fields("packed")
+
+
+def test_a_terminal_status_may_be_a_beginning():
+    """
+    A run that is first seen at its end has the stamps of that end.
+    """
+    whole = parcel(initial=["ordered", "lost", "there"])
+
+    assert {"ordered_at", "there_at"} == whole.required_fields("there")
+    assert check(["there"], whole).ok
+    assert ["RS105"] == [f.code for f in check(["there", "sent"], whole).findings]
+
+
+@pytest.mark.parametrize(
+    ("initial", "fault"),
+    [
+        ((), "initial names no status"),
+        (["ordered", "ordered", "lost"], "initial names 'ordered' twice"),
+        (["ordered", "packed"], "status 'lost' is unreachable from 'ordered', 'packed'"),
+        (["ordered", "lost", "burnt"], "status 'burnt' is a trap"),
+        (["ordered", "lost", ""], "status '' is not a name"),
+    ],
+)
+def test_beginnings_that_contradict_the_table(initial, fault):
+    """
+    A beginning is a status of the table, each once, and every status can be reached from one.
+    """
+    with pytest.raises(LifecycleError, match=re.escape(fault)):
+        parcel(initial=initial)
+
+
+def test_narrowing_keeps_the_beginnings_that_remain():
+    """
+    A beginning goes with its status, or with the last row out of it.
+    """
+    assert ("ordered", "packed") == parcel().without(statuses=["lost"]).initial_statuses
+    assert ("packed", "lost") == parcel().without(statuses=["ordered"]).initial_statuses
+    rows = (*parcel().transitions[:3], Transition("arrive", "sent", "there"))
+    found = replace(parcel(), transitions=(*rows, Transition("find", "lost", "packed", "inferred")))
+    assert ("ordered", "packed") == found.only("documented").initial_statuses
+    assert "lost" not in found.only("documented").statuses
+
+
+@given(data=st.data())
+def test_required_and_excluded_fields_hold_on_every_legal_path(data):
+    """
+    Whatever row a run takes from whatever beginning, a required stamp is set and an excluded is not.
+    """
+    begins = data.draw(st.lists(st.sampled_from(["ordered", "packed", "sent"]), unique=True))
+    lifecycle = parcel(initial=["lost", "ordered", *(b for b in begins if b != "ordered")])
+    status = data.draw(st.sampled_from(lifecycle.initial_statuses))
+    fields = {*lifecycle.created}
+    for _ in range(data.draw(st.integers(0, 6))):
+        assert lifecycle.required_fields(status) - set(lifecycle.entry(status).stamps) <= fields
+        assert not lifecycle.excluded_fields(status) & fields
+        if lifecycle.is_terminal(status):
+            break
+        status = data.draw(st.sampled_from(lifecycle.targets(status)))
+        fields |= {*lifecycle.entry(status).stamps}
+        assert lifecycle.required_fields(status) <= fields

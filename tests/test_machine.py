@@ -192,6 +192,25 @@ def test_from_machine_falls_back_on_the_first_status():
     assert Lifecycle.from_machine(machine).initial == "on"
 
 
+def test_from_machine_begins_also_where_no_transition_leads():
+    """
+    A model can be put into any state, so what no transition enters is one more beginning.
+    """
+    machine = transitions.Machine(
+        model=None,
+        states=["on", "off", "parked", "lent", "lost"],
+        initial="on",
+        transitions=[
+            ["stop", "on", "off"],
+            ["wake", "parked", "lent"],
+            ["park", "lent", "parked"],
+            ["lose", "lent", "lost"],
+        ],
+    )
+
+    assert ("on", "parked") == Lifecycle.from_machine(machine).initial_statuses
+
+
 def test_from_machine_refuses_what_is_no_lifecycle():
     """
     A trap is a fault wherever the table came from, and a nested machine is not flat.

@@ -35,9 +35,9 @@ class Plain:
         self.table = {(row.trigger, row.source): row.target for row in lifecycle if row != without}
         self.table |= instead or {}
 
-    def create(self):
+    def create(self, status=None):
         """See the protocol."""
-        self.runs[f"run_{len(self.runs)}"] = self.lifecycle.initial
+        self.runs[f"run_{len(self.runs)}"] = status or self.lifecycle.initial
 
         return f"run_{len(self.runs) - 1}"
 
@@ -78,9 +78,12 @@ def test_a_walk_leads_to_each_row(lifecycle):
 
     assert list(lifecycle) == [walk[-1] for walk in found]
     for walk in found:
-        assert lifecycle.initial == walk[0].source
+        begin = walk[0].source
+        assert begin in lifecycle.initial_statuses
+        leads = lifecycle.shortest_path(lifecycle.initial, walk[-1].source)
+        assert (begin == lifecycle.initial) == (leads is not None)
         assert [row.target for row in walk[:-1]] == [row.source for row in walk[1:]]
-        shortest = lifecycle.shortest_path(lifecycle.initial, walk[-1].source)
+        shortest = lifecycle.shortest_path(begin, walk[-1].source)
         assert len(shortest) + 1 == len(walk)
 
 

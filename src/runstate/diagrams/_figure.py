@@ -340,7 +340,7 @@ def _box(lifecycle: Lifecycle, overlay: Overlay, status: str) -> Box:
         status,
         lifecycle.terminal.get(status),
         known,
-        status == lifecycle.initial,
+        status in lifecycle.initial_statuses,
         status == overlay.current,
         role,
     )

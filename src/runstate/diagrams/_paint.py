@@ -131,7 +131,9 @@ def paint(scene: Scene) -> Iterator[Group]:
     """
     Yield what *scene* is drawn with, the lowest first.
     """
-    yield Group(("entry",), f"A run is created {scene.figure.lifecycle.initial}", _entry(scene))
+    begins = " or ".join(scene.figure.lifecycle.initial_statuses)
+    shapes = tuple(shape for entry in scene.entries for shape in _entry(*entry))
+    yield Group(("entry",), f"A run is created {begins}", shapes)
     # Below the arrows, so that their heads stay whole.
     yield from (Group(("ring",), "", (_ring(drawn),)) for drawn in scene.boxes if drawn.box.current)
     numbers = {(arrow.source, arrow.target): n for n, arrow in enumerate(scene.figure.arrows)}
@@ -147,14 +149,15 @@ def paint(scene: Scene) -> Iterator[Group]:
         yield Group(("legend",), "", tuple(_legend_shapes(entry)))
 
 
-def _entry(scene: Scene) -> tuple[Shape, ...]:
-    (start, door) = scene.entry
-    end = (door[0] - HEAD + 1, door[1])
+def _entry(start: Point, tip: Point) -> tuple[Shape, ...]:
+    level = start[1] == tip[1]
+    direction = (1.0, 0.0) if level else (0.0, -1.0)
+    end = (tip[0] - HEAD + 1, tip[1]) if level else (tip[0], tip[1] + HEAD - 1)
 
     return (
         Disc(start, 5.0, "ink"),
         Stroke(((start,), (end,)), "ink"),
-        _head(door, (1.0, 0.0), "ink", HEAD_HALF),
+        _head(tip, direction, "ink", HEAD_HALF),
     )
 
 

@@ -127,8 +127,8 @@ class Scene:
     boxes: tuple[PlacedBox, ...]
     arrows: tuple[PlacedArrow, ...]
     """Those drawn on top come last."""
-    entry: tuple[Point, Point]
-    """From the dot that a run comes from to the box it is created in."""
+    entries: tuple[tuple[Point, Point], ...]
+    """For each initial status, from the dot that a run comes from to the box it begins in."""
     legend: tuple[LegendEntry, ...]
 
     @property
@@ -144,7 +144,7 @@ class Scene:
 
         return (
             f"{len(lifecycle.statuses)} statuses and {len(lifecycle)} rows. "
-            f"A run is created {lifecycle.initial} and ends {ends}."
+            f"A run is created {' or '.join(lifecycle.initial_statuses)} and ends {ends}."
         )
 
 

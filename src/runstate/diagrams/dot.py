@@ -37,8 +37,9 @@ def _body(figure: Figure) -> Iterator[str]:
         yield f"s{number} {_attributes(_box(box))}"
     ends = [f"s{number}" for number, box in enumerate(figure.boxes) if box.outcome]
     yield f"{{rank=same; {'; '.join(ends)}}}"
-    initial = [box.initial for box in figure.boxes].index(True)
-    yield f"entry -> s{initial}"
+    for number, box in enumerate(figure.boxes):
+        if box.initial:
+            yield f"entry -> s{number}"
     for arrow in figure.arrows:
         yield f"s{arrow.source} -> s{arrow.target} {_attributes(_arrow(figure, arrow))}"
 

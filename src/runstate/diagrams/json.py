@@ -18,12 +18,13 @@ def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
     """
     Return *lifecycle* as one object, with the counts and times of *overlay* under ``observed``.
     """
+    begins = lifecycle.initial_statuses
     data = {
         "name": lifecycle.name,
         "kind": lifecycle.kind,
         "status_field": lifecycle.status_field,
         "id_field": lifecycle.id_field,
-        "initial": lifecycle.initial,
+        "initial": begins[0] if len(begins) == 1 else begins,
         "terminal": dict(lifecycle.terminal),
         "transitions": [_plain(row) for row in lifecycle],
         "entries": [_plain(entry) for entry in lifecycle.entries],

@@ -32,7 +32,8 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     ends = ", ".join(f"{_name(s)} ({what})" for s, what in lifecycle.terminal.items())
     yield f"# Lifecycle {_name(lifecycle.name)}"
     yield ""
-    yield f"A run is created {_name(lifecycle.initial)} and ends {ends}."
+    begins = " or ".join(map(_name, lifecycle.initial_statuses))
+    yield f"A run is created {begins} and ends {ends}."
     yield ""
     heads = ("trigger", "from", "to", "evidence", "source")
     yield from _table(

@@ -33,8 +33,9 @@ def _body(figure: Figure) -> Iterator[str]:
     yield "entry(( )):::entry"
     for number, box in enumerate(figure.boxes):
         yield f"s{number}{_shape(box)}:::{_class(box)}"
-    initial = [box.initial for box in figure.boxes].index(True)
-    yield f"entry --> s{initial}"
+    for number, box in enumerate(figure.boxes):
+        if box.initial:
+            yield f"entry --> s{number}"
     for arrow in figure.arrows:
         yield f's{arrow.source} {_link(arrow)}|"{_label(arrow)}"| s{arrow.target}'
     yield from _styles(figure)
@@ -101,8 +102,9 @@ def _styles(figure: Figure) -> Iterator[str]:
     for number, box in enumerate(figure.boxes):
         if box.current:
             yield f"style s{number} stroke:{_ink('ink')},stroke-width:5px"
-    # The link from the entry is the first.
-    for number, arrow in enumerate(figure.arrows, 1):
+    # The links from the entry come first.
+    first = sum(box.initial for box in figure.boxes)
+    for number, arrow in enumerate(figure.arrows, first):
         style = _link_style(arrow)
         if style:
             yield f"linkStyle {number} {style}"

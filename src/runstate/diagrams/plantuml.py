@@ -42,8 +42,9 @@ def _body(figure: Figure) -> Iterator[str]:
         label = _BREAK.join(_escape(line) for line in (box.name, box.caption) if line)
         frame = f" ##[bold]{_ink('ink')[1:]}" if box.current else ""
         yield f'state "{label}" as s{number} <<{_class(box)}>>{frame}'
-    initial = [box.initial for box in figure.boxes].index(True)
-    yield f"[*] --> s{initial}"
+    for number, box in enumerate(figure.boxes):
+        if box.initial:
+            yield f"[*] --> s{number}"
     for arrow in figure.arrows:
         yield f"s{arrow.source} {_link(arrow)} s{arrow.target} : {_label(arrow)}"
     for number, box in enumerate(figure.boxes):

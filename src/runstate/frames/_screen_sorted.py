@@ -95,7 +95,8 @@ def _count_findings(found: Screening, asked: Question, groups: list[Group]) -> N
         if asked.observed == "unordered" or group.code > last:
             continue
         if not group.before:
-            if asked.observed == "complete" and names[group.code - 1] != asked.lifecycle.initial:
+            begins = asked.lifecycle.initial_statuses
+            if asked.observed == "complete" and names[group.code - 1] not in begins:
                 tally["RS102"] += group.rows
             continue
         code = asked.wrong(names[group.before - 1], names[group.code - 1])

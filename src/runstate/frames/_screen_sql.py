@@ -193,7 +193,7 @@ def _flag(asked: Question, *, waiting: bool) -> str:
         for code, target in enumerate(names, 1)
         if asked.wrong(source, target) is None
     ]
-    starts = asked.codes.of(frozenset([asked.lifecycle.initial]))
+    starts = asked.codes.of(frozenset(asked.lifecycle.initial_statuses))
     legal += starts if asked.observed == "complete" else range(1, last + 1)
     wrong = f"(pc << 10 | c) not in ({', '.join(map(str, legal))})"
 

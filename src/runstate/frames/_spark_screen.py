@@ -157,8 +157,8 @@ def _wrong_in_sequence(question: Question) -> Iterator[Column]:
         followed = F.col("before").isNotNull() & (F.col("code") < question.unknown)
         yield followed & (F.col("before") * len(statuses) + F.col("code")).isin(pairs)
     if question.observed == "complete":
-        begun = statuses.index(str(question.lifecycle.initial))
-        yield F.col("before").isNull() & (F.col("code") != begun)
+        begins = [statuses.index(str(s)) for s in question.lifecycle.initial_statuses]
+        yield F.col("before").isNull() & ~F.col("code").isin(begins)
     yield from _wrong_in_all(question)
 
 

@@ -50,7 +50,8 @@ class Totals:
         self.seen[status] += times
         if kind.before is None:
             self.runs += times
-            begun = question.observed != "complete" or status == question.lifecycle.initial
+            begins = question.lifecycle.initial_statuses
+            begun = question.observed != "complete" or status in begins
             self.tally["RS102"] += 0 if begun else times
         elif kind.before != code:
             self._add_move(question.statuses[kind.before], status, kind)

@@ -88,7 +88,7 @@ def _nothing_wrong(
         first = statuses[0]
         if observed == "complete":
             pairs = set(zip(statuses, statuses[1:]))  # noqa: B905, RUF007  half the time of pairwise
-            legal = first == lifecycle.initial and pairs <= lifecycle.seen_next
+            legal = first in lifecycle.initial_statuses and pairs <= lifecycle.seen_next
         elif observed == "polled":
             pairs = set(zip(statuses, statuses[1:]))  # noqa: B905, RUF007
             legal = first in lifecycle.known and pairs <= lifecycle.seen_later

@@ -439,14 +439,14 @@ class Monitor:
         """
         A recorded creation is the first move of a run, under every model.
         """
-        born = self.lifecycle.initial
-        if observation.status != born and self.observed != "complete":
+        begins = self.lifecycle.initial_statuses
+        if observation.status not in begins and self.observed != "complete":
             yield _finding(
                 "RS102",
                 observation,
                 f"created in {observation.status}",
                 target=observation.status,
-                hint=f"a run is created in {born}",
+                hint=f"a run is created in {' or '.join(begins)}",
             )
         if self._in_order and run.status is not None:
             yield _finding(
@@ -478,14 +478,15 @@ class Monitor:
     def _wrong_start(self, run: _Run, observation: Observation) -> list[Finding]:
         start = observation.source or observation.status
         first = observation.seq is None or observation.seq == 1
-        if self.observed != "complete" or not first or start == self.lifecycle.initial:
+        if self.observed != "complete" or not first or start in self.lifecycle.initial_statuses:
             return []
         finding = _finding(
             "RS102",
             observation,
             f"begins in {start}",
             target=start,
-            hint=f"a run begins in {self.lifecycle.initial}; is the head missing? then: polled",
+            hint=f"a run begins in {' or '.join(self.lifecycle.initial_statuses)}; "
+            "is the head missing? then: polled",
         )
         # One snapshot alone is no history: it is told with the second, if there is one.
         if observation.fields:

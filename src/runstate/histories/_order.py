@@ -177,7 +177,7 @@ class _Rules:
         """
         Return whether an object may begin with *move*.
         """
-        return not self.complete or (move.source or move.status) == self.lifecycle.initial
+        return not self.complete or (move.source or move.status) in self.lifecycle.initial_statuses
 
     def follows(self, before: str, move: _Move) -> bool:
         """

@@ -65,7 +65,7 @@ RULES: Final[Mapping[str, Rule]] = _catalogue(
         "RS102",
         "error",
         "history does not begin as a run can begin",
-        what="Under the model complete, a first status that is not the initial one.",
+        what="Under the model complete, a first status that is not an initial one.",
         why="If every change was seen, the first one seen is the creation.",
         instead="If the head of the log is missing, say so: check it as polled.",
         evidence="Every recorded creation, about 150, answers queued.",

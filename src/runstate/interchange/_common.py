@@ -3,7 +3,7 @@ What every format needs: names that it can hold, and a lifecycle made of what it
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from .._text import printable
@@ -12,7 +12,7 @@ from ..lifecycle._definition import lifecycle_from
 from ..lifecycle._rows import OUTCOMES, Transition
 from ..lifecycle._table import Lifecycle
 
-__all__ = ["PLAIN", "expect", "facts_of", "made", "names_of", "outcome_of", "refuse"]
+__all__ = ["PLAIN", "begins_of", "expect", "facts_of", "made", "names_of", "outcome_of", "refuse"]
 
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 """Names that every format takes as they are."""
@@ -67,10 +67,19 @@ def outcome_of(said: Any) -> str:
     return said if isinstance(said, str) and said in OUTCOMES else "success"
 
 
+def begins_of(said: Any, initial: str) -> str | list[str]:
+    """
+    Return the initial statuses that *said* lists, where *initial* is the first; else *initial*.
+    """
+    names = said if isinstance(said, list) and all(isinstance(s, str) for s in said) else []
+
+    return names if names[:1] == [initial] else initial
+
+
 def made(
     origin: str,
     name: str,
-    initial: str,
+    initial: str | Sequence[str],
     terminal: Mapping[str, str],
     rows: Iterable[Mapping[str, Any] | tuple[str, str, str]],
 ) -> Lifecycle:
@@ -86,7 +95,7 @@ def made(
     once = {(row["trigger"], row["source"], row["target"]): row for row in reversed(each)}
     data = {
         "name": name,
-        "initial": initial,
+        "initial": initial if isinstance(initial, str) else [*initial],
         "terminal": dict(terminal),
         "transitions": [dict(row) for row in reversed(once.values())],
     }

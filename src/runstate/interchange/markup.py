@@ -5,6 +5,7 @@ The markup of ``transitions``: the dictionary that its ``MarkupMachine`` prints 
 from collections.abc import Mapping
 from typing import Any
 
+from ..lifecycle._beginnings import beginnings
 from ..lifecycle._table import Lifecycle
 from ._common import expect, made, refuse
 
@@ -18,7 +19,8 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the markup that ``MarkupMachine(markup=...)`` takes.
 
-    Its machine takes no key that it does not know: outcomes, evidence and stamps stay behind.
+    Its machine takes no key that it does not know: outcomes, evidence, stamps and
+    further initial statuses stay behind.
     """
     return {
         "name": lifecycle.name,
@@ -42,7 +44,8 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     """
     Return the lifecycle that *markup* describes; conditions and callbacks stay behind.
 
-    Statuses that are said to be final, or that no row leaves, are terminal.
+    States that are final, or that no transition leaves, are terminal. A state that no
+    transition leads to is one more initial status.
 
     Raises:
         DefinitionError: It is no markup, or of a nested machine.
@@ -62,7 +65,11 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     return made(
         origin,
         str(markup.get("name") or "machine").rstrip(": ") or "machine",
-        expect(initial, str, origin, "initial"),
+        beginnings(
+            expect(initial, str, origin, "initial"),
+            names,
+            [(row["source"], row["target"]) for row in rows],
+        ),
         {s: "success" for s, final in states if final or s not in left},
         rows,
     )

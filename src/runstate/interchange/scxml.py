@@ -19,7 +19,7 @@ __all__ = ["from_scxml", "to_scxml"]
 
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "https://pypi.org/project/runstate/"
-"""Namespace of what SCXML has no word for: outcomes, evidence, and names that it cannot hold."""
+"""Namespace of what SCXML has no word for: outcomes, evidence, further initial statuses, odd names."""
 
 LARGEST: Final = 1 << 20
 """Bytes of a document that are read."""
@@ -46,6 +46,8 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
         about = {"id": ids[str(status)]}
         if ids[str(status)] != status:
             about["rs:status"] = str(status)
+        if status in lifecycle.initial_statuses[1:]:
+            about["rs:initial"] = "true"
         if lifecycle.is_terminal(status):
             about["rs:outcome"] = lifecycle.terminal[status]
             lines.append(f"  <final{_attributes(about)}/>")
@@ -100,6 +102,7 @@ class _Document:
         self._rows: list[dict[str, str]] = []
         self._name = "machine"
         self._initial = ""
+        self._begins: list[str] = []
 
     def read(self, content: bytes) -> None:
         """
@@ -172,6 +175,8 @@ class _Document:
             self._refuse(f"has the state '{printable(word)}' twice")
         self._met.add(word)
         self._state, self._words[key] = key, word
+        if attributes.get(f"{OURS}{_SEPARATOR}initial") == "true":
+            self._begins.append(key)
         if tag == "final":
             self._terminal[key] = outcome_of(attributes.get(f"{OURS}{_SEPARATOR}outcome"))
 
@@ -211,4 +216,6 @@ class _Document:
         ]
         initial = self._initial or next(iter(self._words), "")
 
-        return made(self._origin, self._name, word.get(initial, initial), terminal, rows)
+        begins = [word.get(key, key) for key in dict.fromkeys([initial, *self._begins])]
+
+        return made(self._origin, self._name, begins, terminal, rows)

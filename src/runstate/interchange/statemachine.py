@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from .._text import printable
+from ..lifecycle._beginnings import beginnings
 from ..lifecycle._table import Lifecycle
 from ._common import PLAIN, expect, made, refuse
 
@@ -20,7 +21,7 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the definition that ``statemachine.io.load`` takes as JSON.
 
-    Outcomes, evidence and stamps stay behind.
+    Outcomes, evidence, stamps and further initial statuses stay behind.
 
     Raises:
         ValueError: A trigger is no identifier, which an event must be; or there is a space
@@ -61,6 +62,8 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
     """
     Return the lifecycle that *definition* describes; conditions and actions stay behind.
 
+    A state that no transition leads to is one more initial status.
+
     Raises:
         DefinitionError: It is no definition, or has states within states.
         LifecycleError: The table contradicts itself.
@@ -84,13 +87,16 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
         for event, target in _moves(key, state, origin)
     ]
     begun = [words[key] for key, state in states.items() if _is(state, "initial")]
+    if len(begun) < 2:
+        pairs = [(source, target) for _, source, target in rows]
+        begun = [*beginnings(next(iter(begun), None), [*words.values()], pairs)]
     left = {source for _, source, _ in rows}
     ends = (words[k] for k, state in states.items() if _is(state, "final") or words[k] not in left)
 
     return made(
         origin,
         str(definition.get("name") or "machine"),
-        begun[0] if begun else next(iter(words.values()), ""),
+        begun,
         dict.fromkeys(ends, "success"),
         rows,
     )
@@ -162,7 +168,7 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
     return made(
         origin,
         kind.__name__,
-        begun[0] if begun else _wire(states[0]),
+        begun or _wire(states[0]),
         {_wire(s): "success" for s in states if s.final or _wire(s) not in left},
         rows,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..lifecycle._table import Lifecycle
-from ._common import expect, facts_of, made, outcome_of, refuse
+from ._common import begins_of, expect, facts_of, made, outcome_of, refuse
 
 __all__ = ["from_xstate", "to_xstate"]
 
@@ -23,7 +23,7 @@ _NO_STATUS: Final = ("parallel", "history")
 
 def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     """
-    Return *lifecycle* as XState's configuration; outcomes and evidence go along as ``meta``.
+    Return *lifecycle* as XState's configuration; outcomes, evidence and further initial statuses go along as ``meta``.
 
     Raises:
         ValueError: XState would read a status or a trigger as something else: one with a
@@ -49,7 +49,10 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
         }
         states[str(status)] = {"on": on}
 
-    return {"id": lifecycle.name, "initial": str(lifecycle.initial), "states": states}
+    begins = [str(status) for status in lifecycle.initial_statuses]
+    meta = {"meta": {"initial": begins}} if len(begins) > 1 else {}
+
+    return {"id": lifecycle.name, "initial": begins[0], **meta, "states": states}
 
 
 def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycle:
@@ -89,8 +92,10 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
             terminal[str(status)] = outcome_of(said)
 
     initial = expect(config.get("initial"), str, origin, "initial")
+    meta = config.get("meta")
+    said = meta.get("initial") if isinstance(meta, dict) else None
 
-    return made(origin, name, initial, terminal, rows)
+    return made(origin, name, begins_of(said, initial), terminal, rows)
 
 
 def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[dict[str, Any]]:

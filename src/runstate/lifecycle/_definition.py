@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 from ..errors import DefinitionError
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
@@ -32,6 +32,19 @@ _BOM: Final = b"\xef\xbb\xbf"
 Seconds = Annotated[int, Field(gt=0, strict=True)]
 
 Names = tuple[str, ...]
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list | tuple) or not value:
+        raise PydanticCustomError("initial", "Input should be a status or a list of statuses")
+
+    return value
+
+
+_Initial = Annotated[Names, BeforeValidator(_listed)]
+"""One status or several; a tuple once it is read."""
 
 
 class Strict(BaseModel):
@@ -74,7 +87,7 @@ class _Deviation(Strict):
 
 class _Definition(Strict):
     name: str
-    initial: str
+    initial: _Initial
     terminal: dict[str, Outcome] | Names
     transitions: tuple[_Row, ...]
     entries: tuple[_Entry, ...] = ()

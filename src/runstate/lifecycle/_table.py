@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 from ..errors import LifecycleError
+from ._beginnings import beginnings
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
 from ._transitions import build_machine, read_machine
 from ._validation import faults
@@ -35,12 +36,12 @@ _MOST_FITS: Final = 10_000
 _K = TypeVar("_K")
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, init=False)
 class Lifecycle:
     """
     A table of legal moves, with what each status does to a run's fields.
 
-    Immutable. Built, it has passed its own check; see :meth:`__post_init__`.
+    Immutable. A table that contradicts itself is refused; see :meth:`__init__`.
 
     Example:
         >>> door = Lifecycle(
@@ -61,8 +62,8 @@ class Lifecycle:
 
     name: str
     transitions: tuple[Transition, ...]
-    initial: str
-    """The status a run is created in."""
+    initial_statuses: tuple[str, ...]
+    """The statuses that a run may begin in; the first is the default, :attr:`initial`."""
     terminal: Mapping[str, Outcome]
     """The statuses a run ends in, each with what that means."""
     entries: tuple[Entry, ...] = ()
@@ -80,22 +81,71 @@ class Lifecycle:
     kind: str | None = None
     """What a run's ``object`` key holds on the wire; None if it has no such key."""
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        name: str,
+        transitions: Iterable[Transition],
+        initial: str | Iterable[str] = (),
+        terminal: Mapping[str, Outcome] = MappingProxyType({}),
+        entries: Iterable[Entry] = (),
+        created: tuple[str, ...] = (),
+        deadline: Deadline | None = None,
+        identity: tuple[str, ...] = (),
+        fields: frozenset[str] | None = None,
+        deviations: Iterable[Deviation] = (),
+        status_field: str = "status",
+        id_field: str = "id",
+        kind: str | None = None,
+        *,
+        initial_statuses: Iterable[str] = (),
+    ) -> None:
         """
-        Freeze the parts, then refuse a table that contradicts itself.
+        Build the table, and refuse one that contradicts itself.
+
+        Args:
+            name: Name of the lifecycle, 1 to 100 visible characters.
+            transitions: The legal moves.
+            initial: The status that a run begins in, or several of which the first is
+                the default of ``create``.
+            terminal: The statuses that a run ends in, each with its outcome.
+            entries: What entering a status does to the fields, at most one a status.
+            created: Stamps that are set once, when a run is created.
+            deadline: The field that says when a run expires.
+            identity: Fields that never change during a run.
+            fields: Every field that a run has; None where that is not known.
+            deviations: What the table excludes and real services are known to do.
+            status_field: The field that holds the status.
+            id_field: The field that holds the id of a run.
+            kind: The value of the key ``object`` on the wire; None without such a key.
+            initial_statuses: The attribute of this name, as ``dataclasses.replace``
+                passes it on. *initial* replaces it.
 
         Raises:
-            LifecycleError: A name is unusable, a status is unreachable from the
-                initial one or cannot reach a terminal one, a trigger has two targets
-                from one status, a row leads out of a terminal status, an entry, the
-                deadline or a deviation names an unknown status or field, or an entry
-                touches a field that is not its own. All faults in one error.
+            LifecycleError: A name is unusable, no status is initial, a status is
+                unreachable from the initial ones or cannot reach a terminal one, a
+                trigger has two targets from one status, a row leads out of a terminal
+                status, an entry, the deadline or a deviation names an unknown status or
+                field, or an entry touches a field that is not its own. One error names
+                all faults.
         """
-        set_ = object.__setattr__
-        set_(self, "transitions", tuple(self.transitions))
-        if isinstance(self.terminal, Mapping):
-            set_(self, "terminal", MappingProxyType(dict(self.terminal)))
-        set_(self, "entries", tuple(self.entries))
+        begins = (initial,) if isinstance(initial, str) else tuple(initial)
+        values = {
+            "name": name,
+            "transitions": tuple(transitions),
+            "initial_statuses": begins or tuple(initial_statuses),
+            "terminal": _frozen(terminal),
+            "entries": tuple(entries),
+            "created": created,
+            "deadline": deadline,
+            "identity": identity,
+            "fields": fields,
+            "deviations": tuple(deviations),
+            "status_field": status_field,
+            "id_field": id_field,
+            "kind": kind,
+        }
+        for field, value in values.items():
+            object.__setattr__(self, field, value)
         found = tuple(faults(self))
         if found:
             raise LifecycleError(self.name, found)
@@ -104,7 +154,7 @@ class Lifecycle:
         return f"<Lifecycle {self.name!r}: {len(self)} rows, {len(self.statuses)} statuses>"
 
     def __hash__(self) -> int:
-        return hash((self.name, self.transitions, self.initial))
+        return hash((self.name, self.transitions, self.initial_statuses))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy does not pickle; building again checks again.
@@ -118,10 +168,15 @@ class Lifecycle:
 
     # -- what can be asked -------------------------------------------------
 
+    @property
+    def initial(self) -> str:
+        """The status that a run begins in unless another initial status is asked for."""
+        return self.initial_statuses[0]
+
     @cached_property
     def statuses(self) -> tuple[str, ...]:
-        """Every status: the initial one, then by first row, the terminal ones last."""
-        seen = dict.fromkeys([self.initial, *(row.source for row in self.transitions)])
+        """Every status: the initial ones, then by first row, the terminal ones last."""
+        seen = dict.fromkeys([*self.initial_statuses, *(row.source for row in self.transitions)])
         seen.update(dict.fromkeys(row.target for row in self.transitions))
         live = [status for status in seen if status not in self.terminal]
 
@@ -197,6 +252,18 @@ class Lifecycle:
                     queue.append(row.target)
 
         return ways.get(target)
+
+    def path_to(self, target: str) -> tuple[Transition, ...] | None:
+        """
+        Return the fewest moves from an initial status to *target*.
+
+        They begin in the default initial status where that leads to *target*, and in the
+        next one that does otherwise. Empty where only a run that begins in *target* gets
+        there; None where *target* is unknown.
+        """
+        paths = (self.shortest_path(initial, target) for initial in self.initial_statuses)
+
+        return next((path for path in paths if path is not None), None)
 
     @cached_property
     def components(self) -> tuple[frozenset[str], ...]:
@@ -312,7 +379,8 @@ class Lifecycle:
             LifecycleError: What remains is no lifecycle.
         """
         kept = [row for row in self.transitions if row.evidence in evidence]
-        reached = {self.initial}
+        leads = {self.initial, *self.terminal, *(row.source for row in kept)}
+        reached = leads & {*self.initial_statuses}
         for _ in kept:
             reached |= {row.target for row in kept if row.source in reached}
 
@@ -410,7 +478,9 @@ class Lifecycle:
         object that holds the members. Conditions and
         callbacks stay behind: the table is what *may* happen. A move
         that several transitions of one trigger and source could make, depending on
-        their conditions, becomes a row each where the targets agree.
+        their conditions, becomes a row each where the targets agree. A
+        state that no transition leads to is one more initial status: ``add_model`` puts
+        models there.
 
         Args:
             machine: A flat machine; its ``to_...`` triggers are left out.
@@ -430,7 +500,7 @@ class Lifecycle:
         return cls(
             name=name or str(machine.name).rstrip(": ") or "machine",
             transitions=tuple(dict.fromkeys(Transition(*row) for row in table.rows)),
-            initial=table.initial if table.initial is not None else table.statuses[0],
+            initial=beginnings(table.initial, table.statuses, (row[1:] for row in table.rows)),
             terminal=terminal,
             status_field=table.attribute,
         )
@@ -447,6 +517,7 @@ class Lifecycle:
             self,
             name=name,
             transitions=tuple(kept),
+            initial_statuses=tuple(s for s in self.initial_statuses if s not in gone),
             terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
             entries=tuple(entry for entry in self.entries if entry.status not in gone),
             deviations=tuple(_left(self.deviations, gone)),
@@ -481,15 +552,13 @@ class Lifecycle:
         """
         For each status and field, whether it may hold a value there, may be None, or both.
 
-        Follows every row from the initial status until nothing new turns up.
+        Follows every row from the initial statuses until nothing new turns up.
         """
         fields = (*self.stamp_fields, *self.detail_fields)
         found = {status: {name: set[bool]() for name in fields} for status in self.statuses}
-        for name in fields:
-            found[self.initial][name] = {name in self.created}
-        if self.deadline:
-            found[self.initial][self.deadline.field] = {True, False}
-        queue = deque([self.initial])
+        for begin in self.initial_statuses:
+            found[begin] = {name: self._when_created(begin, name) for name in fields}
+        queue = deque(self.initial_statuses)
         while queue:
             source = queue.popleft()
             for target in self.targets(source):
@@ -500,6 +569,26 @@ class Lifecycle:
                     queue.append(target)
 
         return found
+
+    def _when_created(self, status: str, name: str) -> set[bool]:
+        """
+        Whether the field *name* may be set, may be None, or both, in a run that begins in *status*.
+        """
+        if self.deadline and name == self.deadline.field:
+            return {True, False}
+        if name in self.created:
+            return {True}
+        entry = self.entry(status)
+        if self.is_terminal(status):
+            # A run that is first seen at its end has what that end sets.
+            return _after(entry, name, {False})
+        # A service may create a run and move it on at once: then the entry has been carried out.
+        return {False} | _after(entry, name, {False})
+
+
+def _frozen(terminal: Any) -> Any:
+    # What is not a mapping is left as it is: the check says what was expected in its place.
+    return MappingProxyType(dict(terminal)) if isinstance(terminal, Mapping) else terminal
 
 
 def _rebuild(values: dict[str, Any]) -> Lifecycle:

@@ -27,7 +27,7 @@ class Table(Protocol):
     @property
     def transitions(self) -> tuple[Transition, ...]: ...
     @property
-    def initial(self) -> str: ...
+    def initial_statuses(self) -> tuple[str, ...]: ...
     @property
     def terminal(self) -> Mapping[str, Outcome]: ...
     @property
@@ -65,6 +65,9 @@ def faults(table: Table) -> Iterator[str]:
         yield f"terminal says what each end means, {{'completed': 'success'}}, and is no {shape}"
         return
     yield from _faulty_names(table)
+    if not table.initial_statuses:
+        yield "initial names no status: name the one that a run begins in, or several"
+        return
     if len(table.statuses) > MOST_STATUSES:
         # What follows takes the square of their number, and a file may hold many.
         yield f"{len(table.statuses)} statuses are more than {MOST_STATUSES}"
@@ -105,9 +108,13 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
         if outcome not in OUTCOMES:
             where = f"terminal status {_wire(status)}"
             yield f"{where}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}"
+    begins = table.initial_statuses
+    for status in dict.fromkeys(s for s in begins if begins.count(s) > 1):
+        yield f"initial names {_wire(status)} twice"
+    reached = set(begins).union(*map(table.reachable, begins))
     for status in table.statuses:
-        if status != table.initial and status not in table.reachable(table.initial):
-            yield f"status {_wire(status)} is unreachable from {_wire(table.initial)}"
+        if status not in reached:
+            yield f"status {_wire(status)} is unreachable from {', '.join(map(_wire, begins))}"
         if status not in table.terminal and not table.reachable(status) & table.terminal.keys():
             yield f"status {_wire(status)} is a trap: no terminal status is reachable from it"
 

@@ -112,6 +112,9 @@ RESPONSE_TO_RUN: Final = StatusMap(
     ),
     # A response has no cancelling: it is cancelled at once.
     observed="polled",
+    exceptions=(
+        Excepted(None, "in_progress", "a response that is waited for begins without a queue"),
+    ),
 )  # fmt: skip
 """
 A response that is made in the background as a run.
@@ -142,6 +145,12 @@ A2A_TASK_TO_RUN: Final = StatusMap(
     ),
     # A task goes on from a wait without being queued, and is cancelled at once.
     observed="polled",
+    exceptions=tuple(
+        Excepted(
+            None, status, "the first answer may be a task that works, waits or has ended; a run is queued"
+        )
+        for status in A2A_TASK.initial_statuses[1:]
+    ),
 )  # fmt: skip
 """
 A task of the A2A protocol as a run.

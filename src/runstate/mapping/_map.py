@@ -96,7 +96,7 @@ class StatusMap:
         kept = [status for status in map(str, self.source.statuses) if not self._drops(status)]
 
         return (
-            *((None, status) for status in self._next_kept([str(self.source.initial)])),
+            *((None, status) for status in self._next_kept(map(str, self.source.initial_statuses))),
             *(
                 (status, later)
                 for status in kept
@@ -110,7 +110,7 @@ class StatusMap:
         """
         becomes = self.statuses[target]
         if source is None:
-            return becomes == self.target.initial
+            return becomes in self.target.initial_statuses
         legal = self.target.seen_next if self.observed == "complete" else self.target.seen_later
 
         return (self.statuses[source], becomes) in legal

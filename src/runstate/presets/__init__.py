@@ -6,8 +6,8 @@ disagree, there are two by name: the plain one allows what each of them allows, 
 one called ``strict``, or after a version, what one of them does. ``only()`` gives the
 rows of a kind of evidence.
 
-A lifecycle has one status that a run is created in. Where a system has several, it is
-the one that its pages name first, and another lifecycle begins elsewhere.
+Where a system creates runs in several statuses, the one that its pages name first is the
+default of ``create``.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,6 @@ PRESETS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
             openai.MESSAGE,
             openai.BATCH,
             openai.RESPONSE,
-            openai.RESPONSE_FOREGROUND,
             openai.VECTOR_STORE_FILE_BATCH,
             openai.FINE_TUNING_JOB,
             openai.FINE_TUNING_JOB_STRICT,
@@ -43,7 +42,6 @@ PRESETS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
             agents.A2A_TASK,
             agents.A2A_TASK_0_3,
             orchestrators.PREFECT_FLOW_RUN,
-            orchestrators.PREFECT_FLOW_RUN_ADHOC,
             orchestrators.DAGSTER_RUN,
             orchestrators.AIRFLOW_TASK_INSTANCE,
             orchestrators.AIRFLOW_TASK_INSTANCE_3_0,
@@ -51,15 +49,12 @@ PRESETS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
             platforms.TEMPORAL_WORKFLOW_STRICT,
             platforms.KUBERNETES_JOB,
             platforms.KUBERNETES_JOB_STRICT,
-            platforms.KUBERNETES_JOB_SUSPENDED,
             queues.CELERY,
             queues.CELERY_STRICT,
             queues.RIVER_JOB,
-            queues.RIVER_JOB_PENDING,
             queues.OBAN_JOB,
-            queues.OBAN_JOB_SUSPENDED,
             events.OPENLINEAGE_RUN,
-            events.OPENLINEAGE_RUN_EARLY,
+            events.OPENLINEAGE_RUN_STRICT,
             events.CDEVENTS_PIPELINERUN,
         )
     }

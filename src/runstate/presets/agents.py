@@ -184,7 +184,16 @@ A2A_TASK: Final = Lifecycle(
             _NOT_CANCELABLE,
         ),
     ),
-    initial="TASK_STATE_SUBMITTED",
+    # The first answer may be a task that works, waits or has ended: see life-of-a-task.md.
+    initial=(
+        "TASK_STATE_SUBMITTED",
+        "TASK_STATE_WORKING",
+        "TASK_STATE_INPUT_REQUIRED",
+        "TASK_STATE_AUTH_REQUIRED",
+        "TASK_STATE_COMPLETED",
+        "TASK_STATE_FAILED",
+        "TASK_STATE_REJECTED",
+    ),
     terminal={
         "TASK_STATE_COMPLETED": "success",
         "TASK_STATE_FAILED": "failure",
@@ -197,8 +206,7 @@ A2A_TASK: Final = Lifecycle(
 """
 The lifecycle of a task of the A2A protocol, version 1.0, spelled as its JSON is.
 
-An answer may also be a task that has ended, or that waits: an observer who polls sees
-no ``TASK_STATE_SUBMITTED`` then. In a task, the state is in its status:
+In a task, the state is in its status:
 ``--status status.state``.
 """
 
@@ -217,7 +225,7 @@ A2A_TASK_0_3: Final = replace(
         replace(row, source=_spelled_0_3(row.source), target=_spelled_0_3(row.target))
         for row in A2A_TASK
     ),
-    initial=_spelled_0_3(A2A_TASK.initial),
+    initial_statuses=tuple(map(_spelled_0_3, A2A_TASK.initial_statuses)),
     terminal={_spelled_0_3(end): outcome for end, outcome in A2A_TASK.terminal.items()},
     identity=("contextId",),
 )

@@ -8,12 +8,13 @@ Sources, by short name:
 * *core*: cdevents/spec, ``core.md``
 """
 
+from dataclasses import replace
 from typing import Final
 
 from ..lifecycle._rows import Outcome, Transition
 from ..lifecycle._table import Lifecycle
 
-__all__ = ["CDEVENTS_PIPELINERUN", "OPENLINEAGE_RUN", "OPENLINEAGE_RUN_EARLY"]
+__all__ = ["CDEVENTS_PIPELINERUN", "OPENLINEAGE_RUN", "OPENLINEAGE_RUN_STRICT"]
 
 # -- OpenLineage ----------------------------------------------------------------------
 
@@ -25,7 +26,8 @@ _ENDS: Final[dict[str, tuple[str, Outcome]]] = {
     "abort": ("ABORT", "cancelled"),
 }
 
-_AFTER_START: Final = (
+_ROWS: Final = (
+    Transition("start", "OTHER", "START", "documented", f"{_CYCLE}: also before START"),
     Transition("run", "START", "RUNNING", "documented", _CYCLE),
     Transition("tell", "START", "OTHER", "documented", _ANYTIME),
     *(
@@ -39,8 +41,8 @@ _AFTER_START: Final = (
 
 OPENLINEAGE_RUN: Final = Lifecycle(
     name="openlineage-run",
-    transitions=_AFTER_START,
-    initial="START",
+    transitions=_ROWS,
+    initial=("START", "OTHER"),
     terminal=dict(_ENDS.values()),
     identity=("job",),
     status_field="eventType",
@@ -49,26 +51,16 @@ OPENLINEAGE_RUN: Final = Lifecycle(
 """
 The run cycle of OpenLineage: the type of the last event is the status.
 
-One START, and one end. A job without an end, a stream or a service, is not meant. The
+One START, and one end. OTHER may also come before START, such as while a run waits; a second
+START after an OTHER is therefore not found. A job without an end, a stream or a service, is not meant. The
 id is in an object of its own: ``--run-id run.runId``.
 """
 
-OPENLINEAGE_RUN_EARLY: Final = Lifecycle(
-    name="openlineage-run-early",
-    transitions=(
-        Transition("start", "OTHER", "START", "documented", f"{_CYCLE}: also before START"),
-        *_AFTER_START,
-    ),
-    initial="OTHER",
-    terminal=dict(_ENDS.values()),
-    identity=("job",),
-    status_field="eventType",
-    id_field="runId",
+OPENLINEAGE_RUN_STRICT: Final = replace(OPENLINEAGE_RUN, initial_statuses=("START",)).without(
+    rows=(("start", "OTHER"),), name="openlineage-run-strict"
 )
 """
-The same of a run that is told of before it starts, such as while it waits.
-
-It cannot tell a second START from a first: what came before an OTHER is forgotten.
+The same of a producer that sends nothing before START: a second START is always found.
 """
 
 # -- CDEvents -------------------------------------------------------------------------
@@ -88,7 +80,8 @@ CDEVENTS_PIPELINERUN: Final = Lifecycle(
         Transition("error", "started", "error", "documented", _OUTCOMES),
         Transition("cancel", "started", "cancel", "documented", _OUTCOMES),
     ),
-    initial="queued",
+    # The event queued is optional.
+    initial=("queued", "started"),
     terminal={
         "success": "success",
         "failure": "failure",

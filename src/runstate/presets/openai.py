@@ -16,7 +16,6 @@ A background response at Azure was seen to go from ``cancelled`` to ``completed`
 (learn.microsoft.com/answers/questions/2339607); the table holds that it must not.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
@@ -28,7 +27,6 @@ __all__ = [
     "FINE_TUNING_JOB_STRICT",
     "MESSAGE",
     "RESPONSE",
-    "RESPONSE_FOREGROUND",
     "RUN_STEP",
     "VECTOR_STORE_FILE_BATCH",
 ]
@@ -208,7 +206,8 @@ RESPONSE: Final = Lifecycle(
             f"{_BACKGROUND}: an in-flight response is cancelled, and again without effect",
         ),
     ),
-    initial="queued",
+    # One that is waited for begins in progress: only the background has a queue.
+    initial=("queued", "in_progress"),
     terminal={
         "completed": "success",
         "failed": "failure",
@@ -226,22 +225,10 @@ RESPONSE: Final = Lifecycle(
     kind="response",
 )  # fmt: skip
 """
-The lifecycle of an OpenAI response that is made in the background.
-"""
+The lifecycle of an OpenAI response.
 
-RESPONSE_FOREGROUND: Final = replace(
-    RESPONSE,
-    name="openai-response-foreground",
-    # Only a response of the background is ever queued, and only such a one can be cancelled.
-    transitions=tuple(
-        row for row in RESPONSE if row.source != "queued" and row.trigger != "cancel"
-    ),
-    initial="in_progress",
-    terminal={end: what for end, what in RESPONSE.terminal.items() if end != "cancelled"},
-    entries=tuple(entry for entry in RESPONSE.entries if entry.status != "cancelled"),
-)
-"""
-The same of a response that is waited for: it begins at once.
+One of the background begins ``queued``, and it alone can be cancelled; one that is waited
+for begins ``in_progress``.
 """
 
 _FILES = "openai-python types/vector_stores/vector_store_file_batch.py: status"

@@ -16,7 +16,6 @@ in Airflow's. Here that is a new run; a check tells it as something after the en
 Dagster nothing hinders a late worker either (dagster#34175).
 """
 
-from dataclasses import replace
 from typing import Final
 
 from ..lifecycle._rows import Deviation, Entry, Transition
@@ -27,7 +26,6 @@ __all__ = [
     "AIRFLOW_TASK_INSTANCE_3_0",
     "DAGSTER_RUN",
     "PREFECT_FLOW_RUN",
-    "PREFECT_FLOW_RUN_ADHOC",
 ]
 
 # -- Prefect --------------------------------------------------------------------------
@@ -91,7 +89,8 @@ PREFECT_FLOW_RUN: Final = Lifecycle(
             f"{_STATES}; {_POLICY}: EnforceCancellingToCancelledTransition",
         ),
     ),
-    initial="SCHEDULED",
+    # A flow that is called rather than scheduled begins PENDING.
+    initial=("SCHEDULED", "PENDING"),
     terminal={
         "COMPLETED": "success",
         "FAILED": "failure",
@@ -120,13 +119,6 @@ PREFECT_FLOW_RUN: Final = Lifecycle(
 The lifecycle of a Prefect 3 flow run, in the types of its states.
 
 The names within a type (``Late``, ``AwaitingRetry``) are not statuses here.
-"""
-
-PREFECT_FLOW_RUN_ADHOC: Final = replace(
-    PREFECT_FLOW_RUN, name="prefect-flow-run-adhoc", initial="PENDING"
-)
-"""
-The same of a run that was called rather than scheduled: it begins ``PENDING``.
 """
 
 # -- Dagster --------------------------------------------------------------------------

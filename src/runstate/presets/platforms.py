@@ -10,7 +10,6 @@ Sources, by short name:
   *JobStatus*: the API reference of batch/v1
 """
 
-from dataclasses import replace
 from typing import Final
 
 from ..lifecycle._rows import Entry, Outcome, Transition
@@ -19,7 +18,6 @@ from ..lifecycle._table import Lifecycle
 __all__ = [
     "KUBERNETES_JOB",
     "KUBERNETES_JOB_STRICT",
-    "KUBERNETES_JOB_SUSPENDED",
     "TEMPORAL_WORKFLOW",
     "TEMPORAL_WORKFLOW_STRICT",
 ]
@@ -99,7 +97,8 @@ KUBERNETES_JOB: Final = Lifecycle(
         Transition("complete", "SuccessCriteriaMet", "Complete", "documented", _TERMINAL),
         Transition("fail", "FailureTarget", "Failed", "documented", _TERMINAL),
     ),
-    initial="Running",
+    # With spec.suspend a Job is created suspended, as those of a queue are.
+    initial=("Running", "Suspended"),
     terminal={"Complete": "success", "Failed": "failure"},
     entries=(
         # Reset by every resume, and removed by a suspension alone.
@@ -123,11 +122,4 @@ KUBERNETES_JOB_STRICT: Final = KUBERNETES_JOB.without(
 )
 """
 The same from v1.31 on, where every end is announced by the condition before it.
-"""
-
-KUBERNETES_JOB_SUSPENDED: Final = replace(
-    KUBERNETES_JOB, name="kubernetes-job-suspended", initial="Suspended"
-)
-"""
-The same of a Job that is created suspended, as those of a queue are.
 """

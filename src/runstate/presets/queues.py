@@ -25,9 +25,7 @@ __all__ = [
     "CELERY",
     "CELERY_STRICT",
     "OBAN_JOB",
-    "OBAN_JOB_SUSPENDED",
     "RIVER_JOB",
-    "RIVER_JOB_PENDING",
 ]
 
 # -- Celery ---------------------------------------------------------------------------
@@ -70,7 +68,9 @@ CELERY: Final = Lifecycle(
             "receive", "REJECTED", "RECEIVED", "documented", f"{_GUIDE}: Reject may requeue"
         ),
     ),
-    initial="PENDING",
+    # No backend stores PENDING, and STARTED is not reported by default: the first record is any
+    # status that a waiting task goes to.
+    initial=("PENDING", "RECEIVED", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"),
     terminal={"SUCCESS": "success", "FAILURE": "failure", "REVOKED": "cancelled"},
     entries=tuple(Entry(end, stamps=("date_done",)) for end in ("SUCCESS", "FAILURE", "REVOKED")),
     deviations=(
@@ -88,7 +88,7 @@ The lifecycle of a Celery task, in its result backend as in its events.
 behind is no status at all, and a dead-lettered task stays ``REJECTED``.
 """
 
-CELERY_STRICT: Final = CELERY.without(
+CELERY_STRICT: Final = replace(CELERY, initial_statuses=("PENDING", "RECEIVED")).without(
     triggers=("redeliver",),
     rows=(
         *(
@@ -101,7 +101,9 @@ CELERY_STRICT: Final = CELERY.without(
     name="celery-strict",
 )
 """
-The same where every change is told: all events, and each task delivered once.
+The same where every change is reported: all events, and each task delivered once.
+
+Its first event is ``task-received``, unless ``task_send_sent_event`` is on.
 """
 
 # -- River ----------------------------------------------------------------------------
@@ -135,8 +137,11 @@ RIVER_JOB: Final = Lifecycle(
         Transition("retry", "retryable", "available", "implemented", f"{_SQL}: JobRetry"),
         Transition("cancel", "retryable", "cancelled", "implemented", f"{_SQL}: JobCancel"),
         Transition("discard", "retryable", "discarded", "implemented", _UNIQUE),
+        Transition("retry", "pending", "available", "implemented", f"{_SQL}: JobRetry"),
+        Transition("cancel", "pending", "cancelled", "implemented", f"{_SQL}: JobCancel"),
     ),
-    initial="available",
+    # InsertOpts: ScheduledAt inserts it scheduled, Pending inserts it pending.
+    initial=("available", "scheduled", "pending"),
     terminal={"completed": "success", "cancelled": "cancelled", "discarded": "failure"},
     entries=(
         Entry("running", stamps=("attempted_at",)),
@@ -150,21 +155,7 @@ RIVER_JOB: Final = Lifecycle(
     status_field="state",
 )  # fmt: skip
 """
-The lifecycle of a River job. It may also begin ``scheduled``, or ``pending``.
-"""
-
-RIVER_JOB_PENDING: Final = replace(
-    RIVER_JOB,
-    name="river-job-pending",
-    transitions=(
-        Transition("retry", "pending", "available", "implemented", f"{_SQL}: JobRetry"),
-        Transition("cancel", "pending", "cancelled", "implemented", f"{_SQL}: JobCancel"),
-        *RIVER_JOB,
-    ),
-    initial="pending",
-)
-"""
-The same of a job that is parked until somebody moves it on.
+The lifecycle of a River job, which begins available, scheduled for later, or pending.
 """
 
 # -- Oban -----------------------------------------------------------------------------
@@ -192,8 +183,14 @@ OBAN_JOB: Final = Lifecycle(
         Transition("stage", "retryable", "available", "documented", _LIFECYCLE),
         Transition("retry", "retryable", "available", "implemented", _RETRY),
         Transition("cancel", "retryable", "cancelled", "implemented", _CANCEL),
+        Transition(
+            "resume", "suspended", "available", "documented",
+            "Oban.Job, states: held until it is resumed",
+        ),
+        Transition("cancel", "suspended", "cancelled", "implemented", _CANCEL),
     ),
-    initial="available",
+    # schedule_in inserts it scheduled; a workflow inserts it suspended.
+    initial=("available", "scheduled", "suspended"),
     terminal={"completed": "success", "discarded": "failure", "cancelled": "cancelled"},
     entries=(
         Entry("executing", stamps=("attempted_at",)),
@@ -204,24 +201,7 @@ OBAN_JOB: Final = Lifecycle(
     created=("inserted_at",),
     identity=("worker",),
     status_field="state",
-)
-"""
-The lifecycle of an Oban job. It may also begin ``scheduled``, or ``suspended``.
-"""
-
-OBAN_JOB_SUSPENDED: Final = replace(
-    OBAN_JOB,
-    name="oban-job-suspended",
-    transitions=(
-        Transition(
-            "resume", "suspended", "available", "documented",
-            "Oban.Job, states: held until it is resumed",
-        ),
-        Transition("cancel", "suspended", "cancelled", "implemented", _CANCEL),
-        *OBAN_JOB,
-    ),
-    initial="suspended",
 )  # fmt: skip
 """
-The same of a job that is held, as those of a workflow are.
+The lifecycle of an Oban job, which begins available, scheduled for later, or suspended.
 """

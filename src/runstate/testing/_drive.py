@@ -13,6 +13,7 @@ from .._text import printable
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
+from ._harness import new_run
 from ._protocols import Service
 from ._suite import PAYLOADS
 
@@ -77,9 +78,7 @@ def walks(lifecycle: Lifecycle = RUN) -> tuple[tuple[Transition, ...], ...]:
         >>> [str(row) for row in walks()[6]]
         ['queued -start-> in_progress', 'in_progress -fail-> failed']
     """
-    return tuple(
-        (*(lifecycle.shortest_path(lifecycle.initial, row.source) or ()), row) for row in lifecycle
-    )
+    return tuple((*(lifecycle.path_to(row.source) or ()), row) for row in lifecycle)
 
 
 def drive(
@@ -182,7 +181,7 @@ class _Driver:
         Return a new run, moved to *status* by transitions that work; None if no path is left.
         """
         while (path := self._path(status)) is not None:
-            run_id = self._created()
+            run_id = self._created(path[0].source if path else status)
             if run_id is None:
                 return None
             if all(self._moves(run_id, row) for row in path):
@@ -191,8 +190,13 @@ class _Driver:
         return None
 
     def _path(self, status: str) -> tuple[Transition, ...] | None:
-        ways: dict[str, tuple[Transition, ...]] = {self._lifecycle.initial: ()}
-        reached = [self._lifecycle.initial]
+        paths = (self._path_from(begin, status) for begin in self._lifecycle.initial_statuses)
+
+        return next((path for path in paths if path is not None), None)
+
+    def _path_from(self, begin: str, status: str) -> tuple[Transition, ...] | None:
+        ways: dict[str, tuple[Transition, ...]] = {begin: ()}
+        reached = [begin]
         for here in reached:
             for row in self._lifecycle:
                 if row.source == here and row.target not in ways and self._works(row):
@@ -201,10 +205,9 @@ class _Driver:
 
         return ways.get(status)
 
-    def _created(self) -> str | None:
-        born = self._lifecycle.initial
+    def _created(self, born: str) -> str | None:
         try:
-            run_id = self._service.create()
+            run_id = new_run(self._service, self._lifecycle, born)
             now = str(self._service.status(run_id))
         except Exception as error:  # noqa: BLE001  a service may raise anything
             self._fault(born, "create", None, _raised(error))

@@ -57,9 +57,7 @@ def _some_moves(harness: Harness) -> list[str]:
         for run_id in runs:
             harness.must(run_id, row.trigger)
     for run_id in runs:
-        path = (
-            harness.lifecycle.shortest_path(harness.lifecycle.initial, harness.contested()[0]) or ()
-        )
+        path = harness.lifecycle.path_to(harness.contested()[0]) or ()
         harness.must(run_id, *(row.trigger for row in path), harness.contested()[1])
         harness.fire(run_id, harness.contested()[2])
 

@@ -11,7 +11,7 @@ from .._text import printable
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
-from ._harness import Harness
+from ._harness import Harness, new_run
 from ._protocols import Service, WholeStore
 from ._suite import PAYLOADS
 from ._trace import Interleaving, interleave
@@ -210,9 +210,10 @@ class _Explorer:
         """
         Return a new run in *status*; None if the service cannot move one there.
         """
-        path = self._lifecycle.shortest_path(self._lifecycle.initial, status) or ()
+        path = self._lifecycle.path_to(status) or ()
         try:
-            run_id = self._harness.store.create()
+            begin = path[0].source if path else status
+            run_id = new_run(self._harness.store, self._lifecycle, begin)
             for row in path:
                 self._harness.fire(run_id, row.trigger)
             now = str(self._harness.store.status(run_id))

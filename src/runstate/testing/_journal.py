@@ -195,7 +195,7 @@ def _before(harness: Harness, status: str) -> set[str]:
     """
     Return the statuses on the shortest path to *status*, including it.
     """
-    path = harness.lifecycle.shortest_path(harness.lifecycle.initial, status) or ()
+    path = harness.lifecycle.path_to(status) or ()
 
     return {status, *(row.source for row in path)}
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..lifecycle._rows import Transition
-from ._harness import Harness, NotApplicable, check
+from ._harness import Harness, NotApplicable, check, new_run
 
 __all__ = [
     "ended_runs_stay_as_they_are",
@@ -82,7 +82,9 @@ def _refused(harness: Harness) -> Any:
     Yield a terminal status, the trigger that led to it, and the answer to a late trigger.
     """
     for status in harness.lifecycle.terminal:
-        path = harness.lifecycle.shortest_path(harness.lifecycle.initial, status) or ()
+        path = harness.lifecycle.path_to(status) or ()
+        if not path:
+            continue
         for trigger in harness.lifecycle.triggers:
             yield status, path[-1].trigger, harness.fire(harness.run_in(status), trigger)
 
@@ -165,7 +167,7 @@ def second_connection_sees_every_move(harness: Harness) -> None:
     peer = harness.store.peer()
     run_id = harness.store.create()
     mover, other = harness.store, peer
-    path = harness.lifecycle.shortest_path(harness.lifecycle.initial, harness.contested()[0]) or ()
+    path = harness.lifecycle.path_to(harness.contested()[0]) or ()
     for row in (*path, harness.ends(harness.contested()[0])[0]):
         harness.same(
             row.source, other.status(run_id), f"what the second connection sees before {row}"
@@ -212,12 +214,9 @@ def stamps_are_the_times_of_the_moves(harness: Harness) -> None:
     born = next(iter(harness.lifecycle.created), None)
     if born is None:
         raise NotApplicable("creation sets no stamp")
-    paths = [
-        (*(harness.lifecycle.shortest_path(harness.lifecycle.initial, row.source) or ()), row)
-        for row in harness.lifecycle
-    ]
+    paths = [(*(harness.lifecycle.path_to(row.source) or ()), row) for row in harness.lifecycle]
     for path in (*paths, *_round_trips(harness)):
-        run_id = harness.store.create()
+        run_id = new_run(harness.store, harness.lifecycle, path[0].source)
         expected = {born: harness.store.fields(run_id)[born]}
         for passed, move in enumerate(path, 1):
             harness.store.advance(7)

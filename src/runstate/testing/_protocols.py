@@ -147,7 +147,12 @@ class Service(Protocol):
     """
 
     def create(self) -> str:
-        """Create a run, commit, and return its id."""
+        """
+        Create a run, commit, and return its id.
+
+        The kit calls ``create(status=...)`` for initial statuses that the default one does
+        not lead to.
+        """
         ...
 
     def fire(self, run_id: str, trigger: str, **payload: Any) -> Answer:

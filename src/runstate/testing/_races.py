@@ -104,7 +104,7 @@ def cancel_and_outcome_may_come_in_either_order(harness: Harness) -> None:
 def _on_the_path(harness: Harness, run_id: str, status: str, applied: set[str]) -> None:
     harness.consistent(run_id)
     if harness.can("history"):
-        path = harness.lifecycle.shortest_path(harness.lifecycle.initial, status) or ()
+        path = harness.lifecycle.path_to(status) or ()
         made = {line.trigger for line in harness.journal(run_id)[len(path) + 1 :]}
         harness.same(applied, made, "applied triggers and those in the journal")
     now = harness.store.status(run_id)
@@ -153,7 +153,7 @@ def retry_between_any_statements_moves_nothing(harness: Harness) -> None:
     """
     peer = harness.store.peer()
     for row in (harness.round_trip()[0], harness.ends(harness.contested()[0])[0]):
-        path = harness.lifecycle.shortest_path(harness.lifecycle.initial, row.source) or ()
+        path = harness.lifecycle.path_to(row.source) or ()
         for run_id, answer, rival in harness.interrupted(
             lambda r=row: harness.run_in(r.source),  # type: ignore[misc]
             lambda at, t=row.trigger: harness.fire(at, t, key="k"),  # type: ignore[misc]

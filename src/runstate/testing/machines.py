@@ -11,12 +11,22 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
+from ._harness import new_run
 from ._protocols import Service
 from ._suite import PAYLOADS
 
 __all__ = ["service_machine"]
 
 _ACTORS: Final = ("worker", "canceller", "sweeper")
+
+
+def _begins(lifecycle: Lifecycle) -> list[str]:
+    """
+    Return the default initial status, and the others that it does not lead to.
+    """
+    reached = lifecycle.reachable(lifecycle.initial)
+
+    return [s for s in lifecycle.initial_statuses if s == lifecycle.initial or s not in reached]
 
 
 def service_machine(
@@ -48,11 +58,11 @@ def service_machine(
             self._status: dict[str, str] = {}
             self._seen: dict[tuple[str, str], str] = {}
 
-        @rule(target=runs)
-        def create(self) -> str:
-            run_id = self._service.create()
+        @rule(target=runs, status=st.sampled_from(_begins(lifecycle)))
+        def create(self, status: str) -> str:
+            run_id = new_run(self._service, lifecycle, status)
             assert run_id not in self._status, f"two runs were created as {run_id!r}"  # noqa: S101
-            self._status[run_id] = lifecycle.initial
+            self._status[run_id] = status
 
             return run_id
 

@@ -56,7 +56,7 @@ def legal_paths(
         lifecycle: The table of the run.
         most: The largest number of moves.
     """
-    return _walk(draw, lifecycle, lifecycle.initial, most)
+    return _walk(draw, lifecycle, draw(_begins(lifecycle)), most)
 
 
 @st.composite
@@ -71,7 +71,9 @@ def legal_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 
         lifecycle: The table of the run.
         most: The largest number of moves.
     """
-    return _passed(lifecycle.initial, _walk(draw, lifecycle, lifecycle.initial, most))
+    begin = draw(_begins(lifecycle))
+
+    return _passed(begin, _walk(draw, lifecycle, begin, most))
 
 
 @st.composite
@@ -128,7 +130,7 @@ def broken_histories(
     if name == "RS102":
         history = _passed(target, _walk(draw, lifecycle, target, most))
         return BrokenHistory(history, observed, name, 1, None, target)
-    before = _passed(lifecycle.initial, _walk_to(draw, lifecycle, source, most))
+    before = _walk_to(draw, lifecycle, source, most)
     if name == "RS106":
         return _misfit(draw, lifecycle, before, target, most)
     if observed == "polled":
@@ -147,7 +149,8 @@ _Breaks = dict[str, list[tuple[str, str]]]
 
 def _complete(lifecycle: Lifecycle) -> _Breaks:
     rows = {(row.source, row.target) for row in lifecycle}
-    starts = [(lifecycle.initial, s) for s in lifecycle.statuses if s != lifecycle.initial]
+    begins = lifecycle.initial_statuses
+    starts = [(lifecycle.initial, s) for s in lifecycle.statuses if s not in begins]
 
     return _found({"RS102": starts, **_moves(lifecycle, "RS103", rows)})
 
@@ -206,18 +209,26 @@ def _walk(draw: st.DrawFn, lifecycle: Lifecycle, start: str, most: int) -> tuple
     return tuple(path)
 
 
-def _walk_to(
-    draw: st.DrawFn, lifecycle: Lifecycle, status: str, most: int
-) -> tuple[Transition, ...]:
+def _walk_to(draw: st.DrawFn, lifecycle: Lifecycle, status: str, most: int) -> list[str]:
     """
-    Return a random walk from creation to *status*.
+    Return the statuses of a random walk from creation to *status*.
     """
-    path = list(_walk(draw, lifecycle, lifecycle.initial, most))
+    begins = [
+        begin
+        for begin in lifecycle.initial_statuses
+        if lifecycle.shortest_path(begin, status) is not None
+    ]
+    begin = draw(st.sampled_from(begins))
+    path = list(_walk(draw, lifecycle, begin, most))
     while path and lifecycle.shortest_path(path[-1].target, status) is None:
         path.pop()
-    here = path[-1].target if path else lifecycle.initial
+    here = path[-1].target if path else begin
 
-    return (*path, *(lifecycle.shortest_path(here, status) or ()))
+    return _passed(begin, (*path, *(lifecycle.shortest_path(here, status) or ())))
+
+
+def _begins(lifecycle: Lifecycle) -> st.SearchStrategy[str]:
+    return st.sampled_from(lifecycle.initial_statuses)
 
 
 def _passed(start: str, path: Iterable[Transition]) -> list[str]:

@@ -16,7 +16,7 @@ from .._scene import EM_PER_CELL, LABEL_LINE, LABEL_SIZE, NAME_LINE, NAME_SIZE
 from .._words import cells, wrap
 from .ranks import rank_boxes
 
-__all__ = ["Grid", "Slot", "make_grid"]
+__all__ = ["Grid", "Slot", "enters_from_below", "make_grid"]
 
 WIDEST_NAME: Final = 22
 WIDEST_LABEL: Final = 26
@@ -29,6 +29,8 @@ TURN: Final = 7.0
 """Radius of the turn of an arrow between two boxes of one column."""
 LOOP: Final = 22.0
 """Height of the loop of an arrow from a box to itself."""
+ENTRY_BELOW: Final = 28.0
+"""Room below a box for the arrow of a run that begins in it."""
 BADGE_PADDING: Final = 9.0
 BADGE_APART: Final = 4.0
 """Between the pill and the text."""
@@ -167,7 +169,18 @@ def _box_slot(
         up += LOOP + label_height
         width = max(width, label_width)
 
-    return Slot(2 * ranks[box], up, height / 2 + 4, width, box=box)
+    down = height / 2 + 4
+    if enters_from_below(figure.boxes[box], 2 * ranks[box]):
+        down += ENTRY_BELOW
+
+    return Slot(2 * ranks[box], up, down, width, box=box)
+
+
+def enters_from_below(box: Box, column: int) -> bool:
+    """
+    Return whether a run that begins in *box* comes from below: arrows reach its left side.
+    """
+    return box.initial and column > 0
 
 
 def _route_all(grid: Grid, ranks: Sequence[int]) -> None:

@@ -14,7 +14,18 @@ from .._figure import Arrow, Figure, Role
 from .._scene import Label, PlacedArrow, PlacedBox, Point, Rect, Scene
 from .._words import wrap
 from .curves import bend, cut_for_head, loop, reverse, simplify, turn
-from .grid import LOOP, TURN, WIDEST_NAME, Grid, badge_width, label_lines, label_size, make_grid
+from .grid import (
+    ENTRY_BELOW,
+    LOOP,
+    TURN,
+    WIDEST_NAME,
+    Grid,
+    badge_width,
+    enters_from_below,
+    label_lines,
+    label_size,
+    make_grid,
+)
 from .heights import Heights
 from .legend import place_legend
 from .order import order_columns
@@ -79,8 +90,6 @@ class _Layout:
         if legend:
             bottom = max(entry.rect.bottom for entry in legend)
             wide = max(wide, *(entry.rect.right + MARGIN for entry in legend))
-        first = boxes[[box.initial for box in self.figure.boxes].index(True)].rect
-        door = (first.x, first.middle[1])
 
         return Scene(
             self.figure,
@@ -88,9 +97,17 @@ class _Layout:
             bottom + MARGIN,
             boxes,
             tuple(arrows),
-            ((door[0] - ENTRY + 5, door[1]), door),
+            tuple(self._entries(boxes)),
             legend,
         )
+
+    def _entries(self, boxes: Sequence[PlacedBox]) -> Iterator[tuple[Point, Point]]:
+        for at, placed in enumerate(boxes):
+            (x, y), rect = placed.rect.middle, placed.rect
+            if enters_from_below(placed.box, self.grid.slots[at].column):
+                yield (x, rect.bottom + ENTRY_BELOW - 6), (x, rect.bottom)
+            elif placed.box.initial:
+                yield (rect.x - ENTRY + 5, y), (rect.x, y)
 
     def _sides(self) -> tuple[list[float], list[float]]:
         """

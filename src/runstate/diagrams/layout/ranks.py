@@ -28,7 +28,7 @@ def rank_boxes(figure: Figure) -> list[int]:
 
 def _known_ranks(lifecycle: Lifecycle) -> dict[str, int]:
     """
-    Rank by the longest way from the initial status that never goes back.
+    Rank by the longest way from the initial statuses that never goes back.
     """
     ranks = dict.fromkeys(lifecycle.statuses, 0)
     live = [status for status in _reading_order(lifecycle) if not lifecycle.is_terminal(status)]
@@ -44,9 +44,9 @@ def _known_ranks(lifecycle: Lifecycle) -> dict[str, int]:
 
 def _reading_order(lifecycle: Lifecycle) -> list[str]:
     """
-    Component by component, and in each as one meets its statuses on the way from the initial one.
+    Component by component, and in each as one meets its statuses on the way from the initial ones.
     """
-    seen = {lifecycle.initial: 0}
+    seen = {status: at for at, status in enumerate(lifecycle.initial_statuses)}
     queue = deque(seen)
     while queue:
         for target in lifecycle.targets(queue.popleft()):
