@@ -235,7 +235,7 @@ def test_files_are_of_one_kind(tmp_path):
     """
     Files of several kinds are not read together, and a folder without any is told.
     """
-    with pytest.raises(FrameError, match="no file that can be read is in that folder"):
+    with pytest.raises(FrameError, match="the folder holds no file whose suffix names a format"):
         survey_files(tmp_path)
     write_csv(tmp_path / "a.csv")
     write_jsonl(tmp_path / "b.jsonl")

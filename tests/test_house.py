@@ -36,6 +36,7 @@ DOORS = {
     "rich": {"cli"},
     "sqlalchemy": {"store"},
     "duckdb": {"frames"},
+    "deltalake": {"frames"},
     "pyarrow": {"frames"},
     "polars": {"frames"},
     "adbc_driver_sqlite": {"frames"},

@@ -16,7 +16,7 @@ from ..histories._records import Finding, Observation, ObservationModel
 from ..histories._rules import RULES, Rule
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._engines import Scale, engine_for, scale_options, status_of, surveyed, totals_of
+from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import FORMS, Tally, first
 from ._shared import BadInput, lifecycle_named, lifecycle_option, observed_option, reading_options
@@ -71,7 +71,8 @@ def check(
     Check the histories in PATHs; - is standard input.
 
     Reads JSON, JSON lines, server-sent events, CSV, XES, OCEL, and the log that runstate writes;
-    with an engine for many rows also Parquet, folders, patterns and databases.
+    each packed with gzip or not, and Parquet and databases by the engine duckdb. A folder stands
+    for the files in it whose suffixes are known; a name in which a file exists is no pattern.
 
     \b
     Examples:
@@ -94,17 +95,17 @@ def check(
         raise BadInput("--summary goes with --output text alone")
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
-    engine = engine_for(paths, Scale(**scale), reading)
+    engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:
-        monitor, seen = _through(map_name, paths, reading, observed, limits, engine)
+        monitor, seen = _through(map_name, names, reading, observed, limits, engine)
         return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
     lifecycle = lifecycle_named(lifecycle_name)
     monitor = monitor_of(lifecycle, observed, limits)
     if engine == "python":
-        seen = records(paths, lifecycle, reading)
+        seen = records(names, lifecycle, reading)
         return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
     survey = surveyed(
-        engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
+        engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
         limits=limits_of(limits), measured=summary, limit=cap,
     )  # fmt: skip
     for line in FORMS[output](iter(survey.findings), partial(totals_of, survey)):

@@ -2,7 +2,8 @@
 Inputs that an engine reads in bulk: which they are, and what it says of them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,21 +14,17 @@ from .._urls import shown_url
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
+from ..readers._formats import DATABASES, PARQUET, suffix_of
+from ..readers._paths import PathError, expanded, is_pattern, lake_format, refuse_lakes
 from ._input import Reading, working
 from ._output import Totals
 from ._shared import BadInput
 
-__all__ = ["Scale", "engine_for", "scale_options", "status_of", "surveyed", "totals_of"]
+__all__ = ["Scale", "planned", "scale_options", "status_of", "surveyed", "totals_of"]
 
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
 MOST: Final = 900_000
 """Findings that an engine hands over at most, however many are asked for."""
-
-_PACKABLE: Final = (".csv", ".tsv", ".jsonl", ".ndjson")
-_BULK_SUFFIXES: Final = (
-    ".parquet", ".pq", ".duckdb", ".sqlite", ".sqlite3", ".db", ".tsv",
-    *(kind + packed for kind in _PACKABLE for packed in (".gz", ".zst")),
-)  # fmt: skip
 
 
 class Scale(NamedTuple):
@@ -52,7 +49,7 @@ def scale_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(ENGINES),
             default="auto",
             show_default=True,
-            help="What reads: auto takes duckdb for Parquet, folders, patterns and databases.",
+            help="What reads: auto takes duckdb for Parquet and databases, python for text.",
         ),
         click.option("--table", metavar="NAME", help="Table of a database."),
         click.option("--query", metavar="SQL", help="Query of a database, instead of a table."),
@@ -65,41 +62,106 @@ def scale_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def engine_for(paths: Sequence[str], scale: Scale, reading: Reading) -> str:
+def planned(paths: Sequence[str], scale: Scale, reading: Reading) -> tuple[str, list[str]]:
     """
-    Return which engine reads *paths*: the one that was named, or the one that all of them call for.
+    Return which engine reads *paths*, and the files, tables of a lake and databases that they name.
+
+    Raises:
+        BadInput: An option does not fit the engine, a folder or a pattern names no file, or
+            no one engine reads all of the files.
     """
-    if scale.engine == "auto":
-        bulk = scale.table or scale.query or all(map(_is_bulk, paths))
-        engine = "duckdb" if bulk and reading.format == "auto" else "python"
+    if scale.engine == "spark":
+        names = [name for path in paths for name in _for_spark(path)]
     else:
-        engine = scale.engine
+        names = [name for path in paths for name in _named(path)]
+    engine = _engine_of(names, scale, reading) if scale.engine == "auto" else scale.engine
     if engine == "python":
         _refuse(scale, "python", ("table", "query", "memory", "exact"))
-        return engine
+        _refuse_bulk(names)
+        return engine, names
     if engine == "spark":
         _refuse(scale, "spark", ("table", "query", "memory"))
     if "-" in paths:
-        raise BadInput(f"{engine} reads no standard input; --engine python does")
+        raise BadInput(f"{engine} cannot read standard input; --engine python can")
     if reading.format != "auto":
-        raise BadInput(f"{engine} tells formats by the ends of names: --format goes with python")
+        raise BadInput(
+            f"--format needs --engine python; {engine} takes the format from the file suffix"
+        )
 
-    return engine
+    return engine, names
+
+
+def _named(path: str) -> list[str]:
+    """
+    Return what *path* names: itself, unless it is a folder or a pattern.
+    """
+    with _one_line():
+        # A file that is not there is reported by whatever opens it.
+        alone = path == "-" or "://" in path or not (Path(path).exists() or is_pattern(path))
+        return [path] if alone else expanded(path)
+
+
+def _for_spark(path: str) -> list[str]:
+    """
+    Return *path*, which Spark takes as it is, having made sure that no table's log is passed over.
+    """
+    with _one_line():
+        if path != "-" and "://" not in path:
+            refuse_lakes(path)
+
+    return [path]
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    try:
+        yield
+    except PathError as error:
+        raise BadInput(printable(str(error), 1_000)) from None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"cannot look for that file: {printable(str(error), 500)}") from None
+
+
+def _engine_of(names: Sequence[str], scale: Scale, reading: Reading) -> str:
+    """
+    Return the engine that all of *names* call for.
+    """
+    if scale.table or scale.query:
+        return "duckdb"
+    if reading.format != "auto":
+        return "python"
+    bulk = [name for name in names if _is_bulk(name)]
+    if bulk and len(bulk) < len(names):
+        text = next(name for name in names if name not in bulk)
+        raise BadInput(
+            f"{printable(bulk[0], 200)} and {printable(text, 200)} need different engines: "
+            "check them in two commands"
+        )
+
+    return "duckdb" if bulk else "python"
 
 
 def _refuse(scale: Scale, engine: str, options: Sequence[str]) -> None:
     for option in options:
         if getattr(scale, option):
-            raise BadInput(f"--{option} is of no use to the engine {engine}")
+            raise BadInput(f"--{option} is not supported by --engine {engine}")
 
 
-def _is_bulk(path: str) -> bool:
-    if "://" in path or path.lower().endswith(_BULK_SUFFIXES):
-        return True
-    try:
-        return Path(path).is_dir() or (any(c in path for c in "*?[") and not Path(path).exists())
-    except (OSError, ValueError):
-        return False  # which reading it will tell
+def _refuse_bulk(names: Sequence[str]) -> None:
+    for name in names:
+        if "://" not in name and (suffix_of(name) in PARQUET or Path(name).is_dir()):
+            raise BadInput(
+                f"{printable(name, 500)}: --engine python does not read Parquet; --engine duckdb does"
+            )
+
+
+def _is_bulk(name: str) -> bool:
+    return (
+        "://" in name
+        or name.lower().endswith(DATABASES)
+        or suffix_of(name) in PARQUET
+        or lake_format(name) is not None
+    )
 
 
 def surveyed(

@@ -17,7 +17,7 @@ from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._check import limits_of, monitor_of
-from ._engines import Scale, engine_for, scale_options, status_of, surveyed, totals_of
+from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import summary_of
 from ._shared import lifecycle_named, lifecycle_option, observed_option, reading_options
@@ -77,14 +77,14 @@ def report(
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
     monitor = monitor_of(lifecycle, observed, limits)
-    engine = engine_for(paths, Scale(**scale), reading)
+    engine, names = planned(paths, Scale(**scale), reading)
     if engine == "python":
         survey = _surveyed(
-            Census(monitor, samples=SAMPLES), paths, lifecycle, reading, finished=finished
+            Census(monitor, samples=SAMPLES), names, lifecycle, reading, finished=finished
         )
     else:
         survey = surveyed(
-            engine, paths, lifecycle, observed, Scale(**scale), reading, finished=finished,
+            engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
             limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES,
         )  # fmt: skip
     write_report(out, survey, lifecycle, observed, paths)

@@ -51,15 +51,12 @@ def tables(
     if (table is None) == (query is None):
         raise FrameError(url, "name one table, or one query (--table, --query)")
     kind, where = _kind(url)
-    statement = (
-        f"({query})" if query is not None else ".".join(map(quoted, (table or "").split(".")))
-    )
     name = f"{shown_url(url)} {table or 'query'}"
     if kind == "duckdb":
-        engine.rows(f"attach {text(where)} as given (read_only)")
-        engine.rows("use given")
-        relation = f"{statement} as given_rows"
+        relation = _attached(engine, where, table, query)
     else:
+        # The line feed ends a comment that the query may end with.
+        statement = f"({query}\n)" if query is not None else _qualified(table or "")
         _copy(engine, kind, where, f"{statement} as given_rows", columns, lifecycle)
         # Of a table without rows, the driver can only guess the types.
         filled = engine.rows("select count(*) from fetched")[0][0]
@@ -67,6 +64,31 @@ def tables(
     source = described(engine, relation, columns, lifecycle, names=[name], ordered=False)
 
     return source._replace(texts=kind == "sqlite")
+
+
+def _qualified(table: str) -> str:
+    return ".".join(map(quoted, table.split(".")))
+
+
+def _attached(engine: Engine, where: str, table: str | None, query: str | None) -> str:
+    """
+    Return the relation of *table*, or of the rows of *query*, in the DuckDB file *where*.
+
+    The file may be from somebody else. Its views reach no other file, and its macros, which
+    could stand for functions of the same names, are in no statement but *query*.
+    """
+    engine.rows(f"attach {text(str(Path(where).absolute()))} as given (read_only)")
+    engine.lock()
+    if query is None:
+        schema, _, name = (table or "").rpartition(".")
+        return f"given.{_qualified(f'{schema}.{name}' if schema else f'main.{name}')} as given_rows"
+    selecting = engine.selecting(query)
+    engine.rows("use given")
+    # The line feed ends a comment that the query may end with.
+    engine.rows(f"create temp table fetched as select * from ({selecting}\n)")
+    engine.rows("use memory")
+
+    return "fetched"
 
 
 def _kind(url: str) -> tuple[str, str]:

@@ -5,12 +5,13 @@ The embedded engine: opened, held to its memory, and its complaints put in one l
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from ._errors import FrameError, needed
 
-__all__ = ["Engine", "listed", "opened", "quoted", "text"]
+__all__ = ["Engine", "file_name", "file_names", "listed", "opened", "quoted", "text"]
 
 _MEMORY: Final = re.compile(r"\d{1,9}(\.\d{1,3})? ?([KMGT]i?B|B)", re.IGNORECASE)
 _PORTION: Final = 10_000
@@ -43,6 +44,31 @@ def listed(values: Sequence[str]) -> str:
     Return *values* as a literal list of texts.
     """
     return f"[{', '.join(map(text, values))}]"
+
+
+def file_name(name: str) -> str:
+    """
+    Return *name* as a literal that stands for the file of that name, whatever it looks like.
+
+    DuckDB takes a name for a pattern, and some beginnings for a home directory or an address.
+
+    Raises:
+        FrameError: The name cannot be written so that DuckDB finds that file.
+    """
+    if "\\" in name and any(mark in name for mark in "*?["):
+        raise FrameError(
+            name, "DuckDB cannot open a name with a backslash and one of * ? [; rename the file"
+        )
+    escaped = "".join(f"[{mark}]" if mark in "*?[" else mark for mark in name)
+
+    return text(escaped if PurePath(name).is_absolute() else f"./{escaped}")
+
+
+def file_names(names: Sequence[str]) -> str:
+    """
+    Return *names* as a literal list of files.
+    """
+    return f"[{', '.join(map(file_name, names))}]"
 
 
 class Engine:
@@ -99,12 +125,42 @@ class Engine:
             self.connection.execute(f"create temp table {quoted(name)} as select * from _stream")
             self.connection.unregister("_stream")
 
+    def lock(self) -> None:
+        """
+        Bar the connection from files and from its own settings; what is attached stays readable.
+
+        A database from somebody else may hold views that read or write other files.
+        """
+        self.rows("set enable_external_access = false")
+        self.rows("set lock_configuration = true")
+
+    def selecting(self, query: str) -> str:
+        """
+        Return *query*, which is one statement that selects, without what ends it.
+
+        Raises:
+            FrameError: It is none, or more than one.
+        """
+        with self._told():
+            statements = self.connection.extract_statements(query)
+        kinds = [statement.type.name for statement in statements]
+        if kinds != ["SELECT"]:
+            found = ", ".join(kinds) or "none"
+            raise FrameError(self.place, f"expected a query of one SELECT statement, got {found}")
+
+        return str(statements[0].query).rstrip().rstrip(";")
+
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except self._failure as error:
             raise FrameError(self.place, _first_line(error)) from None
+        except RuntimeError as error:
+            # An interrupt reaches Python as an error of the engine.
+            if "interrupt" not in str(error).lower():
+                raise
+            raise KeyboardInterrupt from None
 
 
 def _first_line(error: Exception) -> str:

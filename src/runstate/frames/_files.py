@@ -7,7 +7,6 @@ are used, so that a record that cannot be read is told once, and kept from the r
 
 import csv
 from collections.abc import Iterable, Sequence
-from glob import glob
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,23 +15,15 @@ from ..histories._records import Finding
 from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
+from ..readers._formats import TABULAR, suffix_of
+from ..readers._paths import PathError, expanded
 from ._columns import Chosen, Source, chosen, described
-from ._duckdb import Engine, listed, quoted, text
+from ._duckdb import Engine, file_name, file_names, listed, quoted, text
 from ._errors import FrameError
+from ._lakes import delta_rows
 
-__all__ = ["SUFFIXES", "files"]
+__all__ = ["files"]
 
-SUFFIXES: Final = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
-"""What a file is by the end of its name, a ``.gz`` or ``.zst`` after it apart."""
-
-_PACKED: Final = (".gz", ".zst")
 _LARGEST_RECORD: Final = 16 * 1024 * 1024
 _MOST_UNREADABLE: Final = 1_000
 _MOST_GAPS: Final = 100_000
@@ -60,10 +51,12 @@ def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lif
     Raises:
         FrameError: There is none, or it is not what its name says, or lacks a column.
     """
-    names = [name for path in paths for name in _found(path)]
+    names = [name for path in paths for name in _expanded(path)]
     if not names:
         raise FrameError("", "no file is named")
     engine.place = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    if any(Path(name).is_dir() for name in names):
+        return _lake(engine, names, columns, lifecycle)
     for name in names:
         if Path(name).stat().st_size == 0:
             raise FrameError(name, "the file is empty")
@@ -73,7 +66,9 @@ def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lif
             engine.place, f"the files are of several kinds: {', '.join(sorted(kinds))}"
         )
     if kinds == {"parquet"}:
-        relation = f"read_parquet({listed(names)}, union_by_name = true, hive_partitioning = true)"
+        relation = (
+            f"read_parquet({file_names(names)}, union_by_name = true, hive_partitioning = true)"
+        )
         return described(
             engine,
             relation,
@@ -87,40 +82,29 @@ def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lif
     return _texts(engine, names, kinds.pop(), columns, lifecycle)
 
 
-def _found(path: str) -> list[str]:
+def _expanded(path: str) -> list[str]:
+    try:
+        return expanded(path)
+    except PathError as error:
+        raise FrameError(error.place, error.reason) from None
+
+
+def _lake(engine: Engine, names: Sequence[str], columns: Columns, lifecycle: Lifecycle) -> Source:
     """
-    Return the files that *path* names: itself, those in it if it is a folder, or those it fits.
+    Return the rows of the one table of Delta Lake that *names* are; they have no order.
     """
-    if Path(path).is_file():
-        return [path]
-    if Path(path).is_dir():
-        inside = sorted(str(p) for p in Path(path).rglob("*") if p.is_file() and _is_known(p.name))
-        if not inside:
-            raise FrameError(path, "no file that can be read is in that folder")
-        return inside
-    matching = glob(path, recursive=True)  # noqa: PTH207  patterns may be absolute
-    fitting = sorted(name for name in matching if Path(name).is_file())
-    if not fitting:
-        raise FrameError(path, "there is no such file")
+    if len(names) > 1:
+        raise FrameError(engine.place, "a Delta Lake table is read alone: name only its folder")
+    engine.take("given", delta_rows(names[0]))
 
-    return fitting
-
-
-def _suffix(name: str) -> str:
-    path = Path(name.lower())
-
-    return Path(path.stem).suffix if path.suffix in _PACKED else path.suffix
-
-
-def _is_known(name: str) -> bool:
-    return _suffix(name) in SUFFIXES and not name.startswith((".", "_"))
+    return described(engine, "given", columns, lifecycle, names=names, ordered=False)
 
 
 def _kind(name: str) -> str:
     """
     Return what the file *name* is; Parquet, where its name does not say.
     """
-    return SUFFIXES.get(_suffix(name), "parquet")
+    return TABULAR.get(suffix_of(name), "parquet")
 
 
 # -- text --------------------------------------------------------------------------
@@ -183,7 +167,7 @@ def _load_table(
     ]
     kinds = ", ".join(f"{text(column)}: 'VARCHAR'" for column in given)
     relation = (
-        f"read_csv({text(name)}, auto_detect = false, header = true, delim = {text(delimiter)}, "
+        f"read_csv({file_name(name)}, auto_detect = false, header = true, delim = {text(delimiter)}, "
         f"quote = '\"', escape = '\"', columns = {{{kinds}}}, max_line_size = {_LARGEST_RECORD}, "
         f"store_rejects = true, rejects_table = 'rejected', rejects_scan = 'rejecting')"
     )
@@ -238,7 +222,7 @@ def _load_json(
 
 def _lines(name: str) -> str:
     return (
-        f"read_csv({text(name)}, auto_detect = false, header = false, delim = '\x01', quote = '', "
+        f"read_csv({file_name(name)}, auto_detect = false, header = false, delim = '\x01', quote = '', "
         f"escape = '', columns = {{'line': 'VARCHAR'}}, max_line_size = {_LARGEST_RECORD}, strict_mode = false)"
     )
 

@@ -3,7 +3,6 @@ Bytes to what they say about runs, whatever the format.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import PurePath
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
@@ -12,9 +11,10 @@ from pydantic_core import from_json
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _source
+from ._formats import TEXTS, suffix_of
 from ._record import MOVE_EVENT, Columns, Interpreter, Read
 from ._source import Source
-from .csv import read_csv
+from .csv import read_csv, read_tsv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
 from .ocel import begins_as_ocel, read_ocel
@@ -29,6 +29,7 @@ _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] =
         "jsonl": read_jsonl,
         "sse": read_sse,
         "csv": read_csv,
+        "tsv": read_tsv,
         "xes": read_xes,
         "ocel": read_ocel,
     }
@@ -38,19 +39,6 @@ FORMATS: Final[tuple[str, ...]] = tuple(_READERS)
 """The formats that can be read."""
 
 _USUAL_COLUMNS: Final = Columns()
-_BY_SUFFIX: Final = MappingProxyType(
-    {
-        ".json": "json",
-        ".jsonl": "jsonl",
-        ".ndjson": "jsonl",
-        ".log": "jsonl",
-        ".sse": "sse",
-        ".csv": "csv",
-        ".xes": "xes",
-        ".jsonocel": "ocel",
-        ".xmlocel": "ocel",
-    }
-)
 _SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_BEGINNING: Final = max(map(len, _SSE_BEGINNINGS))
 _NEAR: Final = 4_096
@@ -103,7 +91,7 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
         yield interpreter.finding("RS901", source.foreign, 1)
         return
     if chosen == "auto":
-        chosen = _by_suffix(name) or _sniffed(source)
+        chosen = TEXTS.get(suffix_of(name)) or _sniffed(source)
         if chosen in {"json", "jsonl", "xes"} and begins_as_ocel(bytes(source.held[:_NEAR])):
             chosen = "ocel"
 
@@ -111,12 +99,6 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
     yield from reader(source, interpreter)
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
-
-
-def _by_suffix(name: str) -> str | None:
-    path = PurePath(name.lower())
-
-    return _BY_SUFFIX.get(PurePath(path.stem).suffix if path.suffix == ".gz" else path.suffix)
 
 
 def _sniffed(source: Source) -> str:

@@ -42,7 +42,8 @@ class _Unfinished:
     A row under construction, fed line by line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, delimiter: str) -> None:
+        self._delimiter = delimiter
         self.cells: list[str] = []
         self.open: list[str] | None = None
         """The lines so far of a quoted cell that has not ended; None outside of one."""
@@ -63,8 +64,8 @@ class _Unfinished:
             if text.startswith('"', place):
                 place = self._quoted(text, place + 1, index)
             else:
-                comma = text.find(",", place)
-                end = comma if comma >= 0 else len(text)
+                delimiter = text.find(self._delimiter, place)
+                end = delimiter if delimiter >= 0 else len(text)
                 self.cells.append(text[place:end])
                 place = end + 1
 
@@ -79,7 +80,7 @@ class _Unfinished:
         self.open.append(text[place:end])
         if end == len(text):
             return end
-        if text[end + 1 : end + 2] not in ("", ","):
+        if text[end + 1 : end + 2] not in ("", self._delimiter):
             raise BadRecordError("RS901", "not CSV: something follows a closing quotation mark")
         self.cells.append("\n".join(self.open).replace('""', '"'))
         self.open = None
@@ -89,10 +90,11 @@ class _Unfinished:
 
 class Rows:
     """
-    Iterates over the rows of some lines. Blank lines are none.
+    Iterates over the rows of some lines, whose cells *delimiter* separates. Blank lines are none.
     """
 
-    def __init__(self, lines: Iterator[bytes | None]) -> None:
+    def __init__(self, lines: Iterator[bytes | None], delimiter: str = ",") -> None:
+        self._delimiter = delimiter
         self._ahead = deque[_Line]()
         """Lines that were looked at, and are to be read again."""
         self._numbered = enumerate(lines, 1)
@@ -108,7 +110,11 @@ class Rows:
                 yield Row(number, [], too_large("line", _source.LARGEST_RECORD))
             elif (text := self._text(raw, begins=True)) and not text.isspace():
                 plain = '"' not in text
-                row = Row(number, text.split(",")) if plain else self._quoted_row(line, text)
+                row = (
+                    Row(number, text.split(self._delimiter))
+                    if plain
+                    else self._quoted_row(line, text)
+                )
                 yield self._judged(row)
 
     def _next(self) -> _Line | None:
@@ -134,7 +140,7 @@ class Rows:
         """
         Return the row that begins with *line*; if it has a fault, give back what follows that.
         """
-        row, taken = _Unfinished(), [line]
+        row, taken = _Unfinished(self._delimiter), [line]
         try:
             row.feed(text, 0)
             size = len(text)

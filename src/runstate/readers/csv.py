@@ -1,5 +1,5 @@
 """
-Comma-separated values with a header, a row of observations or moves a line.
+Comma- or tab-separated values with a header, a row of observations or moves a line.
 
 An empty cell is unknown, which is not the same as null. Cells are text, so each
 column is read as what it is: stamps are whole numbers, details are JSON objects
@@ -17,16 +17,23 @@ from ._rows import Row, Rows
 from ._source import Source
 from ._values import BadRecordError
 
-__all__ = ["read_csv"]
+__all__ = ["read_csv", "read_tsv"]
 
 _NUMBER: Final = re.compile(r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?", re.ASCII)
 
 
-def read_csv(source: Source, interpreter: Interpreter) -> Iterator[Read]:
+def read_tsv(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     """
-    Yield what each row of *source* says.
+    Yield what each row of *source* says, whose cells tabs separate.
     """
-    table = Rows(source.lines())
+    return read_csv(source, interpreter, "\t")
+
+
+def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> Iterator[Read]:
+    """
+    Yield what each row of *source* says, whose cells *delimiter* separates.
+    """
+    table = Rows(source.lines(), delimiter)
     all_rows = iter(table)
     header = next(all_rows, None)
     if header is None:
