@@ -254,7 +254,7 @@ def test_unknown_format():
     A format that does not exist is refused at once, with those that do.
     """
     with pytest.raises(
-        ValueError, match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv, xes, ocel\)"
+        ValueError, match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv, tsv, xes, ocel\)"
     ):
         read(BytesIO(b""), format="xml")
 
