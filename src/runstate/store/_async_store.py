@@ -24,10 +24,11 @@ from ..runs._wire import LastError, RequiredAction, Usage
 from ._conflicts import in_transaction_of_caller, retriable
 from ._engines import (
     begin_immediate,
-    check_transactional,
+    check_engine,
     commit,
     drivers,
     engine_options,
+    operate,
     parsed_url,
     set_up,
     set_up_engine,
@@ -82,7 +83,7 @@ class AsyncRunStore:
         self._opened = False
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
-        check_transactional(engine)
+        check_engine(engine)
 
     @classmethod
     async def open(
@@ -421,7 +422,7 @@ class AsyncRunStore:
 
     async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
         async with self._brief() as fresh:
-            return await fresh.run_sync(operation, *args)
+            return await fresh.run_sync(operate, operation, *args)
 
     @asynccontextmanager
     async def _brief(self) -> AsyncIterator[AsyncConnection]:
@@ -453,7 +454,7 @@ class AsyncRunStore:
         async with connect() as connection:
             if self._setup.immediate:
                 await connection.run_sync(begin_immediate)
-            answer = await connection.run_sync(operation, *args)
+            answer = await connection.run_sync(operate, operation, *args)
             await connection.run_sync(commit)
 
         return answer

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ._engines import operate
 from ._row_errors import ConcurrentMoveError
 from ._verdicts import Fire, Lease
 
@@ -76,7 +77,7 @@ def in_transaction_of_caller(
     if isinstance(subject, Lease):
         run_id = subject.run.id
     with conflicts_named(run_id):
-        return operation(connection, *args)
+        return operate(connection, operation, *args)
 
 
 def _sqlstate(error: DBAPIError) -> Any:

@@ -4,10 +4,10 @@ Engines and their connections: what each must be told for a transaction to be on
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
 import sqlalchemy as sa
@@ -16,18 +16,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .._text import printable
 from .._urls import shown_url, url_fault
+from ._row_errors import StoreArgumentError
 
 __all__ = [
     "begin_immediate",
-    "check_transactional",
+    "check_engine",
     "commit",
     "drivers",
     "engine_options",
     "in_transaction",
+    "operate",
     "parsed_url",
     "set_up",
     "set_up_engine",
 ]
+
+_T = TypeVar("_T")
 
 _TRIES: Final = 5
 _IDLE_SINCE: Final = "runstate_idle_since"
@@ -35,12 +39,46 @@ _IDLE_SECONDS: Final = 1.0
 _EXTRAS: Final = MappingProxyType({"psycopg": "postgresql", "aiosqlite": "async"})
 
 
-def check_transactional(engine: sa.Engine | AsyncEngine) -> None:
+def operate(connection: sa.Connection, operation: Callable[..., _T], *args: Any) -> _T:
     """
-    Refuse an engine that commits each statement by itself.
+    Return what *operation* answers on *connection*.
 
-    SQLite is excepted: it is told BEGIN and COMMIT, whatever its driver does.
+    Raises:
+        StoreArgumentError: The connection would have SQLAlchemy rewrite the tables' schema.
     """
+    refuse_translation("connection", connection.get_execution_options())
+
+    return operation(connection, *args)
+
+
+def refuse_translation(argument: str, options: Mapping[str, Any]) -> None:
+    """
+    Refuse execution options that name another schema for the tables.
+
+    The store compiles its statements once and hands them to the driver: SQLAlchemy would
+    rewrite the reads, and not the writes.
+    """
+    if options.get("schema_translate_map"):
+        raise StoreArgumentError(
+            argument,
+            "no schema_translate_map (open one store for each schema: with a prefix=, or with a "
+            "search_path in the URL, as ?options=-csearch_path%3Dtenant_a)",
+            options["schema_translate_map"],
+        )
+
+
+def check_engine(engine: sa.Engine | AsyncEngine) -> None:
+    """
+    Refuse an engine whose execution options a store cannot work with.
+
+    It must not commit each statement by itself: a store needs transactions. SQLite is
+    excepted, where the store sends BEGIN and COMMIT itself, whatever the driver does.
+
+    Raises:
+        ValueError: The engine commits each statement by itself.
+        StoreArgumentError: The engine would have SQLAlchemy rewrite the tables' schema.
+    """
+    refuse_translation("engine", engine.get_execution_options())
     level = engine.get_execution_options().get("isolation_level")
     level = level or getattr(engine.dialect, "_on_connect_isolation_level", None)
     if level == "AUTOCOMMIT" and engine.dialect.name != "sqlite":

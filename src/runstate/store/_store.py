@@ -17,10 +17,11 @@ from ..runs._wire import LastError, RequiredAction, Usage
 from ._conflicts import in_transaction_of_caller, retriable
 from ._engines import (
     begin_immediate,
-    check_transactional,
+    check_engine,
     commit,
     drivers,
     engine_options,
+    operate,
     parsed_url,
     set_up,
     set_up_engine,
@@ -81,7 +82,7 @@ class RunStore:
         )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
-        check_transactional(engine)
+        check_engine(engine)
         with engine.connect() as connection:
             set_up(connection)
         self._transact(engine, install, self._setup.tables, lifecycle)
@@ -491,7 +492,7 @@ class RunStore:
         if own is not None:
             return in_transaction_of_caller(own, operation, *args)
         with self._brief.connect() as fresh:
-            return operation(fresh, *args)
+            return operate(fresh, operation, *args)
 
     def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         for _ in range(TRIES - 1):
@@ -507,7 +508,7 @@ class RunStore:
         with engine.connect() as connection:
             if self._setup.immediate:
                 begin_immediate(connection)
-            answer = operation(connection, *args)
+            answer = operate(connection, operation, *args)
             commit(connection)
 
         return answer
