@@ -58,7 +58,7 @@ LOG = polls(("a", "pending"), ("a", "running"), ("a", "success"), ("b", "success
 FOUND = """\
 <stdin>:5: RS105 error: b: completed -> in_progress: completed is terminal, observed as success \
 -> running (no legal path leads from completed to in_progress)
-<stdin>:6: RS101 error: c: unknown status 'queued' (langgraph-run knows: pending, running, success, \
+<stdin>:6: RS101 error: c: unknown status 'queued' (statuses of langgraph-run: pending, running, success, \
 error, timeout, interrupted)
 3 runs, 6 observations: 2 errors, 0 warnings (1 undecided: too little was seen)
 """
@@ -162,7 +162,7 @@ def test_map_from_a_file(command):
         (["--map", "zzz"], "no map 'zzz' (see runstate lifecycles --maps; or name a .toml or .json file)"),
         (["--map", "none.toml"], "none.toml: No such file or directory"),
         (["--map", "celery-to-run", "--lifecycle", "run"], "--lifecycle is said by --map: celery as run"),
-        (["--map", "celery-to-run", "--observed", "complete"], "celery-to-run holds as polled"),
+        (["--map", "celery-to-run", "--observed", "complete"], "celery-to-run needs observed='polled'"),
         (["--map", "celery-to-run", "--limit", "PENDING=5"], "limit for 'PENDING', which is no status of run"),
         (["--map", "celery-to-run", "--engine", "duckdb"], "--map goes with --engine python, and not with duckdb"),
     ],

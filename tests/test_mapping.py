@@ -221,14 +221,14 @@ def test_lineage_ends_as_telemetry_does():
 @EACH
 def test_nothing_in_a_map_is_there_for_nothing(map_):
     """
-    Without an exception, or as complete where it holds as polled, it would be refused.
+    Without an exception, or as complete where it needs observed='polled', it would be refused.
     """
     for each in map_.exceptions:
         fewer = tuple(other for other in map_.exceptions if other is not each)
-        with pytest.raises(StatusMapError, match="and it is no exception"):
+        with pytest.raises(StatusMapError, match="and the map has no exception"):
             replace(map_, exceptions=fewer)
     if map_.observed == "polled":
-        with pytest.raises(StatusMapError, match="no such move, and it is no exception"):
+        with pytest.raises(StatusMapError, match="no such move, and the map has no exception"):
             replace(map_, observed="complete")
 
 
@@ -293,7 +293,7 @@ def test_status_that_the_map_does_not_know(status):
     assert ("RS101", "error", status, 2) == (
         finding.code, finding.severity, finding.target, finding.line
     )  # fmt: skip
-    assert finding.hint.startswith("langgraph-run knows: pending, running")
+    assert finding.hint.startswith("statuses of langgraph-run: pending, running")
     assert finding.message.isprintable()
     assert ["RS101"] == [
         f.code for f in check(LANGGRAPH.history([status]), observed="polled").findings
@@ -389,7 +389,7 @@ def test_one_item_is_no_history(history):
     """
     As in every check.
     """
-    with pytest.raises(TypeError, match="a list of what was seen"):
+    with pytest.raises(TypeError, match="expected an iterable of observations"):
         LANGGRAPH.check(history)
 
 
@@ -397,7 +397,7 @@ def test_polled_map_is_not_checked_as_complete():
     """
     It would find fault with what is legal.
     """
-    with pytest.raises(ValueError, match="holds as polled"):
+    with pytest.raises(ValueError, match="needs observed='polled'"):
         LANGGRAPH.monitor(observed="complete")
 
 
@@ -417,7 +417,7 @@ def test_map_whose_statuses_part_is_not_checked_in_no_order():
     map_ = StatusMap("apart", WITHIN, apart, rows, exceptions)
 
     assert map_.check(["new", "on", "held", "on", "done"]).ok
-    with pytest.raises(ValueError, match="held and on may both be of one run"):
+    with pytest.raises(ValueError, match="held and on can occur in one run"):
         map_.monitor(observed="unordered")
 
 
@@ -427,22 +427,22 @@ def test_map_whose_statuses_part_is_not_checked_in_no_order():
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"name": ""}, "'' is not a name of 1 to 210 visible characters"),
-        ({"observed": "unordered"}, "observed is complete or polled, not 'unordered'"),
-        ({"held": Becomes("hold", "working")}, "status 'hold' is none of within"),
+        ({"name": ""}, "name must have 1 to 210 printable characters, got ''"),
+        ({"observed": "unordered"}, "observed must be complete or polled, got 'unordered'"),
+        ({"held": Becomes("hold", "working")}, "unknown status 'hold': within does not have it"),
         ({"on": Becomes("on", "busy")}, "on as busy: beside has no such status"),
-        ({"on": Becomes("on", "working", "guessed")}, "on as working: evidence 'guessed'"),
-        ({"done": Becomes("done", "working", lost="x")}, "done is an end, and working is none"),
-        ({"held": Becomes("held")}, "held as nothing: it is dropped, and does not say"),
-        ({"broken": Becomes("broken", "bad")}, "its outcome, failure, becomes error"),
-        ({"held": Becomes("held", "working")}, "on and held all become working: all of them but"),
+        ({"on": Becomes("on", "working", "guessed")}, "on as working: evidence must be one of .*, got 'guessed'"),
+        ({"done": Becomes("done", "working", lost="x")}, "done is terminal, working is not"),
+        ({"held": Becomes("held")}, "held as nothing: lost must say what a dropped status loses"),
+        ({"broken": Becomes("broken", "bad")}, "the outcome failure becomes error"),
+        ({"held": Becomes("held", "working")}, "on and held all become working: lost must say what is lost, for all of them but"),
         ({"new": Becomes("new", "working", lost="x")}, r"\(begin\) -> new becomes"),
         ({"held": Becomes("held", "waiting", lost="x")}, "on -> held becomes working -> waiting: beside has no such move"),
-        ({"held": Becomes("held", "fine", lost="x"), "observed": "polled"}, "held -> on becomes fine -> working: beside has no such way"),
+        ({"held": Becomes("held", "fine", lost="x"), "observed": "polled"}, "held -> on becomes fine -> working: beside has no such path"),
         ({"exceptions": [Excepted("on", "done", "x")]}, "exception on -> done is not needed: it becomes working -> fine"),
         ({"exceptions": [Excepted("new", "done", "x")]}, "exception new -> done: within has no such move"),
         ({"exceptions": [Excepted(None, "on", "x")]}, r"exception \(begin\) -> on: within has no such move"),
-        ({"exceptions": [Excepted("on", "done", "")] * 2}, "exception on -> done is there 2 times; .*does not say why"),
+        ({"exceptions": [Excepted("on", "done", "")] * 2}, "exception on -> done stands 2 times; .*why must give the reason"),
     ],
 )  # fmt: skip
 def test_map_that_is_wrong_is_refused(changes, fault):
@@ -461,8 +461,8 @@ def test_status_that_is_left_out_or_twice_is_refused():
         StatusMap("few", WITHIN, BESIDE, [*list(ROWS.values())[1:], Becomes("on", "working")])
 
     assert caught.value.faults[:2] == (
-        "status 'new' of within becomes nothing that is said",
-        "status 'on' is there 2 times",
+        "status 'new' of within has no row",
+        "status 'on' has 2 rows",
     )
 
 
@@ -600,8 +600,16 @@ def test_map_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ('"celery"', '"celry"', "map.toml: target: 'celry' is no preset"),
-        ('"door.toml"', '"../door.toml"', "map.toml: source: '../door.toml' is no preset"),
+        (
+            '"celery"',
+            '"celry"',
+            "map.toml: target: expected a preset or a lifecycle file in the same folder, got 'celry'",
+        ),
+        (
+            '"door.toml"',
+            '"../door.toml"',
+            "map.toml: source: expected a preset or a lifecycle file in the same folder, got '../door.toml'",
+        ),
         ('"door.toml"', '"door.yaml"', "door.yaml: YAML is not read: convert it to JSON"),
         ('"door.toml"', '"none.toml"', "none.toml: No such file"),
         ("name =", "nam =", "map.toml: name: Field required"),
@@ -626,7 +634,9 @@ def test_other_files_are_refused(tmp_path):
     """
     By the ends of their names; and a map of a table that is wrong, by its table.
     """
-    with pytest.raises(DefinitionError, match=r"a map's file ends in \.toml or \.json"):
+    with pytest.raises(
+        DefinitionError, match=r"expected a file name that ends in \.toml or \.json"
+    ):
         load_map(tmp_path / "map.scxml")
     (tmp_path / "door.toml").write_text(DOOR.replace('"gone"]', '"going"]'))
     (tmp_path / "map.toml").write_text(DEFINED)

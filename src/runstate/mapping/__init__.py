@@ -1,10 +1,9 @@
 """
-Between the vocabularies of others: what a status becomes, and what is lost.
+Maps from the statuses of one lifecycle to those of another, with every loss declared.
 
-A :class:`StatusMap` lets a history that was observed in one lifecycle be checked in
-another: that of LangGraph as OpenAI's, say. It is a table with evidence on its rows, and
-refuses itself where a legal move would silently become an illegal one, or a loss would
-go without a word.
+A :class:`StatusMap` checks a history of one lifecycle by the rules of another, for example
+LangGraph's by those of OpenAI. It is a table with evidence on its rows. A map is refused
+when it is made if a legal move becomes an illegal one, or if a loss is not declared.
 """
 
 from collections.abc import Mapping
@@ -39,4 +38,4 @@ MAPS: Final[Mapping[str, StatusMap]] = MappingProxyType(
         )
     }
 )
-"""Every map that comes with the package, by its name."""
+"""Every map of the package, by name."""

@@ -1,5 +1,5 @@
 """
-The check that a map passes before it exists.
+The check of a map when it is made.
 """
 
 from collections import Counter
@@ -14,14 +14,14 @@ __all__ = ["Map", "faults"]
 
 OBSERVED: Final = ("complete", "polled")
 LONGEST_NAME: Final = 210
-"""Characters of a map's name: those of two lifecycles, and some between."""
+"""The longest name of a map, in characters: two names of lifecycles and a word between."""
 
 Move = tuple[str | None, str]
 
 
 class Map(Protocol):
     """
-    What is asked of a map to check it.
+    What the check reads of a map.
     """
 
     @property
@@ -42,42 +42,42 @@ class Map(Protocol):
     def moves(self) -> tuple[Move, ...]: ...
 
     def tells(self, source: str | None, target: str) -> bool:
-        """Return whether the move becomes one of the other lifecycle, or a stay."""
+        """Return whether the move becomes a legal move or a repeated status."""
 
 
 def faults(map_: Map) -> Iterator[str]:
     """
-    Yield a sentence for each way in which *map_* is wrong or says too little.
+    Yield one sentence for each fault of *map_*.
     """
     if not (map_.name.isprintable() and 0 < len(map_.name) <= LONGEST_NAME):
-        yield f"{map_.name!r} is not a name of 1 to {LONGEST_NAME} visible characters"
+        yield f"name must have 1 to {LONGEST_NAME} printable characters, got {map_.name!r}"
     if map_.observed not in OBSERVED:
-        yield f"observed is {' or '.join(OBSERVED)}, not {map_.observed!r}"
+        yield f"observed must be {' or '.join(OBSERVED)}, got {map_.observed!r}"
     unsound = [*_faulty_rows(map_)]
     yield from unsound
     yield from _undeclared(map_)
     if not unsound:
-        # What a move becomes can be asked only where every status becomes something.
+        # Moves can be mapped only if every status has a sound row.
         yield from _faulty_moves(map_)
 
 
 def _faulty_rows(map_: Map) -> Iterator[str]:
-    told = Counter(str(row.status) for row in map_.rows)
+    rows = Counter(str(row.status) for row in map_.rows)
     for status in map_.source.statuses:
-        if not told[str(status)]:
-            yield f"status {str(status)!r} of {map_.source.name} becomes nothing that is said"
-    for status, times in told.items():
+        if not rows[str(status)]:
+            yield f"status {str(status)!r} of {map_.source.name} has no row"
+    for status, times in rows.items():
         if status not in map_.source.known:
-            yield f"status {status!r} is none of {map_.source.name}"
+            yield f"unknown status {status!r}: {map_.source.name} does not have it"
         if times > 1:
-            yield f"status {status!r} is there {times} times"
+            yield f"status {status!r} has {times} rows"
     for row in map_.rows:
         if row.becomes is not None and row.becomes not in map_.target.known:
             yield f"{row}: {map_.target.name} has no such status"
         elif _ends(map_, row) and row.becomes is not None and not _is_end(map_, row):
-            yield f"{row}: {row.status} is an end, and {row.becomes} is none"
+            yield f"{row}: {row.status} is terminal, {row.becomes} is not"
         if row.evidence not in EVIDENCE:
-            yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
+            yield f"{row}: evidence must be one of {', '.join(EVIDENCE)}, got {row.evidence!r}"
 
 
 def _ends(map_: Map, row: Becomes) -> bool:
@@ -90,22 +90,22 @@ def _is_end(map_: Map, row: Becomes) -> bool:
 
 def _undeclared(map_: Map) -> Iterator[str]:
     """
-    Yield what is lost without a word of it.
+    Yield the losses that are not declared.
     """
     for row in map_.rows:
         if row.lost:
             continue
         if row.becomes is None:
-            yield f"{row}: it is dropped, and does not say what is lost"
+            yield f"{row}: lost must say what a dropped status loses"
         elif _ends(map_, row) and _is_end(map_, row):
             was, now = map_.source.terminal[row.status], map_.target.terminal[row.becomes]
             if was != now:
-                yield f"{row}: its outcome, {was}, becomes {now}, and it does not say what is lost"
+                yield f"{row}: the outcome {was} becomes {now}; lost must say what that loses"
     for becomes, silent in _silent(map_.rows).items():
         if len(silent) > 1:
             yield (
                 f"{_listed(silent)} all become {becomes}: "
-                "all of them but one have to say what is lost"
+                "lost must say what is lost, for all of them but one"
             )
 
 
@@ -123,24 +123,28 @@ def _listed(names: list[str]) -> str:
 
 
 def _faulty_moves(map_: Map) -> Iterator[str]:
-    told = Counter((each.source, str(each.target)) for each in map_.exceptions)
-    for move, times in told.items():
+    excepted = Counter((each.source, str(each.target)) for each in map_.exceptions)
+    for move, times in excepted.items():
         if times > 1:
-            yield f"exception {_said(move)} is there {times} times"
+            yield f"exception {_text(move)} stands {times} times"
     for each in map_.exceptions:
         if not each.why:
-            yield f"exception {each}: it does not say why"
+            yield f"exception {each}: why must give the reason"
         if (each.source, each.target) not in map_.moves:
             yield f"exception {each}: {map_.source.name} has no such move"
         elif map_.tells(each.source, each.target):
             yield f"exception {each} is not needed: it becomes {_becomes(map_, each)}"
     for move in map_.moves:
-        if move not in told and not map_.tells(*move):
-            reach = "way" if map_.observed == "polled" else "move"
-            yield f"{_said(move)} becomes {_becomes(map_, Excepted(*move, ''))}: {map_.target.name} has no such {reach}, and it is no exception"
+        if move not in excepted and not map_.tells(*move):
+            kind = "path" if map_.observed == "polled" else "move"
+            becomes = _becomes(map_, Excepted(*move, ""))
+            yield (
+                f"{_text(move)} becomes {becomes}: {map_.target.name} has no such {kind}, "
+                "and the map has no exception for it"
+            )
 
 
-def _said(move: Move) -> str:
+def _text(move: Move) -> str:
     return str(Excepted(*move, ""))
 
 

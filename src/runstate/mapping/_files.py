@@ -1,5 +1,5 @@
 """
-Maps from files: TOML or JSON, with errors that name the place.
+Status maps from TOML or JSON files.
 """
 
 from pathlib import Path
@@ -46,21 +46,24 @@ class _Map(Strict):
 
 def load_map(path: str | Path) -> StatusMap:
     """
-    Return the map that the TOML or JSON file at *path* defines.
+    Load the status map that the TOML or JSON file at *path* defines.
 
-    Its keys are the attributes of :class:`StatusMap`. ``source`` and ``target`` are
-    presets, or files of lifecycles in the same folder.
+    Its keys are the attributes of :class:`StatusMap`. ``source`` and ``target`` name a
+    preset or a lifecycle file in the same folder.
+
+    Args:
+        path: A file whose name ends in ``.toml`` or ``.json``.
 
     Raises:
-        DefinitionError: It cannot be opened or parsed, a key is missing, unknown or
-            malformed, or there is no such lifecycle.
-        LifecycleError: The table of a lifecycle that it names contradicts itself.
-        StatusMapError: It can be read, and is wrong or says too little.
+        DefinitionError: The file cannot be opened or parsed; a key is missing, unknown or
+            malformed; or a lifecycle does not exist.
+        LifecycleError: The table of a lifecycle in the same folder is inconsistent.
+        StatusMapError: The map fails its check.
     """
     path = Path(path)
     origin = str(path)
     if path.suffix.lower() not in {".toml", ".json"}:
-        raise DefinitionError(origin, "", "a map's file ends in .toml or .json")
+        raise DefinitionError(origin, "", "expected a file name that ends in .toml or .json")
     data = parsed(content_of(path), path)
     try:
         definition = _Map.model_validate(data)
@@ -90,7 +93,7 @@ def _lifecycle(name: str, place: str, path: Path) -> Lifecycle:
     if name in PRESETS:
         return PRESETS[name]
     if "." not in name or any(separator in name for separator in _SEPARATORS):
-        reason = f"'{name}' is no preset, and no file of a lifecycle in the same folder"
+        reason = f"expected a preset or a lifecycle file in the same folder, got '{name}'"
         raise DefinitionError(str(path), place, reason)
 
     return load(path.parent / name)

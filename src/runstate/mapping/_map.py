@@ -1,9 +1,8 @@
 """
-One lifecycle in the words of another, with what is lost said.
+The map of one lifecycle to another.
 
-A map is a table, too: a row a status. It is checked when it is made, as a lifecycle is:
-whatever is legal in the one has to become something that is legal in the other, a stay,
-or an exception that has a reason.
+A map is a table with one row for each status. It is checked when it is made: every legal
+move must become a legal move, a repeated status, or an exception with a reason.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,9 +24,9 @@ __all__ = ["StatusMap"]
 @dataclass(frozen=True, repr=False)
 class StatusMap:
     """
-    What each status of one lifecycle becomes in another.
+    The status of the target lifecycle for each status of the source lifecycle.
 
-    Immutable. Built, it has passed its own check; see :meth:`__post_init__`.
+    Immutable, and checked when it is made; see :meth:`__post_init__`.
 
     Example:
         >>> from runstate.mapping import MAPS
@@ -40,26 +39,26 @@ class StatusMap:
 
     name: str
     source: Lifecycle
-    """The lifecycle of what is observed."""
+    """The lifecycle that was observed."""
     target: Lifecycle
-    """The lifecycle that it is told in."""
+    """The lifecycle whose rules are applied."""
     rows: tuple[Becomes, ...]
-    """What each status becomes; exactly one a status."""
+    """One row for each status of *source*."""
     exceptions: tuple[Excepted, ...] = ()
-    """Legal moves that become none, each with the reason."""
+    """Legal moves without a legal counterpart, each with the reason."""
     observed: Literal["complete", "polled"] = "complete"
-    """Whether a move becomes a move, or, as if some were missed, a way of several."""
+    """``complete`` if a move becomes one move; ``polled`` if it may become a path of several."""
 
     def __post_init__(self) -> None:
         """
-        Freeze the parts, then refuse a map that is wrong or says too little.
+        Check the map.
 
         Raises:
-            StatusMapError: A status becomes nothing that is said, or what the other
-                lifecycle does not have; an end becomes none; a loss is not said: of
-                what is dropped, of several that become one, of an outcome that
-                changes; a legal move becomes none and is no exception; an exception is
-                not needed. All faults in one error.
+            StatusMapError: A status has no row, or becomes a status that *target* lacks; a
+                terminal status becomes one that is not; a loss is not declared (a dropped
+                status, several statuses that become one, a changed outcome); a legal move
+                has no counterpart and no exception; an exception is not needed. The error
+                lists all faults.
         """
         object.__setattr__(self, "rows", tuple(self.rows))
         object.__setattr__(self, "exceptions", tuple(self.exceptions))
@@ -79,11 +78,11 @@ class StatusMap:
     def __len__(self) -> int:
         return len(self.rows)
 
-    # -- what can be asked -------------------------------------------------
+    # -- queries -------------------------------------------------
 
     @cached_property
     def statuses(self) -> Mapping[str, str | None]:
-        """What each status becomes; None where it is dropped."""
+        """The target status for each status; None if it is dropped."""
         return {
             str(row.status): None if row.becomes is None else str(row.becomes) for row in self.rows
         }
@@ -91,7 +90,7 @@ class StatusMap:
     @cached_property
     def moves(self) -> tuple[tuple[str | None, str], ...]:
         """
-        Every move that is left where what is dropped was not seen; from None, where a run begins.
+        Every legal move of *source* after dropped statuses are left out; a creation has None before it.
         """
         kept = [status for status in map(str, self.source.statuses) if not self._drops(status)]
 
@@ -106,7 +105,7 @@ class StatusMap:
 
     def tells(self, source: str | None, target: str) -> bool:
         """
-        Return whether the move from *source* to *target* becomes a move, a way, or a stay.
+        Return whether the move from *source* to *target* becomes a legal move, path or repeat.
         """
         becomes = self.statuses[target]
         if source is None:
@@ -119,10 +118,13 @@ class StatusMap:
 
     def history(self, seen: Iterable[Seen]) -> Iterator[Observation]:
         """
-        Yield what was *seen* in the other lifecycle's words, as it comes.
+        Yield the observations *seen*, translated to the target lifecycle.
 
-        What is dropped is left out; a move that becomes a stay is its status once more.
-        Fields stay behind: they are in the words of their own system.
+        Dropped statuses are left out. A move between two statuses that become one is the same
+        status again. Fields are left out, because they have the names of their own system.
+
+        Args:
+            seen: As for :func:`runstate.check`.
 
         Raises:
             TypeError: An item is neither a status, a snapshot nor an Observation.
@@ -137,7 +139,7 @@ class StatusMap:
 
     def mapper(self) -> Mapper:
         """
-        Return what maps observations one at a time.
+        Return a mapper that translates one observation at a time.
         """
         return Mapper(self.statuses, self.source, self.target)
 
@@ -148,27 +150,27 @@ class StatusMap:
         limits: Mapping[str, float] | None = None,
     ) -> MapMonitor:
         """
-        Return a monitor for histories that were mapped; its findings name both statuses.
+        Return a monitor for mapped histories; its findings name both statuses.
 
         Args:
-            observed: As for :func:`runstate.check`; the map's own by default.
-            limits: As for :func:`runstate.check`, by the other lifecycle's statuses.
+            observed: As for :func:`runstate.check`; the model of the map by default.
+            limits: As for :func:`runstate.check`, by the statuses of the target lifecycle.
 
         Raises:
-            ValueError: *observed* is none of the three models, or one that the map does
-                not hold under; or a limit is for no status.
+            ValueError: *observed* is not an observation model, or the map does not hold
+                under it; or a limit names an unknown status.
         """
         observed = self.observed if observed is None else observed
         if observed == "complete" != self.observed:
             raise ValueError(
-                f"{self.name} holds as polled: {self.target.name} has statuses between, "
-                f"which {self.source.name} never shows"
+                f"{self.name} needs observed='polled': {self.target.name} has statuses in "
+                f"between that {self.source.name} never shows"
             )
         apart = next(self._apart(), None) if observed == "unordered" else None
         if apart is not None:
             raise ValueError(
-                f"{self.name} does not hold as unordered: "
-                f"{apart[0]} and {apart[1]} may both be of one run, and become what may not"
+                f"{self.name} cannot be used with observed='unordered': {apart[0]} and {apart[1]} "
+                f"can occur in one run, their counterparts in {self.target.name} cannot"
             )
 
         return MapMonitor(
@@ -189,17 +191,20 @@ class StatusMap:
         now: float | None = None,
     ) -> Report:
         """
-        Return what is wrong with *history*, which was observed in the one lifecycle, in the other.
+        Check a *history* of the source lifecycle by the rules of the target lifecycle.
 
-        A finding names the statuses as they are told and as they were observed. A move
-        that is legal where it was observed, and none where it is told, is a warning.
+        A finding names the translated and the observed statuses. A move that is legal in the
+        source lifecycle and illegal in the target lifecycle is a warning.
 
         Args:
             history: As for :func:`runstate.check`.
-            observed: What was seen of each run; the map's own model by default.
+            observed: The observation model; that of the map by default.
             finished: Whether every run should have ended (RS107).
-            limits: Longest time in a status of the other lifecycle, in seconds (RS302).
-            now: When to judge what is still under way, in Unix seconds (RS301, RS302).
+            limits: The longest time in a status of the target lifecycle, in seconds (RS302).
+            now: The time at which open runs are judged, in Unix seconds (RS301, RS302).
+
+        Returns:
+            The findings and counts.
 
         Raises:
             TypeError: An item is neither a status, a snapshot nor an Observation.
@@ -207,7 +212,7 @@ class StatusMap:
         """
         if isinstance(history, str | Mapping | Observation):
             raise TypeError(
-                f"a list of what was seen is expected, not one {type(history).__name__}"
+                f"expected an iterable of observations, got one {type(history).__name__}"
             )
         monitor = self.monitor(observed=observed, limits=limits)
         findings = [finding for each in self.history(history) for finding in monitor.observe(each)]
@@ -215,21 +220,21 @@ class StatusMap:
 
         return Report(tuple(findings), monitor.runs, monitor.observations, monitor.undecided)
 
-    # -- how it is worked out ----------------------------------------------
+    # -- internals ----------------------------------------------
 
     def _drops(self, status: str) -> bool:
         return self.statuses[status] is None
 
     def _next_kept(self, statuses: Iterable[str]) -> Iterator[str]:
         """
-        Yield those of *statuses* that are kept, and what is kept behind those that are dropped.
+        Yield the kept statuses of *statuses*, and the next kept ones after those that are dropped.
         """
         waiting = list(statuses)
-        met: set[str] = set()
+        visited: set[str] = set()
         for status in waiting:
-            if status in met:
+            if status in visited:
                 continue
-            met.add(status)
+            visited.add(status)
             if self._drops(status):
                 waiting += map(str, self.source.targets(status))
             else:
@@ -241,19 +246,19 @@ class StatusMap:
 
     def _excuse(self, source: str | None, target: str, observed: ObservationModel) -> str | None:
         """
-        Return why the move is none in the other lifecycle; None where it is none in its own.
+        Return why the move has no counterpart; None if it is illegal in its own lifecycle too.
         """
         why = self._why.get((source, target))
         if why is not None or source is None or observed == "complete":
             return why
         if (source, target) not in self.source.seen_later:
             return None
-        # What is between was not seen, and some of it becomes no move.
+        # Statuses in between were not seen; the exceptions of the map may apply to them.
         return "; ".join(dict.fromkeys(self._why.values())) or None
 
     def _apart(self) -> Iterator[tuple[str, str]]:
         """
-        Yield statuses that may be of one run, and become what may not.
+        Yield pairs of statuses that can occur in one run and whose counterparts cannot.
         """
         later = self.target.seen_later
         for pair in sorted(self.source.seen_later):

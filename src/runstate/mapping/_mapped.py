@@ -1,8 +1,7 @@
 """
-Histories in another lifecycle's words, and findings that say what was observed.
+Mapped histories, and findings that name the observed statuses.
 
-A status that was mapped remembers what it was: whatever holds it back, and whoever
-finds fault with it, the finding can name both.
+A mapped status keeps the observed one, so that a finding can name both.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,20 +21,20 @@ _OF_MOVES: Final = frozenset({"RS102", "RS103", "RS104", "RS105"})
 
 class Mapped(str):
     """
-    A status in another lifecycle's words.
+    A status of the target lifecycle that keeps the observed status.
     """
 
     __slots__ = ("born", "observed")
 
     observed: str
-    """As it was observed."""
+    """The status as it was observed."""
     born: bool
-    """Whether it is that of a recorded creation."""
+    """Whether it belongs to a recorded creation."""
 
     @classmethod
     def of(cls, observed: str, becomes: str, *, born: bool = False) -> "Mapped":
         """
-        Return *becomes*, which was *observed* as another word.
+        Return *becomes* with the *observed* status attached.
         """
         status = cls(becomes)
         status.observed, status.born = str(observed), born
@@ -45,7 +44,7 @@ class Mapped(str):
 
 class _Number(int):
     """
-    A move's number after others were left out, which is shown as it was observed.
+    The number of a move after dropped moves; shown as it was observed.
     """
 
     observed: int
@@ -53,7 +52,7 @@ class _Number(int):
     @classmethod
     def of(cls, observed: int, number: int) -> "_Number":
         """
-        Return *number*, which was *observed* as another one.
+        Return *number* with the *observed* number attached.
         """
         new = cls(number)
         new.observed = observed
@@ -66,7 +65,7 @@ class _Number(int):
 
 class _Numbers:
     """
-    The numbers of one run, which close up where moves are left out.
+    The numbers of one run, renumbered without the dropped moves.
     """
 
     __slots__ = ("_last", "_left_out")
@@ -76,7 +75,7 @@ class _Numbers:
 
     def of(self, seq: int) -> _Number:
         """
-        Return the number of a move that is kept; of one whose number has passed, one that has, too.
+        Return the new number of a kept move; a number that has passed stays a number that has passed.
         """
         if seq < self._last:
             return _Number.of(seq, 0)
@@ -86,7 +85,7 @@ class _Numbers:
 
     def leave_out(self, seq: int) -> None:
         """
-        Note that a move is left out; again, it is the same one.
+        Note that the move *seq* is dropped; a repeat counts once.
         """
         if seq > self._last:
             self._last = seq
@@ -95,7 +94,7 @@ class _Numbers:
 
 class Mapper:
     """
-    Maps observations as they come; of each run it keeps how many were left out.
+    Maps observations one at a time; for each run it keeps the number of dropped moves.
     """
 
     def __init__(
@@ -108,10 +107,10 @@ class Mapper:
 
     def take(self, observation: Observation) -> Iterator[Observation]:
         """
-        Take one in, and yield what can be told by now.
+        Add one observation and yield those that can be mapped by now.
 
-        Where statuses are left out, the numbers of moves close up. That takes the moves
-        in their order, so those that come early are held back.
+        Where statuses are dropped, moves are renumbered. That needs the moves in their order,
+        so a move that comes early is held back.
         """
         if not self._drops:
             yield from self._mapped(observation)
@@ -121,17 +120,17 @@ class Mapper:
 
     def rest(self) -> Iterator[Observation]:
         """
-        Yield what was held back for predecessors that never came.
+        Yield the observations whose predecessors never came.
         """
         for each in self._sequencer.rest():
             yield from self._mapped(each)
 
     def _mapped(self, observation: Observation) -> Iterator[Observation]:
-        said: Any = observation.status
-        if not isinstance(said, str) or not said:
-            yield observation  # For the monitor to tell.
+        observed: Any = observation.status
+        if not isinstance(observed, str) or not observed:
+            yield observation  # the monitor reports it
             return
-        status = self._word(said, born=observation.trigger == CREATE)
+        status = self._word(observed, born=observation.trigger == CREATE)
         run = observation.run_id
         if status is None:
             if observation.seq is not None:
@@ -139,7 +138,7 @@ class Mapper:
             return
         source = None if observation.source is None else self._word(observation.source)
         if source is not None and source in self._target.known:
-            # A move that becomes none of theirs was still seen to lead here.
+            # A move without a counterpart still shows that the run came to this status.
             source = source if self._target.rows(source, status) else None
         seq = observation.seq
         if seq is not None and self._drops:
@@ -148,30 +147,30 @@ class Mapper:
             status=status,
             source=source,
             seq=seq,
-            # Fields and triggers are in their own words, which nobody maps. A snapshot stays one.
+            # Fields and triggers keep the names of their own system. A snapshot stays a snapshot.
             fields={self._target.id_field: run} if observation.fields else NOTHING,
             trigger=CREATE if observation.trigger == CREATE else None,
         )
 
     def _word(self, observed: str, *, born: bool = False) -> str | None:
         """
-        Return what *observed* becomes; what the map does not know, so that no other does.
+        Return the counterpart of *observed*; an unknown status stays unknown to the target lifecycle.
         """
         if observed in self._statuses:
             becomes = self._statuses[observed]
             return None if becomes is None else Mapped.of(observed, becomes, born=born)
         word = observed
         while word in self._target.known:
-            word = f"{word}, which is no status of {self._source.name}"
+            word = f"{word} (not a status of {self._source.name})"
 
         return Mapped.of(observed, word)
 
 
 class MapMonitor(Monitor):
     """
-    A monitor of mapped histories: its findings say what was observed, too.
+    A monitor of mapped histories whose findings also name the observed statuses.
 
-    What is wrong in the other lifecycle alone, is the map's doing: a warning.
+    A move that is illegal only in the target lifecycle is a warning: the map causes it.
     """
 
     def __init__(
@@ -184,39 +183,39 @@ class MapMonitor(Monitor):
         limits: Mapping[str, float] | None = None,
     ) -> None:
         """
-        Watch under *target*; *excuse* says why a move of *source* is none there, None if it is one.
+        Judge by *target*; *excuse* returns why a move of *source* has no counterpart there.
         """
         super().__init__(target, observed=observed, limits=limits)
         self._theirs, self._excuse = source, excuse
 
     def observe(self, seen: Seen) -> list[Finding]:
         """
-        Take one mapped observation in, and return what is wrong with it.
+        Add one mapped observation and return its findings.
         """
-        return self._told(super().observe(seen))
+        return self._named(super().observe(seen))
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
         """
-        Return what can only be said once nothing more comes.
+        Return the findings that need the end of the history.
         """
-        return self._told(super().finish(finished=finished, now=now))
+        return self._named(super().finish(finished=finished, now=now))
 
-    def _told(self, findings: Sequence[Finding]) -> list[Finding]:
+    def _named(self, findings: Sequence[Finding]) -> list[Finding]:
         return [self._in_both(finding) for finding in findings]
 
     def _in_both(self, finding: Finding) -> Finding:
         source, target = finding.source, finding.target
-        was = [each.observed for each in (source, target) if isinstance(each, Mapped)]
+        observed = [each.observed for each in (source, target) if isinstance(each, Mapped)]
         plain = finding._replace(
             source=None if source is None else str(source),
             target=None if target is None else str(target),
         )
-        if not was:
+        if not observed:
             return plain
         if finding.code == "RS101":
-            return self._unknown_to_both(plain, was[-1])
+            return self._unknown_to_both(plain, observed[-1])
         plain = plain._replace(
-            message=f"{finding.message}, observed as {' -> '.join(map(printable, was))}"
+            message=f"{finding.message}, observed as {' -> '.join(map(printable, observed))}"
         )
         why = self._excuse_of(finding)
 
@@ -229,7 +228,7 @@ class MapMonitor(Monitor):
         if source is None:
             return self._excuse(None, target.observed) if finding.code == "RS102" else None
         if not isinstance(source, Mapped) or target.born:
-            return None  # Created again, which no lifecycle knows.
+            return None  # a second creation is legal in neither lifecycle
 
         return self._excuse(source.observed, target.observed)
 
@@ -239,5 +238,5 @@ class MapMonitor(Monitor):
         return finding._replace(
             message=f"unknown status '{printable(observed)}'",
             target=observed,
-            hint=f"{self._theirs.name} knows: {known}",
+            hint=f"statuses of {self._theirs.name}: {known}",
         )

@@ -1,5 +1,5 @@
 """
-What a map of statuses is made of: its rows, and the moves that it cannot tell as such.
+The parts of a status map: its rows, and the moves that it cannot express.
 """
 
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ __all__ = ["Becomes", "Excepted"]
 @dataclass(frozen=True, slots=True)
 class Becomes:
     """
-    One row of a map: what a *status* becomes in the other lifecycle.
+    One row of a map: the status of the target lifecycle that *status* becomes.
     """
 
     status: str
     becomes: str | None = None
-    """None where the other lifecycle cannot say it: who observes it, observes nothing."""
+    """None if the target lifecycle has no such status: the observation is dropped."""
     evidence: Evidence = "inferred"
-    """How this row is known; few sources compare two systems."""
+    """The kind of evidence for this row; few sources compare two systems."""
     citation: str = ""
-    """Where that can be read."""
+    """The source of the evidence."""
     lost: str = ""
-    """What cannot be told any more afterwards, in words; empty if nothing is lost."""
+    """The information that this row loses, in words; empty if it loses none."""
 
     def __str__(self) -> str:
         return f"{self.status} as {self.becomes if self.becomes is not None else 'nothing'}"
@@ -32,14 +32,14 @@ class Becomes:
 @dataclass(frozen=True, slots=True)
 class Excepted:
     """
-    A legal move that becomes none: a check tells it as a warning, with the reason.
+    A legal move without a legal counterpart; a check reports it as a warning with the reason.
     """
 
     source: str | None
-    """The status before; None for the beginning of a run."""
+    """The status before; None for the creation of a run."""
     target: str
     why: str
-    """Why the other lifecycle has no such move, and what to make of it."""
+    """Why the target lifecycle has no such move, and how to read the warning."""
 
     def __str__(self) -> str:
         return f"{'(begin)' if self.source is None else self.source} -> {self.target}"
