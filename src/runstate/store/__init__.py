@@ -17,6 +17,7 @@ from ._cursor_errors import (
     CursorForeignError,
     CursorInvalidError,
 )
+from ._poolers import PoolerError
 from ._row_errors import (
     ConcurrentMoveError,
     StatusMissingError,
@@ -25,6 +26,7 @@ from ._row_errors import (
 )
 from ._store import RunStore
 from ._verdicts import (
+    AnswerMismatchError,
     Applied,
     Duplicate,
     Fire,
@@ -44,6 +46,7 @@ from ._verdicts import (
 from .own import apply_move, apply_move_async, guard
 
 __all__ = [
+    "AnswerMismatchError",
     "Applied",
     "AsyncRunStore",
     "CursorError",
@@ -58,6 +61,7 @@ __all__ = [
     "JournalEntry",
     "Lease",
     "Page",
+    "PoolerError",
     "KeyReusedError",
     "RunExistsError",
     "RunNotFoundError",

@@ -33,6 +33,7 @@ from ._engines import (
     set_up,
     set_up_engine,
 )
+from ._poolers import PoolerError, find_pooler
 from ._setup import TRIES, Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
@@ -83,6 +84,7 @@ class AsyncRunStore:
         self._opened = False
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
+        self._pooled: bool | None = None
         check_engine(engine)
 
     @classmethod
@@ -93,6 +95,7 @@ class AsyncRunStore:
         lifecycle: Lifecycle = RUN,
         durable: bool = True,
         timeout: float = 30.0,
+        pooler: bool | None = None,
         **options: Any,
     ) -> Self:
         """
@@ -103,15 +106,22 @@ class AsyncRunStore:
             lifecycle: As for :meth:`RunStore.open`, and so are all others.
             durable: See there.
             timeout: See there.
+            pooler: See there.
             options: See there.
         """
         parsed = parsed_url(url)
         with drivers(parsed):
-            engine = create_async_engine(parsed, **engine_options(parsed, timeout))
-        set_up_engine(engine.sync_engine, durable)
+            engine = create_async_engine(parsed, **engine_options(parsed, timeout, pooler))
+        set_up_engine(engine.sync_engine, durable, pooler)
         try:
             store = cls(engine, lifecycle, **options)
             await store.install()
+        except PoolerError:
+            # A driver that has to know of it from the start.
+            await engine.dispose()
+            return await cls.open(
+                url, lifecycle=lifecycle, durable=durable, timeout=timeout, pooler=True, **options
+            )
         except BaseException:
             await engine.dispose()
             raise
@@ -125,6 +135,7 @@ class AsyncRunStore:
         """
         async with self.engine.connect() as connection:
             await connection.run_sync(set_up)
+            self._pooled = await connection.run_sync(find_pooler)
         await self._transact(
             self.engine.connect, install, self._setup.tables, self._setup.lifecycle
         )
@@ -430,7 +441,10 @@ class AsyncRunStore:
         Yield a connection for one statement, for which no BEGIN and no COMMIT are sent.
         """
         async with self.engine.connect() as connection:
-            if not self._setup.immediate:
+            if self._pooled is None:
+                self._pooled = await connection.run_sync(find_pooler)
+                await connection.rollback()
+            if not (self._setup.immediate or self._pooled):
                 # Not as an option of the engine: a task cancelled at that loses the connection.
                 try:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")

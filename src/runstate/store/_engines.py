@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .._text import printable
 from .._urls import shown_url, url_fault
+from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
 from ._row_errors import StoreArgumentError
 
 __all__ = [
@@ -180,12 +181,12 @@ def drivers(url: sa.URL) -> Iterator[None]:
         ) from None
 
 
-def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:
+def engine_options(url: sa.URL, timeout: float, pooler: bool | None) -> dict[str, Any]:
     """
     Return what an engine for *url* is to be made with.
     """
     if url.get_backend_name() != "sqlite":
-        return {}
+        return {"connect_args": unprepared_options(url.get_driver_name())} if pooler else {}
     options: dict[str, Any] = {"connect_args": {"timeout": timeout}}
     if url.database not in _IN_MEMORY:
         return options
@@ -196,19 +197,57 @@ def engine_options(url: sa.URL, timeout: float) -> dict[str, Any]:
     return options | {"poolclass": pool, "pool_size": 1, "max_overflow": 0, "pool_timeout": timeout}
 
 
-def set_up_engine(engine: sa.Engine, durable: bool) -> None:
+def set_up_engine(engine: sa.Engine, durable: bool, pooler: bool | None) -> None:
     """
     Have every connection of a store's own *engine* say what databases forget with each.
     """
     if engine.dialect.name == "sqlite":
         _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         sa.event.listen(engine, "savepoint", _setting_a_savepoint)
-    else:
+    elif engine.dialect.name == "postgresql":
         _ask_the_idle(engine)
-    if engine.dialect.name != "sqlite" and not durable:
-        _say_at_connect(engine, "SET synchronous_commit TO off")
+        _settle_at_connect(engine, durable, pooler)
+        _settle_at_begin(engine, durable)
     if engine.url.database not in _IN_MEMORY:
         _OPENED.add(engine)
+
+
+def _settle_at_connect(engine: sa.Engine, durable: bool, pooler: bool | None) -> None:
+    """
+    Have every connection to PostgreSQL be durable as asked, and find a pooler in between.
+
+    A server or a role may have ``synchronous_commit`` off; other values are left alone, since
+    each of them outlives a power cut. Through a pooler, SET would reach other clients.
+    """
+
+    @sa.event.listens_for(engine, "connect")
+    def connected(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid(), current_setting('synchronous_commit')")
+        backend, commits = cursor.fetchone()
+        if note_pooler(connection, record.info, backend, pooler):
+            prepare_nothing(connection)
+        elif durable and commits == "off":
+            cursor.execute("SET synchronous_commit TO on")
+        elif not durable:
+            cursor.execute("SET synchronous_commit TO off")
+        cursor.close()
+        connection.commit()
+
+
+def _settle_at_begin(engine: sa.Engine, durable: bool) -> None:
+    """
+    Behind a pooler, have every transaction be durable as asked, for itself alone.
+    """
+    only_off = "WHERE current_setting('synchronous_commit') = 'off'" if durable else ""
+    value = "on" if durable else "off"
+
+    @sa.event.listens_for(engine, "begin")
+    def begun(connection: sa.Connection) -> None:
+        if is_pooled(connection):
+            connection.exec_driver_sql(
+                f"SELECT set_config('synchronous_commit', '{value}', true) {only_off}"
+            )
 
 
 def _say_at_connect(engine: sa.Engine, statement: str) -> None:

@@ -37,6 +37,7 @@ from ._records import (
 from ._statements import Statements
 from ._tables import Tables
 from ._verdicts import (
+    AnswerMismatchError,
     Applied,
     Duplicate,
     Fire,
@@ -98,7 +99,9 @@ class Operations:
         )
         if not rows:
             raise RunExistsError(run.id)
-        created_at, expires_at, at = rows[0]
+        created_at, expires_at, at, created_id, trigger = rows[0]
+        if (created_id, trigger) != (run.id, CREATE):
+            raise AnswerMismatchError(created_id, CREATE, trigger, None)
         moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
         self._sql.line.add(connection, [line_of(moved)])
         run.__dict__.update(created_at=created_at, expires_at=expires_at)
@@ -212,6 +215,10 @@ class Operations:
             rows = move.way.one.run(connection, **move.given)
             if rows:
                 moved = move.moved(rows[0])
+                if moved.run_id != fire.run_id:
+                    raise AnswerMismatchError(
+                        moved.run_id, fire.trigger, moved.trigger, moved.target
+                    )
                 if not self._sql.postgres:
                     self._sql.line.add(connection, [move.line(moved)])
                 return Applied(moved)
@@ -332,6 +339,8 @@ class Operations:
         if not rows:
             return None
         row = rows[0]
+        if row.lease_owner != worker:
+            raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
         lease = Lease(run_of(row), row.lease_token, worker, row.lease_until, row.attempt, seconds)
         if not self._sql.postgres:
             if lease.attempt == 1:

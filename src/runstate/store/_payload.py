@@ -13,7 +13,7 @@ from ..runs._models import RunResponse, RunStatus
 from ._records import as_json, as_object, line_of, one_line, run_of, valid_id
 from ._statements import MoveStatements, Statements
 from ._tables import JSON_FIELDS
-from ._verdicts import Fire
+from ._verdicts import AnswerMismatchError, Fire
 
 __all__ = ["Move", "Preparation"]
 
@@ -62,9 +62,13 @@ class Move:
     def moved(self, row: Any) -> Moved:
         """
         Return the record of the move that the statement answered with *row*.
+
+        Raises:
+            AnswerMismatchError: It is an answer to another statement.
         """
-        run_id, seq, source, at, duration_s, regressed = row
-        trigger, target = self.fire.trigger, self.way.target
+        run_id, seq, trigger, source, target, at, duration_s, regressed = row
+        if (trigger, target) != (self.fire.trigger, self.way.target):
+            raise AnswerMismatchError(run_id, self.fire.trigger, trigger, target)
 
         return Moved(run_id, trigger, source, target, at, duration_s, seq, bool(regressed))
 

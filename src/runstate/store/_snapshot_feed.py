@@ -35,10 +35,10 @@ _NOW: Final = sa.text(
     "pg_current_xact_id_if_assigned()::text AS own, pg_is_in_recovery() AS standby"
 )
 _BETWEEN: Final = sa.text(
-    "txid >= pg_snapshot_xmin(CAST(:seen AS pg_snapshot)) "
-    "AND txid < pg_snapshot_xmax(CAST(:upto AS pg_snapshot)) "
-    "AND pg_visible_in_snapshot(txid, CAST(:upto AS pg_snapshot)) "
-    "AND NOT pg_visible_in_snapshot(txid, CAST(:seen AS pg_snapshot))"
+    "txid >= pg_snapshot_xmin(CAST(CAST(:seen AS text) AS pg_snapshot)) "
+    "AND txid < pg_snapshot_xmax(CAST(CAST(:upto AS text) AS pg_snapshot)) "
+    "AND pg_visible_in_snapshot(txid, CAST(CAST(:upto AS text) AS pg_snapshot)) "
+    "AND NOT pg_visible_in_snapshot(txid, CAST(CAST(:seen AS text) AS pg_snapshot))"
 )
 _NEXT: Final = sa.text("SELECT pg_current_xact_id()::text")
 
@@ -150,7 +150,7 @@ class SnapshotFeed:
         )
 
     def _last_line(self) -> Any:
-        above = sa.text("txid >= pg_snapshot_xmax(CAST(:seen AS pg_snapshot))")
+        above = sa.text("txid >= pg_snapshot_xmax(CAST(CAST(:seen AS text) AS pg_snapshot))")
 
         return self._columns().where(_BETWEEN, above).order_by(self._journal.c.txid.desc()).limit(1)
 

@@ -123,10 +123,7 @@ class Statements:
             .values(self.say.changes(trigger, target, clock.c.now, given))
         )
         if not self.postgres:
-            return update.returning(
-                runs.id, runs.version, runs.last_source, runs.moved_at, runs.last_duration_s,
-                runs.clock_regressed,
-            )  # fmt: skip
+            return update.returning(*_last_move(runs))
         passed_on = () if batch is None else tuple(given[n].label(f"given_{n}") for n in _CARRIED)
         moved = update.returning(*_last_move(runs), *passed_on).cte("moved")
         carried = [given[n] if batch is None else moved.c[f"given_{n}"] for n in _CARRIED]
@@ -142,8 +139,8 @@ class Statements:
             journal.insert()
             .from_select([*_LINE, *_CARRIED], line)
             .returning(
-                lines.run_id, lines.seq, lines.source, lines.at, lines.duration_s,
-                lines.clock_regressed,
+                lines.run_id, lines.seq, lines.trigger, lines.source, lines.target, lines.at,
+                lines.duration_s, lines.clock_regressed,
             )
         )  # fmt: skip
 
@@ -199,7 +196,13 @@ class Statements:
         return (
             insert.from_select(list(columns), values)
             .on_conflict_do_nothing(index_elements=["id"])
-            .returning(runs.c.created_at, runs.c.expires_at, runs.c.moved_at)
+            .returning(
+                runs.c.created_at,
+                runs.c.expires_at,
+                runs.c.moved_at,
+                runs.c.id,
+                runs.c.last_trigger,
+            )
         )
 
     def _row(self, *, lock: bool = False) -> Any:

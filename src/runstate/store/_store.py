@@ -26,6 +26,7 @@ from ._engines import (
     set_up,
     set_up_engine,
 )
+from ._poolers import find_pooler
 from ._setup import TRIES, Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
@@ -74,17 +75,14 @@ class RunStore:
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
-        # What is one statement anyhow needs no BEGIN and no COMMIT sent for it.
-        self._brief = (
-            engine
-            if engine.dialect.name == "sqlite"
-            else engine.execution_options(isolation_level="AUTOCOMMIT")
-        )
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
         check_engine(engine)
         with engine.connect() as connection:
             set_up(connection)
+            whole = self._setup.immediate or find_pooler(connection)
+        # A single statement needs no BEGIN and no COMMIT, unless a pooler is in between.
+        self._brief = engine if whole else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._transact(engine, install, self._setup.tables, lifecycle)
 
     @classmethod
@@ -95,6 +93,7 @@ class RunStore:
         lifecycle: Lifecycle = RUN,
         durable: bool = True,
         timeout: float = 30.0,
+        pooler: bool | None = None,
         **options: Any,
     ) -> Self:
         """
@@ -103,9 +102,16 @@ class RunStore:
         Args:
             url: ``sqlite:///runs.db`` or ``postgresql+psycopg://host/database``.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
-            durable: Whether what was committed outlives a power cut; if False, only
-                the death of any process, at a fraction of the price.
+            durable: Whether committed moves outlive a power cut, also where the PostgreSQL
+                server or role has ``synchronous_commit`` off. If False, moves are faster.
+                SQLite then loses none when any process dies, and may lose the last ones
+                in a power cut. PostgreSQL may lose those of about the last second when the
+                server crashes, and it does so when any one of its backends is killed.
             timeout: Seconds to wait for SQLite's write lock.
+            pooler: Whether a connection pooler such as PgBouncer is between the store and
+                PostgreSQL; None to find out at connect. Behind one, the store prepares no
+                statements and sends every operation as one transaction. False for a pooler
+                that gives each client a server connection of its own.
             options: *prefix* of the tables' names, ``runstate_``; *expires_after*,
                 seconds from creation to ``expires_at``, or None for never; *deadlines*,
                 by status the seconds that a run may be in it and the trigger that ends
@@ -123,8 +129,8 @@ class RunStore:
         if parsed.get_dialect().is_async:
             raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
         with drivers(parsed):
-            engine = sa.create_engine(parsed, **engine_options(parsed, timeout))
-        set_up_engine(engine, durable)
+            engine = sa.create_engine(parsed, **engine_options(parsed, timeout, pooler))
+        set_up_engine(engine, durable, pooler)
         try:
             store = cls(engine, lifecycle, **options)
         except BaseException:

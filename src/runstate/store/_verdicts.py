@@ -11,6 +11,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 
 __all__ = [
+    "AnswerMismatchError",
     "Applied",
     "Duplicate",
     "Fire",
@@ -251,6 +252,37 @@ class KeyReusedError(RunstateError, ValueError):
         return (
             f"run '{printable(self.run_id)}': key '{printable(self.key)}' belongs to "
             f"{printable(self.first)}: {printable(self.trigger)} needs a key of its own"
+        )
+
+
+class AnswerMismatchError(RunstateError, RuntimeError):
+    """
+    Raised when the database answers another statement than the one that was sent.
+
+    A connection pooler that the store did not find has mixed up prepared statements. What the
+    other statement did may stand: look at the run's history. Open the store with
+    ``pooler=True``.
+    """
+
+    def __init__(
+        self, run_id: str | None, asked: str, trigger: str | None, target: str | None
+    ) -> None:
+        self.run_id = run_id
+        """The run that the answer is about."""
+        self.asked = asked
+        """The trigger that was sent."""
+        self.trigger = trigger
+        """The trigger that the database answered for."""
+        self.target = target
+        """Where it led."""
+        super().__init__(run_id, asked, trigger, target)
+
+    def _message(self) -> str:
+        return (
+            f"sent {printable(self.asked)} to the database, and got the answer to "
+            f"{printable(str(self.trigger))} of run '{printable(str(self.run_id))}', which may "
+            "have moved: a connection pooler mixes up prepared statements; open the store with "
+            "pooler=True, and look at the run's history"
         )
 
 
