@@ -241,7 +241,7 @@ def test_run_picture_is_run_again(tmp_path):
         (
             {"transitions": [*SMALL["transitions"], {"trigger": "t", "source": 1, "target": "x"}]},
             "transitions[1].source",
-            "Input should be a valid string",
+            "Input should be a status or a list of statuses",
         ),
         (
             {"transitions": [{**SMALL["transitions"][0], "evidence": "gossip"}]},

@@ -458,19 +458,6 @@ def test_faults_name_members_by_their_values():
     ) == refused.value.faults
 
 
-def test_a_table_without_an_end_is_refused():
-    """
-    A lifecycle ends somewhere.
-    """
-    with pytest.raises(LifecycleError) as refused:
-        Lifecycle("endless", (Transition("turn", "a", "a"),), "a", {})
-
-    assert (
-        "no status is terminal",
-        "status 'a' is a trap: no terminal status is reachable from it",
-    ) == refused.value.faults
-
-
 @pytest.mark.parametrize("name", ["", "two\nlines", "x" * 101, "\x1b[31m"])
 def test_names_that_could_forge_a_line_are_refused(name):
     """

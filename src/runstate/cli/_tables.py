@@ -85,7 +85,7 @@ def lifecycles(name: str | None, maps: bool) -> int:
         # One column for the beginning and the ends: some systems' statuses are long.
         table = Table(Column("name", no_wrap=True), "statuses", "rows", "begins in → ends in")
         for each in PRESETS.values():
-            way = f"{', '.join(each.initial_statuses)} → {', '.join(each.terminal)}"
+            way = f"{', '.join(each.initial_statuses)} → {', '.join(each.terminal) or '(endless)'}"
             table.add_row(each.name, str(len(each.statuses)), str(len(each)), way)
     else:
         table = Table("trigger", "from", "to", "evidence", "source")

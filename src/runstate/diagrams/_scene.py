@@ -144,7 +144,8 @@ class Scene:
 
         return (
             f"{len(lifecycle.statuses)} statuses and {len(lifecycle)} rows. "
-            f"A run is created {' or '.join(lifecycle.initial_statuses)} and ends {ends}."
+            f"A run is created {' or '.join(lifecycle.initial_statuses)} "
+            f"and {f'ends {ends}' if ends else 'never ends'}."
         )
 
 

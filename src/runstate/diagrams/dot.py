@@ -36,7 +36,8 @@ def _body(figure: Figure) -> Iterator[str]:
     for number, box in enumerate(figure.boxes):
         yield f"s{number} {_attributes(_box(box))}"
     ends = [f"s{number}" for number, box in enumerate(figure.boxes) if box.outcome]
-    yield f"{{rank=same; {'; '.join(ends)}}}"
+    if ends:
+        yield f"{{rank=same; {'; '.join(ends)}}}"
     for number, box in enumerate(figure.boxes):
         if box.initial:
             yield f"entry -> s{number}"

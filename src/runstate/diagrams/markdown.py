@@ -33,7 +33,7 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     yield f"# Lifecycle {_name(lifecycle.name)}"
     yield ""
     begins = " or ".join(map(_name, lifecycle.initial_statuses))
-    yield f"A run is created {begins} and ends {ends}."
+    yield f"A run is created {begins} and {f'ends {ends}' if ends else 'never ends'}."
     yield ""
     heads = ("trigger", "from", "to", "evidence", "source")
     yield from _table(

@@ -15,7 +15,8 @@ def screen_ends(engine: Engine, asked: Question, found: Screening) -> None:
     Add to *found* the runs that have not ended: RS107.
     """
     codes = asked.codes
-    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal))))
+    # An endless lifecycle has none, and an empty list is not SQL.
+    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal)))) or "null"
     ended = f"coalesce(bool_or((k & {CODE}) in ({terminal})), false)"
     runs = (
         f"select h, min(k) as w, {ended} as is_over from {asked.rows} "
@@ -34,7 +35,8 @@ def count_ends(engine: Engine, asked: Question, found: Screening) -> None:
     Count in *found* in which status each run was seen last, where rows come in no order.
     """
     codes = asked.codes
-    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal))))
+    # An endless lifecycle has none, and an empty list is not SQL.
+    terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal)))) or "null"
     # What has ended stays so, whatever is seen of it later.
     last = f"coalesce(min(k) filter ((k & {CODE}) in ({terminal})), max(k)) as k"
     runs = f"select {last} from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"

@@ -236,4 +236,5 @@ def _limit(asked: Question, code: str) -> str:
 
 
 def _among(expression: str, numbers: Iterable[int]) -> str:
-    return f"({expression}) in ({', '.join(map(str, numbers))})"
+    # An empty list is not SQL.
+    return f"({expression}) in ({', '.join(map(str, numbers)) or 'null'})"

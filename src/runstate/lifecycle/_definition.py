@@ -38,12 +38,12 @@ def _listed(value: Any) -> Any:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list | tuple) or not value:
-        raise PydanticCustomError("initial", "Input should be a status or a list of statuses")
+        raise PydanticCustomError("statuses", "Input should be a status or a list of statuses")
 
     return value
 
 
-_Initial = Annotated[Names, BeforeValidator(_listed)]
+_Several = Annotated[Names, BeforeValidator(_listed)]
 """One status or several; a tuple once it is read."""
 
 
@@ -57,7 +57,7 @@ class Strict(BaseModel):
 
 class _Row(Strict):
     trigger: str
-    source: str
+    source: _Several
     target: str
     evidence: Evidence = "documented"
     citation: str = ""
@@ -87,7 +87,7 @@ class _Deviation(Strict):
 
 class _Definition(Strict):
     name: str
-    initial: _Initial
+    initial: _Several
     terminal: dict[str, Outcome] | Names
     transitions: tuple[_Row, ...]
     entries: tuple[_Entry, ...] = ()

@@ -2,10 +2,13 @@
 What a lifecycle is made of: its rows, and what entering a status does to the fields.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from enum import Enum
+from typing import Any, Final, Literal, get_args
 
 __all__ = [
+    "ANY",
     "CREATE",
     "EVIDENCE",
     "OUTCOMES",
@@ -15,6 +18,8 @@ __all__ = [
     "Evidence",
     "Outcome",
     "Transition",
+    "name_of",
+    "names_in",
 ]
 
 Evidence = Literal["documented", "observed", "reported", "implemented", "inferred"]
@@ -28,23 +33,94 @@ OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 CREATE: Final = "create"
 """Trigger in the record of a creation, which is not a row of any table."""
 
+ANY: Final = "*"
+"""As the source of a row: every status that is not terminal."""
 
-@dataclass(frozen=True, slots=True)
+
+def name_of(value: Any) -> Any:
+    """
+    Return the name that the member of an Enum stands for: its value if that is a text, else its name.
+
+    Everything else is returned unchanged, and so is a member of a ``str`` Enum, which is a text.
+    """
+    if isinstance(value, str) or not isinstance(value, Enum):
+        return value
+
+    return value.value if isinstance(value.value, str) else value.name
+
+
+def names_in(values: Any) -> tuple[Any, ...]:
+    """
+    Return the names in *values*, which is one name, one member of an Enum, or several of them.
+    """
+    if isinstance(values, str | Enum) or not isinstance(values, Iterable):
+        return (name_of(values),)
+
+    return tuple(map(name_of, values))
+
+
+@dataclass(frozen=True, slots=True, init=False)
 class Transition:
     """
     One row of a lifecycle: *trigger* moves a run from *source* to *target*.
+
+    Example:
+        >>> str(Transition("fail", ["queued", "running"], "failed"))
+        'queued, running -fail-> failed'
     """
 
     trigger: str
     source: str
     target: str
-    evidence: Evidence = "documented"
+    evidence: Evidence
     """How this row is known."""
-    citation: str = ""
+    citation: str
     """Where that can be read."""
+    more_sources: tuple[str, ...]
+    """Further sources; empty in the rows of a lifecycle, which has a row for each source."""
+
+    def __init__(
+        self,
+        trigger: str | Enum,
+        source: str | Enum | Iterable[str | Enum],
+        target: str | Enum,
+        evidence: Evidence = "documented",
+        citation: str = "",
+        *,
+        more_sources: Iterable[str] = (),
+    ) -> None:
+        """
+        Name the parts of the row.
+
+        A member of an Enum stands for its value, or its name if the value is not a text.
+
+        Args:
+            trigger: What fires the row.
+            source: The status before; or several, for a row each; or ``"*"``, for every
+                status that is not terminal.
+            target: The status after.
+            evidence: How the row is known.
+            citation: Where that can be read.
+            more_sources: The attribute of this name, as ``dataclasses.replace`` passes it on.
+
+        Raises:
+            ValueError: *source* is empty.
+        """
+        sources = (*names_in(source), *more_sources)
+        if not sources:
+            raise ValueError(
+                f"source of {name_of(trigger)!r}: expected a status or several, got none"
+            )
+        set_ = object.__setattr__
+        set_(self, "trigger", name_of(trigger))
+        set_(self, "source", sources[0])
+        set_(self, "target", name_of(target))
+        set_(self, "evidence", evidence)
+        set_(self, "citation", citation)
+        set_(self, "more_sources", sources[1:])
 
     def __str__(self) -> str:
-        return f"{self.source} -{self.trigger}-> {self.target}"
+        return f"{', '.join((self.source, *self.more_sources))} -{self.trigger}-> {self.target}"
 
 
 @dataclass(frozen=True, slots=True)

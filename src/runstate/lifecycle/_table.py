@@ -19,13 +19,24 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 from ..errors import LifecycleError
 from ._beginnings import beginnings
-from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
+from ._expand import expanded
+from ._rows import (
+    Deadline,
+    Deviation,
+    Entry,
+    Evidence,
+    Outcome,
+    Transition,
+    name_of,
+    names_in,
+)
 from ._transitions import build_machine, read_machine
 from ._validation import faults
 
@@ -34,6 +45,7 @@ __all__ = ["Lifecycle"]
 _MOST_FITS: Final = 10_000
 
 _K = TypeVar("_K")
+_Part = TypeVar("_Part", Entry, Deviation)
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -85,8 +97,8 @@ class Lifecycle:
         self,
         name: str,
         transitions: Iterable[Transition],
-        initial: str | Iterable[str] = (),
-        terminal: Mapping[str, Outcome] = MappingProxyType({}),
+        initial: str | Enum | Iterable[str | Enum] = (),
+        terminal: Mapping[Any, Outcome] = MappingProxyType({}),
         entries: Iterable[Entry] = (),
         created: tuple[str, ...] = (),
         deadline: Deadline | None = None,
@@ -102,12 +114,17 @@ class Lifecycle:
         """
         Build the table, and refuse one that contradicts itself.
 
+        Wherever a status or a trigger is expected, a member of an Enum stands for its value,
+        or for its name if the value is not a text.
+
         Args:
             name: Name of the lifecycle, 1 to 100 visible characters.
-            transitions: The legal moves.
+            transitions: The legal moves. One with several sources, or with the source
+                ``"*"``, becomes a row for each source.
             initial: The status that a run begins in, or several of which the first is
                 the default of ``create``.
-            terminal: The statuses that a run ends in, each with its outcome.
+            terminal: The statuses that a run ends in, each with its outcome. Empty for a
+                machine that never ends, such as a device or a subscription.
             entries: What entering a status does to the fields, at most one a status.
             created: Stamps that are set once, when a run is created.
             deadline: The field that says when a run expires.
@@ -122,24 +139,26 @@ class Lifecycle:
 
         Raises:
             LifecycleError: A name is unusable, no status is initial, a status is
-                unreachable from the initial ones or cannot reach a terminal one, a
+                unreachable from the initial ones, cannot reach a terminal one or has
+                no way out of it although it is not terminal, a
                 trigger has two targets from one status, a row leads out of a terminal
                 status, an entry, the deadline or a deviation names an unknown status or
                 field, or an entry touches a field that is not its own. One error names
                 all faults.
         """
-        begins = (initial,) if isinstance(initial, str) else tuple(initial)
+        begins = names_in(initial) or names_in(initial_statuses)
+        ends = _frozen(terminal)
         values = {
             "name": name,
-            "transitions": tuple(transitions),
-            "initial_statuses": begins or tuple(initial_statuses),
-            "terminal": _frozen(terminal),
-            "entries": tuple(entries),
+            "transitions": expanded(transitions, begins, ends),
+            "initial_statuses": begins,
+            "terminal": ends,
+            "entries": tuple(map(_plain, entries)),
             "created": created,
             "deadline": deadline,
             "identity": identity,
             "fields": fields,
-            "deviations": tuple(deviations),
+            "deviations": tuple(map(_plain, deviations)),
             "status_field": status_field,
             "id_field": id_field,
             "kind": kind,
@@ -196,43 +215,49 @@ class Lifecycle:
         """
         Return the row that *trigger* fires from *source*; None if there is no such move.
         """
-        return self._by_trigger.get((trigger, source))
+        return self._by_trigger.get((name_of(trigger), name_of(source)))
 
     def rows(self, source: str, target: str) -> tuple[Transition, ...]:
         """
         Return the rows that lead from *source* to *target* in one move.
         """
-        return self._by_pair.get((source, target), ())
+        return self._by_pair.get((source, target)) or self._by_pair.get(
+            (name_of(source), name_of(target)), ()
+        )
 
     def allowed(self, status: str) -> tuple[str, ...]:
         """
         Return the triggers that may be fired from *status*; empty where it is terminal or unknown.
         """
-        return tuple(row.trigger for row in self._outgoing.get(status, ()))
+        return tuple(row.trigger for row in self._outgoing.get(name_of(status), ()))
 
     def targets(self, status: str) -> tuple[str, ...]:
         """
         Return the statuses one move away from *status*, each once.
         """
-        return tuple(dict.fromkeys(row.target for row in self._outgoing.get(status, ())))
+        return tuple(dict.fromkeys(row.target for row in self._outgoing.get(name_of(status), ())))
 
     def sources(self, trigger: str) -> tuple[str, ...]:
         """
         Return the statuses that *trigger* may be fired from.
         """
+        trigger = name_of(trigger)
+
         return tuple(row.source for row in self.transitions if row.trigger == trigger)
 
     def is_terminal(self, status: str) -> bool:
         """
         Return whether a run that has *status* has ended.
         """
-        return status in self.terminal
+        return status in self.terminal or (
+            isinstance(status, Enum) and name_of(status) in self.terminal
+        )
 
     def reachable(self, status: str) -> frozenset[str]:
         """
         Return the statuses one or more moves away from *status*; itself only if on a cycle.
         """
-        return self._reachable.get(status, frozenset())
+        return self._reachable.get(name_of(status), frozenset())
 
     def shortest_path(self, source: str, target: str) -> tuple[Transition, ...] | None:
         """
@@ -240,6 +265,7 @@ class Lifecycle:
 
         Empty where they are the same status; None where there is no way.
         """
+        source, target = name_of(source), name_of(target)
         if source not in self._outgoing or target not in self._outgoing:
             return None
         ways: dict[str, tuple[Transition, ...]] = {source: ()}
@@ -331,7 +357,7 @@ class Lifecycle:
         """
         Return what entering *status* does to the fields; an empty entry where nothing is said.
         """
-        return self._entry_of.get(status) or Entry(status)
+        return self._entry_of.get(status) or self._entry_of.get(name_of(status)) or Entry(status)
 
     @cached_property
     def moment_fields(self) -> tuple[str, ...]:
@@ -361,13 +387,15 @@ class Lifecycle:
         """
         Return the fields that hold a value in *status*, whatever way led there.
         """
-        return frozenset(f for f, may in self._may_be_set[status].items() if may == {True})
+        return frozenset(f for f, may in self._may_be_set[name_of(status)].items() if may == {True})
 
     def excluded_fields(self, status: str) -> frozenset[str]:
         """
         Return the fields that are None in *status*, whatever way led there.
         """
-        return frozenset(f for f, may in self._may_be_set[status].items() if may == {False})
+        return frozenset(
+            f for f, may in self._may_be_set[name_of(status)].items() if may == {False}
+        )
 
     # -- other lifecycles --------------------------------------------------
 
@@ -393,7 +421,7 @@ class Lifecycle:
     def with_transitions(
         self,
         *transitions: Transition,
-        terminal: Mapping[str, Outcome] | None = None,
+        terminal: Mapping[Any, Outcome] | None = None,
         entries: Iterable[Entry] = (),
         name: str | None = None,
     ) -> Self:
@@ -404,8 +432,8 @@ class Lifecycle:
             LifecycleError: What results is no lifecycle.
         """
         if isinstance(terminal, Mapping):
-            terminal = {**self.terminal, **terminal}
-        merged = {entry.status: entry for entry in (*self.entries, *entries)}
+            terminal = {**self.terminal, **_frozen(terminal)}
+        merged = {name_of(entry.status): entry for entry in (*self.entries, *entries)}
 
         return replace(
             self,
@@ -430,7 +458,8 @@ class Lifecycle:
             LifecycleError: Something named here is not in this lifecycle, or what
                 results is no lifecycle.
         """
-        gone, unfired, unrowed = set(statuses), set(triggers), set(rows)
+        gone, unfired = set(names_in(statuses)), set(names_in(triggers))
+        unrowed = {(name_of(trigger), name_of(source)) for trigger, source in rows}
         unknown = [
             *(f"no status {str(status)!r}" for status in sorted(gone - set(self.statuses))),
             *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - set(self.triggers))),
@@ -467,15 +496,15 @@ class Lifecycle:
         cls,
         machine: Any,
         *,
-        terminal: Mapping[str, Outcome] | None = None,
+        terminal: Mapping[Any, Outcome] | None = None,
         name: str | None = None,
     ) -> Self:
         """
         Return the lifecycle that an existing ``transitions.Machine`` encodes.
 
         Its models' attribute for the state is the field of the status. Of states that are
-        members of an Enum, the values are taken, as a history has them; an Engine moves no
-        object that holds the members. Conditions and
+        members of an Enum, the values are taken, or the names of those whose values are not
+        texts. Conditions and
         callbacks stay behind: the table is what *may* happen. A move
         that several transitions of one trigger and source could make, depending on
         their conditions, becomes a row each where the targets agree. A
@@ -490,7 +519,7 @@ class Lifecycle:
 
         Raises:
             LifecycleError: The table contradicts itself.
-            ValueError: The machine is nested.
+            ValueError: The machine is nested, or a transition names a state that it lacks.
         """
         table = read_machine(machine)
         sources = {source for _, source, _ in table.rows}
@@ -588,7 +617,23 @@ class Lifecycle:
 
 def _frozen(terminal: Any) -> Any:
     # What is not a mapping is left as it is: the check says what was expected in its place.
-    return MappingProxyType(dict(terminal)) if isinstance(terminal, Mapping) else terminal
+    if not isinstance(terminal, Mapping):
+        return terminal
+
+    return MappingProxyType({name_of(status): outcome for status, outcome in terminal.items()})
+
+
+def _plain(part: _Part) -> _Part:
+    """
+    Return *part* with the names of statuses that it has members of an Enum for.
+    """
+    if isinstance(part, Entry):
+        return replace(part, status=name_of(part.status))
+    statuses = part.statuses
+    if statuses is None or isinstance(statuses, str):
+        return part
+
+    return replace(part, statuses=frozenset(names_in(statuses)))
 
 
 def _rebuild(values: dict[str, Any]) -> Lifecycle:

@@ -7,10 +7,11 @@ wire values, because ``transitions`` looks an Enum member up by its *name*.
 """
 
 from collections.abc import Callable, Iterable
-from enum import Enum
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import transitions
+
+from ._rows import name_of
 
 __all__ = ["Dispatcher", "MachineTable", "TableEvent", "build_machine", "read_machine"]
 
@@ -75,7 +76,7 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
     from its status to itself.
 
     Raises:
-        ValueError: The machine is nested; a lifecycle is flat.
+        ValueError: The machine is nested, or a transition names a state that it lacks.
     """
     if hasattr(machine, "state_cls") and hasattr(machine.state_cls, "separator"):
         raise ValueError("a hierarchical machine has nested states; a lifecycle is flat")
@@ -102,11 +103,12 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
 
 def _wire_value(machine: transitions.Machine, name: str) -> str:
     """
-    Return what the status called *name* writes to its model: an Enum's value, else its name.
+    Return what the status called *name* writes to its model: see :func:`name_of`.
     """
-    value = machine.states[name].value
+    if name not in machine.states:
+        raise ValueError(f"a transition names {name!r}, which is not a state of the machine")
 
-    return str(value.value if isinstance(value, Enum) else value)
+    return str(name_of(machine.states[name].value))
 
 
 class TableEvent(transitions.Event, Generic[_R]):

@@ -102,8 +102,6 @@ def _faulty_rows(table: Table) -> Iterator[str]:
 
 
 def _faulty_statuses(table: Table) -> Iterator[str]:
-    if not table.terminal:
-        yield "no status is terminal"
     for status, outcome in table.terminal.items():
         if outcome not in OUTCOMES:
             where = f"terminal status {_wire(status)}"
@@ -115,8 +113,13 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
     for status in table.statuses:
         if status not in reached:
             yield f"status {_wire(status)} is unreachable from {', '.join(map(_wire, begins))}"
-        if status not in table.terminal and not table.reachable(status) & table.terminal.keys():
+        if status in table.terminal:
+            continue
+        ahead = table.reachable(status)
+        if table.terminal and not ahead & table.terminal.keys():
             yield f"status {_wire(status)} is a trap: no terminal status is reachable from it"
+        elif not ahead:
+            yield f"status {_wire(status)} is a trap: no row leads out of it, and it is not terminal"
 
 
 def _faulty_entries(table: Table) -> Iterator[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from ..errors import PayloadError, UnknownTriggerError
-from ..lifecycle._rows import Transition
+from ..lifecycle._rows import Transition, name_of
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
@@ -73,11 +73,11 @@ def _members(kind: Any) -> Mapping[str, Enum]:
     """
     members = (kind.enum_class or ()) if isinstance(kind, sa.Enum) else ()
 
-    return {str(member.value): member for member in members}
+    return {str(name_of(member)): member for member in members}
 
 
 def _as_word(status: Any) -> str:
-    return str(status.value if isinstance(status, Enum) else status)
+    return str(name_of(status))
 
 
 def apply_move(
