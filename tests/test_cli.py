@@ -334,6 +334,8 @@ def test_check_as_json(command):
         "runs": 1,
         "observations": 2,
         "undecided": 0,
+        "tied": 0,
+        "compared": True,
         "errors": 1,
         "warnings": 0,
     }

@@ -2,6 +2,9 @@
 The order in which the observations of a run are judged: by number, else by time, else by place.
 """
 
+import io
+import json
+import sys
 from itertools import groupby, permutations, product
 
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runstate import RUN, Monitor, Observation, check
-from runstate.histories import _passes
+from runstate.cli import main
+from runstate.histories import _passes, survey_of
 from runstate.histories._order import placed
 
 BORN = 1_700_000_000
@@ -220,3 +224,92 @@ def test_a_hostile_set_is_judged_in_bounded_time():
 
     assert 1 == len(codes(check(rows)))
     assert 180 == len(placed(rows, RUN, "complete"))
+
+
+# -- on the command line ------------------------------------------------------
+
+
+LATER_FIRST = b"""\
+{"id": "r", "status": "in_progress", "at": 1790000005}
+{"id": "r", "status": "queued", "at": 1790000000}
+"""
+TIED = b"""\
+id,status,at
+r,queued,1790000000
+r,completed,1790000001
+r,in_progress,1790000001
+"""
+
+
+@pytest.fixture
+def ran(monkeypatch, capsys):
+    """
+    Run the command ``check``, and return its exit status and what it printed.
+    """
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "argv", ["runstate", "check", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return caught.value.code, capsys.readouterr().out
+
+    return run
+
+
+def test_a_file_is_judged_by_time_and_its_places_if_asked_for(ran, tmp_path):
+    """
+    The order of time holds unless --order file is given; both say that the places contradict it.
+    """
+    path = tmp_path / "turned.jsonl"
+    path.write_bytes(LATER_FIRST)
+    by_time, by_place = ran(path), ran(path, "--order", "file")
+
+    assert (0, 1) == (by_time[0], by_time[1].count("RS108"))
+    assert (1, 1, 1, 1) == (by_place[0], *(by_place[1].count(f"RS10{n}") for n in (2, 3, 8)))
+
+
+def test_standard_input_is_judged_as_the_file_is(ran, tmp_path):
+    """
+    Standard input is kept until the end, so that runs out of order can be read again.
+    """
+    path = tmp_path / "turned.jsonl"
+    path.write_bytes(LATER_FIRST)
+    status, text = ran(path)
+
+    assert (status, text.replace(str(path), "<stdin>")) == ran("-", stdin=LATER_FIRST)
+
+
+def test_the_summary_counts_tied_rows(ran):
+    """
+    Coarse times hide faults, so the summary says how many rows they leave the order of open.
+    """
+    status, text = ran("-", stdin=TIED)
+    counts = json.loads(ran("-", "--output", "json", stdin=TIED)[1])
+
+    assert (0, "1 run, 3 observations: nothing wrong (2 rows tied: one run, one time)\n") == (
+        status,
+        text,
+    )
+    assert 2 == counts["tied"]
+
+
+def test_tables_count_moves_in_the_order_that_was_judged():
+    """
+    What --summary and the page count of a run is what was judged of it.
+    """
+    rows = [at(5, "in_progress"), at(0, "queued"), at(9, "completed")]
+    survey = survey_of(rows, samples=1)
+
+    assert {("queued", "in_progress"): 1, ("in_progress", "completed"): 1} == survey.moves
+    assert [5, 4] == [survey.dwell[pair].longest for pair in survey.moves]
+    assert ["queued", "in_progress", "completed"] == [row.status for row in survey.timelines["r"]]
+
+
+def test_a_list_of_runs_says_that_nothing_was_compared(ran):
+    """
+    Where each run was seen once, no transition was compared, and the summary says so.
+    """
+    status, text = ran("-", stdin=b"id,status\na,queued\nb,completed\n")
+
+    assert (0, True) == (status, "no transition was compared: each run was seen once" in text)

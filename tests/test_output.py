@@ -87,7 +87,7 @@ def test_json():
     }
     assert [lines[0], lines[-1]] == [
         '{"findings": [',
-        '], "runs": 1234, "observations": 5678, "undecided": 1, "errors": 3, "warnings": 1}',
+        '], "runs": 1234, "observations": 5678, "undecided": 1, "errors": 3, "warnings": 1, "tied": 0, "compared": true}',
     ]
     assert len(lines) == len(FINDINGS) + 2
 
@@ -296,12 +296,12 @@ def test_first_uses_all_up(most, shown):
 @pytest.mark.parametrize(
     ("records", "totals", "status"),
     [
-        ([Observation("queued", "r")], Totals(1, 1, 0, 0, 0), 0),
+        ([Observation("queued", "r")], Totals(1, 1, 0, 0, 0, compared=False), 0),
         ([Observation("queued", "r"), Observation("failed", "r")], Totals(1, 2, 0, 0, 0), 0),
         ([Observation("queued", "r"), Observation("completed", "r")], Totals(1, 2, 0, 1, 0), 1),
         ([LATE], Totals(0, 0, 0, 0, 1), 0),
         ([UNREAD], Totals(0, 0, 0, 1, 0), 2),
-        ([UNREAD, ILLEGAL, Observation("queued", "r")], Totals(1, 1, 0, 2, 0), 2),
+        ([UNREAD, ILLEGAL, Observation("queued", "r")], Totals(1, 1, 0, 2, 0, compared=False), 2),
         ([Observation("", "r")], Totals(0, 1, 0, 1, 0), 2),
     ],
 )

@@ -2,7 +2,7 @@
 ``runstate check``: histories that somebody else observed, held against the table.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from math import isfinite
 from typing import Any, Final
@@ -19,7 +19,14 @@ from ..readers import Columns
 from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import FORMS, Tally, first
-from ._shared import BadInput, lifecycle_named, lifecycle_option, observed_option, reading_options
+from ._shared import (
+    BadInput,
+    lifecycle_named,
+    lifecycle_option,
+    observed_option,
+    order_option,
+    reading_options,
+)
 from ._summary import print_summary
 
 __all__ = ["check", "limits_of", "monitor_of"]
@@ -38,6 +45,7 @@ USUAL_MAX: Final = 100
     help="Check in another lifecycle's words: a map, see runstate lifecycles --maps.",
 )
 @reading_options("--format", "--input-format")
+@order_option
 @scale_options
 @click.option("--output", type=click.Choice(list(FORMS)), default="text", show_default=True)
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
@@ -65,6 +73,7 @@ def check(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    order: str,
     **scale: Any,
 ) -> int:
     """
@@ -94,16 +103,20 @@ def check(
     if summary and output != "text":
         raise BadInput("--summary goes with --output text alone")
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
-    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    reading = Reading(
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file"
+    )
     engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:
         monitor, seen = _through(map_name, names, reading, observed, limits, engine)
-        return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
+        return _judged(monitor, seen, output, cap, reading, finished=finished, summary=summary)
     lifecycle = lifecycle_named(lifecycle_name)
     monitor = monitor_of(lifecycle, observed, limits)
     if engine == "python":
         seen = records(names, lifecycle, reading)
-        return _judged(monitor, seen, output, cap, finished=finished, summary=summary)
+        return _judged(monitor, seen, output, cap, reading, finished=finished, summary=summary)
+    if reading.by_position:
+        raise BadInput(f"--order file needs --engine python; {engine} orders rows by time")
     survey = surveyed(
         engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
         limits=limits_of(limits), measured=summary, limit=cap,
@@ -118,9 +131,10 @@ def check(
 
 def _judged(
     monitor: Monitor,
-    seen: Iterator[Observation | Finding],
+    seen: Iterable[Observation | Finding],
     output: str,
     cap: int,
+    reading: Reading,
     *,
     finished: bool,
     summary: bool,
@@ -129,8 +143,8 @@ def _judged(
     Print what *monitor* says of what was *seen*, and return the exit status.
     """
     census = Census(monitor, limit=0) if summary else None
-    tally = Tally(census or monitor)
-    findings = tally.findings(seen, finished=finished)
+    tally = Tally(monitor, census)
+    findings = tally.findings(seen, finished=finished, by_position=reading.by_position)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
     if census is not None:
@@ -146,7 +160,7 @@ def _through(
     observed: ObservationModel,
     limits: Sequence[str],
     engine: str,
-) -> tuple[Monitor, Iterator[Observation | Finding]]:
+) -> tuple[Monitor, Iterable[Observation | Finding]]:
     """
     Return what judges *paths* by way of a map, and what it is to judge.
     """

@@ -3,7 +3,7 @@
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import click
 from .._text import printable
 from .._urls import shown_url
 from ..histories._counter import survey_of
+from ..histories._order import in_order
 from ..histories._records import Observation, ObservationModel
 from ..histories._reorder import in_sequence
 from ..interchange import FORMATS as NOTATIONS
@@ -140,14 +141,14 @@ def _picture(name: str | None, out: Path | None) -> str:
 
 
 def _way(
-    path: str, observations: Iterator[Observation], observed: ObservationModel
+    path: str, observations: Iterable[Observation], observed: ObservationModel
 ) -> tuple[str, ...]:
     """
     Return the statuses of the one run in *path*, in order.
     """
     way: list[str] = []
     runs = set()
-    for observation in in_sequence(observations):
+    for observation in in_sequence(in_order([*observations])):
         if observed == "unordered" and observation.seq is None:
             raise BadInput(
                 f"{printable(shown_url(path))}: in no order and without a seq, --run has no way"

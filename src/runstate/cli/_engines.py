@@ -233,7 +233,13 @@ def totals_of(survey: Survey) -> Totals:
     findings = sum(survey.tally.values())
 
     return Totals(
-        survey.runs, survey.observations, survey.undecided, survey.errors, findings - survey.errors
+        survey.runs,
+        survey.observations,
+        survey.undecided,
+        survey.errors,
+        findings - survey.errors,
+        survey.tied,
+        survey.observations > survey.runs or bool(survey.recorded) or not survey.runs,
     )
 
 

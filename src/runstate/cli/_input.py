@@ -7,18 +7,23 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from threading import Event, Thread
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple, cast
+
+import click
 
 from .._urls import shown_url
 from ..histories._records import Finding, Observation
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns, read
 
-__all__ = ["Reading", "records", "working"]
+__all__ = ["Reading", "Records", "records", "working"]
 
 LONG_READ: Final = 8 << 20
 """Bytes from which on a progress bar is worth it."""
+MOST_SPOOLED: Final = 8 << 20
+"""Bytes of standard input that are kept in memory; more of it goes to a temporary file."""
 
 
 class Reading(NamedTuple):
@@ -29,6 +34,8 @@ class Reading(NamedTuple):
     format: str = "auto"
     columns: Columns = Columns()
     assume_utc: bool = False
+    by_position: bool = False
+    """Whether the places of records say their order, whatever their times say."""
 
 
 _AS_IT_COMES: Final = Reading()
@@ -36,15 +43,34 @@ _AS_IT_COMES: Final = Reading()
 
 def records(
     paths: Sequence[str], lifecycle: Lifecycle, reading: Reading = _AS_IT_COMES
+) -> "Records":
+    """
+    Return the records of all *paths*; one that cannot be read is a finding, not the end.
+    """
+    return Records(paths, lifecycle, reading)
+
+
+class Records:
+    """
+    The records of some files, which can be read several times.
+    """
+
+    def __init__(self, paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> None:
+        self._paths, self._lifecycle, self._reading = paths, lifecycle, reading
+        self._spool = None if reading.by_position else _Spool()
+
+    def __iter__(self) -> Iterator[Observation | Finding]:
+        return _records(self._paths, self._lifecycle, self._reading, self._spool)
+
+
+def _records(
+    paths: Sequence[str], lifecycle: Lifecycle, reading: Reading, spool: "_Spool | None"
 ) -> Iterator[Observation | Finding]:
-    """
-    Yield the records of all *paths*; one that cannot be read is a finding, not the end.
-    """
     with _progress(paths) as told:
         for path in paths:
             found = False
             try:
-                with _opened(path) as stream:
+                with _opened(path, spool) as stream:
                     told(stream)
                     for record in read(
                         stream,
@@ -72,11 +98,53 @@ def _name(path: str) -> str:
     return "<stdin>" if path == "-" else shown_url(path)
 
 
-def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+class _Spool:
+    """
+    Standard input, copied to a temporary file as it is read, so that it can be read again.
+    """
+
+    def __init__(self) -> None:
+        self._copy: SpooledTemporaryFile[bytes] | None = None
+        self._place = 0
+
+    def begin(self) -> None:
+        """
+        Go back to the beginning.
+        """
+        if self._copy is None:
+            self._copy = SpooledTemporaryFile(MOST_SPOOLED)  # noqa: SIM115  open until the command ends
+            context = click.get_current_context(silent=True)
+            if context is not None:
+                context.call_on_close(self._copy.close)
+        self._place = 0
+
+    def read1(self, size: int) -> bytes:
+        """
+        Return the next bytes, *size* at most; empty at the end.
+        """
+        copy = self._copy
+        if copy is None:
+            return b""
+        copy.seek(self._place)
+        data = copy.read(size)
+        if not data:
+            data = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)(size)
+            copy.write(data)
+        self._place += len(data)
+
+        return data
+
+    read = read1
+
+
+def _opened(path: str, spool: _Spool | None) -> AbstractContextManager[BinaryIO]:
     if path == "-":
         if sys.stdin is None:
             raise OSError(errno.EBADF, "is closed")
-        return nullcontext(sys.stdin.buffer)
+        if spool is None:
+            return nullcontext(sys.stdin.buffer)
+        spool.begin()
+        return nullcontext(cast("BinaryIO", spool))
 
     return Path(path).open("rb")
 

@@ -46,17 +46,29 @@ def model_for(map_: StatusMap, observed: ObservationModel) -> ObservationModel |
 
 def mapped(
     records: Iterable[Observation | Finding], map_: StatusMap
-) -> Iterator[Observation | Finding]:
+) -> Iterable[Observation | Finding]:
     """
-    Yield *records* in the other lifecycle's words; findings among them as they are.
+    Return *records* in the other lifecycle's words, each time anew; findings among them as they are.
     """
-    mapper = map_.mapper()
-    for record in records:
-        if isinstance(record, Finding):
-            yield record
-        else:
-            yield from mapper.take(record)
-    yield from mapper.rest()
+    return _Mapped(records, map_)
+
+
+class _Mapped:
+    """
+    Records that are mapped as often as they are read.
+    """
+
+    def __init__(self, records: Iterable[Observation | Finding], map_: StatusMap) -> None:
+        self._records, self._map = records, map_
+
+    def __iter__(self) -> Iterator[Observation | Finding]:
+        mapper = self._map.mapper()
+        for record in self._records:
+            if isinstance(record, Finding):
+                yield record
+            else:
+                yield from mapper.take(record)
+        yield from mapper.rest()
 
 
 def print_maps(console: Console) -> None:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from .._text import attribute, markup, printable
 from ..histories._counter import Census
 from ..histories._monitor import Monitor
+from ..histories._passes import judged
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
 
@@ -30,6 +31,10 @@ class Totals(NamedTuple):
     undecided: int
     errors: int
     warnings: int
+    tied: int = 0
+    """Observations that share run and time with another one, whose order times leave open."""
+    compared: bool = True
+    """Whether any run was seen more than once, or a move was recorded."""
 
 
 Count = Callable[[], Totals]
@@ -57,13 +62,16 @@ def summary_of(totals: Totals) -> str:
         if totals.errors or totals.warnings
         else "nothing wrong"
     )
-    undecided = (
-        f" ({totals.undecided:,} undecided: too little was seen)" if totals.undecided else ""
-    )
+    notes = [
+        *([f"{totals.undecided:,} undecided: too little was seen"] if totals.undecided else []),
+        *([f"{_count(totals.tied, 'row')} tied: one run, one time"] if totals.tied else []),
+    ]
+    if not totals.compared and totals.undecided < totals.runs:
+        notes.append("no transition was compared: each run was seen once")
 
     return (
-        f"{_count(totals.runs, 'run')}, {_count(totals.observations, 'observation')}: "
-        f"{verdict}{undecided}"
+        f"{_count(totals.runs, 'run')}, {_count(totals.observations, 'observation')}: {verdict}"
+        + (f" ({'; '.join(notes)})" if notes else "")
     )
 
 
@@ -177,20 +185,28 @@ class Tally:
     Counts what passes by, so that nothing has to be kept to be counted.
     """
 
-    def __init__(self, monitor: Monitor | Census) -> None:
-        self._monitor = monitor
+    def __init__(self, monitor: Monitor, census: Census | None = None) -> None:
+        """
+        Count what *monitor* finds; *census* counts the observations as well.
+        """
+        self._monitor, self._census = monitor, census
         self._severities: Counter[str] = Counter()
         self._unread = False
 
     def findings(
-        self, seen: Iterator[Observation | Finding], *, finished: bool
+        self,
+        seen: Iterable[Observation | Finding],
+        *,
+        finished: bool,
+        by_position: bool = False,
     ) -> Iterator[Finding]:
         """
         Yield what is wrong with *seen*: findings as they are, observations judged.
         """
-        for record in seen:
-            found = [record] if isinstance(record, Finding) else self._monitor.observe(record)
-            yield from self._counted(found)
+        for finding in judged(seen, self._monitor, self._census, by_position=by_position):
+            yield from self._counted([finding])
+        if self._census is not None:
+            self._census.count_rest()
         yield from self._counted(self._monitor.finish(finished=finished))
 
     def _counted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -212,6 +228,8 @@ class Tally:
             monitor.undecided,
             self._severities["error"],
             self._severities["warning"],
+            monitor.tied,
+            monitor.compared,
         )
 
     @property

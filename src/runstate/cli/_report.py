@@ -10,7 +10,8 @@ import click
 
 from .._text import printable
 from ..histories._counter import Census
-from ..histories._records import Observation, ObservationModel
+from ..histories._order import in_order
+from ..histories._records import NOTHING, Observation, ObservationModel
 from ..histories._reorder import in_sequence
 from ..histories._sample import keep
 from ..histories._survey import Survey
@@ -20,7 +21,14 @@ from ._check import limits_of, monitor_of
 from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
 from ._input import Reading, records
 from ._output import summary_of
-from ._shared import lifecycle_named, lifecycle_option, observed_option, reading_options
+from ._shared import (
+    BadInput,
+    lifecycle_named,
+    lifecycle_option,
+    observed_option,
+    order_option,
+    reading_options,
+)
 
 __all__ = ["SAMPLES", "report", "write_report"]
 
@@ -42,6 +50,7 @@ SAMPLES: Final = 2_000
 @observed_option
 @lifecycle_option
 @reading_options("--format", "--input-format")
+@order_option
 @scale_options
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
@@ -57,6 +66,7 @@ def report(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    order: str,
     finished: bool,
     limits: Sequence[str],
     **scale: Any,
@@ -75,13 +85,17 @@ def report(
       kubectl logs server | runstate report -
     """
     lifecycle = lifecycle_named(lifecycle_name)
-    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    reading = Reading(
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file"
+    )
     monitor = monitor_of(lifecycle, observed, limits)
     engine, names = planned(paths, Scale(**scale), reading)
     if engine == "python":
         survey = _surveyed(
             Census(monitor, samples=SAMPLES), names, lifecycle, reading, finished=finished
         )
+    elif reading.by_position:
+        raise BadInput(f"--order file needs --engine python; {engine} orders rows by time")
     else:
         survey = surveyed(
             engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
@@ -99,22 +113,28 @@ def _surveyed(
     """
     Return what *paths* tell. What is let go of runs with findings is read once more, if it can be.
     """
-    for _ in census.findings(records(paths, lifecycle, reading), finished=finished):
+    found = records(paths, lifecycle, reading)
+    for _ in census.findings(found, finished=finished, by_position=reading.by_position):
         pass
     missed = census.samples.missed if census.samples else frozenset()
-    if not missed or "-" in paths:
+    if not missed or ("-" in paths and reading.by_position):
         return census.survey()
 
-    return census.survey(_read_again(missed, records(paths, lifecycle, reading)))
+    return census.survey(_read_again(missed, found, in_time=not reading.by_position))
 
 
 def _read_again(
-    runs: frozenset[str | None], again: Iterable[object]
+    runs: frozenset[str | None], again: Iterable[object], *, in_time: bool
 ) -> dict[str | None, list[Observation]]:
+    theirs: dict[str | None, list[Observation]] = {}
+    for each in again:
+        if isinstance(each, Observation) and each.run_id in runs:
+            theirs.setdefault(each.run_id, []).append(each._replace(fields=NOTHING))
     found: dict[str | None, list[Observation]] = {}
-    theirs = (each for each in again if isinstance(each, Observation) and each.run_id in runs)
-    for observation in in_sequence(theirs):
-        keep(found.setdefault(observation.run_id, []), observation)
+    for run_id, rows in theirs.items():
+        kept = found[run_id] = []
+        for observation in in_sequence(in_order(rows) if in_time else rows):
+            keep(kept, observation)
 
     return found
 

@@ -18,7 +18,7 @@ from ._input import Reading, records
 
 __all__ = [
     "BadInput", "lifecycle_named", "lifecycle_option", "observations", "observed_option",
-    "reading_options", "unknown",
+    "order_option", "reading_options", "unknown",
 ]  # fmt: skip
 
 OBSERVED: Final = ("complete", "polled", "unordered")
@@ -45,6 +45,15 @@ observed_option = click.option(
     default="complete",
     show_default=True,
     help="What was seen: every change, some of them, or in no order.",
+)
+
+
+order_option = click.option(
+    "--order",
+    type=click.Choice(("time", "file")),
+    default="time",
+    show_default=True,
+    help="Order of a run's records that have no seq: their times, or their places in the file.",
 )
 
 
@@ -104,11 +113,27 @@ def unknown(
     return f"no {what} '{printable(name)}' ({hint} or name a {ends} file)"
 
 
-def observations(path: str, lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:
+def observations(path: str, lifecycle: Lifecycle, reading: Reading) -> Iterable[Observation]:
     """
-    Yield the observations in *path*; a picture of half a file would be a wrong one.
+    Return the observations in *path*; a picture of half a file would be a wrong one.
     """
-    for record in records([path], lifecycle, reading):
+    return _Observations(path, lifecycle, reading)
+
+
+class _Observations:
+    """
+    The observations in one file, which can be read several times.
+    """
+
+    def __init__(self, path: str, lifecycle: Lifecycle, reading: Reading) -> None:
+        self._records = records([path], lifecycle, reading)
+
+    def __iter__(self) -> Iterator[Observation]:
+        return _sound(self._records)
+
+
+def _sound(found: Iterable[Observation | Finding]) -> Iterator[Observation]:
+    for record in found:
         if isinstance(record, Finding):
             place = "" if record.line is None else f":{record.line}"
             raise BadInput(

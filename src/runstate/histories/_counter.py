@@ -148,10 +148,16 @@ class Census:
         """
         Return what can only be said once nothing more comes.
         """
-        for observation in self._sequencer.rest():
-            self._count(observation)
+        self.count_rest()
 
         return self._noted(self._monitor.finish(finished=finished, now=now))
+
+    def count_rest(self) -> None:
+        """
+        Count the numbered moves whose predecessors never came.
+        """
+        for observation in self._sequencer.rest():
+            self._count(observation)
 
     def survey(self, missed: Mapping[str | None, Iterable[Observation]] = {}) -> Survey:
         """

@@ -125,6 +125,7 @@ class Monitor:
         """How many observations were seen."""
         self.tied = 0
         """How many observations without a number share run and time with another one."""
+        self._recorded = False
         self._contradicting: dict[str | None, _Run] = {}
         self._limits = dict(limits or {})
         self._rules = SnapshotRules(lifecycle, observed)
@@ -141,6 +142,11 @@ class Monitor:
     def undecided(self) -> int:
         """How many of them were seen too little of to decide anything."""
         return sum(not run.decided for run in self._runs.values())
+
+    @property
+    def compared(self) -> bool:
+        """Whether any run was seen more than once, or a move was recorded; True before the first."""
+        return self._recorded or self.observations > len(self._runs) or not self._runs
 
     @property
     def contradicting(self) -> frozenset[str | None]:
@@ -321,6 +327,7 @@ class Monitor:
         before, moved = run.status, judged
         found: list[Finding] = []
         if source is not None:
+            self._recorded = True
             found += self._wrong_row(observation, source)
         elif judged and observation.trigger == CREATE:
             found += self._wrong_birth(run, observation)
