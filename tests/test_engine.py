@@ -301,7 +301,7 @@ def test_fire_by_name_is_the_typed_method(engine):
         ),
         (
             "requires_action", "submit_tool_outputs", {"outputs": {"call_1": ""}, "usage": 1},
-            "takes 'outputs' by tool call id, and nothing else",
+            "takes 'outputs' by tool call id, and nothing else, not 'usage'",
         ),
         ("requires_action", "submit_tool_outputs", {"outputs": {}}, "no output for call_1"),
         (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fspath
 from typing import Any, Final, TypedDict, Unpack
 
+from .._keywords import refuse_unknown
 from ..histories._monitor import Monitor
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
@@ -39,6 +40,12 @@ class Asked(TypedDict, total=False):
     """What was seen of each run; see :func:`runstate.check`. ``complete``, if not said."""
     columns: Columns
     """What the columns are called, if not as usual."""
+    run_id: str | None
+    """Column of the run's id; the same as in *columns*."""
+    status: str | None
+    """Column of the status; the same as in *columns*."""
+    at: str | None
+    """Column of the time when a run was seen to have its status; the same as in *columns*."""
     assume_utc: bool
     """Whether a time without a zone is UTC rather than unreadable."""
     finished: bool
@@ -95,7 +102,7 @@ def survey_files(
     return _surveyed(
         lambda engine, columns: files(engine, [fspath(name) for name in names], columns, lifecycle),
         lifecycle,
-        asked,
+        _known("survey_files", asked),
     )
 
 
@@ -128,7 +135,7 @@ def survey_table(
     return _surveyed(
         lambda engine, columns: tables(engine, url, columns, lifecycle, table=table, query=query),
         lifecycle,
-        asked,
+        _known("survey_table", asked),
     )
 
 
@@ -148,6 +155,7 @@ def survey_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked])
         TypeError: *frame* is no frame that is known.
         ValueError: *observed* is none of the three models, or a limit is for no status.
     """
+    asked = _known("survey_frame", asked)
     if is_spark(frame):
         from ._spark import survey_spark  # noqa: PLC0415  only for who has it
 
@@ -177,6 +185,7 @@ def check_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) 
         TypeError: *frame* is no frame that is known.
         ValueError: *observed* is none of the three models, or a limit is for no status.
     """
+    asked = _known("check_frame", asked)
     if is_spark(frame):
         from ._spark import check_spark  # noqa: PLC0415  only for who has it
 
@@ -185,6 +194,26 @@ def check_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) 
     asked.setdefault("measured", False)
 
     return framed(survey_frame(frame, lifecycle, **asked).findings, frame)
+
+
+def _known(function: str, asked: Asked) -> Asked:
+    """
+    Return what was *asked* of *function*, with all names of columns in ``columns``.
+
+    Raises:
+        TypeError: There is no such keyword, or *columns* is not of :class:`Columns`.
+        ValueError: A column is named twice.
+    """
+    refuse_unknown(function, asked, Asked.__annotations__)
+    columns = asked.get("columns", _USUAL_COLUMNS)
+    if not isinstance(columns, Columns):
+        raise TypeError(f"{function}() expects columns=Columns(…), got {type(columns).__name__}")
+    known = asked.copy()
+    known["columns"] = columns.named(
+        known.pop("run_id", None), known.pop("status", None), known.pop("at", None)
+    )
+
+    return known
 
 
 def _on_spark(asked: Asked) -> dict[str, Any]:

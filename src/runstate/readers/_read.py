@@ -53,6 +53,9 @@ def read(
     format: str = "auto",  # noqa: A002 - the name of the option it is
     name: str = "<stdin>",
     columns: Columns = _USUAL_COLUMNS,
+    run_id: str | None = None,
+    status: str | None = None,
+    at: str | None = None,
     lifecycle: Lifecycle = RUN,
     assume_utc: bool = False,
 ) -> Iterator[Read]:
@@ -70,16 +73,20 @@ def read(
             a finding, and read as JSON lines from its first object on.
         name: What observations and findings call the input.
         columns: Where records keep what is needed, if not under the usual keys.
+        run_id: Key of the run's id; the same as in *columns*.
+        status: Key of the status; the same as in *columns*.
+        at: Key of the time when the run was seen; the same as in *columns*.
         lifecycle: Whose field names and ``object`` the records use. Statuses that it
             does not know are yielded like all others.
         assume_utc: Whether a time without a zone is UTC rather than unreadable.
 
     Raises:
-        ValueError: *format* is none of them.
+        ValueError: *format* is none of them, or a key is named twice.
         OSError: The stream failed; what it gave before has been yielded.
     """
     if format != "auto" and format not in _READERS:
         raise ValueError(f"no format {format!r} (known: auto, {', '.join(FORMATS)})")
+    columns = columns.named(run_id, status, at)
     interpreter = Interpreter(columns, lifecycle, name, assume_utc)
 
     return _read(stream, format, name, interpreter)

@@ -62,6 +62,32 @@ class Columns(NamedTuple):
     at: str | None = None
     """When the run was seen to have its status; not one of its own stamps."""
 
+    def named(
+        self, run_id: str | None = None, status: str | None = None, at: str | None = None
+    ) -> "Columns":
+        """
+        Return these columns with those that the caller names one by one.
+
+        Args:
+            run_id: Column of the run's id; None leaves it as it is here.
+            status: Column of the status.
+            at: Column of the time.
+
+        Raises:
+            ValueError: A column is named here already.
+            TypeError: A name is not text.
+        """
+        given = {"run_id": run_id, "status": status, "at": at}
+        for field, name in given.items():
+            if name is None:
+                continue
+            if not isinstance(name, str):
+                raise TypeError(f"{field} must be the name of a column, got {name!r}")
+            if getattr(self, field) is not None:
+                raise ValueError(f"{field} is named twice: in columns and as {field}={name!r}")
+
+        return self._replace(**{field: name for field, name in given.items() if name is not None})
+
 
 class Interpreter:
     """

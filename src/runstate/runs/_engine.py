@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel
 
+from .._keywords import refuse_unknown
+from .._text import printable
 from ..errors import LifecycleError, LifecycleFieldError
 from ..lifecycle._rows import CREATE, Transition
 from ..lifecycle._table import Lifecycle
@@ -19,7 +21,7 @@ from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
 from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove, remember
 from ._run import RUN
-from ._wire import IncompleteDetails, LastError, RequiredAction, Usage
+from ._wire import IncompleteDetails, LastError, RequiredAction, Usage, reference_names
 from ._writable import why_unwritable
 
 __all__ = ["Engine", "RunEngine"]
@@ -27,6 +29,8 @@ __all__ = ["Engine", "RunEngine"]
 _T = TypeVar("_T")
 
 _NO_PAYLOAD: Final[Mapping[str, Any]] = {}
+_CREATED: Final = frozenset(RunResponse.model_fields) | reference_names(RunResponse).keys()
+"""What :meth:`RunEngine.create` takes by name; the fields that a move owns are refused before."""
 
 
 class Engine(Generic[_T]):
@@ -242,6 +246,7 @@ class RunEngine(Engine[RunResponse]):
 
         Raises:
             LifecycleFieldError: A field is given that only a move may set.
+            TypeError: A run has no field of that name.
             pydantic.ValidationError: A field does not hold what it must.
         """
         run, at = self._draft(id, assistant_id=assistant_id, thread_id=thread_id, **fields)
@@ -259,6 +264,7 @@ class RunEngine(Engine[RunResponse]):
         for name in fields:
             if name in OWNED_NAMES:
                 raise LifecycleFieldError(RunResponse.__name__, name)
+        refuse_unknown("create", fields, _CREATED)
         at = self._mover.clock()
         run = RunResponse(
             id=self._new_id() if id is None else id,
@@ -402,7 +408,11 @@ class RunEngine(Engine[RunResponse]):
         """
         outputs = payload.get("outputs")
         if len(payload) != 1 or (type(outputs) is not dict and not isinstance(outputs, Mapping)):
-            self._mover.malformed(run, plan, "takes 'outputs' by tool call id, and nothing else")
+            extra = ", ".join(f"'{printable(name)}'" for name in payload if name != "outputs")
+            found = f", not {extra}" if extra else ""
+            self._mover.malformed(
+                run, plan, f"takes 'outputs' by tool call id, and nothing else{found}"
+            )
         action = run.required_action
         if action is None or action.submit_tool_outputs is None:
             waits = "nothing known" if action is None else action.type

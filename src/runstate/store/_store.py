@@ -177,6 +177,7 @@ class RunStore:
         Raises:
             RunExistsError: There is a run of that id already.
             LifecycleFieldError: A field is given that only a move may set.
+            TypeError: A run has no field of that name.
             pydantic.ValidationError: A field does not hold what it must.
         """
         given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
