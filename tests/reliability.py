@@ -44,7 +44,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(
     [
         "pytest", "psycopg", "runstate.store", "sqlalchemy.dialects.sqlite",
-        "sqlalchemy.dialects.postgresql.psycopg", "reliability_points", "reliability_workers",
+        "sqlalchemy.dialects.postgresql.psycopg", "reliability_points", "reliability_workers", "reliability_warm",
     ]
 )  # fmt: skip
 
