@@ -4,8 +4,7 @@ Texts that try to be more than texts: as ids, statuses, names of files and messa
 
 from itertools import pairwise
 
-from runstate import Finding, Lifecycle, Observation, Transition
-from runstate.histories._counter import survey_of
+from runstate import Finding, Lifecycle, Observation, Transition, histories
 
 __all__ = ["CORPUS", "hostile_lifecycle", "hostile_survey"]
 
@@ -131,4 +130,4 @@ def hostile_survey(lifecycle, observed="complete"):
         for n, text in enumerate(CORPUS)
     ]
 
-    return survey_of([*observations, *findings], lifecycle, observed=observed, samples=400)
+    return histories.survey([*observations, *findings], lifecycle, observed=observed, samples=400)

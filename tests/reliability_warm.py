@@ -17,6 +17,8 @@ with RunStore.open("sqlite://") as store:
     lease = store.claim("nobody", 30)
     assert lease is not None
     assert store.heartbeat(lease).ok
-    assert store.fire(run_id, "complete", token=lease.token, key="once", **PAYLOADS.get("complete", {})).ok
+    assert store.fire(
+        run_id, "complete", token=lease.token, key="once", **PAYLOADS.get("complete", {})
+    ).ok
     store.sweep()
 structlog.reset_defaults()

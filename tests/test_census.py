@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Finding, Monitor, Observation, check
+from runstate import RUN, Finding, Monitor, Observation, check, histories
 from runstate.histories import _sample as _samples
-from runstate.histories._counter import Census, survey_of
+from runstate.histories._counter import Census
 from runstate.histories._sample import Samples
 from runstate.histories._survey import Dwell, bucket_of, how_long, without_gaps
 
@@ -55,7 +55,7 @@ def test_what_is_counted_is_what_is_checked(history, observed, finished):
     A survey has the findings and the counts of a check of the same history.
     """
     report = check(iter(history), observed=observed, finished=finished)
-    survey = survey_of(history, observed=observed, finished=finished, samples=4)
+    survey = histories.survey(history, observed=observed, finished=finished, samples=4)
 
     counted = (survey.findings, survey.runs, survey.observations, survey.undecided, survey.tied)
     assert report == counted
@@ -69,7 +69,7 @@ def test_moves_and_times():
     """
     A move is from one status to another, after the time since the first sight of the one.
     """
-    survey = survey_of(
+    survey = histories.survey(
         [
             *seen("queued", "queued", "in_progress", "completed"),
             *seen("queued", "failed", run_id="run_2", step=0.25),
@@ -103,7 +103,7 @@ def test_times_that_are_not_known_are_not_counted():
         Observation("queued", "c", 9.0),
         Observation("failed", "c", float("inf")),
     ]
-    survey = survey_of(history)
+    survey = histories.survey(history)
 
     assert 4 == sum(survey.moves.values())
     assert {} == survey.dwell
@@ -114,7 +114,7 @@ def test_nothing_seen():
     """
     Of nothing there is a survey too.
     """
-    survey = survey_of([])
+    survey = histories.survey([])
 
     assert (0, 0, None, None, {}) == (
         survey.runs,
@@ -134,8 +134,8 @@ def test_recorded_moves_count_as_they_say():
         Observation(target, "run_1", 100.0 + seq, source=source, seq=seq)
         for seq, (source, target) in enumerate(pairwise(way), 1)
     ]
-    survey = survey_of([moves[2], moves[1], moves[0], moves[1]])
-    holed = survey_of([moves[0], moves[2]], observed="polled")
+    survey = histories.survey([moves[2], moves[1], moves[0], moves[1]])
+    holed = histories.survey([moves[0], moves[2]], observed="polled")
 
     assert survey.moves == survey.recorded == dict.fromkeys(pairwise(way), 1)
     assert {pair: dwell(1.0) for pair in pairwise(way[1:])} == survey.dwell
@@ -153,7 +153,7 @@ def test_gaps_are_no_moves_unless_recorded():
         *seen("queued", "completed", run_id="run_2"),
         recorded,
     ]
-    survey = survey_of(polls, observed="polled")
+    survey = histories.survey(polls, observed="polled")
     made = without_gaps(survey, RUN, "polled")
 
     assert {("queued", "completed"): 3, ("completed", "queued"): 1} == survey.moves
@@ -166,7 +166,7 @@ def test_in_no_order_only_what_was_recorded_is_a_move():
     """
     Without an order nothing follows anything, and a run that was seen to end has ended.
     """
-    survey = survey_of(
+    survey = histories.survey(
         [
             *seen("completed", "queued", "in_progress"),
             *seen("in_progress", "queued", run_id="run_2"),
@@ -186,7 +186,7 @@ def test_findings_are_counted_beyond_those_kept():
     """
     unread = Finding("RS901", "error", "no JSON", file="log", line=1)
     late = Finding("RS301", "warning", "late")
-    survey = survey_of([unread, late, *seen("queued", "completed", "failed")], limit=2)
+    survey = histories.survey([unread, late, *seen("queued", "completed", "failed")], limit=2)
 
     assert (unread, late) == survey.findings
     assert {"RS901": 1, "RS301": 1, "RS103": 1, "RS105": 1} == survey.tally
@@ -200,14 +200,14 @@ def test_timelines_of_runs_with_findings_come_first():
     runs = [seen("queued", "in_progress", run_id=f"run_{n}") for n in range(9)]
     wrong = [seen("queued", "completed", run_id=f"bad_{n}") for n in range(5)]
     history = [each for run in (*runs, *wrong) for each in run]
-    survey = survey_of(history, samples=6)
+    survey = histories.survey(history, samples=6)
 
     assert ["bad_0", "bad_1", "bad_2"] == list(survey.timelines)[:3]
     assert 6 == len(survey.timelines)
     for run_id, line in survey.timelines.items():
         assert tuple(each for each in history if each.run_id == run_id) == line
-    assert survey.timelines == survey_of(history, samples=6).timelines
-    assert {} == survey_of(history).timelines
+    assert survey.timelines == histories.survey(history, samples=6).timelines
+    assert {} == histories.survey(history).timelines
 
 
 def test_a_sample_is_bounded_and_whole(monkeypatch):
@@ -236,7 +236,7 @@ def test_a_timeline_is_bounded(monkeypatch):
     """
     monkeypatch.setattr(_samples, "LONGEST", 5)
     long = seen(*["queued"] * 50, *["in_progress", "requires_action", "queued"] * 5)
-    survey = survey_of(long, samples=1)
+    survey = histories.survey(long, samples=1)
 
     assert [long[0], long[49], *long[50:53]] == list(survey.timelines["run_1"])
 
@@ -246,7 +246,7 @@ def test_snapshots_are_kept_without_their_fields():
     What is kept of a run is its statuses and times, and none of its contents.
     """
     snapshot = Observation("queued", "run_1", 1.0, {"instructions": "secret"})
-    survey = survey_of([snapshot], samples=1)
+    survey = histories.survey([snapshot], samples=1)
 
     assert (Observation("queued", "run_1", 1.0),) == survey.timelines["run_1"]
 

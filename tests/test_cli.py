@@ -23,11 +23,10 @@ from xml.etree import ElementTree as ET
 import click
 import pytest
 
-from runstate import RULES, RUN, cli, demo, load_lifecycle
+from runstate import RULES, RUN, cli, demo, histories, load_lifecycle
 from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
-from runstate.histories._counter import survey_of
 from runstate.histories._survey import Dwell, bucket_of
 from runstate.presets import PRESETS
 from runstate.readers import read
@@ -1007,7 +1006,7 @@ def test_demo(command):
     done = command("demo", "--runs", "12", "--workers", "2", "-o", "new/out")
     told = done.text.splitlines()
     log = read(io.BytesIO(Path("new/out/moves.jsonl").read_bytes()))
-    observed = overlay_of(survey_of(log), RUN)
+    observed = overlay_of(histories.survey(log), RUN)
 
     assert (0, "") == (done.status, done.err)
     assert re.fullmatch(r"12 runs, 2 workers, \d+ moves in \d+\.\d s", told[0])

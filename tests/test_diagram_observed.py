@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Observation
+from runstate import RUN, Observation, histories
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.histories import _reorder as _sequence
-from runstate.histories._counter import survey_of
 from runstate.histories._reorder import in_sequence
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
@@ -32,7 +31,7 @@ def overlay(seen, observed="complete"):
     """
     Return what is drawn of what was *seen*.
     """
-    return overlay_of(survey_of(seen, observed=observed), RUN, observed=observed)
+    return overlay_of(histories.survey(seen, observed=observed), RUN, observed=observed)
 
 
 def polls(*statuses, run_id="run_1"):

@@ -15,6 +15,7 @@ from runstate.errors import (
     IllegalTransitionError,
     LifecycleError,
     LifecycleFieldError,
+    MissingExtraError,
     MoveRefusedError,
     PayloadError,
     RunstateError,
@@ -38,6 +39,9 @@ EVERY = {
     "door.toml: is larger than 5 bytes": DefinitionError("door.toml", "", "is larger than 5 bytes"),
     "RunResponse.status belongs to the lifecycle: fire a trigger on an engine instead of "
     "assigning it": LifecycleFieldError("RunResponse", "status"),
+    "the format png needs Pillow: pip install 'runstate[png]'": MissingExtraError(
+        "the format png", "Pillow", "png"
+    ),
     "run 'run_1' is completed: cannot start (allowed: nothing, completed is terminal)": (
         IllegalTransitionError("run_1", "completed", "start", "in_progress", (), "complete")
     ),
@@ -134,6 +138,7 @@ def test_error_tree():
         StatusMapError: ValueError,
         DefinitionError: ValueError,
         LifecycleFieldError: AttributeError,
+        MissingExtraError: ImportError,
         MoveRefusedError: RunstateError,
         IllegalTransitionError: MoveRefusedError,
         UnknownTriggerError: MoveRefusedError,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runstate import RUN, Monitor, Observation, check
+from runstate import RUN, Monitor, Observation, check, histories
 from runstate.cli import main
-from runstate.histories import _passes, survey_of
+from runstate.histories import _passes
 from runstate.histories._order import placed
 
 BORN = 1_700_000_000
@@ -299,7 +299,7 @@ def test_tables_count_moves_in_the_order_that_was_judged():
     What --summary and the page count of a run is what was judged of it.
     """
     rows = [at(5, "in_progress"), at(0, "queued"), at(9, "completed")]
-    survey = survey_of(rows, samples=1)
+    survey = histories.survey(rows, samples=1)
 
     assert {("queued", "in_progress"): 1, ("in_progress", "completed"): 1} == survey.moves
     assert [5, 4] == [survey.dwell[pair].longest for pair in survey.moves]

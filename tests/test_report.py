@@ -11,8 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from hostile import CORPUS, hostile_lifecycle, hostile_survey
-from runstate import RUN, Finding, Observation
-from runstate.histories._counter import survey_of
+from runstate import RUN, Finding, Observation, histories
 from runstate.histories._survey import Survey
 from runstate.report import render_report
 
@@ -90,7 +89,7 @@ def page_of(history, observed="complete", lifecycle=RUN, **options):
     """
     Return the page on *history*.
     """
-    survey = survey_of(history, lifecycle, observed=observed, samples=100)
+    survey = histories.survey(history, lifecycle, observed=observed, samples=100)
 
     return Page(render_report(survey, lifecycle, observed=observed, **options))
 
@@ -360,7 +359,7 @@ def test_the_same_survey_makes_the_same_page():
     """
     Nothing in a page comes from anywhere but what it is on.
     """
-    survey = survey_of(HISTORY, samples=10)
+    survey = histories.survey(HISTORY, samples=10)
 
     assert render_report(survey) == render_report(survey)
 

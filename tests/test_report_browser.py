@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from hostile import hostile_lifecycle, hostile_survey
-from runstate import RUN, Observation
+from runstate import RUN, Observation, histories
 from runstate.diagrams._palette import PALETTE
-from runstate.histories._counter import survey_of
 from runstate.report import render_report
 from test_report import HISTORY, many, run
 
@@ -84,7 +83,9 @@ def page_of(history, observed="complete"):
     """
     Return the page on *history*.
     """
-    return render_report(survey_of(history, observed=observed, samples=100), observed=observed)
+    return render_report(
+        histories.survey(history, observed=observed, samples=100), observed=observed
+    )
 
 
 def broken(count):

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runstate import Observation, cli
+from runstate import Observation, cli, histories
 from runstate.histories import _sample as _samples
-from runstate.histories._counter import survey_of
 from runstate.readers import read
 from runstate.report import render_report
 
@@ -59,7 +58,7 @@ def test_report_writes_the_page(command):
     log(("run_1", WAY), ("run_2", ("queued", "completed")))
     done = command("report", "log.jsonl", "-o", "page.html")
     with Path("log.jsonl").open("rb") as stream:
-        survey = survey_of(read(stream, name="log.jsonl"), samples=2_000)
+        survey = histories.survey(read(stream, name="log.jsonl"), samples=2_000)
 
     assert (1, "wrote page.html: 2 runs, 5 observations: 1 error, 0 warnings\n", "") == done
     assert render_report(survey, files=["log.jsonl"]) == Path("page.html").read_bytes()
@@ -167,7 +166,7 @@ def test_page_of_observations_in_memory():
     """
     What Python counted makes a page too, without any file.
     """
-    survey = survey_of([Observation("queued", "a", 1.0), Observation("failed", "a", 2.0)])
+    survey = histories.survey([Observation("queued", "a", 1.0), Observation("failed", "a", 2.0)])
     page = render_report(survey)
 
     assert b"No error in 1 run" in page

@@ -256,7 +256,7 @@ def test_without_sqlalchemy_the_store_says_what_it_needs(monkeypatch):
     As an import error with the command that helps.
     """
     monkeypatch.setitem(sys.modules, "sqlalchemy.ext.asyncio", None)
-    spec = spec_from_file_location("store_alone", store_package.__file__)
+    spec = spec_from_file_location("runstate.alone", store_package.__file__)
 
     with pytest.raises(ImportError, match=r"needs SQLAlchemy: pip install 'runstate\[store\]'"):
         spec.loader.exec_module(module_from_spec(spec))
@@ -266,6 +266,7 @@ def test_without_sqlalchemy_the_store_says_what_it_needs(monkeypatch):
     ("url", "module", "extra"),
     [
         ("postgresql+psycopg://x/y", "psycopg", "postgresql"),
+        ("postgresql+asyncpg://x/y", "asyncpg", "asyncpg"),
         ("sqlite+aiosqlite://", "aiosqlite", "async"),
     ],
 )

@@ -16,10 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import cli
+from runstate import cli, histories
 from runstate._urls import shown_url, url_fault, without_secrets
 from runstate.frames import FrameError, survey_table
-from runstate.histories._counter import survey_of
 from runstate.report import render_report
 from runstate.store import AsyncRunStore, RunStore
 
@@ -263,7 +262,7 @@ def test_the_page_shows_no_password():
     The page is safe whoever calls for it: names of inputs are shown without secrets.
     """
     for password in TYPED:
-        page = render_report(survey_of([]), files=urls_of(password)).decode()
+        page = render_report(histories.survey([]), files=urls_of(password)).decode()
 
         assert secret_free(page)
 

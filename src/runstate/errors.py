@@ -8,6 +8,7 @@ What can go wrong, as types that carry their facts.
     ├── StatusMapError              a map from one table to another is wrong; every fault at once
     ├── DefinitionError             a lifecycle file cannot be read; names the place
     ├── LifecycleFieldError         only a move may change this field
+    ├── MissingExtraError           a library is not installed; names the extra that brings it
     └── MoveRefusedError            base of the four below: nothing has moved
         ├── IllegalTransitionError  the table has no such row from here
         ├── UnknownTriggerError     the table knows no such trigger at all
@@ -30,6 +31,7 @@ __all__ = [
     "IllegalTransitionError",
     "LifecycleError",
     "LifecycleFieldError",
+    "MissingExtraError",
     "MoveRefusedError",
     "PayloadError",
     "RunstateError",
@@ -93,6 +95,24 @@ class StatusMapError(RunstateError, ValueError):
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
 
         return printable(f"map '{self.name}' has {count}: {'; '.join(self.faults)}", 5_000)
+
+
+class MissingExtraError(RunstateError, ImportError):
+    """
+    Raised when a feature needs a library that is not installed.
+    """
+
+    def __init__(self, feature: str, library: str, extra: str) -> None:
+        self.feature = feature
+        """What cannot be used without the library."""
+        self.library = library
+        """The library that is not installed."""
+        self.extra = extra
+        """The extra of this package that installs it."""
+        super().__init__(feature, library, extra)
+
+    def _message(self) -> str:
+        return f"{self.feature} needs {self.library}: pip install 'runstate[{self.extra}]'"
 
 
 class DefinitionError(RunstateError, ValueError):

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
-from ..histories._counter import survey_of
+from ..errors import MissingExtraError
+from ..histories import survey
 from ..histories._monitor import Monitor
 from ..presets import PRESETS
 from ._input import Reading, records
 from ._output import FORMS, Tally
 from ._report import SAMPLES, write_report
-from ._shared import BadInput, observations
+from ._shared import observations
 
 __all__ = ["demo"]
 
@@ -50,10 +51,7 @@ def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
       runstate demo --runs 2000 --workers 8 -o out
       runstate demo --db postgresql+psycopg://localhost/test
     """
-    try:
-        from ..demo import run_demo  # noqa: PLC0415  loads the store
-    except ImportError as missing:
-        raise BadInput(str(missing)) from None
+    from ..demo import run_demo  # noqa: PLC0415  loads the store
 
     out.mkdir(parents=True, exist_ok=True)
     log = out / "moves.jsonl"
@@ -100,12 +98,16 @@ def _pictures(log: Path, folder: Path) -> None:
 
     lifecycle = PRESETS["run"]
     seen = observations(str(log), lifecycle, Reading())
-    survey = survey_of(seen, lifecycle, finished=True, samples=SAMPLES)
-    overlay = overlay_of(survey, lifecycle)
+    counted = survey(seen, lifecycle, finished=True, samples=SAMPLES)
+    overlay = overlay_of(counted, lifecycle)
     for suffix, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
         picture = folder / f"observed.{suffix}"
-        picture.write_bytes(render(lifecycle, form, overlay))
-        click.echo(f"wrote {picture}")
+        try:
+            picture.write_bytes(render(lifecycle, form, overlay))
+        except MissingExtraError as missing:
+            click.echo(f"did not draw {picture}: {missing}")
+        else:
+            click.echo(f"wrote {picture}")
     page = folder / "report.html"
-    write_report(page, survey, lifecycle, "complete", [str(log)])
+    write_report(page, counted, lifecycle, "complete", [str(log)])
     click.echo(f"wrote {page}")

@@ -11,7 +11,7 @@ import click
 
 from .._text import printable
 from .._urls import shown_url
-from ..histories._counter import survey_of
+from ..histories import survey
 from ..histories._order import in_order
 from ..histories._records import Observation, ObservationModel
 from ..histories._reorder import in_sequence
@@ -91,8 +91,8 @@ def draw(
     overlay = Overlay()
     if log_path is not None:
         log = observations(log_path, lifecycle, reading)
-        survey = survey_of(log, lifecycle, observed=observed, limit=0)
-        overlay = overlay_of(survey, lifecycle, observed=observed)
+        counted = survey(log, lifecycle, observed=observed, limit=0)
+        overlay = overlay_of(counted, lifecycle, observed=observed)
     if run_path is not None:
         way = _way(run_path, observations(run_path, lifecycle, reading), observed)
         overlay = replace(overlay, current=way[-1], path=way)

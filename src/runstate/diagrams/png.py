@@ -13,14 +13,18 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
-
+from ..errors import MissingExtraError
 from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure
 from ._paint import Disc, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
 from ._scene import Curve, Point, walk_curve
 from .layout.place import lay_out
+
+try:
+    from PIL import Image, ImageDraw, ImageFont
+except ImportError as missing:
+    raise MissingExtraError("the format png", "Pillow", "png") from missing
 
 __all__ = ["render"]
 

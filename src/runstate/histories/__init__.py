@@ -3,7 +3,7 @@ Histories that somebody observed: their records, the rules they are judged by, a
 """
 
 from ._check import check
-from ._counter import survey_of
+from ._counter import survey
 from ._monitor import Monitor
 from ._records import Finding, Observation, ObservationModel, Report, Severity
 from ._rules import RULES, Rule
@@ -21,5 +21,5 @@ __all__ = [
     "Severity",
     "Survey",
     "check",
-    "survey_of",
+    "survey",
 ]

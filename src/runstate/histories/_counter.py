@@ -17,10 +17,10 @@ from ._reorder import Sequencer
 from ._sample import Samples
 from ._survey import Dwell, Survey, bucket_of
 
-__all__ = ["Census", "survey_of"]
+__all__ = ["Census", "survey"]
 
 
-def survey_of(
+def survey(
     records: Iterable[Observation | Finding],
     lifecycle: Lifecycle = RUN,
     *,
@@ -32,21 +32,27 @@ def survey_of(
     samples: int = 0,
 ) -> Survey:
     """
-    Return what *records* tell, counted; findings among them are counted with the others.
+    Count what *records* say of runs, and check it; findings among them are counted with the others.
+
+    :func:`runstate.report.render_report` and :func:`runstate.diagrams.overlay_of` take the result::
+
+        with open("runs.jsonl", "rb") as stream:
+            page = render_report(survey(read(stream, name="runs.jsonl")))
 
     Args:
-        records: What was seen of any number of runs, interleaved in any way; see :func:`check`.
-        lifecycle: The table to hold it against.
+        records: What :func:`runstate.readers.read` yields, or observations of any number of
+            runs, interleaved in any way; see :func:`check`.
+        lifecycle: The table that the observations are checked against.
         observed: As for :func:`check`.
         finished: As for :func:`check`.
         limits: As for :func:`check`.
         now: As for :func:`check`.
-        limit: Findings that are kept; all are counted.
-        samples: Runs whose timelines are kept, those with findings first.
+        limit: How many findings are kept; all are counted.
+        samples: How many runs have their timelines kept, those with findings first.
 
     Raises:
         TypeError: A part of an Observation is of the wrong type.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     census = Census(Monitor(lifecycle, observed=observed, limits=limits), limit, samples)
     for _ in census.findings(records, finished=finished, now=now):
@@ -64,7 +70,7 @@ class Census:
 
     def __init__(self, monitor: Monitor, limit: int = 10_000, samples: int = 0) -> None:
         """
-        Count what *monitor* judges; for *limit* and *samples* see :func:`survey_of`.
+        Count what *monitor* judges; for *limit* and *samples* see :func:`survey`.
         """
         self._monitor = monitor
         self._limit = limit

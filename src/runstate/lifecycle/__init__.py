@@ -3,7 +3,16 @@ The lifecycle: a table of legal moves, its validation, its files, and its bridge
 """
 
 from ._definition import load_lifecycle
-from ._rows import Deadline, Deviation, Entry, Transition
+from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
 from ._table import Lifecycle
 
-__all__ = ["Deadline", "Deviation", "Entry", "Lifecycle", "Transition", "load_lifecycle"]
+__all__ = [
+    "Deadline",
+    "Deviation",
+    "Entry",
+    "Evidence",
+    "Lifecycle",
+    "Outcome",
+    "Transition",
+    "load_lifecycle",
+]

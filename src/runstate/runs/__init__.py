@@ -3,16 +3,20 @@ The OpenAI-shaped run: its models, its table, the engines that move it, and the 
 """
 
 from ._engine import Engine, RunEngine
-from ._log import Moved
+from ._log import Moved, Observer
 from ._models import BaseResponse, ErrorResponse, RunResponse, RunStatus
+from ._move import Clock, Guard
 from ._run import RUN
 
 __all__ = [
     "RUN",
     "BaseResponse",
+    "Clock",
     "Engine",
     "ErrorResponse",
+    "Guard",
     "Moved",
+    "Observer",
     "RunEngine",
     "RunResponse",
     "RunStatus",

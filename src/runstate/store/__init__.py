@@ -5,10 +5,12 @@ The store: state, journal and feed in one transaction, and one winner a move.
 its twin. ``guard`` and ``apply_move`` do the same for a table of your own.
 """
 
+from ..errors import MissingExtraError
+
 try:
     import sqlalchemy.ext.asyncio  # noqa: F401
-except ImportError as error:
-    raise ImportError("runstate.store needs SQLAlchemy: pip install 'runstate[store]'") from error
+except ImportError as missing:
+    raise MissingExtraError("runstate.store", "SQLAlchemy", "store") from missing
 
 from ._async_store import AsyncRunStore
 from ._cursor_errors import (

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from .._text import printable
 from .._urls import shown_url, url_fault
+from ..errors import MissingExtraError
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
 from ._row_errors import StoreArgumentError
 
@@ -37,7 +38,9 @@ _T = TypeVar("_T")
 _TRIES: Final = 5
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
-_EXTRAS: Final = MappingProxyType({"psycopg": "postgresql", "aiosqlite": "async"})
+_EXTRAS: Final = MappingProxyType(
+    {"psycopg": "postgresql", "aiosqlite": "async", "asyncpg": "asyncpg"}
+)
 
 
 def operate(connection: sa.Connection, operation: Callable[..., _T], *args: Any) -> _T:
@@ -176,9 +179,7 @@ def drivers(url: sa.URL) -> Iterator[None]:
         extra = _EXTRAS.get(url.get_driver_name())
         if extra is None:
             raise
-        raise ImportError(
-            f"{url.drivername} needs {missing.name}: pip install 'runstate[{extra}]'"
-        ) from None
+        raise MissingExtraError(url.drivername, str(missing.name), extra) from None
 
 
 def engine_options(url: sa.URL, timeout: float, pooler: bool | None) -> dict[str, Any]:
