@@ -130,9 +130,61 @@ def test_a_connection_that_was_lost_while_idle_is_not_used(postgresql_database, 
     assert asyncio.run(asynchronous()).ok
 
 
-def test_a_driver_that_is_to_be_awaited_is_refused_by_the_store_for_threads():
+def test_a_driver_of_the_other_kind_of_store_is_refused():
     """
     With the name of the one that takes it.
     """
-    with pytest.raises(ValueError, match="is to be awaited: open an AsyncRunStore"):
+    with pytest.raises(ValueError, match=r"sqlite.aiosqlite is asynchronous: .* AsyncRunStore"):
         RunStore.open("sqlite+aiosqlite:///runs.db")
+    for url in ("sqlite+pysqlite:///runs.db", "postgresql+psycopg2://h/d"):
+        with pytest.raises(ValueError, match="blocks: open the store as RunStore"):
+            asyncio.run(AsyncRunStore.open(url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:secret@h/d", "mysql+pymysql://u:secret@h/d", "mariadb://h/d", "redis://:secret@h",
+     "mongodb+srv://u:secret@h/d", "oracle://h", "mssql+pyodbc://h", "nonsense://h"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [RunStore, AsyncRunStore])
+def test_a_database_that_no_store_lives_in_is_named_before_its_driver_is_looked_for(url, kind):
+    """
+    With what is expected, and without the password.
+    """
+    name = url.split(":")[0].split("+")[0]
+
+    async def opened():
+        answer = kind.open(url)
+        await answer
+
+    with pytest.raises(ValueError, match=f"SQLite or PostgreSQL, not in {name};") as caught:
+        asyncio.run(opened())
+
+    assert "sqlite:///runs.db" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_driver_that_sqlalchemy_does_not_know_is_named():
+    """
+    Beside the one that is used without it.
+    """
+    with pytest.raises(ValueError, match=r"driver nonsense of postgresql: .* postgresql.psycopg"):
+        RunStore.open("postgresql+nonsense://h/d")
+
+
+def test_what_hosts_call_a_database_is_understood(postgresql_database, tmp_path):
+    """
+    By both kinds of store, with the drivers that the extras bring.
+    """
+    rest = postgresql_database.partition("://")[2]
+
+    async def create(url):
+        async with await AsyncRunStore.open(url) as store:
+            return (await store.create()).id
+
+    for scheme in ("postgres", "postgresql"):
+        url = f"{scheme}://{rest}"
+        run_id = asyncio.run(create(url))
+        with RunStore.open(url) as store:
+            assert run_id == store.get(run_id).id
+    assert asyncio.run(create(f"sqlite:///{tmp_path}/runs.db"))

@@ -27,6 +27,7 @@ from runstate.store import (
 from runstate.store import (
     _counts as _tally,
 )
+from runstate.store._retries import TRIES, pauses
 from stores import ERROR, brought_to, consistent
 
 
@@ -108,6 +109,57 @@ def test_both_stores_start_again(database_url):
     for store, run_id, start in both(database_url, 4):
         assert start().ok
         assert consistent(store, run_id)
+
+
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01"])
+def test_reads_that_are_broken_off_are_tried_again(database_url, sqlstate):
+    """
+    Under SERIALIZABLE they may be, as writes are; by both stores.
+    """
+    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+
+    async def scenario(run_id):
+        async with await AsyncRunStore.open(url) as loop:
+            loop._do.get = breaking_off(loop._do.get, 4, sqlstate)
+            return await loop.get(run_id)
+
+    with RunStore.open(database_url) as store:
+        run_id = store.create().id
+        store._do.get = breaking_off(store._do.get, 4, sqlstate)
+        assert run_id == store.get(run_id).id == asyncio.run(scenario(run_id)).id
+        store._do.get = breaking_off(store._do.get, 5, sqlstate)
+        with pytest.raises(sa.exc.OperationalError):
+            store.get(run_id)
+        store._do.get = breaking_off(store._do.get, 1, "53100")
+        with pytest.raises(sa.exc.OperationalError):
+            store.get(run_id)
+
+
+def test_pauses_between_attempts_grow_and_differ():
+    """
+    Two that broke each other off do not meet again at once.
+    """
+    drawn = [list(pauses()) for _ in range(200)]
+
+    assert {TRIES - 1} == {len(each) for each in drawn}
+    assert len({each[-1] for each in drawn}) > 100
+    for number in range(TRIES - 1):
+        longest = max(each[number] for each in drawn)
+        assert 0.002 * 2**number < longest <= 0.005 * 2**number
+
+
+def test_reads_survive_a_restart_of_the_server(postgresql_database):
+    """
+    A read changes nothing: a lost connection is replaced.
+    """
+    with RunStore.open(postgresql_database) as store, RunStore.open(postgresql_database) as other:
+        run_id = store.create().id
+        with other.engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert "queued" == store.get(run_id).status
 
 
 def waiting(engine):

@@ -2,7 +2,9 @@
 The tables of a store: made once, migrated once, refused where they cannot be used.
 """
 
+import json
 import multiprocessing
+import pickle
 from itertools import product
 
 import pytest
@@ -11,7 +13,13 @@ import sqlalchemy as sa
 from conftest import BORN
 from databases import CLOCK
 from runstate import RUN, Lifecycle, Transition
-from runstate.store import RunExistsError, RunStore, StoreVersionError, _tables
+from runstate.store import (
+    LifecycleMismatchError,
+    RunExistsError,
+    RunStore,
+    StoreVersionError,
+    _tables,
+)
 from store_workers import opened
 from stores import brought_to, consistent
 
@@ -196,18 +204,43 @@ def test_a_narrower_lifecycle_is_refused_while_runs_are_beyond_it(store, databas
     assert before == meta(store)
     with store.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM runstate_runs")
-    with RunStore.open(database_url, lifecycle=NARROW) as narrow:
+    with RunStore.open(database_url, lifecycle=NARROW, adopt_lifecycle=True) as narrow:
         run_id = narrow.create().id
         assert narrow.start(run_id).ok
         assert narrow.sweep() == ()
         assert narrow.complete(run_id).ok
         assert {"queued", "in_progress", "completed", "failed"} == set(narrow.counts())
         assert before["lifecycle"] != meta(narrow)["lifecycle"]
-    with RunStore.open(database_url) as wide:
+    with RunStore.open(database_url, adopt_lifecycle=True) as wide:
         assert consistent(wide, run_id)
         assert before["lifecycle"] == meta(wide)["lifecycle"]
 
     assert failed != run_id
+
+
+def test_another_lifecycle_of_the_same_words_is_refused_until_it_is_adopted(store, database_url):
+    """
+    The error says what differs, and what was recorded stays.
+    """
+    before, run_id = meta(store), brought_to(store, "in_progress")
+    mine = RUN.with_transitions(Transition("back", "in_progress", "queued"), name="mine")
+    named = Lifecycle(
+        "other", list(RUN), RUN.initial, RUN.terminal, entries=list(map(RUN.entry, RUN.statuses))
+    )
+
+    with pytest.raises(LifecycleMismatchError, match="'run', and opened with 'mine'") as caught:
+        RunStore.open(database_url, lifecycle=mine)
+    assert ("run", "mine", ("in_progress -back-> queued",), ()) == caught.value.args
+    with pytest.raises(LifecycleMismatchError, match="only the names differ"):
+        RunStore.open(database_url, lifecycle=named)
+    assert before == meta(store)
+    assert isinstance(pickle.loads(pickle.dumps(caught.value)), StoreVersionError)
+
+    with RunStore.open(database_url, lifecycle=mine, adopt_lifecycle=True) as adopted:
+        assert adopted.fire(run_id, "back").ok
+        assert "mine" == json.loads(meta(adopted)["lifecycle"])["name"]
+    with pytest.raises(LifecycleMismatchError, match="adopt_lifecycle=True"):
+        RunStore.open(database_url)
 
 
 STAMPED = {

@@ -25,10 +25,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from conftest import BORN, PAYLOADS
 from runstate import RUN, Moved, RunEngine
-from runstate.store import RunStore
+from runstate.store import AsyncRunStore, RunStore
 from runstate.telemetry import cloudevent, escape_untrusted, openlineage_events, redact
 from runstate.telemetry.otel import RunTelemetry
 from runstate.telemetry.prometheus import RunMetrics, StoreCollector
@@ -615,3 +616,17 @@ def test_objects_are_escaped_by_their_repr():
 
     assert error is event["exc_info"]
     assert "datetime.datetime(2026, 1, 1, 0, 0, tzinfo=datetime.timezone.utc)" == event["when"]
+
+
+def test_a_store_for_asyncio_is_refused_when_its_metrics_are_set_up(tmp_path):
+    """
+    And not when they are collected, which would break the whole page of metrics.
+    """
+    store = AsyncRunStore(create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/runs.db"))
+    registry = CollectorRegistry()
+    with pytest.raises(TypeError, match=r"AsyncRunStore.counts\(\) has to be awaited: .* RunStore"):
+        StoreCollector(store, registry=registry)
+    with pytest.raises(TypeError, match="has to be awaited"):
+        RunTelemetry().watch(store)
+
+    assert b"" == generate_latest(registry)

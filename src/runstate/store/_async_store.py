@@ -29,12 +29,13 @@ from ._engines import (
     drivers,
     engine_options,
     operate,
-    parsed_url,
     set_up,
     set_up_engine,
+    store_url,
 )
 from ._poolers import PoolerError, find_pooler
-from ._setup import TRIES, Setup, moved_by
+from ._retries import pauses, readable_again
+from ._setup import Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
@@ -102,14 +103,15 @@ class AsyncRunStore:
         Open the store at *url*, and make or migrate its tables; see :meth:`RunStore.open`.
 
         Args:
-            url: ``sqlite+aiosqlite:///runs.db`` or ``postgresql+psycopg://host/database``.
+            url: ``sqlite+aiosqlite:///runs.db`` or ``postgresql+psycopg://host/database``;
+                ``sqlite://``, ``postgres://`` and ``postgresql://`` mean these.
             lifecycle: As for :meth:`RunStore.open`, and so are all others.
             durable: See there.
             timeout: See there.
             pooler: See there.
             options: See there.
         """
-        parsed = parsed_url(url)
+        parsed = store_url(url, awaited=True)
         with drivers(parsed):
             engine = create_async_engine(parsed, **engine_options(parsed, timeout, pooler))
         set_up_engine(engine.sync_engine, durable, pooler)
@@ -137,7 +139,11 @@ class AsyncRunStore:
             await connection.run_sync(set_up)
             self._pooled = await connection.run_sync(find_pooler)
         await self._transact(
-            self.engine.connect, install, self._setup.tables, self._setup.lifecycle
+            self.engine.connect,
+            install,
+            self._setup.tables,
+            self._setup.lifecycle,
+            self._setup.adopt_lifecycle,
         )
 
     async def close(self) -> None:
@@ -429,7 +435,7 @@ class AsyncRunStore:
         if connection is not None:
             return await _on(connection, operation, *args)
 
-        return await self._whole(self._look(operation, *args))
+        return await self._retried(readable_again, self._look, operation, *args)
 
     async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
         async with self._brief() as fresh:
@@ -455,14 +461,23 @@ class AsyncRunStore:
             yield connection
 
     async def _transact(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
-        for _ in range(TRIES - 1):
-            try:
-                return await self._whole(self._once(connect, operation, *args))
-            except DBAPIError as error:
-                if not retriable(error):
-                    raise
+        return await self._retried(retriable, self._once, connect, operation, *args)
 
-        return await self._whole(self._once(connect, operation, *args))
+    async def _retried(
+        self,
+        again: Callable[[DBAPIError], bool],
+        attempt: Callable[..., Coroutine[Any, Any, _T]],
+        *args: Any,
+    ) -> _T:
+        for pause in pauses():
+            try:
+                return await self._whole(attempt(*args))
+            except DBAPIError as error:
+                if not again(error):
+                    raise
+            await asyncio.sleep(pause)
+
+        return await self._whole(attempt(*args))
 
     async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
         async with connect() as connection:

@@ -28,13 +28,18 @@ __all__ = [
     "engine_options",
     "in_transaction",
     "operate",
-    "parsed_url",
     "set_up",
     "set_up_engine",
+    "store_url",
 ]
 
 _T = TypeVar("_T")
 
+_DRIVERS: Final = MappingProxyType(
+    {"sqlite": ("pysqlite", "aiosqlite"), "postgresql": ("psycopg", "psycopg")}
+)
+"""By database, the driver of a store that blocks, and of one that is awaited."""
+_SAME: Final = MappingProxyType({"postgres": "postgresql"})
 _TRIES: Final = 5
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
@@ -164,6 +169,41 @@ def parsed_url(url: str) -> sa.URL:
     # A host that is the rest of a password, or parameters that end as one.
     if "@" in (parsed.host or "") or "?" in f"{parsed.username}{parsed.password}":
         raise ValueError(f"{printable(shown_url(url))}: {url_fault(url)}")
+
+    return parsed
+
+
+def store_url(url: str, *, awaited: bool) -> sa.URL:
+    """
+    Return the URL of a store parsed, with the driver that it is opened by.
+
+    No driver is looked for. A store lives in SQLite or PostgreSQL; what hosts call
+    ``postgres://`` is the latter.
+
+    Raises:
+        ValueError: It is the URL of something else, or of a driver of the other kind of store.
+    """
+    parsed = parsed_url(url)
+    backend, _, driver = parsed.drivername.partition("+")
+    backend = _SAME.get(backend, backend)
+    if backend not in _DRIVERS:
+        raise ValueError(
+            f"{printable(shown_url(url))}: a store lives in SQLite or PostgreSQL, not in "
+            f"{printable(backend)}; expected a URL such as sqlite:///runs.db or "
+            "postgresql+psycopg://user@host/database"
+        )
+    parsed = parsed.set(drivername=f"{backend}+{driver or _DRIVERS[backend][awaited]}")
+    try:
+        dialect = parsed.get_dialect()
+    except sa.exc.NoSuchModuleError:
+        raise ValueError(
+            f"SQLAlchemy does not know the driver {printable(driver)} of {backend}: leave it out, "
+            f"for {backend}+{_DRIVERS[backend][awaited]}"
+        ) from None
+    # SQLAlchemy's dialect of psycopg is one for both.
+    if driver != "psycopg" and dialect.is_async != awaited and driver:
+        kind, other = ("blocks", "RunStore") if awaited else ("is asynchronous", "AsyncRunStore")
+        raise ValueError(f"the driver {parsed.drivername} {kind}: open the store as {other}")
 
     return parsed
 

@@ -26,7 +26,6 @@ from ._tables import build_tables
 from ._verdicts import Applied, Fire, Illegal, Lease, Superseded, Verdict
 
 __all__ = [
-    "TRIES",
     "Setup",
     "moved_by",
 ]
@@ -34,8 +33,6 @@ __all__ = [
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
 """A cancel that nobody confirms takes effect after a minute."""
 EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
-TRIES: Final = 5
-"""How often a transaction of the store's own is tried that the database broke off for another's sake."""
 
 _LONGEST: Final = 10**9
 """Seconds: thirty years."""
@@ -67,6 +64,7 @@ class Setup:
         clock: str | None = None,
         new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
         logger: Any = None,
+        adopt_lifecycle: bool = False,
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
@@ -77,6 +75,7 @@ class Setup:
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
+        self.adopt_lifecycle = adopt_lifecycle
         self.immediate = dialect.name == "sqlite"
         self.tables = build_tables(prefix, lifecycle, postgres=dialect.name == "postgresql")
         engine = RunEngine(lifecycle, new_id=new_id, logger=_NoLog())

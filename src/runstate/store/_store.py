@@ -2,6 +2,7 @@
 The store, for threads.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Self, TypeVar
 
@@ -22,12 +23,13 @@ from ._engines import (
     drivers,
     engine_options,
     operate,
-    parsed_url,
     set_up,
     set_up_engine,
+    store_url,
 )
 from ._poolers import find_pooler
-from ._setup import TRIES, Setup, moved_by
+from ._retries import pauses, readable_again
+from ._setup import Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
@@ -83,7 +85,7 @@ class RunStore:
             whole = self._setup.immediate or find_pooler(connection)
         # A single statement needs no BEGIN and no COMMIT, unless a pooler is in between.
         self._brief = engine if whole else engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._transact(engine, install, self._setup.tables, lifecycle)
+        self._transact(engine, install, self._setup.tables, lifecycle, self._setup.adopt_lifecycle)
 
     @classmethod
     def open(
@@ -100,7 +102,8 @@ class RunStore:
         Open the store at *url*, and make or migrate its tables.
 
         Args:
-            url: ``sqlite:///runs.db`` or ``postgresql+psycopg://host/database``.
+            url: ``sqlite:///runs.db`` or ``postgresql+psycopg://host/database``;
+                ``postgres://`` and ``postgresql://`` mean the latter.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             durable: Whether committed moves outlive a power cut, also where the PostgreSQL
                 server or role has ``synchronous_commit`` off. If False, moves are faster.
@@ -117,17 +120,17 @@ class RunStore:
                 by status the seconds that a run may be in it and the trigger that ends
                 it then, besides ``{"cancelling": (60, "confirm_cancel")}``; *clock*, an SQL expression for the time in Unix seconds;
                 *new_id*, makes the id of a run that is created without one; *logger*,
-                a structlog logger.
+                a structlog logger; *adopt_lifecycle*, True to record *lifecycle* where
+                the store was made with another.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
                 whose statuses this one does not know.
+            LifecycleMismatchError: The store was made with another lifecycle.
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
         """
-        parsed = parsed_url(url)
-        if parsed.get_dialect().is_async:
-            raise ValueError(f"{parsed.drivername} is to be awaited: open an AsyncRunStore")
+        parsed = store_url(url, awaited=False)
         with drivers(parsed):
             engine = sa.create_engine(parsed, **engine_options(parsed, timeout, pooler))
         set_up_engine(engine, durable, pooler)
@@ -498,18 +501,15 @@ class RunStore:
         own = _sync(connection)
         if own is not None:
             return in_transaction_of_caller(own, operation, *args)
+
+        return _retried(readable_again, lambda: self._look(operation, *args))
+
+    def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
         with self._brief.connect() as fresh:
             return operate(fresh, operation, *args)
 
     def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
-        for _ in range(TRIES - 1):
-            try:
-                return self._once(engine, operation, *args)
-            except DBAPIError as error:
-                if not retriable(error):
-                    raise
-
-        return self._once(engine, operation, *args)
+        return _retried(retriable, lambda: self._once(engine, operation, *args))
 
     def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         with engine.connect() as connection:
@@ -523,3 +523,15 @@ class RunStore:
 
 def _sync(connection: Caller | None) -> sa.Connection | None:
     return connection.connection() if isinstance(connection, Session) else connection
+
+
+def _retried(again: Callable[[DBAPIError], bool], attempt: Callable[[], _T]) -> _T:
+    for pause in pauses():
+        try:
+            return attempt()
+        except DBAPIError as error:
+            if not again(error):
+                raise
+        time.sleep(pause)
+
+    return attempt()

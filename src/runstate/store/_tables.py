@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from ..lifecycle._table import Lifecycle
-from ._verdicts import StoreVersionError
+from ._verdicts import LifecycleMismatchError, StoreVersionError
 
 __all__ = [
     "COUNTED",
@@ -222,7 +222,9 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> None:
+def install(
+    connection: sa.Connection, tables: Tables, lifecycle: Lifecycle, adopt_lifecycle: bool
+) -> None:
     """
     Make the tables where they are missing, and bring older ones up to date.
 
@@ -231,6 +233,8 @@ def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> 
     Raises:
         StoreVersionError: The tables are of a later version, or hold runs in a status
             that *lifecycle* does not know.
+        LifecycleMismatchError: They were made with another lifecycle, which is not replaced
+            unless *adopt_lifecycle*.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
@@ -245,6 +249,8 @@ def install(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> 
         connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
     elif any(known[name] != value for name, value in ours.items()):
         _bring_up_to_date(connection, tables, known, lifecycle)
+        if not adopt_lifecycle:
+            _check_lifecycle(known["lifecycle"], lifecycle)
         for name, value in ours.items():
             connection.execute(meta.update().where(meta.c.name == name).values(value=value))
 
@@ -279,6 +285,8 @@ def _bring_up_to_date(
         raise StoreVersionError(
             f"of version {found}", f"this package reads up to version {VERSION}"
         )
+    if found < VERSION and _is_standby(connection):
+        raise StoreVersionError(f"of version {found}", "open it on the primary, which migrates it")
     prefix = tables.meta.name.removesuffix("meta")
     for version in range(found + 1, VERSION + 1):
         for statement in MIGRATIONS[version].get(connection.dialect.name, ()):
@@ -292,6 +300,26 @@ def _bring_up_to_date(
             f"of a lifecycle with runs that are '{unknown}'",
             f"{lifecycle.name} knows {', '.join(lifecycle.statuses)}",
         )
+
+
+def _is_standby(connection: sa.Connection) -> bool:
+    if connection.dialect.name != "postgresql":
+        return False
+
+    return bool(connection.execute(sa.select(sa.func.pg_is_in_recovery())).scalar_one())
+
+
+def _check_lifecycle(recorded: str, lifecycle: Lifecycle) -> None:
+    """
+    Refuse a lifecycle that is not the recorded one.
+    """
+    if recorded == _described(lifecycle):
+        return
+    was = json.loads(recorded)
+    rows, ours = set(was["rows"]), {str(row) for row in lifecycle}
+    raise LifecycleMismatchError(
+        was["name"], lifecycle.name, tuple(sorted(ours - rows)), tuple(sorted(rows - ours))
+    )
 
 
 def _described(lifecycle: Lifecycle) -> str:

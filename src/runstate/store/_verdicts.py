@@ -19,6 +19,7 @@ __all__ = [
     "Illegal",
     "JournalEntry",
     "Lease",
+    "LifecycleMismatchError",
     "Page",
     "RunExistsError",
     "RunNotFoundError",
@@ -300,3 +301,37 @@ class StoreVersionError(RunstateError):
 
     def _message(self) -> str:
         return f"the store in this database is {printable(self.found)}; {printable(self.expected)}"
+
+
+class LifecycleMismatchError(StoreVersionError):
+    """
+    Raised when a store is opened with another lifecycle than the one it was made with.
+
+    Nothing is changed. Open the store with the lifecycle that it was made with; or, if
+    yours is to take its place, once with ``adopt_lifecycle=True``, which records it.
+    """
+
+    def __init__(
+        self, recorded: str, lifecycle: str, added: tuple[str, ...], missing: tuple[str, ...]
+    ) -> None:
+        self.recorded = recorded
+        """Name of the lifecycle that the store was made with."""
+        self.lifecycle = lifecycle
+        """Name of the lifecycle that it was opened with."""
+        self.added = added
+        """Rows that only the latter has, such as ``queued -start-> in_progress``."""
+        self.missing = missing
+        """Rows that only the former has."""
+        super().__init__(recorded, lifecycle)
+        self.args = (recorded, lifecycle, added, missing)
+
+    def _message(self) -> str:
+        rows = [f"+ {row}" for row in self.added] + [f"- {row}" for row in self.missing]
+        more = f", and {len(rows) - 3} more" if len(rows) > 3 else ""
+        what = f" ({'; '.join(rows[:3])}{more})" if rows else " (only the names differ)"
+
+        return (
+            f"the store was made with lifecycle '{printable(self.recorded)}', and opened with "
+            f"'{printable(self.lifecycle)}'{printable(what, 500)}: open it with the former, or "
+            "once with adopt_lifecycle=True, which records the latter"
+        )

@@ -4,13 +4,14 @@ What a store is asked for whenever metrics are collected.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from inspect import iscoroutinefunction
 from typing import Protocol
 
 from ..lifecycle._table import Lifecycle
 from ..runs._models import RunResponse
 from ..runs._move import last_move
 
-__all__ = ["Store", "ages"]
+__all__ = ["Store", "ages", "check_answers"]
 
 
 class Store(Protocol):
@@ -23,6 +24,21 @@ class Store(Protocol):
 
     def stuck(self, limits: Mapping[str, float], *, limit: int) -> Iterable[RunResponse]:
         """Return runs that have been in a status for longer than its limit, the longest first."""
+
+
+def check_answers(store: Store) -> None:
+    """
+    Refuse a store whose answers have to be awaited, which no collection of metrics does.
+
+    Raises:
+        TypeError: *store* is one for asyncio.
+    """
+    for name in ("counts", "stuck"):
+        if iscoroutinefunction(getattr(store, name, None)):
+            raise TypeError(
+                f"metrics are collected without an event loop, and {type(store).__name__}.{name}() "
+                "has to be awaited: give a RunStore that is open on the same database"
+            )
 
 
 def ages(store: Store, lifecycle: Lifecycle) -> Iterator[tuple[str, float]]:

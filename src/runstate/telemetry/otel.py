@@ -22,7 +22,7 @@ from ..lifecycle._rows import Outcome
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
-from ._ages import Store, ages
+from ._ages import Store, ages, check_answers
 from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunTelemetry"]
@@ -160,7 +160,12 @@ class RunTelemetry:
 
         From the store and not from counting up and down: that survives restarts, and is
         the same from every process.
+
+        Raises:
+            TypeError: *store* is one for asyncio, which cannot answer while metrics are
+                collected.
         """
+        check_answers(store)
         name = self._lifecycle.name
 
         def active(_: CallbackOptions) -> Iterator[Observation]:

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
-from ._ages import Store, ages
+from ._ages import Store, ages, check_answers
 from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
 
 __all__ = ["RunMetrics", "StoreCollector"]
@@ -101,8 +101,19 @@ class StoreCollector(Collector):
         registry: CollectorRegistry | None = REGISTRY,
     ) -> None:
         """
-        Register with *registry*; None for a registry that is given later.
+        Register with *registry*.
+
+        Args:
+            store: A :class:`RunStore`. For an asyncio server, open one beside its
+                ``AsyncRunStore``, on the same database.
+            lifecycle: The store's table.
+            registry: Where to register; None for a registry that is given later.
+
+        Raises:
+            TypeError: *store* is one for asyncio, which cannot answer while metrics are
+                collected.
         """
+        check_answers(store)
         self._store = store
         self._lifecycle = lifecycle
         if registry is not None:
