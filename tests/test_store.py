@@ -200,7 +200,8 @@ def test_a_payload_that_does_not_fit_is_told_with_the_real_status(store):
         store.fire(run_id, "stat")
     for word in ("key", "actor", "reason"):
         with pytest.raises(
-            ValueError, match=f"{word} is one line of at most 512 characters and 1,024 bytes"
+            ValueError,
+            match=f"{word}: expected one line of text of at most 512 characters and 1,024 bytes",
         ):
             store.start(run_id, **{word: "a\x00b"})
 

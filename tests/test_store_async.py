@@ -157,7 +157,7 @@ async def test_errors_are_those_of_its_twin(url):
             await store.fire("a", "jump")
         with pytest.raises(PayloadError):
             await store.fire_many([Fire("a", "start"), Fire("a", "fail")])
-        with pytest.raises(ValueError, match="limit is a positive number"):
+        with pytest.raises(ValueError, match="limit: expected a positive whole number"):
             await store.moves(limit=0)
         assert 1 == len(await store.history("a"))
 

@@ -263,10 +263,10 @@ def test_what_cannot_be_a_worker_or_a_time_is_refused(store):
     """
     store.create()
     for worker in ("", "a\nb", "\x00", "\ud800", "x" * 513):
-        with pytest.raises(ValueError, match="worker is one line"):
+        with pytest.raises(ValueError, match="worker: expected one line"):
             store.claim(worker)
     for seconds in (0, -1, float("nan"), float("inf"), 1e9):
-        with pytest.raises(ValueError, match="a lease lasts for a positive number of seconds"):
+        with pytest.raises(ValueError, match="seconds: expected a positive number of seconds"):
             store.claim("w", seconds)
 
     assert 1 == store.counts()["queued"]

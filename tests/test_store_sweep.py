@@ -155,14 +155,14 @@ def test_a_sweep_ends_nothing_that_has_moved_since_it_looked(timed, now):
     """
     run_id = timed.create().id
     now.step(601)
-    move = timed._do._move  # the moment between the look and the write
+    moved = timed._do._moved  # the moment between the look and the write
 
-    def meanwhile(connection, fire):
-        timed._do._move = move
+    def meanwhile(connection, batch):
+        timed._do._moved = moved
         timed.start(run_id, connection=connection)
-        return move(connection, fire)
+        return moved(connection, batch)
 
-    timed._do._move = meanwhile
+    timed._do._moved = meanwhile
     assert () == timed.sweep()
     assert "in_progress" == timed.get(run_id).status
     assert {run_id: "expire"} == swept(timed)

@@ -5,9 +5,10 @@ Ids, statuses and reasons come from elsewhere and end in terminals, logs and
 pages. This module is the one place that decides what "harmless" means.
 """
 
+from reprlib import Repr
 from typing import Final
 
-__all__ = ["attribute", "markup", "printable"]
+__all__ = ["attribute", "markup", "printable", "shown_value"]
 
 LONGEST_SHOWN = 200
 """Characters of one untrusted text that are shown."""
@@ -48,3 +49,17 @@ def attribute(text: str) -> str:
     Return *text*, printable and whole, as the value of an attribute of XML, quoted.
     """
     return f'"{markup(text)}"'
+
+
+def shown_value(value: object, limit: int = 200) -> str:
+    """
+    Return any *value* as one line for a message: nested and long ones shortened, and never an error.
+    """
+    short = Repr()
+    short.maxstring = short.maxother = limit
+    try:
+        text = short.repr(value)
+    except Exception:  # noqa: BLE001  the value of a mistake must not hide the mistake
+        text = f"<{type(value).__name__}>"
+
+    return printable(text, limit)

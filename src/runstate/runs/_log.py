@@ -112,6 +112,17 @@ class MoveLog:
             kind=kind,
         )
 
+    def unreadable(self, run_id: str, reason: str) -> None:
+        """
+        Log ``run.unreadable``, a warning: a store has a row that it cannot read as a run.
+        """
+        self._say(
+            "warning",
+            "run.unreadable",
+            run_id=printable(run_id, 512),
+            reason=printable(reason, 1_000),
+        )
+
     def observer_failed(self, observer: Observer, moved: Moved, error: BaseException) -> None:
         """
         Log ``run.observer_failed``, with the error's type and traceback.

@@ -21,6 +21,7 @@ from ._cursor_errors import (
 )
 from ._poolers import PoolerError
 from ._row_errors import (
+    ClockError,
     ConcurrentMoveError,
     StatusMissingError,
     StoreArgumentError,
@@ -56,6 +57,7 @@ __all__ = [
     "CursorExpiredError",
     "CursorForeignError",
     "CursorInvalidError",
+    "ClockError",
     "ConcurrentMoveError",
     "Duplicate",
     "Fire",

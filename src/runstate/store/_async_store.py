@@ -35,6 +35,7 @@ from ._engines import (
 )
 from ._poolers import PoolerError, find_pooler
 from ._retries import pauses, readable_again
+from ._row_errors import wrong_argument
 from ._setup import Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
@@ -509,6 +510,8 @@ class AsyncRunStore:
 
 async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
     connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
+    if not isinstance(connection, AsyncConnection):
+        raise wrong_argument("connection", "an AsyncConnection or AsyncSession", connection)
 
     return await connection.run_sync(in_transaction_of_caller, operation, *args)
 

@@ -2,7 +2,7 @@
 What can be wrong with a cursor of a feed, and what the consumer should do about it.
 """
 
-from .._text import printable
+from .._text import shown_value
 from ..errors import RunstateError
 
 __all__ = ["CursorError", "CursorExpiredError", "CursorForeignError", "CursorInvalidError"]
@@ -26,7 +26,7 @@ class CursorError(RunstateError, ValueError):
         super().__init__(cursor, reason)
 
     def _message(self) -> str:
-        return f"cursor {printable(repr(self.cursor), 80)}: {self.reason}"
+        return f"cursor {shown_value(self.cursor, 80)}: {self.reason}"
 
 
 class CursorInvalidError(CursorError):

@@ -18,7 +18,7 @@ from .._text import printable
 from .._urls import shown_url, url_fault
 from ..errors import MissingExtraError
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
-from ._row_errors import StoreArgumentError
+from ._row_errors import wrong_argument
 
 __all__ = [
     "begin_immediate",
@@ -68,7 +68,7 @@ def refuse_translation(argument: str, options: Mapping[str, Any]) -> None:
     rewrite the reads, and not the writes.
     """
     if options.get("schema_translate_map"):
-        raise StoreArgumentError(
+        raise wrong_argument(
             argument,
             "no schema_translate_map (open one store for each schema: with a prefix=, or with a "
             "search_path in the URL, as ?options=-csearch_path%3Dtenant_a)",

@@ -39,7 +39,7 @@ class LeaseStatements:
         fresh = among(runs.status, ready)
         update = (
             table.update()
-            .where(runs.id == self._claimable(ready))
+            .where(runs.id == self._claimable(ready), self._say.sane(now))
             .values(
                 {
                     name: sa.case((fresh, value), else_=runs[name])
@@ -164,11 +164,14 @@ class LeaseStatements:
                 sa.select(
                     runs.id,
                     runs.version,
+                    runs.status,
                     sa.case(
                         *((runs.status == word(s), word(t)) for s, t in triggers.items())
                     ).label("trigger"),
                 )
-                .where(among(self._say.compared("status"), list(triggers)), due)
+                .where(
+                    among(self._say.compared("status"), list(triggers)), due, self._say.sane(now)
+                )
                 .limit(sa.bindparam("most", type_=sa.BigInteger()))
             )
             for triggers, due in found

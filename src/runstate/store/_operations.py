@@ -7,7 +7,8 @@ one of their own, or take the caller's; what happens in it is said here once.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -20,6 +21,7 @@ from ..runs._engine import RunEngine
 from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._move import remember
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._counts import count, roll_up
 from ._feed import feed_of
 from ._payload import Move, Preparation
@@ -27,14 +29,17 @@ from ._records import (
     checked,
     document_of,
     entry_of,
+    is_seconds,
     is_word,
     last_moved,
     line_of,
     one_line,
+    readable,
     run_of,
     valid_id,
 )
-from ._statements import Statements
+from ._row_errors import ClockError, UnreadableRunError, wrong_argument
+from ._statements import MoveStatements, Statements
 from ._tables import Tables
 from ._verdicts import (
     AnswerMismatchError,
@@ -56,6 +61,10 @@ from ._verdicts import (
 
 __all__ = ["Operations"]
 
+_MOST_UNREADABLE: Final = 100
+"""How many runs that cannot be read one claim sets aside."""
+_SECONDS_ASIDE: Final = 60.0
+"""How long such a run is left alone; another version of the package may read it then."""
 _LOOKS: Final = 20
 """How often a run may be moved between two looks before something must be wrong."""
 
@@ -72,12 +81,14 @@ class Operations:
         statements: Statements,
         engine: RunEngine,
         expires_after: int | None,
+        report: Callable[[UnreadableRunError], None],
     ) -> None:
         self._tables = tables
         self._lifecycle = lifecycle
         self._sql = statements
         self._engine = engine
         self._expires_after = expires_after
+        self._report = report
         self._prepare = Preparation(lifecycle, engine, statements)
         self._feed = feed_of(tables, postgres=statements.postgres)
 
@@ -98,6 +109,7 @@ class Operations:
             expires_after=self._expires_after,
         )
         if not rows:
+            self._check_clock(connection)
             raise RunExistsError(run.id)
         created_at, expires_at, at, created_id, trigger = rows[0]
         if (created_id, trigger) != (run.id, CREATE):
@@ -152,8 +164,8 @@ class Operations:
         """
         for status, seconds in limits.items():
             self._known(status)
-            if not seconds >= 0:
-                raise ValueError(f"limit for {status!r} is a number of seconds, not {seconds!r}")
+            if not (seconds == math.inf or (is_seconds(seconds) and seconds >= 0)):
+                raise wrong_argument(f"limits[{status!r}]", "a number of seconds", seconds)
         runs, say = self._tables.runs, self._sql.say
         clock = say.clock()
         too_long = [
@@ -170,7 +182,7 @@ class Operations:
             .limit(checked(most))
         ).all()
 
-        return tuple(map(run_of, rows))
+        return readable(rows, self._report)
 
     def page(
         self,
@@ -184,13 +196,15 @@ class Operations:
         """
         Return a page of runs by the time of their creation.
         """
-        if order not in {"asc", "desc"}:
-            raise ValueError(f"order is 'asc' or 'desc', not {order!r}")
+        if order not in ("asc", "desc"):
+            raise wrong_argument("order", "'asc' or 'desc'", order)
         runs = self._tables.runs
         query = sa.select(runs)
         if status is not None:
             query = query.where(runs.c.status == self._known(status))
         if thread_id is not None:
+            if not isinstance(thread_id, str):
+                raise wrong_argument("thread_id", "the id of a thread, as text", thread_id)
             # What no thread can be called never reaches the database, which might choke on it.
             query = query.where(runs.c.thread_id == thread_id if is_word(thread_id) else sa.false())
         place: Any = sa.tuple_(runs.c.born_at, runs.c.id)
@@ -200,9 +214,12 @@ class Operations:
             query = query.where(place < here if order == "desc" else place > here)
         by = [c.desc() if order == "desc" else c.asc() for c in (runs.c.born_at, runs.c.id)]
         rows = connection.execute(query.order_by(*by).limit(checked(limit) + 1)).all()
-        items = tuple(map(run_of, rows[:limit]))
+        unreadable: list[UnreadableRunError] = []
+        items = readable(rows[:limit], unreadable.append)
+        for error in unreadable:
+            self._report(error)
 
-        return Page(items, items[-1].id if len(rows) > limit else None)
+        return Page(items, rows[limit - 1].id if len(rows) > limit else None, tuple(unreadable))
 
     # -- moves ---------------------------------------------------------------------
 
@@ -307,6 +324,7 @@ class Operations:
                 self._keep_late(connection, row, move)
             return Superseded(row.status, row.last_trigger, last_moved(row))
         if self._lifecycle.row(fire.trigger, row.status) is not None:
+            self._check_clock(connection)
             return None
 
         return Illegal(row.status, self._lifecycle.allowed(row.status), row.last_trigger)
@@ -328,33 +346,47 @@ class Operations:
 
     # -- leases --------------------------------------------------------------------
 
-    def claim(self, connection: sa.Connection, worker: str, seconds: float) -> Lease | None:
+    def claim(self, connection: sa.Connection, worker: Any, seconds: Any) -> Lease | None:
         """
         Return a lease on a run that nobody works on; None if there is none.
         """
         one_line(worker=worker)
-        if not 0 < seconds < 1e9:
-            raise ValueError(f"a lease lasts for a positive number of seconds, not {seconds!r}")
-        rows = self._sql.leases.claim.run(connection, worker=worker, seconds=float(seconds))
-        if not rows:
-            return None
-        row = rows[0]
-        if row.lease_owner != worker:
-            raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
-        lease = Lease(run_of(row), row.lease_token, worker, row.lease_until, row.attempt, seconds)
-        if not self._sql.postgres:
-            if lease.attempt == 1:
-                line = line_of(last_moved(row), token=lease.token, actor=worker)
+        if worker is None:
+            raise wrong_argument("worker", "the name of the worker", worker)
+        if not is_seconds(seconds) or not 0 < seconds < 1e9:
+            raise wrong_argument("seconds", "a positive number of seconds", seconds)
+        for _ in range(_MOST_UNREADABLE):
+            rows = self._sql.leases.claim.run(connection, worker=worker, seconds=float(seconds))
+            if not rows:
+                return None
+            row = rows[0]
+            if row.lease_owner != worker:
+                raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
+            if not self._sql.postgres:
+                self._sql.line.add(connection, [_line_of_claim(row, seconds)])
+            try:
+                run = run_of(row)
+            except UnreadableRunError as error:
+                self._set_aside(connection, row, error)
             else:
-                line = _line_about(lease, "claim", max(lease.until - seconds, row.moved_at))
-            self._sql.line.add(connection, [line])
+                return Lease(run, row.lease_token, worker, row.lease_until, row.attempt, seconds)
 
-        return lease
+        return None
+
+    def _set_aside(self, connection: sa.Connection, row: Any, error: UnreadableRunError) -> None:
+        """
+        Keep a run that cannot be read leased for a while, so that claims find the others.
+        """
+        self._sql.leases.heartbeat.run(
+            connection, id=row.id, token=row.lease_token, seconds=_SECONDS_ASIDE
+        )
+        self._report(error)
 
     def heartbeat(self, connection: sa.Connection, lease: Lease) -> Held | Stale:
         """
         Renew *lease*.
         """
+        _check_lease(lease)
         rows = self._sql.leases.heartbeat.run(
             connection, id=lease.run.id, token=lease.token, seconds=lease.seconds
         )
@@ -368,6 +400,7 @@ class Operations:
         """
         Give *lease* back.
         """
+        _check_lease(lease)
         rows = self._sql.leases.release.run(connection, id=lease.run.id, token=lease.token)
         if rows:
             until, _, moved_at = rows[0]
@@ -383,12 +416,14 @@ class Operations:
         moved: dict[str, Moved] = {}
         checked(limit)
         for query in self._sql.leases.overdue:
-            due: dict[str, list[Move]] = {}
+            due: dict[MoveStatements, list[Move]] = {}
             for row in query.run(connection, most=limit - len(moved)):
                 if row.id not in moved:
-                    move = self._move(connection, Fire(row.id, row.trigger, actor="sweep"))
+                    move = self._prepare.ending(
+                        Fire(row.id, row.trigger, actor="sweep"), row.status
+                    )
                     # Armed against what was seen: who moved the run meanwhile is not undone.
-                    due.setdefault(row.trigger, []).append(move.at_version(row.version))
+                    due.setdefault(move.way, []).append(move.at_version(row.version))
             for batch in due.values():
                 moved |= self._moved(connection, batch)
         roll_up(connection, self._tables)
@@ -397,11 +432,22 @@ class Operations:
 
     # -- shared ----------------------------------------------------------------------
 
-    def _known(self, status: str) -> str:
-        if status not in self._lifecycle.known:
-            raise ValueError(f"{status!r} is no status of {self._lifecycle.name}")
+    def _known(self, status: Any) -> str:
+        if not isinstance(status, str) or status not in self._lifecycle.known:
+            statuses = ", ".join(map(str, self._lifecycle.statuses))
+            raise wrong_argument(
+                "status", f"a status of {self._lifecycle.name} ({statuses})", status
+            )
 
         return status
+
+    def _check_clock(self, connection: sa.Connection) -> None:
+        """
+        Raise ClockError if the clock shows a time at which nothing can be stored.
+        """
+        now = self._sql.now.run(connection)[0].now
+        if not (isinstance(now, float | int) and FIRST_SECOND <= now <= LAST_SECOND):
+            raise ClockError(now)
 
     def _row(self, connection: sa.Connection, run_id: str) -> Any:
         rows = self._sql.row.run(connection, id=valid_id(run_id))
@@ -411,11 +457,33 @@ class Operations:
         return rows[0]
 
 
+def _check_lease(lease: Lease) -> None:
+    if not isinstance(lease, Lease):
+        raise wrong_argument("lease", "a lease that claim() returned", lease)
+
+
+def _line_of_claim(row: Any, seconds: float) -> dict[str, Any]:
+    """
+    Return the journal's line about the claim that answered with *row*.
+    """
+    if row.attempt == 1:
+        return line_of(last_moved(row), token=row.lease_token, actor=row.lease_owner)
+    at = max(row.lease_until - seconds, row.moved_at)
+
+    return _line_without_move(row.id, row.lease_token, row.lease_owner, "claim", at)
+
+
 def _line_about(lease: Lease, kind: str, at: float) -> dict[str, Any]:
     """
-    Return the journal's line about what moved nothing.
+    Return the journal's line about what happened to *lease*.
     """
-    nothing = {"seq": None, "trigger": None, "source": None, "target": None}
-    moved = Moved(lease.run.id, "", None, "", at)
+    return _line_without_move(lease.run.id, lease.token, lease.worker, kind, at)
 
-    return line_of(moved, token=lease.token, actor=lease.worker) | nothing | {"kind": kind}
+
+def _line_without_move(
+    run_id: str, token: int, worker: str, kind: str, at: float
+) -> dict[str, Any]:
+    nothing = {"seq": None, "trigger": None, "source": None, "target": None}
+    line = line_of(Moved(run_id, "", None, "", at), token=token, actor=worker)
+
+    return line | nothing | {"kind": kind}

@@ -11,6 +11,7 @@ from ..runs._engine import RunEngine
 from ..runs._log import Moved
 from ..runs._models import RunResponse, RunStatus
 from ._records import as_json, as_object, line_of, one_line, run_of, valid_id
+from ._row_errors import wrong_argument
 from ._statements import MoveStatements, Statements
 from ._tables import JSON_FIELDS
 from ._verdicts import AnswerMismatchError, Fire
@@ -107,7 +108,7 @@ class Preparation:
         one_line(key=fire.key, actor=fire.actor, reason=fire.reason)
         # Not isinstance: True is none, though PostgreSQL alone would say so.
         if fire.token is not None and not (type(fire.token) is int and 0 <= fire.token < _NO_TOKEN):
-            raise ValueError(f"token is the number that a lease came with, not {fire.token!r}")
+            raise wrong_argument("token", "the number that a lease came with", fire.token)
 
         return fire.trigger not in self._any_run
 
@@ -131,6 +132,17 @@ class Preparation:
             return self.unjudged(fire).at_version(row.version)
 
         return self._judged(fire, run_of(row)).at_version(row.version)
+
+    def ending(self, fire: Fire, status: str) -> Move:
+        """
+        Return *fire* of a sweep at a run in *status*, which may be one that cannot be read.
+        """
+        if not self.needs_the_run(fire):
+            return self.move(fire)
+        row = self._lifecycle.row(fire.trigger, status)
+        target = self._targets[fire.trigger][0] if row is None else row.target
+
+        return Move(fire, self._sql.moves[fire.trigger, target], {})
 
     def unjudged(self, fire: Fire) -> Move:
         """

@@ -4,14 +4,15 @@ Rows of the tables, and what they are in Python.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from ..runs._log import Moved
 from ..runs._models import LIFECYCLE_FIELDS, RunResponse
 from ..runs._move import remember
+from ._row_errors import UnreadableRunError, wrong_argument
 from ._tables import JSON_FIELDS, SECOND_FIELDS
 from ._verdicts import JournalEntry, RunNotFoundError
 
@@ -21,10 +22,12 @@ __all__ = [
     "checked",
     "document_of",
     "entry_of",
+    "is_seconds",
     "is_word",
     "last_moved",
     "line_of",
     "one_line",
+    "readable",
     "run_of",
     "valid_id",
 ]
@@ -32,28 +35,35 @@ __all__ = [
 _OWN_COLUMNS: Final = ("id", "thread_id", "assistant_id")
 _ELSEWHERE: Final = {*LIFECYCLE_FIELDS, *_OWN_COLUMNS}
 _WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,512}")
+_LARGEST: Final = 1e15
 _MOST_BYTES: Final = 1_024
 _NO_LINE: Final = dict.fromkeys(name for name in JournalEntry._fields if name != "position")
 
 
 def valid_id(run_id: str) -> str:
     """
-    Return *run_id* if it can be one; what cannot be is not found, and never reaches the database.
+    Return *run_id* if a run can have it; a text that none can have never reaches the database.
+
+    Raises:
+        RunNotFoundError: No run can have that text as its id.
+        StoreArgumentError: It is not a text.
     """
+    if not isinstance(run_id, str):
+        raise wrong_argument("run_id", "the id of a run, as text", run_id)
     if not is_word(run_id):
         raise RunNotFoundError(run_id)
 
     return run_id
 
 
-def one_line(**words: str | None) -> None:
+def one_line(**words: object) -> None:
     """
-    Refuse a word that is no single line of at most 512 characters and 1,024 bytes.
+    Refuse what is neither None nor a single line of at most 512 characters and 1,024 bytes.
     """
     for name, word in words.items():
-        if word is not None and not is_word(word):
-            raise ValueError(
-                f"{name} is one line of at most 512 characters and 1,024 bytes, not {word!r}"
+        if word is not None and not (isinstance(word, str) and is_word(word)):
+            raise wrong_argument(
+                name, "one line of text of at most 512 characters and 1,024 bytes", word
             )
 
 
@@ -70,10 +80,19 @@ def checked(limit: int) -> int:
     """
     Return *limit* if it is one that every database understands alike.
     """
-    if not 0 < limit < 2**31:
-        raise ValueError(f"limit is a positive number, not {limit!r}")
+    # Not isinstance: True is not a number of rows.
+    if type(limit) is not int or not 0 < limit < 2**31:
+        raise wrong_argument("limit", "a positive whole number", limit)
 
     return limit
+
+
+def is_seconds(value: Any) -> bool:
+    """
+    Return whether *value* is a number that a column of times can hold.
+    """
+    # Not isinstance: True is not a number of seconds. NaN compares false with everything.
+    return type(value) in {int, float} and -_LARGEST < value < _LARGEST
 
 
 def as_json(value: Any) -> str:
@@ -106,17 +125,55 @@ def document_of(run: RunResponse) -> str:
 def run_of(row: Any) -> RunResponse:
     """
     Return the run that a row of the table holds.
+
+    Raises:
+        UnreadableRunError: Another program, or another version of this one, wrote the row.
     """
+    try:
+        run = _parsed(row)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnreadableRunError(str(row.id), _reason(error)) from error
+    remember(run, last_moved(row))
+
+    return run
+
+
+def _parsed(row: Any) -> RunResponse:
     values = json.loads(row.document)
     for name in (*_OWN_COLUMNS, "status", *SECOND_FIELDS):
         values[name] = getattr(row, name)
     for name in JSON_FIELDS:
         text = getattr(row, name)
         values[name] = None if text is None else json.loads(text)
-    run = RunResponse.model_validate(values)
-    remember(run, last_moved(row))
 
-    return run
+    return RunResponse.model_validate(values)
+
+
+def _reason(error: Exception) -> str:
+    """
+    Return what is wrong with a row, without the values in it.
+    """
+    if not isinstance(error, ValidationError):
+        return f"its JSON is not what the store writes ({type(error).__name__})"
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
+
+
+def readable(
+    rows: Iterable[Any], unreadable: Callable[[UnreadableRunError], Any]
+) -> tuple[RunResponse, ...]:
+    """
+    Return the runs that *rows* hold, and give *unreadable* the error of each that holds none.
+    """
+    runs = []
+    for row in rows:
+        try:
+            runs.append(run_of(row))
+        except UnreadableRunError as error:
+            unreadable(error)
+
+    return tuple(runs)
 
 
 def last_moved(row: Any) -> Moved:
@@ -144,11 +201,20 @@ def line_of(moved: Moved, **more: Any) -> dict[str, Any]:
 
 def entry_of(line: Any) -> JournalEntry:
     """
-    Return a line of the journal.
+    Return a line of the journal; without its payload if another program wrote one that is not JSON.
     """
-    payload = None if line.payload is None else json.loads(line.payload)
+    payload = None if line.payload is None else _payload_of(line.payload)
     facts = {name: getattr(line, name) for name in JournalEntry._fields}
 
     return JournalEntry(
         **facts | {"payload": payload, "clock_regressed": bool(line.clock_regressed)}
     )
+
+
+def _payload_of(text: str) -> dict[str, Any] | None:
+    try:
+        payload = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None
+
+    return payload if isinstance(payload, dict) else None

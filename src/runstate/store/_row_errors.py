@@ -2,17 +2,36 @@
 Errors about one row, or one argument, of a store or of a table of the caller's own.
 """
 
-from .._text import printable
+from .._text import printable, shown_value
 from ..errors import RunstateError
 
 __all__ = [
+    "ClockError",
     "ConcurrentMoveError",
     "StatusMissingError",
     "StoreArgumentError",
     "UnreadableRunError",
+    "wrong_argument",
 ]
 
-_LONGEST_VALUE = 200
+
+class ClockError(RunstateError, ValueError):
+    """
+    Raised when the database's clock shows a time that no field of a run can hold.
+
+    Nothing was stored. Until the clock is right, ``claim`` and ``sweep`` find nothing.
+    """
+
+    def __init__(self, now: object) -> None:
+        self.now = now
+        """What the clock shows, in Unix seconds if it is a number."""
+        super().__init__(now)
+
+    def _message(self) -> str:
+        return (
+            f"the database's clock shows {shown_value(self.now, 60)}: expected Unix seconds "
+            "of the years 2000 to 2099; set the clock of the database's machine"
+        )
 
 
 class ConcurrentMoveError(RunstateError):
@@ -61,18 +80,24 @@ class StoreArgumentError(RunstateError, ValueError):
     Raised when an argument of a store's method has the wrong type, or is out of bounds.
     """
 
-    def __init__(self, argument: str, expected: str, found: object) -> None:
+    def __init__(self, argument: str, expected: str, found: str) -> None:
         self.argument = argument
         """Name of the argument."""
         self.expected = expected
         """What it must be, in words."""
-        self.found = printable(repr(found), _LONGEST_VALUE)
+        self.found = found
         """What it was, as text."""
-        super().__init__(argument, expected, self.found)
-        self.args = (argument, expected, found)
+        super().__init__(argument, expected, found)
 
     def _message(self) -> str:
         return f"{self.argument}: expected {self.expected}, got {self.found}"
+
+
+def wrong_argument(argument: str, expected: str, found: object) -> StoreArgumentError:
+    """
+    Return the error about *argument*, for any value *found*.
+    """
+    return StoreArgumentError(argument, expected, shown_value(found))
 
 
 class UnreadableRunError(RunstateError, ValueError):

@@ -20,6 +20,7 @@ from ..runs._move import last_move
 from ..runs._run import RUN
 from ._operations import Operations
 from ._payload import ANSWER
+from ._row_errors import UnreadableRunError
 from ._sql import CLOCKS, Deadlines
 from ._statements import Statements
 from ._tables import build_tables
@@ -85,6 +86,7 @@ class Setup:
             Statements(self.tables, lifecycle, deadlines, clock, dialect),
             engine,
             expires_after,
+            self._unreadable,
         )
         self._log = MoveLog(logger)
 
@@ -102,6 +104,9 @@ class Setup:
         bad = self.lifecycle.terminal.get(moved.target) in _BAD_ENDS
         if bad or not self._log.silent:
             self._log.moved(moved, bad)
+
+    def _unreadable(self, error: UnreadableRunError) -> None:
+        self._log.unreadable(error.run_id, error.reason)
 
     def refused(self, fire: Fire, verdict: Verdict) -> None:
         """

@@ -11,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from ..lifecycle._table import Lifecycle
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._tables import Tables, quoted
 
 __all__ = ["CLOCKS", "Deadlines", "Phrases", "Prepared", "Value", "among", "word"]
@@ -96,6 +97,16 @@ class Phrases:
         Return the time as something to select from, so that one statement has one time.
         """
         return sa.select(sa.literal_column(self._now, sa.Double()).label("now")).subquery("clock")
+
+    def sane(self, now: Value) -> Value:
+        """
+        Return whether the clock shows a time that the fields of a run can hold.
+
+        A move at another time would leave a run behind that nothing can read.
+        """
+        return now.between(
+            sa.literal_column(str(FIRST_SECOND)), sa.literal_column(str(LAST_SECOND))
+        )
 
     def latest(self, one: Value, other: Value) -> Value:
         """

@@ -72,6 +72,7 @@ class Statements:
         self.line = Prepared(self._line(), dialect)
         self.create = Prepared(self._create(), dialect)
         self.row = Prepared(self._row(), dialect)
+        self.now = Prepared(sa.select(self.say.clock().c.now), dialect)
         self.locked_row = Prepared(self._row(lock=True), dialect)
         self.keyed = Prepared(self._keyed(), dialect)
         self.leases = LeaseStatements(say, dialect)
@@ -112,6 +113,7 @@ class Statements:
             self._tables.runs.update()
             .where(
                 runs.id == given["id"],
+                self.say.sane(clock.c.now),
                 among(self.say.compared("status"), sources),
                 sa.or_(
                     given["token"].is_(None),
@@ -190,8 +192,8 @@ class Statements:
             "attempt": sa.literal_column("0"),
         }
         insert: Any = _inserting(self.postgres)(runs)
-        # The WHERE keeps SQLite from taking ON CONFLICT for a join's ON.
-        values = sa.select(*columns.values()).select_from(clock).where(sa.true())
+        # The WHERE also keeps SQLite from taking ON CONFLICT for a join's ON.
+        values = sa.select(*columns.values()).select_from(clock).where(self.say.sane(now))
 
         return (
             insert.from_select(list(columns), values)

@@ -29,6 +29,7 @@ from ._engines import (
 )
 from ._poolers import find_pooler
 from ._retries import pauses, readable_again
+from ._row_errors import wrong_argument
 from ._setup import Setup, moved_by
 from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
@@ -522,7 +523,12 @@ class RunStore:
 
 
 def _sync(connection: Caller | None) -> sa.Connection | None:
-    return connection.connection() if isinstance(connection, Session) else connection
+    if isinstance(connection, Session):
+        return connection.connection()
+    if connection is not None and not isinstance(connection, sa.Connection):
+        raise wrong_argument("connection", "a SQLAlchemy Connection or Session", connection)
+
+    return connection
 
 
 def _retried(again: Callable[[DBAPIError], bool], attempt: Callable[[], _T]) -> _T:

@@ -9,6 +9,7 @@ from .._text import printable
 from ..errors import RunstateError
 from ..runs._log import Moved
 from ..runs._models import RunResponse
+from ._row_errors import UnreadableRunError
 
 __all__ = [
     "AnswerMismatchError",
@@ -171,6 +172,8 @@ class Page(NamedTuple, Generic[_T]):
     items: tuple[_T, ...]
     cursor: str | None
     """Where to go on: give it back as *after*. None if a list has ended; a feed never does."""
+    unreadable: tuple[UnreadableRunError, ...] = ()
+    """The runs of this page of a list whose rows cannot be read; they are not among the items."""
 
 
 @dataclass(frozen=True, slots=True)

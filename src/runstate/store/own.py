@@ -22,7 +22,7 @@ from ..runs._log import Moved
 from ..runs._run import RUN
 from ._conflicts import conflicts_named
 from ._engines import in_transaction
-from ._row_errors import ConcurrentMoveError, StatusMissingError, StoreArgumentError
+from ._row_errors import ConcurrentMoveError, StatusMissingError, wrong_argument
 from ._sql import word
 from ._verdicts import Applied, Illegal, RunNotFoundError, Superseded
 
@@ -216,9 +216,9 @@ class _Own:
         Refuse a key that cannot be the value of the primary key's column.
         """
         if sa.inspect(key, raiseerr=False) is not None:
-            raise StoreArgumentError("key", "the value of the primary key, not an object", key)
+            raise wrong_argument("key", "the value of the primary key, not an object", key)
         if isinstance(self.key.type, sa.Integer) and isinstance(key, str | bytes):
-            raise StoreArgumentError("key", f"an integer, as {self.key} holds", key)
+            raise wrong_argument("key", f"an integer, as {self.key} holds", key)
 
     def read(
         self, caller: Session | sa.Connection, key: Any, trigger: str, *, lock: bool = False
