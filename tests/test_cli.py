@@ -975,6 +975,30 @@ def test_lifecycles_shows_a_file(command):
 # -- sql -------------------------------------------------------------------------
 
 
+def test_sql_of_a_lifecycle_that_reopens_needs_the_attempt(command):
+    """
+    Without its column one line says what to name; with it, or told so, the SQL comes.
+    """
+    reopening = """
+name = "job"
+initial = "queued"
+terminal = ["done"]
+transitions = [
+    {trigger = "finish", source = "queued", target = "done"},
+    {trigger = "retry", source = "done", target = "queued", reopens = true},
+]
+"""
+    file("job.toml", reopening)
+    refused = command("sql", "job.toml", "--dialect", "sqlite")
+
+    assert 2 == refused.status
+    assert 1 == len(refused.err.splitlines())
+    assert "rows that reopen, such as done -retry-> queued" in refused.err
+    assert "--attempt" in refused.err
+    for options in (["--attempt", "tries"], ["--unfenced-reopen"]):
+        assert 0 == command("sql", "job.toml", "--dialect", "postgresql", *options).status
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_sql_is_what_the_package_makes(command, dialect):
     """

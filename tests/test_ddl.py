@@ -24,6 +24,7 @@ from runstate import RUN, Entry, Lifecycle, LifecycleError, Transition
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.presets import PRESETS
 from runstate.store import Fire, RunExistsError, RunStore
+from test_reopening import job
 
 GOLDEN = Path(__file__).parent / "data" / "ddl"
 STAMPS = ("started_at", "completed_at", "failed_at", "cancelled_at", "expires_at", "created_at")
@@ -807,3 +808,52 @@ def test_the_stores_own_table_can_be_guarded(database_url):
             connection.execute(
                 sa.text("UPDATE runstate_runs SET status = 'queued', completed_at = NULL")
             )
+
+
+# -- rows that reopen ----------------------------------------------------------------------
+
+
+def may_become(lifecycle, source, target, before, after, *, fenced):
+    """
+    Return whether an update from the attempt *before* to *after* is one that the table allows.
+    """
+    if source == target or lifecycle.rows(source, target):
+        return True
+    if not any((row.source, row.target) == (source, target) for row in lifecycle.reopenings):
+        return False
+
+    return not fenced or (after is not None and after > (before or 0))
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_reopening_is_let_through_with_a_new_attempt(bare, fenced):
+    """
+    All pairs of statuses, with the attempt kept, raised, lowered and lost; unfenced, any of them.
+    """
+    lifecycle = job()
+    bare.do("CREATE TABLE runs (id INTEGER PRIMARY KEY, status TEXT, tries INTEGER)")
+    bare.guard(lifecycle, **({"attempt": "tries"} if fenced else {"unfenced_reopen": True}))
+    cases = list(product(lifecycle.statuses, lifecycle.statuses, (None, 1, 2), (None, 1, 2, 3)))
+    for key, (source, target, before, after) in enumerate(cases):
+        bare.do("INSERT INTO runs VALUES (?, ?, ?)", key, source, before)
+        update = ("UPDATE runs SET status = ?, tries = ? WHERE id = ?", target, after, key)
+        if may_become(lifecycle, source, target, before, after, fenced=fenced):
+            bare.do(*update)
+        else:
+            with pytest.raises(Database.refused):
+                bare.do(*update)
+
+
+def test_a_late_writer_of_an_ended_attempt_is_refused(bare):
+    """
+    It writes over an end, and does not raise the attempt: the end stays, as without reopening rows.
+    """
+    bare.do("CREATE TABLE runs (id INTEGER PRIMARY KEY, status TEXT, tries INTEGER)")
+    bare.guard(job(), attempt="tries")
+    bare.do("INSERT INTO runs VALUES (1, 'failed', 1)")
+
+    bare.refuses("UPDATE runs SET status = 'done'")
+    bare.refuses("UPDATE runs SET status = 'running'")
+    bare.refuses("UPDATE runs SET status = 'done', tries = 2")
+    bare.do("UPDATE runs SET status = 'running', tries = 2")
+    assert [(1, "running")] == bare.rows()

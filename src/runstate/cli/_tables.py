@@ -29,8 +29,25 @@ _WIDE: Final = 160
     default="",
     help="Fields of the lifecycle that it has columns for, to be held to the status too.",
 )
+@click.option(
+    "--attempt",
+    metavar="COLUMN",
+    help="Its column that counts the attempts, for a lifecycle with rows that reopen.",
+)
+@click.option(
+    "--unfenced-reopen",
+    is_flag=True,
+    help="Let rows that reopen through without such a column: a late writer passes for one.",
+)
 def sql(
-    lifecycle_name: str, dialect: Dialect, table: str, column: str, key: str, stamps: str
+    lifecycle_name: str,
+    dialect: Dialect,
+    table: str,
+    column: str,
+    key: str,
+    stamps: str,
+    attempt: str | None,
+    unfenced_reopen: bool,
 ) -> int:
     """
     Print SQL that makes the database itself refuse what LIFECYCLE does not allow.
@@ -48,7 +65,14 @@ def sql(
     lifecycle = lifecycle_named(lifecycle_name)
     try:
         statements = guard_sql(
-            lifecycle, dialect, table=table, column=column, key=key, fields=fields
+            lifecycle,
+            dialect,
+            table=table,
+            column=column,
+            key=key,
+            fields=fields,
+            attempt=attempt,
+            unfenced_reopen=unfenced_reopen,
         )
     except ValueError as error:
         raise BadInput(printable(str(error), 500)) from None

@@ -29,6 +29,8 @@ def guard_sql(
     column: str = "status",
     key: str = "id",
     fields: Iterable[str] = (),
+    attempt: str | None = None,
+    unfenced_reopen: bool = False,
 ) -> str:
     """
     Return the SQL that makes a database refuse what *lifecycle* does not allow.
@@ -52,9 +54,14 @@ def guard_sql(
         column: The column of the status: a text, for PostgreSQL also an enum.
         key: The column that tells runs apart, which has a unique index.
         fields: Columns to tie to the status: stamps and details of the lifecycle.
+        attempt: The column that counts the attempts, a whole number. A row that reopens is let
+            through only if the same update raises it; a ``REPLACE`` cannot reopen.
+        unfenced_reopen: Whether rows that reopen are let through without such a column. A
+            late writer of an earlier attempt then passes for a reopening.
 
     Raises:
-        ValueError: A name is no name, or the lifecycle has no such field.
+        ValueError: A name is no name, the lifecycle has no such field, or it has rows that
+            reopen and neither *attempt* nor *unfenced_reopen* is given.
 
     Example:
         >>> from runstate import RUN
@@ -63,6 +70,14 @@ def guard_sql(
     """
     if dialect not in DIALECTS:
         raise ValueError(f"no dialect {dialect!r} (known: {', '.join(DIALECTS)})")
+    if attempt is None and lifecycle.reopenings and not unfenced_reopen:
+        raise ValueError(
+            f"lifecycle {lifecycle.name} has rows that reopen, such as {lifecycle.reopenings[0]}: "
+            "name the column that counts the attempts (--attempt), or let a late writer pass "
+            "for a reopening (--unfenced-reopen)"
+        )
+    if attempt is not None and attempt in (column, key):
+        raise ValueError(f"the attempt needs a column of its own, and not {attempt!r}")
     kind = PostgreSQL if dialect == "postgresql" else SQLite
 
-    return kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields))).script()
+    return kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt).script()

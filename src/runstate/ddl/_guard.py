@@ -28,7 +28,13 @@ class Guard(ABC):
     """How many names with dots between them a table's name may have."""
 
     def __init__(
-        self, lifecycle: Lifecycle, table: str, column: str, key: str, fields: Sequence[str]
+        self,
+        lifecycle: Lifecycle,
+        table: str,
+        column: str,
+        key: str,
+        fields: Sequence[str],
+        attempt: str | None = None,
     ) -> None:
         *schema, self.bare = table.split(".")
         if len(schema) >= self.parts:
@@ -46,6 +52,7 @@ class Guard(ABC):
         self.fields = {name: _identifier("field", name) for name in fields}
         self.lifecycle = lifecycle
         self.names = (column, key)
+        self.attempt = None if attempt is None else _identifier("column", attempt)
 
     @abstractmethod
     def script(self) -> str:
@@ -82,6 +89,23 @@ class Guard(ABC):
         Return that name as an identifier.
         """
         return f'"{self.name(what)}"'
+
+    def reopened(self, source: str) -> tuple[str, ...]:
+        """
+        Return the statuses that rows which reopen lead to from *source*.
+        """
+        rows = self.lifecycle.reopenings
+
+        return tuple(dict.fromkeys(row.target for row in rows if row.source == source))
+
+    def raised(self, old: str, new: str) -> str:
+        """
+        Return the condition that an update raises the attempt; *old* and *new* name its rows.
+        """
+        if self.attempt is None:
+            return "TRUE"
+
+        return f"coalesce({new}{self.attempt} > coalesce({old}{self.attempt}, 0), FALSE)"
 
     def ties(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """

@@ -115,6 +115,17 @@ END
 
         return f"{schema}{dot}{self.called('refuse')}"
 
+    def legal(self, source: str, new: str) -> str:
+        """
+        Return the condition that a row in *source* may become the status *new*.
+        """
+        targets, reopened = self.lifecycle.targets(source), self.reopened(source)
+        ways = [f"{new} IN {self.listed(targets)}"] if targets else []
+        if reopened:
+            ways.append(f"({new} IN {self.listed(reopened)} AND {self.raised('OLD.', 'NEW.')})")
+
+        return " OR ".join(ways) or "FALSE"
+
     def trigger(self, when: str) -> str:
         """
         Return the trigger that looks at each update, *when* is before or after it.
@@ -122,10 +133,8 @@ END
         name = self.called(when)
         old, new = self.exactly("OLD."), self.exactly("NEW.")
         cases = "\n".join(
-            f"        WHEN {self.literal(source)} THEN "
-            + (f"{new} IN {self.listed(targets)}" if targets else "FALSE")
+            f"        WHEN {self.literal(source)} THEN {self.legal(source, new)}"
             for source in self.lifecycle.statuses
-            for targets in [self.lifecycle.targets(source)]
         )
 
         return (

@@ -90,17 +90,24 @@ class SQLite(Guard):
         Yield what is refused of an update.
         """
         yield f"NEW.{self.key} IS NOT OLD.{self.key}", f"run keeps its {self.names[1]}"
-        yield from self.move_refusals(f"OLD.{self.status}", f"NEW.{self.status}")
+        raised = self.raised("OLD.", "NEW.")
+        yield from self.move_refusals(f"OLD.{self.status}", f"NEW.{self.status}", raised)
         yield from self.row_refusals("NEW.")
 
-    def move_refusals(self, source: str, target: str) -> Iterator[Refusal]:
+    def move_refusals(self, source: str, target: str, raised: str) -> Iterator[Refusal]:
         """
         Yield what is refused of a move between the statuses called *source* and *target*.
+
+        Where the condition *raised* holds, rows that reopen are let through.
         """
         for status in self.lifecycle.statuses:
-            targets = self.lifecycle.targets(status)
+            targets, reopened = self.lifecycle.targets(status), self.reopened(status)
             allowed = listing(targets) or f"nothing, {status} is terminal"
             other = self.none_of(target, dict.fromkeys((status, *targets)))
+            if reopened:
+                allowed = listing(reopened) + ("" if self.attempt is None else " in a new attempt")
+                widened = self.none_of(target, dict.fromkeys((status, *targets, *reopened)))
+                other = f"CASE WHEN {raised} THEN {widened} ELSE {other} END"
             yield (
                 f"{self.exactly(source)} = {self.literal(status)} AND {other}",
                 f"run is {status}: cannot become that (allowed: {allowed})",
@@ -150,7 +157,10 @@ class SQLite(Guard):
         declared = f"table {self.bare} is declared ON CONFLICT REPLACE, which cannot be guarded"
         refusals = [
             ("NEW.run IS NULL", declared),
-            *self.move_refusals("NEW.source", "NEW.target"),
+            # What replaces a run does not say which attempt it was.
+            *self.move_refusals(
+                "NEW.source", "NEW.target", "TRUE" if self.attempt is None else "FALSE"
+            ),
         ]
         squeezed = "upper(sql)"
         for gap in ("' '", "char(9)", "char(10)", "char(13)", "'NOTNULLONCONFLICTREPLACE'"):

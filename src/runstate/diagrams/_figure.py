@@ -139,6 +139,19 @@ class Arrow:
         return bool(self.rows) and all(row.evidence == "inferred" for row in self.rows)
 
     @property
+    def reopens(self) -> bool:
+        """True if every row of it leads out of a terminal status."""
+        return bool(self.rows) and all(row.reopens for row in self.rows)
+
+    @property
+    def dash(self) -> Literal["solid", "dashed", "dotted"]:
+        """How its line is drawn: what reopens and what was not seen is dotted, what is inferred dashed."""
+        if self.reopens or self.role == "gap":
+            return "dotted"
+
+        return "dashed" if self.inferred else "solid"
+
+    @property
     def names(self) -> tuple[str, ...]:
         """What it is called: a name a row. Which of several rows are inferred is said."""
         if not self.rows:
@@ -198,7 +211,8 @@ class Figure:
             word = "moves between were not seen" if arrow.role == "gap" else "illegal"
             return ", ".join(filter(None, (f"{source} -> {target}: {word}", seen)))
         lines = [
-            f"{shown(row.trigger)}: {source} -> {target} ({row.evidence})"
+            f"{shown(row.trigger)}: {source} -> {target} "
+            f"({'reopens, ' if row.reopens else ''}{row.evidence})"
             + (f"; {printable(row.citation, 500)}" if row.citation else "")
             for row in arrow.rows
         ]
@@ -228,7 +242,8 @@ def make_figure(lifecycle: Lifecycle, overlay: Overlay) -> Figure:
     statuses = (*map(str, lifecycle.statuses), *unknown[:MOST_UNKNOWN])
     index = {status: at for at, status in enumerate(statuses)}
     drawn = [pair for pair in extra if pair[0] in index and pair[1] in index][:MOST_ILLEGAL]
-    pairs = dict.fromkeys((str(row.source), str(row.target)) for row in lifecycle)
+    every = (*lifecycle, *lifecycle.reopenings)
+    pairs = dict.fromkeys((str(row.source), str(row.target)) for row in every)
     most = max(overlay.counts.values(), default=0)
     arrows = (
         _arrow(lifecycle, overlay, (index[pair[0]], index[pair[1]]), pair, steps, most)
@@ -279,7 +294,13 @@ def _extra_pairs(lifecycle: Lifecycle, overlay: Overlay, steps: Iterable[Pair]) 
         key=lambda pair: (-overlay.counts[pair], pair),
     )
 
-    return tuple(pair for pair in dict.fromkeys((*steps, *counted)) if not lifecycle.rows(*pair))
+    return tuple(pair for pair in dict.fromkeys((*steps, *counted)) if not _rows(lifecycle, pair))
+
+
+def _rows(lifecycle: Lifecycle, pair: Pair) -> tuple[Transition, ...]:
+    reopening = (row for row in lifecycle.reopenings if (row.source, row.target) == pair)
+
+    return (*lifecycle.rows(*pair), *reopening)
 
 
 def _unknown(lifecycle: Lifecycle, overlay: Overlay, extra: Iterable[Pair]) -> tuple[str, ...]:
@@ -304,7 +325,7 @@ def _arrow(
     steps: Mapping[Pair, tuple[int, ...]],
     most: int,
 ) -> Arrow:
-    rows = lifecycle.rows(*pair)
+    rows = _rows(lifecycle, pair)
     count = overlay.counts.get(pair, 0) if overlay.counted else None
     role: Role = "plain"
     if not rows:

@@ -139,7 +139,7 @@ def paint(scene: Scene) -> Iterator[Group]:
     numbers = {(arrow.source, arrow.target): n for n, arrow in enumerate(scene.figure.arrows)}
     for placed in scene.arrows:
         arrow = placed.arrow
-        kinds = ("arrow", arrow.role, *(["inferred"] if arrow.inferred else []))
+        kinds = ("arrow", arrow.role, *(["inferred"] if arrow.dash == "dashed" else []))
         key = f"a{numbers[arrow.source, arrow.target]}"
         yield Group(kinds, scene.figure.story(arrow), tuple(_arrow_shapes(placed)), key)
     for number, drawn in enumerate(scene.boxes):
@@ -196,11 +196,10 @@ def _arrow_shapes(placed: PlacedArrow) -> Iterator[Shape]:
     arrow = placed.arrow
     colour, ink = _arrow_colours(arrow)
     width = _arrow_width(arrow)
-    dash: Dash = "dashed" if arrow.inferred else "dotted" if arrow.role == "gap" else "solid"
     foot = placed.curve[-1][-1]
     gone = (placed.tip[0] - foot[0], placed.tip[1] - foot[1])
     length = abs(gone[0]) + abs(gone[1])
-    yield Stroke(placed.curve, colour, width, dash)
+    yield Stroke(placed.curve, colour, width, arrow.dash)
     direction = (gone[0] / length, gone[1] / length)
     yield _head(placed.tip, direction, colour, max(HEAD_HALF, width + 1.5))
     yield from _label_shapes(placed.label, ink, bold=arrow.role in ("path", "illegal"))
@@ -316,4 +315,5 @@ _SAMPLES: Final[dict[str, Callable[[Curve], Stroke]]] = {
     "illegal": lambda line: Stroke(line, "illegal", 2.5),
     "inferred": lambda line: Stroke(line, "line", THIN, "dashed"),
     "path": lambda line: Stroke(line, "path", 2.5),
+    "reopens": lambda line: Stroke(line, "line", THIN, "dotted"),
 }

@@ -109,7 +109,7 @@ class LegendEntry:
     """
 
     sample: str
-    """The way: ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``time``, ``current``, or empty."""
+    """The way: ``reopens``, ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``time``, ``current``, or empty."""
     text: str
     rect: Rect
     """Of sample and text together."""
@@ -142,8 +142,10 @@ class Scene:
         lifecycle = self.figure.lifecycle
         ends = ", ".join(f"{status} ({what})" for status, what in lifecycle.terminal.items())
 
+        reopen = f", {len(lifecycle.reopenings)} more that reopen" if lifecycle.reopenings else ""
+
         return (
-            f"{len(lifecycle.statuses)} statuses and {len(lifecycle)} rows. "
+            f"{len(lifecycle.statuses)} statuses and {len(lifecycle)} rows{reopen}. "
             f"A run is created {' or '.join(lifecycle.initial_statuses)} "
             f"and {f'ends {ends}' if ends else 'never ends'}."
         )

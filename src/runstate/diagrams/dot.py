@@ -95,13 +95,13 @@ def _arrow(figure: Figure, arrow: Arrow) -> dict[str, str]:
     if colour:
         text = "faint-ink" if colour == "faint" else colour
         attributes |= {"color": _ink(colour), "fontcolor": _ink(text)}
-    if arrow.inferred or arrow.role == "gap":
-        attributes["style"] = "dashed" if arrow.inferred else "dotted"
+    if arrow.dash != "solid":
+        attributes["style"] = arrow.dash
     if arrow.role != "plain" or arrow.count:
         strong = 2.5 if arrow.role in ("path", "illegal") else 1.0
         attributes["penwidth"] = f"{max(strong, 1 + 4 * arrow.weight):.1f}"
-    if not arrow.rows:
-        # What was observed moves no status out of its rank.
+    if not arrow.rows or arrow.reopens:
+        # What was observed, or leads back from an end, moves no status out of its rank.
         attributes["constraint"] = "false"
 
     return attributes

@@ -24,9 +24,10 @@ def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
         "kind": lifecycle.kind,
         "status_field": lifecycle.status_field,
         "id_field": lifecycle.id_field,
+        "attempt_field": lifecycle.attempt_field if lifecycle.reopenings else None,
         "initial": begins[0] if len(begins) == 1 else begins,
         "terminal": dict(lifecycle.terminal),
-        "transitions": [_plain(row) for row in lifecycle],
+        "transitions": [_plain(row) for row in (*lifecycle, *lifecycle.reopenings)],
         "entries": [_plain(entry) for entry in lifecycle.entries],
         "created": lifecycle.created,
         "deadline": lifecycle.deadline and _plain(lifecycle.deadline),
@@ -77,4 +78,8 @@ def _plain(record: Transition | Entry | Deadline | Deviation) -> dict[str, Any]:
 
 
 def _without_empty(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: v for name, v in values.items() if v is not None and v not in ("", (), [], {})}
+    empty: tuple[Any, ...] = ("", (), [], {})
+
+    return {
+        name: v for name, v in values.items() if v is not None and v is not False and v not in empty
+    }

@@ -38,7 +38,7 @@ def _lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     heads = ("trigger", "from", "to", "evidence", "source")
     yield from _table(
         (*heads, *_counted_heads(overlay)) if overlay.counted else heads,
-        (_cells(row, overlay) for row in lifecycle),
+        (_cells(row, overlay) for row in (*lifecycle, *lifecycle.reopenings)),
     )
     yield from _illegal_lines(lifecycle, overlay)
     if overlay.path:
@@ -58,7 +58,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
 
 def _cells(row: Transition, overlay: Overlay) -> tuple[str, ...]:
     cells = (
-        _name(row.trigger),
+        _name(row.trigger) + (" (reopens)" if row.reopens else ""),
         _name(row.source),
         _name(row.target),
         row.evidence,
@@ -87,10 +87,11 @@ def _illegal_lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     """
     Yield the section of the moves that were observed and that no row allows.
     """
+    reopened = {(row.source, row.target) for row in lifecycle.reopenings}
     illegal = sorted(
         (-count, pair)
         for pair, count in overlay.counts.items()
-        if count and not lifecycle.rows(*pair)
+        if count and not lifecycle.rows(*pair) and pair not in reopened
     )
     if illegal:
         yield from ("", "## Illegal moves", "")

@@ -78,7 +78,7 @@ def _class(box: Box) -> str:
 
 
 def _link(arrow: Arrow) -> str:
-    if arrow.inferred or arrow.role == "gap":
+    if arrow.dash != "solid":
         return "-.->"
 
     return "==>" if arrow.role in ("path", "illegal") else "-->"

@@ -87,8 +87,8 @@ def _link(arrow: Arrow) -> str:
     """
     colour = {"plain": "", "gap": "path"}.get(arrow.role, arrow.role)
     style = [_ink(colour)] if colour else []
-    if arrow.inferred or arrow.role == "gap":
-        style.append("dashed" if arrow.inferred else "dotted")
+    if arrow.dash != "solid":
+        style.append(arrow.dash)
     thick = max(2 if arrow.role in ("path", "illegal") else 1, round(1 + 3 * arrow.weight))
     if thick > 1:
         style.append(f"thickness={thick}")

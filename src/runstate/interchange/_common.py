@@ -12,10 +12,22 @@ from ..lifecycle._definition import lifecycle_from
 from ..lifecycle._rows import OUTCOMES, Transition
 from ..lifecycle._table import Lifecycle
 
-__all__ = ["PLAIN", "begins_of", "expect", "facts_of", "made", "names_of", "outcome_of", "refuse"]
+__all__ = [
+    "FACTS",
+    "PLAIN",
+    "begins_of",
+    "expect",
+    "facts_of",
+    "made",
+    "names_of",
+    "outcome_of",
+    "refuse",
+]
 
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 """Names that every format takes as they are."""
+FACTS: Final = ("evidence", "citation", "reopens", "clears")
+"""What is kept of a row beside its trigger, source and target."""
 
 
 def names_of(names: Iterable[str]) -> dict[str, str]:
@@ -103,10 +115,15 @@ def made(
     return lifecycle_from(data, origin)
 
 
-def facts_of(row: Transition) -> dict[str, str]:
+def facts_of(row: Transition) -> dict[str, Any]:
     """
-    Return how *row* is known, without what says nothing.
+    Return how *row* is known, and whether it reopens, without what says nothing.
     """
-    facts = {"evidence": str(row.evidence), "citation": row.citation}
+    facts = {
+        "evidence": str(row.evidence),
+        "citation": row.citation,
+        "reopens": row.reopens,
+        "clears": [*row.clears],
+    }
 
     return {name: fact for name, fact in facts.items() if fact}

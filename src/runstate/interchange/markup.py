@@ -19,8 +19,8 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the markup that ``MarkupMachine(markup=...)`` takes.
 
-    Its machine takes no key that it does not know: outcomes, evidence, stamps and
-    further initial statuses stay behind.
+    Its machine takes no key that it does not know: outcomes, evidence, stamps,
+    further initial statuses and rows that reopen stay behind.
     """
     return {
         "name": lifecycle.name,

@@ -13,7 +13,7 @@ from .._text import attribute, printable
 from ..errors import DefinitionError
 from ..lifecycle._rows import EVIDENCE
 from ..lifecycle._table import Lifecycle
-from ._common import facts_of, made, names_of, outcome_of, refuse
+from ._common import FACTS, facts_of, made, names_of, outcome_of, refuse
 
 __all__ = ["from_scxml", "to_scxml"]
 
@@ -36,7 +36,8 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
     A status or trigger that is no name of XML goes by another one, and is kept beside it.
     """
     ids = names_of(str(status) for status in lifecycle.statuses)
-    events = names_of(lifecycle.triggers)
+    every = (*lifecycle, *lifecycle.reopenings)
+    events = names_of(dict.fromkeys(row.trigger for row in every))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f'<scxml xmlns="{SCXML}" xmlns:rs="{OURS}" version="1.0" datamodel="null"'
@@ -48,21 +49,30 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
             about["rs:status"] = str(status)
         if status in lifecycle.initial_statuses[1:]:
             about["rs:initial"] = "true"
+        rows = [row for row in every if row.source == status]
         if lifecycle.is_terminal(status):
             about["rs:outcome"] = lifecycle.terminal[status]
-            lines.append(f"  <final{_attributes(about)}/>")
-            continue
+            # A <final> has no way out.
+            if not rows:
+                lines.append(f"  <final{_attributes(about)}/>")
+                continue
         lines.append(f"  <state{_attributes(about)}>")
-        for row in lifecycle:
-            if row.source == status:
-                move = {"event": events[row.trigger], "target": ids[str(row.target)]}
-                if events[row.trigger] != row.trigger:
-                    move["rs:trigger"] = row.trigger
-                move |= {f"rs:{name}": fact for name, fact in facts_of(row).items()}
-                lines.append(f"    <transition{_attributes(move)}/>")
+        for row in rows:
+            move = {"event": events[row.trigger], "target": ids[str(row.target)]}
+            if events[row.trigger] != row.trigger:
+                move["rs:trigger"] = row.trigger
+            move |= {f"rs:{name}": _said(fact) for name, fact in facts_of(row).items()}
+            lines.append(f"    <transition{_attributes(move)}/>")
         lines.append("  </state>")
 
     return "\n".join((*lines, "</scxml>\n")).encode()
+
+
+def _said(fact: Any) -> str:
+    if fact is True:
+        return "true"
+
+    return " ".join(fact) if isinstance(fact, list) else str(fact)
 
 
 def _attributes(values: Mapping[str, str]) -> str:
@@ -99,7 +109,7 @@ class _Document:
         self._met: set[str] = set()
         self._terminal: dict[str, str] = {}
         self._state: str | None = None
-        self._rows: list[dict[str, str]] = []
+        self._rows: list[dict[str, Any]] = []
         self._name = "machine"
         self._initial = ""
         self._begins: list[str] = []
@@ -177,8 +187,9 @@ class _Document:
         self._state, self._words[key] = key, word
         if attributes.get(f"{OURS}{_SEPARATOR}initial") == "true":
             self._begins.append(key)
-        if tag == "final":
-            self._terminal[key] = outcome_of(attributes.get(f"{OURS}{_SEPARATOR}outcome"))
+        said = attributes.get(f"{OURS}{_SEPARATOR}outcome")
+        if tag == "final" or said is not None:
+            self._terminal[key] = outcome_of(said)
 
     def _move(self, attributes: dict[str, str]) -> None:
         events = attributes.get("event", "").split()
@@ -188,13 +199,15 @@ class _Document:
         targets = attributes.get("target", source).split()
         if len(targets) != 1:
             self._refuse("has a <transition> to several states at once")
-        facts = {
-            name: value
-            for name in ("evidence", "citation")
-            if (value := attributes.get(f"{OURS}{_SEPARATOR}{name}"))
+        facts: dict[str, Any] = {
+            name: value for name in FACTS if (value := attributes.get(f"{OURS}{_SEPARATOR}{name}"))
         }
         if facts.get("evidence", EVIDENCE[0]) not in EVIDENCE:
             self._refuse(f"has evidence that is none of {', '.join(EVIDENCE)}")
+        if "reopens" in facts:
+            facts["reopens"] = facts["reopens"] == "true"
+        if "clears" in facts:
+            facts["clears"] = facts["clears"].split()
         for event in events:
             trigger = attributes.get(f"{OURS}{_SEPARATOR}trigger", event)
             self._rows.append({"trigger": trigger, "source": source, "target": targets[0], **facts})

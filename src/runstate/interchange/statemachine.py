@@ -21,7 +21,7 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the definition that ``statemachine.io.load`` takes as JSON.
 
-    Outcomes, evidence, stamps and further initial statuses stay behind.
+    Outcomes, evidence, stamps, further initial statuses and rows that reopen stay behind.
 
     Raises:
         ValueError: A trigger is no identifier, which an event must be; or there is a space

@@ -3,11 +3,12 @@ XState's JSON: the configuration that ``createMachine`` takes.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
-from ._common import begins_of, expect, facts_of, made, outcome_of, refuse
+from ._common import FACTS, begins_of, expect, facts_of, made, outcome_of, refuse
 
 __all__ = ["from_xstate", "to_xstate"]
 
@@ -31,7 +32,7 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
             ``*`` as a wildcard.
     """
     for kind, names, others in (
-        ("status", lifecycle.statuses, _NO_KEY), ("trigger", lifecycle.triggers, _NO_EVENT),
+        ("status", lifecycle.statuses, _NO_KEY), ("trigger", [row.trigger for row in (*lifecycle, *lifecycle.reopenings)], _NO_EVENT),
     ):  # fmt: skip
         for name in names:
             if others.search(name):
@@ -40,19 +41,21 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     for status in lifecycle.statuses:
         if lifecycle.is_terminal(status):
             outcome = lifecycle.terminal[status]
-            states[str(status)] = {"type": "final", "meta": {"outcome": outcome}}
+            ways = _moves(row for row in lifecycle.reopenings if row.source == status)
+            # XState's final states have no way out.
+            way_out: dict[str, Any] = {"on": ways} if ways else {"type": "final"}
+            states[str(status)] = {**way_out, "meta": {"outcome": outcome}}
             continue
-        on = {
-            str(trigger): {"target": str(row.target), "meta": facts_of(row)}
-            for trigger in lifecycle.allowed(status)
-            if (row := lifecycle.row(trigger, status)) is not None
-        }
-        states[str(status)] = {"on": on}
+        states[str(status)] = {"on": _moves(row for row in lifecycle if row.source == status)}
 
     begins = [str(status) for status in lifecycle.initial_statuses]
     meta = {"meta": {"initial": begins}} if len(begins) > 1 else {}
 
     return {"id": lifecycle.name, "initial": begins[0], **meta, "states": states}
+
+
+def _moves(rows: Iterable[Transition]) -> dict[str, Any]:
+    return {str(row.trigger): {"target": str(row.target), "meta": facts_of(row)} for row in rows}
 
 
 def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycle:
@@ -86,9 +89,10 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
             refuse(origin, f"{place}.type", f"is {state['type']}; a lifecycle is flat")
         moves = [*_rows(str(status), state.get("on") or {}, name, origin, place)]
         rows += moves
-        if state.get("type") == "final" or not moves:
-            meta = state.get("meta")
-            said = meta.get("outcome") if isinstance(meta, dict) else None
+        meta = state.get("meta")
+        said = meta.get("outcome") if isinstance(meta, dict) else None
+        reopened = said is not None and all(move.get("reopens") for move in moves)
+        if state.get("type") == "final" or not moves or reopened:
             terminal[str(status)] = outcome_of(said)
 
     initial = expect(config.get("initial"), str, origin, "initial")
@@ -107,7 +111,7 @@ def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[
             target = move.get("target") if isinstance(move, dict) else move
             meta = move.get("meta") if isinstance(move, dict) else None
             known = meta if isinstance(meta, dict) else {}
-            facts = {key: known[key] for key in ("evidence", "citation") if key in known}
+            facts = {key: known[key] for key in FACTS if key in known}
             yield {
                 "trigger": event,
                 "source": status,

@@ -61,6 +61,8 @@ class _Row(Strict):
     target: str
     evidence: Evidence = "documented"
     citation: str = ""
+    reopens: bool = False
+    clears: Names = ()
 
 
 class _Entry(Strict):
@@ -99,6 +101,7 @@ class _Definition(Strict):
     status_field: str = "status"
     id_field: str = "id"
     kind: str | None = None
+    attempt_field: str = "attempt"
     observed: Any = None
     """Counts, where a picture was drawn with some: about runs, not about the lifecycle."""
 

@@ -76,6 +76,10 @@ class Transition:
     """How this row is known."""
     citation: str
     """Where that can be read."""
+    reopens: bool
+    """Whether it leads out of a terminal status, and begins the next attempt."""
+    clears: tuple[str, ...]
+    """Fields that a reopening row sets to None, before what entering its target does."""
     more_sources: tuple[str, ...]
     """Further sources; empty in the rows of a lifecycle, which has a row for each source."""
 
@@ -87,6 +91,8 @@ class Transition:
         evidence: Evidence = "documented",
         citation: str = "",
         *,
+        reopens: bool = False,
+        clears: Iterable[str] = (),
         more_sources: Iterable[str] = (),
     ) -> None:
         """
@@ -101,6 +107,9 @@ class Transition:
             target: The status after.
             evidence: How the row is known.
             citation: Where that can be read.
+            reopens: Whether the row leads out of a terminal status: a retry, a clear, a
+                redrive. It begins the next attempt.
+            clears: Fields that a reopening row sets to None.
             more_sources: The attribute of this name, as ``dataclasses.replace`` passes it on.
 
         Raises:
@@ -117,6 +126,8 @@ class Transition:
         set_(self, "target", name_of(target))
         set_(self, "evidence", evidence)
         set_(self, "citation", citation)
+        set_(self, "reopens", reopens)
+        set_(self, "clears", clears if isinstance(clears, str) else tuple(clears))
         set_(self, "more_sources", sources[1:])
 
     def __str__(self) -> str:

@@ -92,6 +92,13 @@ class Lifecycle:
     id_field: str = "id"
     kind: str | None = None
     """What a run's ``object`` key holds on the wire; None if it has no such key."""
+    attempt_field: str = "attempt"
+    """The field that counts the attempts of a run, which a reopening row raises."""
+    reopenings: tuple[Transition, ...] = ()
+    """
+    The rows out of terminal statuses. All other attributes and methods leave them out, except
+    for the fields that a status requires and excludes: a late writer stays visible.
+    """
 
     def __init__(
         self,
@@ -109,6 +116,8 @@ class Lifecycle:
         id_field: str = "id",
         kind: str | None = None,
         *,
+        attempt_field: str = "attempt",
+        reopenings: Iterable[Transition] = (),
         initial_statuses: Iterable[str] = (),
     ) -> None:
         """
@@ -120,7 +129,8 @@ class Lifecycle:
         Args:
             name: Name of the lifecycle, 1 to 100 visible characters.
             transitions: The legal moves. One with several sources, or with the source
-                ``"*"``, becomes a row for each source.
+                ``"*"``, becomes a row for each source. Those that reopen become
+                ``reopenings``.
             initial: The status that a run begins in, or several of which the first is
                 the default of ``create``.
             terminal: The statuses that a run ends in, each with its outcome. Empty for a
@@ -134,6 +144,8 @@ class Lifecycle:
             status_field: The field that holds the status.
             id_field: The field that holds the id of a run.
             kind: The value of the key ``object`` on the wire; None without such a key.
+            attempt_field: The field that counts the attempts of a run.
+            reopenings: More rows that reopen, as ``dataclasses.replace`` passes them on.
             initial_statuses: The attribute of this name, as ``dataclasses.replace``
                 passes it on. *initial* replaces it.
 
@@ -142,15 +154,19 @@ class Lifecycle:
                 unreachable from the initial ones, cannot reach a terminal one or has
                 no way out of it although it is not terminal, a
                 trigger has two targets from one status, a row leads out of a terminal
-                status, an entry, the deadline or a deviation names an unknown status or
+                status without ``reopens=True``, a reopening row leads elsewhere than from a
+                terminal status to one that is not, an entry, the deadline or a deviation names an unknown status or
                 field, or an entry touches a field that is not its own. One error names
                 all faults.
         """
         begins = names_in(initial) or names_in(initial_statuses)
         ends = _frozen(terminal)
+        rows = expanded((*transitions, *reopenings), begins, ends)
         values = {
             "name": name,
-            "transitions": expanded(transitions, begins, ends),
+            "transitions": tuple(row for row in rows if not row.reopens),
+            "reopenings": tuple(row for row in rows if row.reopens),
+            "attempt_field": attempt_field,
             "initial_statuses": begins,
             "terminal": ends,
             "entries": tuple(map(_plain, entries)),
@@ -173,7 +189,7 @@ class Lifecycle:
         return f"<Lifecycle {self.name!r}: {len(self)} rows, {len(self.statuses)} statuses>"
 
     def __hash__(self) -> int:
-        return hash((self.name, self.transitions, self.initial_statuses))
+        return hash((self.name, self.transitions, self.reopenings, self.initial_statuses))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy does not pickle; building again checks again.
@@ -216,6 +232,14 @@ class Lifecycle:
         Return the row that *trigger* fires from *source*; None if there is no such move.
         """
         return self._by_trigger.get((name_of(trigger), name_of(source)))
+
+    def reopening(self, trigger: str, source: str) -> Transition | None:
+        """
+        Return the row that *trigger* fires from the terminal status *source*; None if there is none.
+        """
+        wanted = (name_of(trigger), name_of(source))
+
+        return next((row for row in self.reopenings if (row.trigger, row.source) == wanted), None)
 
     def rows(self, source: str, target: str) -> tuple[Transition, ...]:
         """
@@ -414,6 +438,7 @@ class Lifecycle:
 
         return self._narrowed(
             [row for row in kept if row.source in reached],
+            [row for row in self.reopenings if row.evidence in evidence],
             set(self.statuses) - reached,
             name or f"{self.name}-{'-'.join(evidence)}",
         )
@@ -460,25 +485,27 @@ class Lifecycle:
         """
         gone, unfired = set(names_in(statuses)), set(names_in(triggers))
         unrowed = {(name_of(trigger), name_of(source)) for trigger, source in rows}
+        pairs = {(row.trigger, row.source) for row in (*self.transitions, *self.reopenings)}
+        triggers_ = {trigger for trigger, _ in pairs}
         unknown = [
             *(f"no status {str(status)!r}" for status in sorted(gone - set(self.statuses))),
-            *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - set(self.triggers))),
-            *(
-                f"no row {tuple(map(str, row))!r}"
-                for row in sorted(unrowed - self._by_trigger.keys())
-            ),
+            *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - triggers_)),
+            *(f"no row {tuple(map(str, row))!r}" for row in sorted(unrowed - pairs)),
         ]
         if unknown:
             raise LifecycleError(self.name, [f"cannot leave out: {what}" for what in unknown])
-        kept = [
-            row
-            for row in self.transitions
-            if not gone & {row.source, row.target}
-            and row.trigger not in unfired
-            and (row.trigger, row.source) not in unrowed
-        ]
+        kept, reopenings = (
+            [
+                row
+                for row in rows_
+                if not gone & {row.source, row.target}
+                and row.trigger not in unfired
+                and (row.trigger, row.source) not in unrowed
+            ]
+            for rows_ in (self.transitions, self.reopenings)
+        )
 
-        return self._narrowed(kept, gone, name or self.name)
+        return self._narrowed(kept, reopenings, gone, name or self.name)
 
     def machine(self, **options: Any) -> Any:
         """
@@ -488,7 +515,10 @@ class Lifecycle:
             options: Passed to the machine, such as ``model`` or ``after_state_change``.
         """
         return build_machine(
-            self.transitions, self.statuses, self.initial, **{"name": self.name, **options}
+            (*self.transitions, *self.reopenings),
+            self.statuses,
+            self.initial,
+            **{"name": self.name, **options},
         )
 
     @classmethod
@@ -498,6 +528,7 @@ class Lifecycle:
         *,
         terminal: Mapping[Any, Outcome] | None = None,
         name: str | None = None,
+        reopens: Iterable[str | Enum] = (),
     ) -> Self:
         """
         Return the lifecycle that an existing ``transitions.Machine`` encodes.
@@ -516,6 +547,7 @@ class Lifecycle:
             terminal: What each terminal status means. Without it, the statuses that no
                 row leaves are terminal, and successes.
             name: Name of the lifecycle; the machine's own by default.
+            reopens: Triggers whose transitions out of *terminal* statuses reopen.
 
         Raises:
             LifecycleError: The table contradicts itself.
@@ -526,9 +558,15 @@ class Lifecycle:
         if terminal is None:
             terminal = {s: "success" for s in table.statuses if s not in sources}
 
+        ends, reopening = set(names_in(terminal)), set(names_in(reopens))
+        rows = (
+            Transition(*row, reopens=row[1] in ends and row[0] in reopening)
+            for row in dict.fromkeys(table.rows)
+        )
+
         return cls(
             name=name or str(machine.name).rstrip(": ") or "machine",
-            transitions=tuple(dict.fromkeys(Transition(*row) for row in table.rows)),
+            transitions=rows,
             initial=beginnings(table.initial, table.statuses, (row[1:] for row in table.rows)),
             terminal=terminal,
             status_field=table.attribute,
@@ -539,7 +577,13 @@ class Lifecycle:
     def _init_values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
-    def _narrowed(self, kept: Iterable[Transition], gone: Iterable[str], name: str) -> Self:
+    def _narrowed(
+        self,
+        kept: Iterable[Transition],
+        reopenings: Iterable[Transition],
+        gone: Iterable[str],
+        name: str,
+    ) -> Self:
         gone = set(gone)
 
         return replace(
@@ -547,6 +591,7 @@ class Lifecycle:
             name=name,
             transitions=tuple(kept),
             initial_statuses=tuple(s for s in self.initial_statuses if s not in gone),
+            reopenings=tuple(row for row in reopenings if not gone & {row.source, row.target}),
             terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
             entries=tuple(entry for entry in self.entries if entry.status not in gone),
             deviations=tuple(_left(self.deviations, gone)),
@@ -590,10 +635,17 @@ class Lifecycle:
         queue = deque(self.initial_statuses)
         while queue:
             source = queue.popleft()
-            for target in self.targets(source):
+            ways = [(target, Entry(target)) for target in self.targets(source)]
+            ways += [
+                (row.target, Entry(row.target, clears=row.clears))
+                for row in self.reopenings
+                if row.source == source
+            ]
+            for target, first in ways:
                 before = {name: set(may) for name, may in found[target].items()}
                 for name in fields:
-                    found[target][name] |= _after(self.entry(target), name, found[source][name])
+                    may = _after(first, name, found[source][name])
+                    found[target][name] |= _after(self.entry(target), name, may)
                 if before != found[target]:
                     queue.append(target)
 

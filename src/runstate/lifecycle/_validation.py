@@ -43,6 +43,10 @@ class Table(Protocol):
     @property
     def deviations(self) -> tuple[Deviation, ...]: ...
     @property
+    def reopenings(self) -> tuple[Transition, ...]: ...
+    @property
+    def attempt_field(self) -> str: ...
+    @property
     def status_field(self) -> str: ...
     @property
     def statuses(self) -> tuple[str, ...]: ...
@@ -73,6 +77,7 @@ def faults(table: Table) -> Iterator[str]:
         yield f"{len(table.statuses)} statuses are more than {MOST_STATUSES}"
         return
     yield from _faulty_rows(table)
+    yield from _faulty_reopenings(table)
     yield from _faulty_statuses(table)
     yield from _faulty_entries(table)
     yield from _faulty_fields(table)
@@ -81,7 +86,8 @@ def faults(table: Table) -> Iterator[str]:
 
 
 def _faulty_names(table: Table) -> Iterator[str]:
-    names = {"lifecycle": [table.name], "status": table.statuses, "trigger": table.triggers}
+    triggers = (*table.triggers, *(row.trigger for row in table.reopenings))
+    names = {"lifecycle": [table.name], "status": table.statuses, "trigger": triggers}
     for kind, values in names.items():
         for value in values:
             if not (value.isprintable() and 0 < len(value) <= LONGEST_NAME):
@@ -95,10 +101,30 @@ def _faulty_rows(table: Table) -> Iterator[str]:
             yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
         if row.source in table.terminal:
             yield f"{row}: leads out of the terminal status {_wire(row.source)}"
+        if row.clears:
+            yield f"{row}: clears is for rows that reopen; see Entry for the others"
         other = first.setdefault((row.trigger, row.source), row)
         if other is not row:
             twice = "is there twice" if other.target == row.target else f"clashes with {other}"
             yield f"{row}: {twice}: one trigger has one target from a status"
+
+
+def _faulty_reopenings(table: Table) -> Iterator[str]:
+    first: dict[tuple[str, str], Transition] = {}
+    for row in table.reopenings:
+        if row.evidence not in EVIDENCE:
+            yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
+        if row.source not in table.terminal:
+            yield f"{row}: reopens, and {_wire(row.source)} is not terminal"
+        if row.target in table.terminal:
+            yield f"{row}: reopens, and {_wire(row.target)} is terminal"
+        if first.setdefault((row.trigger, row.source), row) is not row:
+            yield f"{row}: is there twice: one trigger has one target from a status"
+        if row.target not in table.known or row.source not in table.known:
+            yield f"{row}: leads between statuses that other rows must name"
+        yield from _no_names(f"{row}: clears", row.clears)
+        yield from _unknown_fields(table, f"{row}: clears", _names(row.clears))
+        yield from _settled_fields(table, f"{row}: clears", _names(row.clears))
 
 
 def _faulty_statuses(table: Table) -> Iterator[str]:
@@ -151,6 +177,8 @@ def _settled_fields(table: Table, where: str, names: Iterable[str]) -> Iterator[
         **dict.fromkeys(_names(table.identity), "never changes: it is in the identity"),
         table.status_field: "holds the status",
     }
+    if table.reopenings:
+        settled[table.attempt_field] = "counts the attempts"
     for name in dict.fromkeys(names):
         if name in settled:
             yield f"{where}: field {name!r} {settled[name]}"
@@ -164,6 +192,8 @@ def _faulty_fields(table: Table) -> Iterator[str]:
         if table.status_field in _names(names):
             yield f"{where}: field {table.status_field!r} holds the status"
     yield from _unknown_fields(table, "status_field", [table.status_field])
+    if table.reopenings:
+        yield from _unknown_fields(table, "attempt_field", [table.attempt_field])
 
 
 def _faulty_deadline(table: Table) -> Iterator[str]:

@@ -86,7 +86,7 @@ class Engine(Generic[_T]):
             self._tell if self._observers else None,
         )
         machine = Dispatcher(
-            [self._plan(row) for row in lifecycle],
+            [self._plan(row) for row in (*lifecycle, *lifecycle.reopenings)],
             lifecycle.statuses,
             lifecycle.initial,
             lambda trigger, machine: self._move_cls(trigger, machine, self._mover),
@@ -121,11 +121,15 @@ class Engine(Generic[_T]):
         """
         Return whether the table allows *trigger* now. Asks no guard and changes nothing.
         """
-        return self.lifecycle.row(trigger, self._mover.status(run)) is not None
+        status = self._mover.status(run)
+
+        return (
+            self.lifecycle.row(trigger, status) or self.lifecycle.reopening(trigger, status)
+        ) is not None
 
     def allowed(self, run: _T) -> tuple[str, ...]:
         """
-        Return the triggers that the table allows now; empty once the run has ended.
+        Return the triggers that the table allows now; of an ended run, those that reopen it.
         """
         return self._mover.allowed(run)
 
@@ -212,8 +216,18 @@ class RunEngine(Engine[RunResponse]):
             logger: A structlog logger; by default the one called ``runstate``.
 
         Raises:
-            LifecycleError: A status of *lifecycle* is none that a RunResponse can have.
+            LifecycleError: A status of *lifecycle* is none that a RunResponse can have, or
+                it has rows that reopen: a RunResponse has no field for the attempt.
         """
+        if lifecycle.reopenings:
+            raise LifecycleError(
+                lifecycle.name,
+                [
+                    f"{row}: a RunResponse has no field {lifecycle.attempt_field!r}: "
+                    "move a model of your own with Engine"
+                    for row in lifecycle.reopenings
+                ],
+            )
         foreign = [status for status in lifecycle.statuses if status not in RUN.known]
         if foreign:
             raise LifecycleError(

@@ -86,6 +86,8 @@ class Plan:
     """Adds the payload to the changes, once it is known to fit."""
     warn: bool
     """Whether the target is an end worth a warning in the log."""
+    raises: str | None = None
+    """The field that counts attempts, where the row reopens."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -113,13 +115,14 @@ class Mover:
             source=str(row.source),
             target=str(row.target),
             row=row,
-            changes={field: row.target, **dict.fromkeys(entry.clears)},
+            changes={field: row.target, **dict.fromkeys((*row.clears, *entry.clears))},
             stamps=entry.stamps,
             requires=entry.requires,
             payload={name: models.get(name) for name in (*entry.requires, *entry.accepts)},
             demands=bool(entry.requires),
-            prepare=self.add_payload,
+            prepare=self.prepare_attempt if row.reopens else self.add_payload,
             warn=self.lifecycle.terminal.get(row.target) in _BAD_ENDS,
+            raises=self.lifecycle.attempt_field if row.reopens else None,
         )
 
     def add_payload(
@@ -156,6 +159,25 @@ class Mover:
         # Outside of the handler: pydantic's own error would bring the input along.
         return self.malformed(run, plan, f"{place}: {first['msg']}")
 
+    def prepare_attempt(
+        self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
+    ) -> None:
+        """
+        Expect that *run* counts its attempts, and add *payload* to *changes*.
+
+        Raises:
+            PayloadError: It has no field for the attempt, or not a whole number in it; or as
+                for :meth:`add_payload`.
+        """
+        self.add_payload(run, plan, payload, changes)
+        name, missing = str(plan.raises), object()
+        attempt = getattr(run, name, missing)
+        if attempt is None or (isinstance(attempt, int) and not isinstance(attempt, bool)):
+            return
+        found = "no such field" if attempt is missing else printable(repr(attempt), 80)
+        reason = f"{name!r} counts the attempts: expected a whole number or None, found {found}"
+        self.malformed(run, plan, reason)
+
     def ask(self, guard: Guard, run: Any, plan: Plan) -> None:
         """
         Ask *guard* about a move.
@@ -185,7 +207,10 @@ class Mover:
         """
         Return the triggers that the table allows *run* now.
         """
-        return self.lifecycle.allowed(self.status(run))
+        status = self.status(run)
+        reopening = [r.trigger for r in self.lifecycle.reopenings if r.source == status]
+
+        return (*self.lifecycle.allowed(status), *reopening)
 
     def status(self, run: Any) -> str:
         """
@@ -281,6 +306,9 @@ class Move(TableEvent[Plan]):
                 if won:
                     at = max(now, mover.latest_stamp(run))
                     changes.update(dict.fromkeys(plan.stamps, int(at)))
+                    if plan.raises:
+                        # An object that has not been retried may have no number yet.
+                        changes[plan.raises] = (getattr(run, plan.raises) or 1) + 1
                     _write(run, changes)
             if won:
                 break

@@ -78,7 +78,9 @@ def walks(lifecycle: Lifecycle = RUN) -> tuple[tuple[Transition, ...], ...]:
         >>> [str(row) for row in walks()[6]]
         ['queued -start-> in_progress', 'in_progress -fail-> failed']
     """
-    return tuple((*(lifecycle.path_to(row.source) or ()), row) for row in lifecycle)
+    return tuple(
+        (*(lifecycle.path_to(row.source) or ()), row) for row in (*lifecycle, *lifecycle.reopenings)
+    )
 
 
 def drive(
@@ -115,8 +117,9 @@ def summary() -> Iterator[str]:
     Yield one line for each service that this process has driven: the transitions it made, and those it did not.
     """
     for (service, name), (lifecycle, made) in sorted(_SEEN.items(), key=lambda item: item[0]):
-        covered = tuple(row for row in lifecycle if row in made)
-        never = tuple(row for row in lifecycle if row not in made)
+        rows = (*lifecycle, *lifecycle.reopenings)
+        covered = tuple(row for row in rows if row in made)
+        never = tuple(row for row in rows if row not in made)
         yield printable(f"{service} under {name}: {_rows(covered, never)}", 500)
 
 
@@ -137,24 +140,26 @@ class _Driver:
         self._service = service
         self._lifecycle = lifecycle
         self._payloads = payloads
+        self._rows = (*lifecycle, *lifecycle.reopenings)
+        self._triggers = tuple(dict.fromkeys(row.trigger for row in self._rows))
         self._covered: set[Transition] = set()
         self._refused = 0
         self._faults: dict[tuple[str, str], Fault] = {}
 
     def driven(self) -> Driven:
-        covered = tuple(row for row in self._lifecycle if self._works(row) and row in self._covered)
-        pairs = len(self._lifecycle.statuses) * len(self._lifecycle.triggers)
+        covered = tuple(row for row in self._rows if self._works(row) and row in self._covered)
+        pairs = len(self._lifecycle.statuses) * len(self._triggers)
 
         return Driven(
             covered,
-            tuple(row for row in self._lifecycle if row not in covered),
+            tuple(row for row in self._rows if row not in covered),
             self._refused,
-            pairs - len(self._lifecycle),
+            pairs - len(self._rows),
             tuple(self._faults.values()),
         )
 
     def fire_rows(self) -> None:
-        for row in self._lifecycle:
+        for row in self._rows:
             # A transition that fails may have been tried already, on the path to another.
             if self._works(row) and (run_id := self._run_in(row.source)) is not None:
                 self._moves(run_id, row)
@@ -162,8 +167,8 @@ class _Driver:
     def fire_the_rest(self) -> None:
         for status in self._lifecycle.statuses:
             run_id: str | None = None
-            for trigger in self._lifecycle.triggers:
-                if self._lifecycle.row(trigger, status) is not None:
+            for trigger in self._triggers:
+                if any((row.trigger, row.source) == (trigger, status) for row in self._rows):
                     continue
                 run_id = run_id or self._run_in(status)
                 if run_id is None:

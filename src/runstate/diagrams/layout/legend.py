@@ -37,7 +37,12 @@ _MEANINGS: Final[tuple[tuple[str, str, Callable[[Figure], bool]], ...]] = (
         lambda f: any(a.role == "faint" and a.count == 0 for a in f.arrows),
     ),
     ("illegal", "illegal", lambda f: any(a.role == "illegal" for a in f.arrows)),
-    ("inferred", "inferred: no source states it", lambda f: any(a.inferred for a in f.arrows)),
+    ("reopens", "reopens a run that has ended", lambda f: any(a.reopens for a in f.arrows)),
+    (
+        "inferred",
+        "inferred: no source states it",
+        lambda f: any(a.dash == "dashed" for a in f.arrows),
+    ),
 )
 
 
