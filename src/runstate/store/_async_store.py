@@ -33,11 +33,11 @@ from ._engines import (
     set_up_engine,
     store_url,
 )
+from ._install import install
 from ._poolers import PoolerError, find_pooler
 from ._retries import pauses, readable_again
 from ._row_errors import wrong_argument
 from ._setup import Setup, moved_by
-from ._tables import install
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
 __all__ = ["AsyncRunStore"]

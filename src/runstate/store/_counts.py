@@ -4,15 +4,17 @@ How many runs are in each status, without counting them.
 A counter that every move writes would make all moves wait for each other. So the
 journal is added up instead: ``counts`` holds the sums up to a place in the feed, and
 what was moved since is added when somebody asks. A sweep carries the place forward.
+Triggers keep both true when rows are deleted.
 """
 
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ._sql import inserting
 from ._tables import COUNTED, Snapshot, Tables
 
-__all__ = ["count", "roll_up"]
+__all__ = ["count", "recount", "roll_up"]
 
 
 def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
@@ -49,14 +51,30 @@ def roll_up(connection: sa.Connection, tables: Tables) -> None:
     if before is None:
         return
     new = sa.and_(_behind(connection, tables, before), until)
-    for status, runs in _added_up(connection, [], tables, new).items():
-        mine_too = counts.c.status == status
-        known = connection.execute(sa.select(counts.c.runs).where(mine_too)).scalar()
-        if known is None:
-            connection.execute(counts.insert().values(status=status, runs=runs))
-        else:
-            connection.execute(counts.update().where(mine_too).values(runs=known + runs))
+    insert: Any = inserting(_is_postgres(connection))(counts)
+    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
+    more = {"runs": counts.c.runs + insert.excluded.runs}
+    add = insert.on_conflict_do_update(index_elements=["status"], set_=more)
+    for status, runs in sorted(_added_up(connection, [], tables, new).items()):
+        connection.execute(add, {"status": status, "runs": runs})
     connection.execute(meta.update().where(meta.c.name == COUNTED).values(value=str(upto)))
+
+
+def recount(connection: sa.Connection, tables: Tables) -> None:
+    """
+    Set the sums anew, so that they and what was moved since are the number of rows.
+    """
+    meta, runs = tables.meta, tables.runs.c
+    counted = sa.select(meta.c.value).where(meta.c.name == COUNTED)
+    place = connection.execute(counted.with_for_update()).scalar_one()
+    rows = sa.select(runs.status, sa.func.count().label("runs")).group_by(runs.status)
+    behind = _behind(connection, tables, place)
+    sums = _added_up(connection, [rows], tables, behind, sign=-1)
+    connection.execute(tables.counts.delete())
+    if sums:
+        connection.execute(
+            tables.counts.insert(), [{"status": s, "runs": n} for s, n in sums.items()]
+        )
 
 
 _VISIBLE: Final = sa.select(sa.cast(sa.func.pg_current_snapshot(), sa.Text()))
@@ -86,15 +104,15 @@ def _behind(connection: sa.Connection, tables: Tables, place: str) -> Any:
 
 
 def _added_up(
-    connection: sa.Connection, sums: list[Any], tables: Tables, new: Any
+    connection: sa.Connection, sums: list[Any], tables: Tables, new: Any, sign: int = 1
 ) -> dict[str, int]:
     """
-    Return *sums* and what the *new* lines add to them.
+    Return *sums* and what the *new* lines add to them; or take from them, if *sign* is -1.
     """
     journal = tables.journal.c
     moves = sa.and_(journal.kind == "move", new)
-    arrived = sa.select(journal.target.label("status"), sa.func.count().label("runs"))
-    left = sa.select(journal.source, -sa.func.count())
+    arrived = sa.select(journal.target.label("status"), (sign * sa.func.count()).label("runs"))
+    left = sa.select(journal.source, -sign * sa.func.count())
     parts = sa.union_all(
         *sums,
         arrived.where(moves).group_by(journal.target),

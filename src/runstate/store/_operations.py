@@ -69,6 +69,10 @@ _LOOKS: Final = 20
 """How often a run may be moved between two looks before something must be wrong."""
 
 
+_MOST_LATE: Final = 20
+"""So many late outcomes of a run are kept in its journal: the first ones."""
+
+
 class Operations:
     """
     The operations of one store; each takes the connection to work on first.
@@ -340,6 +344,15 @@ class Operations:
         return lines[0] if lines and lines[0].kind == "move" else None
 
     def _keep_late(self, connection: sa.Connection, row: Any, move: Move) -> None:
+        """
+        Keep a late outcome, if not many are kept of the run: any caller may send more.
+        """
+        journal = self._tables.journal
+        kept = sa.select(sa.func.count()).where(
+            journal.c.run_id == move.run_id, journal.c.kind == "late"
+        )
+        if connection.execute(kept).scalar_one() >= _MOST_LATE:
+            return
         at = max(row.now, row.moved_at)
         late = Moved(move.run_id, move.fire.trigger, row.status, "", at)
         self._sql.line.add(connection, [move.line(late, kind="late", target=None)])

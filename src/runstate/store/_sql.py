@@ -14,7 +14,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._tables import Tables, quoted
 
-__all__ = ["CLOCKS", "Deadlines", "Phrases", "Prepared", "Value", "among", "word"]
+__all__ = ["CLOCKS", "Deadlines", "Phrases", "Prepared", "Value", "among", "inserting", "word"]
 
 Deadlines = Mapping[str, tuple[float, str]]
 """By status: the seconds that a run may be in it, and the trigger that ends it then."""
@@ -223,3 +223,16 @@ def among(column: Value, words: Sequence[str]) -> Value:
         return column == word(words[0])
 
     return column.in_([word(each) for each in words])
+
+
+def inserting(postgres: bool) -> Any:
+    """
+    Return the INSERT of this kind of database, which can say what to do about conflicts.
+    """
+    if postgres:
+        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
+
+        return insert
+    from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415
+
+    return insert_sqlite

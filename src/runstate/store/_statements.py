@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from ..lifecycle._table import Lifecycle
 from ._lease_statements import LeaseStatements
-from ._sql import Deadlines, Phrases, Prepared, Value, among, word
+from ._sql import Deadlines, Phrases, Prepared, Value, among, inserting, word
 from ._tables import JSON_FIELDS, Tables
 
 __all__ = ["MoveStatements", "Statements"]
@@ -162,7 +162,7 @@ class Statements:
             for c in self._tables.journal.c
             if c.name not in {"position", "txid", "snapshot"}
         }
-        insert: Any = _inserting(self.postgres)(self._tables.journal)
+        insert: Any = inserting(self.postgres)(self._tables.journal)
 
         # Twice the same late result is one line; a move never meets this, it was looked for.
         return insert.values(columns).on_conflict_do_nothing()
@@ -191,7 +191,7 @@ class Statements:
             "lease_token": sa.literal_column("0"),
             "attempt": sa.literal_column("0"),
         }
-        insert: Any = _inserting(self.postgres)(runs)
+        insert: Any = inserting(self.postgres)(runs)
         # The WHERE also keeps SQLite from taking ON CONFLICT for a join's ON.
         values = sa.select(*columns.values()).select_from(clock).where(self.say.sane(now))
 
@@ -237,13 +237,3 @@ def _last_move(runs: Any) -> tuple[Any, ...]:
         runs.id, runs.version, runs.last_trigger, runs.last_source, runs.status, runs.moved_at,
         runs.last_duration_s, runs.clock_regressed,
     )  # fmt: skip
-
-
-def _inserting(postgres: bool) -> Any:
-    if postgres:
-        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
-
-        return insert
-    from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415
-
-    return insert_sqlite

@@ -9,7 +9,6 @@ added to, and is the feed at the same time: state, history and event are one com
 it is, and of which lifecycle.
 """
 
-import json
 import re
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +16,6 @@ import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from ..lifecycle._table import Lifecycle
-from ._verdicts import LifecycleMismatchError, StoreVersionError
 
 __all__ = [
     "COUNTED",
@@ -26,26 +24,8 @@ __all__ = [
     "Snapshot",
     "Tables",
     "build_tables",
-    "install",
     "quoted",
 ]
-
-VERSION: Final = 2
-"""Version of the tables. A later one adds its steps to MIGRATIONS."""
-
-MIGRATIONS: Final[dict[int, dict[str, tuple[str, ...]]]] = {
-    2: {
-        "postgresql": (
-            "ALTER TABLE {prefix}journal ADD COLUMN snapshot pg_snapshot",
-            "ALTER TABLE {prefix}journal ALTER COLUMN snapshot SET DEFAULT pg_current_snapshot()",
-        )
-    }
-}
-"""
-By version and dialect, the statements that lead there from the version before.
-
-``{prefix}`` stands for the prefix of the tables.
-"""
 
 SECOND_FIELDS: Final = (
     "created_at", "started_at", "completed_at", "failed_at", "cancelled_at", "expires_at",
@@ -56,11 +36,8 @@ JSON_FIELDS: Final = ("required_action", "last_error", "incomplete_details", "us
 
 COUNTED: Final = "counted"
 """Name in ``meta`` of the place in the feed up to which ``counts`` are summed."""
-_NOTHING_COUNTED: Final = {"sqlite": "0", "postgresql": "1:1:"}
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
-_LOCK: Final = 0x72756E73
-"""Of the advisory lock under which the tables are made: "runs"."""
 
 
 class _TransactionId(UserDefinedType[int]):
@@ -220,109 +197,3 @@ def quoted(text: str) -> str:
     Return *text* as an SQL literal.
     """
     return "'" + text.replace("'", "''") + "'"
-
-
-def install(
-    connection: sa.Connection, tables: Tables, lifecycle: Lifecycle, adopt_lifecycle: bool
-) -> None:
-    """
-    Make the tables where they are missing, and bring older ones up to date.
-
-    Several processes may do this at once: one does it, the others wait and find it done.
-
-    Raises:
-        StoreVersionError: The tables are of a later version, or hold runs in a status
-            that *lifecycle* does not know.
-        LifecycleMismatchError: They were made with another lifecycle, which is not replaced
-            unless *adopt_lifecycle*.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    tables.meta.metadata.create_all(connection)
-    meta = tables.meta
-    known = {row.name: row.value for row in connection.execute(sa.select(meta))}
-    if COUNTED in known and connection.dialect.name == "postgresql":
-        _take_in(connection, tables)
-    ours = {"version": str(VERSION), "lifecycle": _described(lifecycle)}
-    if not known:
-        first = ours | {COUNTED: _NOTHING_COUNTED[connection.dialect.name]}
-        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
-    elif any(known[name] != value for name, value in ours.items()):
-        _bring_up_to_date(connection, tables, known, lifecycle)
-        if not adopt_lifecycle:
-            _check_lifecycle(known["lifecycle"], lifecycle)
-        for name, value in ours.items():
-            connection.execute(meta.update().where(meta.c.name == name).values(value=value))
-
-
-def _take_in(connection: sa.Connection, tables: Tables) -> None:
-    """
-    Have lines that another cluster's transactions wrote be this transaction's.
-
-    A database that was dumped and restored brings their numbers with it, which here may
-    lie in the future: until then its feed would keep silent, and its counts stand still.
-    """
-    journal, meta = tables.journal, tables.meta
-    ahead = sa.text("txid >= pg_snapshot_xmax(pg_current_snapshot())")
-    counted = sa.select(sa.cast(meta.c.value, Snapshot())).where(meta.c.name == COUNTED)
-    ends = sa.func.pg_snapshot_xmax(counted.scalar_subquery())
-    here = sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot())
-    foreign = sa.or_(ends > here, sa.exists().where(ahead).select_from(journal))
-    if not connection.execute(sa.select(foreign)).scalar():
-        return
-    own = {"txid": sa.func.pg_current_xact_id()}
-    connection.execute(journal.update().where(ahead).values(own))
-    connection.execute(tables.counts.delete())
-    nothing = {"value": _NOTHING_COUNTED["postgresql"]}
-    connection.execute(meta.update().where(meta.c.name == COUNTED).values(nothing))
-
-
-def _bring_up_to_date(
-    connection: sa.Connection, tables: Tables, known: dict[str, str], lifecycle: Lifecycle
-) -> None:
-    found = int(known["version"])
-    if found > VERSION:
-        raise StoreVersionError(
-            f"of version {found}", f"this package reads up to version {VERSION}"
-        )
-    if found < VERSION and _is_standby(connection):
-        raise StoreVersionError(f"of version {found}", "open it on the primary, which migrates it")
-    prefix = tables.meta.name.removesuffix("meta")
-    for version in range(found + 1, VERSION + 1):
-        for statement in MIGRATIONS[version].get(connection.dialect.name, ()):
-            connection.exec_driver_sql(statement.replace("{prefix}", prefix))
-    runs = tables.runs
-    unknown = connection.execute(
-        sa.select(runs.c.status).where(runs.c.status.not_in(list(lifecycle.statuses))).limit(1)
-    ).scalar()
-    if unknown is not None:
-        raise StoreVersionError(
-            f"of a lifecycle with runs that are '{unknown}'",
-            f"{lifecycle.name} knows {', '.join(lifecycle.statuses)}",
-        )
-
-
-def _is_standby(connection: sa.Connection) -> bool:
-    if connection.dialect.name != "postgresql":
-        return False
-
-    return bool(connection.execute(sa.select(sa.func.pg_is_in_recovery())).scalar_one())
-
-
-def _check_lifecycle(recorded: str, lifecycle: Lifecycle) -> None:
-    """
-    Refuse a lifecycle that is not the recorded one.
-    """
-    if recorded == _described(lifecycle):
-        return
-    was = json.loads(recorded)
-    rows, ours = set(was["rows"]), {str(row) for row in lifecycle}
-    raise LifecycleMismatchError(
-        was["name"], lifecycle.name, tuple(sorted(ours - rows)), tuple(sorted(rows - ours))
-    )
-
-
-def _described(lifecycle: Lifecycle) -> str:
-    return json.dumps(
-        {"name": lifecycle.name, "rows": sorted(str(row) for row in lifecycle)}, sort_keys=True
-    )

@@ -56,7 +56,9 @@ class Duplicate:
 @dataclass(frozen=True, slots=True)
 class Superseded:
     """
-    The run has ended already. A late outcome is kept in the journal, and changes nothing.
+    The run has ended already. A late outcome changes nothing.
+
+    The journal keeps the first 20 late outcomes of a run.
     """
 
     ok: ClassVar[bool] = False
