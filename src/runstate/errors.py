@@ -22,6 +22,7 @@ This module imports only the ground floor of the package, so that every room may
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from ._text import printable
 
@@ -65,7 +66,7 @@ class LifecycleError(RunstateError, ValueError):
     def __init__(self, lifecycle: str, faults: Iterable[str]) -> None:
         self.lifecycle = lifecycle
         """Name of the lifecycle."""
-        self.faults = tuple(faults)
+        self.faults: tuple[str, ...] = tuple(faults)
         """One sentence a fault, in the order of the table."""
         super().__init__(lifecycle, self.faults)
 
@@ -87,7 +88,7 @@ class StatusMapError(RunstateError, ValueError):
     def __init__(self, name: str, faults: Iterable[str]) -> None:
         self.name = name
         """Name of the map."""
-        self.faults = tuple(faults)
+        self.faults: tuple[str, ...] = tuple(faults)
         """One sentence a fault."""
         super().__init__(name, self.faults)
 
@@ -173,7 +174,7 @@ class MoveRefusedError(RunstateError):
         """Trigger that was fired."""
         self.target = target
         """Status it would have led to; None where the table names no single one."""
-        self.allowed = tuple(allowed)
+        self.allowed: tuple[str, ...] = tuple(allowed)
         """Triggers that the table allows from *status*, in its order."""
         super().__init__(run_id, status, trigger, target, self.allowed)
 
@@ -206,7 +207,7 @@ class IllegalTransitionError(MoveRefusedError):
         """Trigger of the run's last move; None if it has not moved in this process."""
         self.known_status = known_status
         """Whether the table has *status* at all."""
-        self.args = (*self.args, beaten_by, known_status)
+        self.args: tuple[Any, ...] = (*self.args, beaten_by, known_status)
 
     def _message(self) -> str:
         what = "terminal" if self.known_status else "no status of the lifecycle"
@@ -229,9 +230,9 @@ class UnknownTriggerError(MoveRefusedError):
         allowed: Iterable[str],
     ) -> None:
         super().__init__(run_id, status, trigger, None, allowed)
-        self.known = tuple(known)
+        self.known: tuple[str, ...] = tuple(known)
         """Every trigger of the lifecycle."""
-        self.args = (run_id, status, trigger, self.known, self.allowed)
+        self.args: tuple[Any, ...] = (run_id, status, trigger, self.known, self.allowed)
 
     def _message(self) -> str:
         # The caller may have fired anything at all, an Enum's member for one.
@@ -261,7 +262,7 @@ class GuardRefusedError(MoveRefusedError):
         super().__init__(run_id, status, trigger, target, allowed)
         self.reason = reason
         """What the guard answered; empty if it only said no."""
-        self.args = (*self.args, reason)
+        self.args: tuple[Any, ...] = (*self.args, reason)
 
     def _message(self) -> str:
         why = f": {printable(self.reason)}" if self.reason else ""
@@ -286,7 +287,7 @@ class PayloadError(MoveRefusedError):
         super().__init__(run_id, status, trigger, target, allowed)
         self.reason = reason
         """What is wrong with the payload, and what would have worked."""
-        self.args = (*self.args, reason)
+        self.args: tuple[Any, ...] = (*self.args, reason)
 
     def _message(self) -> str:
         return f"{self._where()}: cannot {self.trigger}: {printable(self.reason, 500)}"

@@ -102,8 +102,8 @@ def command() -> None:
     """
 
 
-for each in (check, convert, draw, report, lifecycles, sql, demo):
-    command.add_command(each)
+for _each in (check, convert, draw, report, lifecycles, sql, demo):
+    command.add_command(_each)
 
 
 def _complain(message: str) -> None:

@@ -23,8 +23,8 @@ from .layout.place import lay_out
 
 try:
     from PIL import Image, ImageDraw, ImageFont
-except ImportError as missing:
-    raise MissingExtraError("the format png", "Pillow", "png") from missing
+except ImportError as _missing:
+    raise MissingExtraError("the format png", "Pillow", "png") from _missing
 
 __all__ = ["render"]
 

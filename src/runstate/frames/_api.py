@@ -21,7 +21,7 @@ from ._files import files
 from ._request import Question
 from ._survey import surveyed
 
-__all__ = ["Asked", "check_frame", "survey_files", "survey_frame", "survey_table"]
+__all__ = ["Asked", "Paths", "check_frame", "survey_files", "survey_frame", "survey_table"]
 
 _USUAL_COLUMNS: Final = Columns()
 
@@ -29,6 +29,7 @@ _MOST: Final = 900_000
 """Findings that the engine can keep at most."""
 
 Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
+"""A file, a folder or a pattern, or several of them."""
 
 
 class Asked(TypedDict, total=False):

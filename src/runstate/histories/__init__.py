@@ -4,7 +4,7 @@ Histories that somebody observed: their records, the rules they are judged by, a
 
 from ._check import check
 from ._counter import survey
-from ._monitor import Monitor
+from ._monitor import Monitor, Seen
 from ._records import Finding, Observation, ObservationModel, Report, Severity
 from ._rules import RULES, Rule
 from ._survey import Dwell, Survey
@@ -18,6 +18,7 @@ __all__ = [
     "ObservationModel",
     "Report",
     "Rule",
+    "Seen",
     "Severity",
     "Survey",
     "check",

@@ -69,7 +69,7 @@ class _Run:
         """Whether an observation without a number came behind a later one."""
         self.misplaced = False
         """Whether a finding depends on the order of its observations."""
-        self.tied = 0
+        self.tied: int = 0
         """How many of its observations share their time with another one."""
         self.tied_at: float | None = None
         self.decided = False
@@ -121,9 +121,9 @@ class Monitor:
                 )
         self.lifecycle = lifecycle
         self.observed = observed
-        self.observations = 0
+        self.observations: int = 0
         """How many observations were seen."""
-        self.tied = 0
+        self.tied: int = 0
         """How many observations without a number share run and time with another one."""
         self._recorded = False
         self._contradicting: dict[str | None, _Run] = {}

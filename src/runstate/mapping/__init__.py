@@ -13,10 +13,10 @@ from typing import Final
 from . import _agents, _events, _orchestrators
 from ._files import load_map
 from ._map import StatusMap
-from ._mapped import MapMonitor
+from ._mapped import MapMonitor, Mapper
 from ._rows import Becomes, Excepted
 
-__all__ = ["MAPS", "Becomes", "Excepted", "MapMonitor", "StatusMap", "load_map"]
+__all__ = ["MAPS", "Becomes", "Excepted", "MapMonitor", "Mapper", "StatusMap", "load_map"]
 
 MAPS: Final[Mapping[str, StatusMap]] = MappingProxyType(
     {

@@ -7,6 +7,6 @@ file, the line and the reason, and what comes after it is still read.
 """
 
 from ._read import FORMATS, read
-from ._record import Columns
+from ._record import Columns, Read
 
-__all__ = ["FORMATS", "Columns", "read"]
+__all__ = ["FORMATS", "Columns", "Read", "read"]

@@ -21,7 +21,7 @@ class Unpacked:
     def __init__(self, begun: bytes | bytearray, read: Callable[[int], bytes | None]) -> None:
         self.fault: str | None = None
         """Why it ended before its end; None if it did not."""
-        self.line = 1
+        self.line: int = 1
         """The line that was come to, from 1."""
         self._read = read
         self._packed = bytes(begun)

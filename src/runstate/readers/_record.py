@@ -96,23 +96,23 @@ class Interpreter:
 
     def __init__(self, columns: Columns, lifecycle: Lifecycle, name: str, assume_utc: bool) -> None:
         self.columns = columns
-        self.named = columns.run_id is not None or columns.status is not None
+        self.named: bool = columns.run_id is not None or columns.status is not None
         """Whether the caller said where a run is found, and so means every record."""
         self._usual_status = columns.status is None
-        self.kind = lifecycle.kind
-        self.status_key = lifecycle.status_field
-        self.id_key = lifecycle.id_field
-        self.id_keys = tuple(dict.fromkeys(_usual_ids(lifecycle.id_field)))
+        self.kind: str | None = lifecycle.kind
+        self.status_key: str = lifecycle.status_field
+        self.id_key: str = lifecycle.id_field
+        self.id_keys: tuple[str, ...] = tuple(dict.fromkeys(_usual_ids(lifecycle.id_field)))
         """Where the run id is looked for, in this order, in a record that is no run object."""
-        self.stamps = lifecycle.stamp_fields
+        self.stamps: tuple[str, ...] = lifecycle.stamp_fields
         # The objects of OpenAI's API hold whole seconds, and no date is taken for one of them.
         self._stamp = stamp if lifecycle.kind is not None else self._any_time
-        self.details = lifecycle.detail_fields
-        self.identity = lifecycle.identity
+        self.details: tuple[str, ...] = lifecycle.detail_fields
+        self.identity: tuple[str, ...] = lifecycle.identity
         self._fields = lifecycle.fields
         own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}
         own |= {*lifecycle.detail_fields, *(lifecycle.fields or ())}
-        self.pascal = {to_pascal(key): key for key in own if to_pascal(key) != key}
+        self.pascal: dict[str, str] = {to_pascal(key): key for key in own if to_pascal(key) != key}
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
         read = {"object", "event", "data", "source", "target", "seq", self.status_key}
         read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}

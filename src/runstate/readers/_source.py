@@ -42,7 +42,9 @@ class Source:
             self.packed = self._read = Unpacked(self._held, self._read)
             self._held = bytearray()
             self._hold_beginning()
-        self.foreign = next((what for how, what in _FOREIGN if self._held.startswith(how)), None)
+        self.foreign: str | None = next(
+            (what for how, what in _FOREIGN if self._held.startswith(how)), None
+        )
         """What the input is, if it begins like something that is no text; else None."""
         if self._held.startswith(_BOM):
             del self._held[: len(_BOM)]

@@ -8,7 +8,7 @@ gives them. Unknown keys are kept.
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -98,7 +98,7 @@ class WireModel(BaseModel):
     Snake_case on the wire, PascalCase accepted on input, unknown keys kept.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         # An alias for input alone: every serializer writes the name of the field itself,
         # also those that ask for aliases, as FastAPI does.
         alias_generator=AliasGenerator(validation_alias=_either),
@@ -211,7 +211,7 @@ class _Part(WireModel):
     A part of a run. Frozen: a run's details change by moves, and then as a whole.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
 
 
 class Error(_Part):
@@ -220,7 +220,7 @@ class Error(_Part):
     """
 
     # Some servers send the status code as the error's code.
-    model_config = ConfigDict(coerce_numbers_to_str=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(coerce_numbers_to_str=True)
 
     code: Text | None = None
     """Machine-readable reason, such as ``invalid_thread``; often null."""

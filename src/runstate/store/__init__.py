@@ -9,10 +9,11 @@ from ..errors import MissingExtraError
 
 try:
     import sqlalchemy.ext.asyncio  # noqa: F401
-except ImportError as missing:
-    raise MissingExtraError("runstate.store", "SQLAlchemy", "store") from missing
+except ImportError as _missing:
+    raise MissingExtraError("runstate.store", "SQLAlchemy", "store") from _missing
 
 from ._async_store import AsyncRunStore
+from ._async_store import Caller as AsyncCaller
 from ._cursor_errors import (
     CursorError,
     CursorExpiredError,
@@ -27,7 +28,7 @@ from ._row_errors import (
     StoreArgumentError,
     UnreadableRunError,
 )
-from ._store import RunStore
+from ._store import Caller, RunStore
 from ._verdicts import (
     AnswerMismatchError,
     Applied,
@@ -52,7 +53,9 @@ from .own import apply_move, apply_move_async, guard
 __all__ = [
     "AnswerMismatchError",
     "Applied",
+    "AsyncCaller",
     "AsyncRunStore",
+    "Caller",
     "CursorError",
     "CursorExpiredError",
     "CursorForeignError",

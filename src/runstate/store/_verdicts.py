@@ -328,7 +328,7 @@ class LifecycleMismatchError(StoreVersionError):
         self.missing = missing
         """Rows that only the former has."""
         super().__init__(recorded, lifecycle)
-        self.args = (recorded, lifecycle, added, missing)
+        self.args: tuple[Any, ...] = (recorded, lifecycle, added, missing)
 
     def _message(self) -> str:
         rows = [f"+ {row}" for row in self.added] + [f"- {row}" for row in self.missing]

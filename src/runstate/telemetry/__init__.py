@@ -8,8 +8,9 @@ after the fact, and a store's feed is read by whoever wants to. ``cloudevent`` a
 their name.
 """
 
+from ._ages import Store
 from ._processors import escape_untrusted, redact
 from .cloudevents import cloudevent
 from .openlineage import openlineage_events
 
-__all__ = ["cloudevent", "escape_untrusted", "openlineage_events", "redact"]
+__all__ = ["Store", "cloudevent", "escape_untrusted", "openlineage_events", "redact"]

@@ -26,7 +26,7 @@ class ManualClock:
     """
 
     def __init__(self, now: float = _BORN) -> None:
-        self.now = float(now)
+        self.now: float = float(now)
         """The current time, in Unix seconds."""
 
     def __call__(self) -> float:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from math import fsum
 from typing import Final
 
-from .grid import PORT, PORT_MARGIN, TURN, Grid
+from .grid import PORT, PORT_MARGIN, TURN, Grid, Slot
 
 __all__ = ["Heights", "settle", "spread_ports"]
 
@@ -77,11 +77,13 @@ class Heights:
 
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
-        self.slots = grid.slots
-        self.y = [0.0] * len(grid.slots)
+        self.slots: list[Slot] = grid.slots
+        self.y: list[float] = [0.0] * len(grid.slots)
         """Of each slot's line, and of each box's middle."""
-        self.place = {at: k for column in grid.columns for k, at in enumerate(column)}
-        self.shift = dict(self._shifts())
+        self.place: dict[int, int] = {
+            at: k for column in grid.columns for k, at in enumerate(column)
+        }
+        self.shift: dict[tuple[int, int], float] = dict(self._shifts())
 
     def find(self) -> None:
         """
