@@ -225,8 +225,8 @@ def test_run_picture_is_run_again(tmp_path):
     ("change", "place", "reason"),
     [
         ({"name": None}, "name", "Input should be a valid string"),
-        ({"initial": 5}, "initial", "Input should be a status or a list of statuses"),
-        ({"initial": []}, "initial", "Input should be a status or a list of statuses"),
+        ({"initial": 5}, "initial", "Input should be a name or a list of names"),
+        ({"initial": []}, "initial", "Input should be a name or a list of names"),
         ({"initial": ["open", 5]}, "initial[1]", "Input should be a valid string"),
         ({"terminal": 5}, "terminal", "Input should be a valid dictionary"),
         (
@@ -241,7 +241,7 @@ def test_run_picture_is_run_again(tmp_path):
         (
             {"transitions": [*SMALL["transitions"], {"trigger": "t", "source": 1, "target": "x"}]},
             "transitions[1].source",
-            "Input should be a status or a list of statuses",
+            "Input should be a name or a list of names",
         ),
         (
             {"transitions": [{**SMALL["transitions"][0], "evidence": "gossip"}]},

@@ -113,8 +113,8 @@ def test_error_attributes():
     facts = ("run_1", "queued", "x", None, LIVE)
 
     assert [
-        base | {"beaten_by": "expire", "known_status": True},
-        base | {"beaten_by": None, "known_status": True},
+        base | {"beaten_by": "expire", "known_status": True, "reason": ""},
+        base | {"beaten_by": None, "known_status": True, "reason": ""},
         base | {"known": ("a",)},
         base | {"reason": "why"},
         base | {"reason": ""},

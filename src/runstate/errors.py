@@ -201,15 +201,20 @@ class IllegalTransitionError(MoveRefusedError):
         allowed: Iterable[str],
         beaten_by: str | None = None,
         known_status: bool = True,
+        reason: str = "",
     ) -> None:
         super().__init__(run_id, status, trigger, target, allowed)
         self.beaten_by = beaten_by
         """Trigger of the run's last move; None if it has not moved in this process."""
         self.known_status = known_status
         """Whether the table has *status* at all."""
-        self.args: tuple[Any, ...] = (*self.args, beaten_by, known_status)
+        self.reason = reason
+        """Why none of the rows fired, such as ``no condition held``; empty where there is no row."""
+        self.args: tuple[Any, ...] = (*self.args, beaten_by, known_status, reason)
 
     def _message(self) -> str:
+        if self.reason:
+            return f"{self._where()}: cannot {self.trigger}: {self.reason}"
         what = "terminal" if self.known_status else "no status of the lifecycle"
         allowed = ", ".join(self.allowed) or f"nothing, {printable(self.status)} is {what}"
 

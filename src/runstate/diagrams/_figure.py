@@ -159,7 +159,7 @@ class Arrow:
         doubt = "" if self.inferred else " (inferred)"
 
         return tuple(
-            shown(row.trigger) + (doubt if row.evidence == "inferred" else "") for row in self.rows
+            shown(row.title) + (doubt if row.evidence == "inferred" else "") for row in self.rows
         )
 
     def label(self, widest: int = sys.maxsize) -> tuple[str, ...]:
@@ -211,7 +211,7 @@ class Figure:
             word = "moves between were not seen" if arrow.role == "gap" else "illegal"
             return ", ".join(filter(None, (f"{source} -> {target}: {word}", seen)))
         lines = [
-            f"{shown(row.trigger)}: {source} -> {target} "
+            f"{shown(row.title)}: {source} -> {target} "
             f"({'reopens, ' if row.reopens else ''}{row.evidence})"
             + (f"; {printable(row.citation, 500)}" if row.citation else "")
             for row in arrow.rows

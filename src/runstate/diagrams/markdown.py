@@ -58,7 +58,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
 
 def _cells(row: Transition, overlay: Overlay) -> tuple[str, ...]:
     cells = (
-        _name(row.trigger) + (" (reopens)" if row.reopens else ""),
+        _name(row.title) + (" (reopens)" if row.reopens else ""),
         _name(row.source),
         _name(row.target),
         row.evidence,

@@ -26,7 +26,7 @@ __all__ = [
 
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 """Names that every format takes as they are."""
-FACTS: Final = ("evidence", "citation", "reopens", "clears")
+FACTS: Final = ("evidence", "citation", "reopens", "clears", "when", "unless")
 """What is kept of a row beside its trigger, source and target."""
 
 
@@ -104,7 +104,11 @@ def made(
     """
     parts = ("trigger", "source", "target")
     each = [dict(zip(parts, row, strict=True)) if isinstance(row, tuple) else row for row in rows]
-    once = {(row["trigger"], row["source"], row["target"]): row for row in reversed(each)}
+    # Conditions are lists here, which no key can be.
+    once = {
+        (*(row[part] for part in parts), str(row.get("when")), str(row.get("unless"))): row
+        for row in reversed(each)
+    }
     data = {
         "name": name,
         "initial": initial if isinstance(initial, str) else [*initial],
@@ -124,6 +128,8 @@ def facts_of(row: Transition) -> dict[str, Any]:
         "citation": row.citation,
         "reopens": row.reopens,
         "clears": [*row.clears],
+        "when": [*row.when],
+        "unless": [*row.unless],
     }
 
     return {name: fact for name, fact in facts.items() if fact}

@@ -33,7 +33,13 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
             for status in lifecycle.statuses
         ],
         "transitions": [
-            {"trigger": str(row.trigger), "source": str(row.source), "dest": str(row.target)}
+            {
+                "trigger": str(row.trigger),
+                "source": str(row.source),
+                "dest": str(row.target),
+                **({"conditions": [*row.when]} if row.when else {}),
+                **({"unless": [*row.unless]} if row.unless else {}),
+            }
             for row in lifecycle
         ],
         "queued": False,
@@ -42,7 +48,9 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
 
 def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycle:
     """
-    Return the lifecycle that *markup* describes; conditions and callbacks stay behind.
+    Return the lifecycle that *markup* describes; callbacks stay behind.
+
+    Conditions are kept by their names.
 
     States that are final, or that no transition leaves, are terminal. A state that no
     transition leads to is one more initial status.
@@ -86,6 +94,12 @@ def _state(state: Any, origin: str, number: int) -> tuple[str, bool]:
     return expect(state.get("name"), str, origin, f"{place}.name"), bool(state.get("final"))
 
 
+def _condition_names(said: Any, origin: str, place: str) -> list[str]:
+    names = said if isinstance(said, list) else [] if said is None else [said]
+
+    return [expect(name, str, origin, f"{place}[{at}]") for at, name in enumerate(names)]
+
+
 def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str, Any]]:
     if isinstance(move, list) and len(move) >= 3:
         move = dict(zip(("trigger", "source", "dest"), move, strict=False))
@@ -97,6 +111,11 @@ def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str
     elif not isinstance(sources, list):
         sources = [sources]
     dest = move.get("dest")
+    said = {
+        "when": _condition_names(move.get("conditions"), origin, f"{place}.conditions"),
+        "unless": _condition_names(move.get("unless"), origin, f"{place}.unless"),
+    }
+    conditions = {name: names for name, names in said.items() if names}
 
     return [
         {
@@ -104,6 +123,7 @@ def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str
             "source": expect(source, str, origin, f"{place}.source"),
             # No destination, or "=": it stays where it is.
             "target": source if dest in (None, "=") else expect(dest, str, origin, f"{place}.dest"),
+            **conditions,
         }
         for source in sources
     ]

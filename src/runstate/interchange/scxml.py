@@ -206,8 +206,9 @@ class _Document:
             self._refuse(f"has evidence that is none of {', '.join(EVIDENCE)}")
         if "reopens" in facts:
             facts["reopens"] = facts["reopens"] == "true"
-        if "clears" in facts:
-            facts["clears"] = facts["clears"].split()
+        for name in ("clears", "when", "unless"):
+            if name in facts:
+                facts[name] = facts[name].split()
         for event in events:
             trigger = attributes.get(f"{OURS}{_SEPARATOR}trigger", event)
             self._rows.append({"trigger": trigger, "source": source, "target": targets[0], **facts})

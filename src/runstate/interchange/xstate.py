@@ -55,12 +55,32 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
 
 
 def _moves(rows: Iterable[Transition]) -> dict[str, Any]:
-    return {str(row.trigger): {"target": str(row.target), "meta": facts_of(row)} for row in rows}
+    moves: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        move = {"target": str(row.target), **_guard(row), "meta": facts_of(row)}
+        moves.setdefault(str(row.trigger), []).append(move)
+
+    for trigger, each in moves.items():
+        if any("guard" not in move for move in each[:-1]):
+            raise ValueError(
+                f"trigger {trigger!r}: XState needs one condition in when on every row but the last"
+            )
+
+    return {trigger: each if len(each) > 1 else each[0] for trigger, each in moves.items()}
+
+
+def _guard(row: Transition) -> dict[str, str]:
+    """
+    Return XState's guard of a row; what is not one condition that must hold is in its meta alone.
+    """
+    return {"guard": row.when[0]} if len(row.when) == 1 and not row.unless else {}
 
 
 def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycle:
     """
-    Return the lifecycle that *config* describes; guards and actions stay behind.
+    Return the lifecycle that *config* describes; actions stay behind.
+
+    A guard that has a name becomes a condition of its row.
 
     Raises:
         DefinitionError: It is no configuration, or has states within states, moves of its
@@ -111,13 +131,27 @@ def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[
             target = move.get("target") if isinstance(move, dict) else move
             meta = move.get("meta") if isinstance(move, dict) else None
             known = meta if isinstance(meta, dict) else {}
-            facts = {key: known[key] for key in FACTS if key in known}
+            facts: dict[str, Any] = {key: known[key] for key in FACTS if key in known}
+            if isinstance(move, dict):
+                facts |= _conditions(move, facts)
             yield {
                 "trigger": event,
                 "source": status,
                 "target": _target(target, status, name, origin, at),
                 **facts,
             }
+
+
+def _conditions(move: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the name of XState's guard as a condition, unless the meta of the move said it.
+    """
+    guard = move.get("guard", move.get("cond"))
+    name = guard.get("type") if isinstance(guard, dict) else guard
+    if not isinstance(name, str) or "when" in known or "unless" in known:
+        return {}
+
+    return {"when": [name]}
 
 
 def _target(target: Any, status: str, name: str, origin: str, place: str) -> str:

@@ -38,7 +38,7 @@ def _listed(value: Any) -> Any:
     if isinstance(value, str):
         return (value,)
     if not isinstance(value, list | tuple) or not value:
-        raise PydanticCustomError("statuses", "Input should be a status or a list of statuses")
+        raise PydanticCustomError("names", "Input should be a name or a list of names")
 
     return value
 
@@ -63,6 +63,8 @@ class _Row(Strict):
     citation: str = ""
     reopens: bool = False
     clears: Names = ()
+    when: _Several = ()
+    unless: _Several = ()
 
 
 class _Entry(Strict):

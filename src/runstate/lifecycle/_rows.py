@@ -80,6 +80,10 @@ class Transition:
     """Whether it leads out of a terminal status, and begins the next attempt."""
     clears: tuple[str, ...]
     """Fields that a reopening row sets to None, before what entering its target does."""
+    when: tuple[str, ...]
+    """Names of conditions that must all hold for the row to fire."""
+    unless: tuple[str, ...]
+    """Names of conditions none of which may hold."""
     more_sources: tuple[str, ...]
     """Further sources; empty in the rows of a lifecycle, which has a row for each source."""
 
@@ -93,6 +97,8 @@ class Transition:
         *,
         reopens: bool = False,
         clears: Iterable[str] = (),
+        when: str | Iterable[str] = (),
+        unless: str | Iterable[str] = (),
         more_sources: Iterable[str] = (),
     ) -> None:
         """
@@ -110,6 +116,8 @@ class Transition:
             reopens: Whether the row leads out of a terminal status: a retry, a clear, a
                 redrive. It begins the next attempt.
             clears: Fields that a reopening row sets to None.
+            when: The name of a condition that must hold, or several that must all hold.
+            unless: The name of a condition that must not hold, or several of them.
             more_sources: The attribute of this name, as ``dataclasses.replace`` passes it on.
 
         Raises:
@@ -128,10 +136,24 @@ class Transition:
         set_(self, "citation", citation)
         set_(self, "reopens", reopens)
         set_(self, "clears", clears if isinstance(clears, str) else tuple(clears))
+        set_(self, "when", (when,) if isinstance(when, str) else tuple(when))
+        set_(self, "unless", (unless,) if isinstance(unless, str) else tuple(unless))
         set_(self, "more_sources", sources[1:])
 
+    @property
+    def conditional(self) -> bool:
+        """Whether conditions decide if the row fires."""
+        return bool(self.when or self.unless)
+
+    @property
+    def title(self) -> str:
+        """The trigger, with the conditions in brackets: ``close [not has_more]``."""
+        terms = (*self.when, *(f"not {name}" for name in self.unless))
+
+        return f"{self.trigger} [{', '.join(terms)}]" if terms else str(self.trigger)
+
     def __str__(self) -> str:
-        return f"{', '.join((self.source, *self.more_sources))} -{self.trigger}-> {self.target}"
+        return f"{', '.join((self.source, *self.more_sources))} -{self.title}-> {self.target}"
 
 
 @dataclass(frozen=True, slots=True)

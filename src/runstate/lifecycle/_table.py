@@ -18,7 +18,7 @@ between them can be told from having seen both.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
@@ -94,6 +94,8 @@ class Lifecycle:
     """What a run's ``object`` key holds on the wire; None if it has no such key."""
     attempt_field: str = "attempt"
     """The field that counts the attempts of a run, which a reopening row raises."""
+    left_behind: tuple[str, ...] = field(default=(), compare=False)
+    """What the machine had that this was made of, and a lifecycle has no place for; a line each."""
     reopenings: tuple[Transition, ...] = ()
     """
     The rows out of terminal statuses. All other attributes and methods leave them out, except
@@ -117,6 +119,7 @@ class Lifecycle:
         kind: str | None = None,
         *,
         attempt_field: str = "attempt",
+        left_behind: Iterable[str] = (),
         reopenings: Iterable[Transition] = (),
         initial_statuses: Iterable[str] = (),
     ) -> None:
@@ -145,6 +148,7 @@ class Lifecycle:
             id_field: The field that holds the id of a run.
             kind: The value of the key ``object`` on the wire; None without such a key.
             attempt_field: The field that counts the attempts of a run.
+            left_behind: What an import could not keep, a line each.
             reopenings: More rows that reopen, as ``dataclasses.replace`` passes them on.
             initial_statuses: The attribute of this name, as ``dataclasses.replace``
                 passes it on. *initial* replaces it.
@@ -153,7 +157,8 @@ class Lifecycle:
             LifecycleError: A name is unusable, no status is initial, a status is
                 unreachable from the initial ones, cannot reach a terminal one or has
                 no way out of it although it is not terminal, a
-                trigger has two targets from one status, a row leads out of a terminal
+                trigger has two targets from one status that no condition tells apart, a row
+                leads out of a terminal
                 status without ``reopens=True``, a reopening row leads elsewhere than from a
                 terminal status to one that is not, an entry, the deadline or a deviation names an unknown status or
                 field, or an entry touches a field that is not its own. One error names
@@ -167,6 +172,7 @@ class Lifecycle:
             "transitions": tuple(row for row in rows if not row.reopens),
             "reopenings": tuple(row for row in rows if row.reopens),
             "attempt_field": attempt_field,
+            "left_behind": tuple(left_behind),
             "initial_statuses": begins,
             "terminal": ends,
             "entries": tuple(map(_plain, entries)),
@@ -179,8 +185,8 @@ class Lifecycle:
             "id_field": id_field,
             "kind": kind,
         }
-        for field, value in values.items():
-            object.__setattr__(self, field, value)
+        for attribute, value in values.items():
+            object.__setattr__(self, attribute, value)
         found = tuple(faults(self))
         if found:
             raise LifecycleError(self.name, found)
@@ -230,8 +236,25 @@ class Lifecycle:
     def row(self, trigger: str, source: str) -> Transition | None:
         """
         Return the row that *trigger* fires from *source*; None if there is no such move.
+
+        None also where conditions decide which row fires: see :meth:`candidates`.
         """
         return self._by_trigger.get((name_of(trigger), name_of(source)))
+
+    def candidates(self, trigger: str, source: str) -> tuple[Transition, ...]:
+        """
+        Return the rows that *trigger* may fire from *source*: the first whose conditions hold does.
+        """
+        wanted = (name_of(trigger), name_of(source))
+
+        return tuple(row for row in self.transitions if (row.trigger, row.source) == wanted)
+
+    @cached_property
+    def conditions(self) -> tuple[str, ...]:
+        """The names of all conditions, in the order of the rows."""
+        rows = (*self.transitions, *self.reopenings)
+
+        return tuple(dict.fromkeys(name for row in rows for name in (*row.when, *row.unless)))
 
     def reopening(self, trigger: str, source: str) -> Transition | None:
         """
@@ -253,7 +276,7 @@ class Lifecycle:
         """
         Return the triggers that may be fired from *status*; empty where it is terminal or unknown.
         """
-        return tuple(row.trigger for row in self._outgoing.get(name_of(status), ()))
+        return tuple(dict.fromkeys(row.trigger for row in self._outgoing.get(name_of(status), ())))
 
     def targets(self, status: str) -> tuple[str, ...]:
         """
@@ -267,7 +290,9 @@ class Lifecycle:
         """
         trigger = name_of(trigger)
 
-        return tuple(row.source for row in self.transitions if row.trigger == trigger)
+        return tuple(
+            dict.fromkeys(row.source for row in self.transitions if row.trigger == trigger)
+        )
 
     def is_terminal(self, status: str) -> bool:
         """
@@ -535,12 +560,11 @@ class Lifecycle:
 
         Its models' attribute for the state is the field of the status. Of states that are
         members of an Enum, the values are taken, or the names of those whose values are not
-        texts. Conditions and
-        callbacks stay behind: the table is what *may* happen. A move
-        that several transitions of one trigger and source could make, depending on
-        their conditions, becomes a row each where the targets agree. A
-        state that no transition leads to is one more initial status: ``add_model`` puts
-        models there.
+        texts. Conditions are kept by their names, for an Engine's ``conditions``; a transition
+        that stays where it is without leaving (``dest=None``) becomes a row from its status to
+        itself. A state that no transition leads to is one more initial status: ``add_model``
+        puts models there. What has no place in a lifecycle is listed in ``left_behind``:
+        callbacks above all.
 
         Args:
             machine: A flat machine; its ``to_...`` triggers are left out.
@@ -554,22 +578,32 @@ class Lifecycle:
             ValueError: The machine is nested, or a transition names a state that it lacks.
         """
         table = read_machine(machine)
-        sources = {source for _, source, _ in table.rows}
+        sources = {row.source for row in table.rows}
         if terminal is None:
             terminal = {s: "success" for s in table.statuses if s not in sources}
 
         ends, reopening = set(names_in(terminal)), set(names_in(reopens))
         rows = (
-            Transition(*row, reopens=row[1] in ends and row[0] in reopening)
+            Transition(
+                row.trigger,
+                row.source,
+                row.target,
+                reopens=row.source in ends and row.trigger in reopening,
+                when=row.when,
+                unless=row.unless,
+            )
             for row in dict.fromkeys(table.rows)
         )
 
         return cls(
             name=name or str(machine.name).rstrip(": ") or "machine",
             transitions=rows,
-            initial=beginnings(table.initial, table.statuses, (row[1:] for row in table.rows)),
+            initial=beginnings(
+                table.initial, table.statuses, ((row.source, row.target) for row in table.rows)
+            ),
             terminal=terminal,
             status_field=table.attribute,
+            left_behind=table.left_behind,
         )
 
     # -- how it is worked out ----------------------------------------------
@@ -599,7 +633,15 @@ class Lifecycle:
 
     @cached_property
     def _by_trigger(self) -> dict[tuple[str, str], Transition]:
-        return {(row.trigger, row.source): row for row in self.transitions}
+        return {
+            (row.trigger, row.source): row
+            for row in self.transitions
+            if not any(other.conditional for other in self._same_move[row.trigger, row.source])
+        }
+
+    @cached_property
+    def _same_move(self) -> dict[tuple[str, str], tuple[Transition, ...]]:
+        return _grouped(self.transitions, lambda row: (row.trigger, row.source))
 
     @cached_property
     def _by_pair(self) -> dict[tuple[str, str], tuple[Transition, ...]]:

@@ -28,6 +28,13 @@ class _Row(Protocol):
     def target(self) -> str: ...
 
 
+class _ConditionalRow(_Row, Protocol):
+    @property
+    def when(self) -> tuple[str, ...]: ...
+    @property
+    def unless(self) -> tuple[str, ...]: ...
+
+
 _R = TypeVar("_R", bound=_Row)
 
 
@@ -38,20 +45,35 @@ class MachineTable(NamedTuple):
 
     initial: str | None
     statuses: tuple[str, ...]
-    rows: tuple[tuple[str, str, str], ...]
-    """Trigger, source and target of each, in the machine's order."""
+    rows: tuple["MachineRow", ...]
+    """In the machine's order."""
     attribute: str
     """Where its models hold their status."""
+    left_behind: tuple[str, ...]
+    """What else it has, a line each."""
+
+
+class MachineRow(NamedTuple):
+    """
+    One transition of a machine, with the names of its conditions.
+    """
+
+    trigger: str
+    source: str
+    target: str
+    when: tuple[str, ...]
+    unless: tuple[str, ...]
 
 
 def build_machine(
-    rows: Iterable[_Row], statuses: Iterable[str], initial: str, **options: Any
+    rows: Iterable[_ConditionalRow], statuses: Iterable[str], initial: str, **options: Any
 ) -> transitions.Machine:
     """
     Return a plain ``transitions.Machine`` that encodes *rows*.
 
     It starts without a model and without the automatic ``to_...`` triggers, which
     would lead out of every terminal status. *options* go to the machine as they are.
+    Conditions are looked up by their names in its models.
     """
     machine = transitions.Machine(
         **{
@@ -63,7 +85,13 @@ def build_machine(
         }
     )
     for row in rows:
-        machine.add_transition(str(row.trigger), str(row.source), str(row.target))
+        machine.add_transition(
+            str(row.trigger),
+            str(row.source),
+            str(row.target),
+            conditions=[*row.when] or None,
+            unless=[*row.unless] or None,
+        )
 
     return machine
 
@@ -84,21 +112,80 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
     # Under another attribute, the automatic triggers have its name in theirs.
     prefix = _AUTO_PREFIX if attribute == _USUAL_ATTRIBUTE else f"{_AUTO_PREFIX}{attribute}_"
     automatic = {prefix + name for name in machine.states} if machine.auto_transitions else ()
-    rows = tuple(
-        (name, _wire_value(machine, source), _wire_value(machine, move.dest or source))
-        for name, event in machine.events.items()
-        if name not in automatic
-        for source, moves in event.transitions.items()
-        for move in moves
-    )
+    names = _Names()
+    rows, left_behind = [], []
+    for trigger, event in machine.events.items():
+        if trigger in automatic:
+            continue
+        for source, moves in event.transitions.items():
+            for move in moves:
+                row = MachineRow(
+                    trigger,
+                    _wire_value(machine, source),
+                    _wire_value(machine, move.dest or source),
+                    tuple(names.of(c.func) for c in move.conditions if c.target),
+                    tuple(names.of(c.func) for c in move.conditions if not c.target),
+                )
+                rows.append(row)
+                where = f"{row.source} -{trigger}-> {row.target}"
+                left_behind += names.callbacks(where, move, ("prepare", "before", "after"))
+    for name, state in machine.states.items():
+        where = f"state {_wire_value(machine, name)}"
+        left_behind += names.callbacks(where, state, ("on_enter", "on_exit"))
+    left_behind += names.callbacks("machine", machine, _OF_MACHINE)
     initial = machine.initial
 
     return MachineTable(
         None if initial is None else _wire_value(machine, initial),
         tuple(_wire_value(machine, name) for name in machine.states),
-        rows,
+        tuple(rows),
         attribute,
+        tuple(left_behind),
     )
+
+
+_OF_MACHINE: Final = (
+    "prepare_event",
+    "before_state_change",
+    "after_state_change",
+    "finalize_event",
+    "on_exception",
+    "on_final",
+)
+
+
+class _Names:
+    """
+    Names for the functions of a machine: their own, numbered where two functions share one.
+    """
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Any] = {}
+
+    def of(self, function: Any) -> str:
+        """
+        Return the name of *function*, which may be its name already.
+        """
+        if isinstance(function, str):
+            return function
+        plain = getattr(function, "__name__", "")
+        plain = plain if plain.isidentifier() else "condition"
+        name, number = plain, 1
+        while self._functions.setdefault(name, function) != function:
+            number += 1
+            name = f"{plain}_{number}"
+
+        return name
+
+    def callbacks(self, where: str, holder: Any, kinds: Iterable[str]) -> list[str]:
+        """
+        Return a line for each callback that *holder* has of the *kinds*.
+        """
+        return [
+            f"{where}: {kind} {self.of(function)}"
+            for kind in kinds
+            for function in getattr(holder, kind, ())
+        ]
 
 
 def _wire_value(machine: transitions.Machine, name: str) -> str:

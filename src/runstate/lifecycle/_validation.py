@@ -53,6 +53,8 @@ class Table(Protocol):
     @property
     def known(self) -> frozenset[str]: ...
     @property
+    def conditions(self) -> tuple[str, ...]: ...
+    @property
     def triggers(self) -> tuple[str, ...]: ...
 
     def reachable(self, status: str) -> frozenset[str]:
@@ -87,7 +89,12 @@ def faults(table: Table) -> Iterator[str]:
 
 def _faulty_names(table: Table) -> Iterator[str]:
     triggers = (*table.triggers, *(row.trigger for row in table.reopenings))
-    names = {"lifecycle": [table.name], "status": table.statuses, "trigger": triggers}
+    names = {
+        "lifecycle": [table.name],
+        "status": table.statuses,
+        "trigger": triggers,
+        "condition": table.conditions,
+    }
     for kind, values in names.items():
         for value in values:
             if not (value.isprintable() and 0 < len(value) <= LONGEST_NAME):
@@ -95,7 +102,7 @@ def _faulty_names(table: Table) -> Iterator[str]:
 
 
 def _faulty_rows(table: Table) -> Iterator[str]:
-    first: dict[tuple[str, str], Transition] = {}
+    groups: dict[tuple[str, str], list[Transition]] = {}
     for row in table.transitions:
         if row.evidence not in EVIDENCE:
             yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
@@ -103,10 +110,21 @@ def _faulty_rows(table: Table) -> Iterator[str]:
             yield f"{row}: leads out of the terminal status {_wire(row.source)}"
         if row.clears:
             yield f"{row}: clears is for rows that reopen; see Entry for the others"
-        other = first.setdefault((row.trigger, row.source), row)
-        if other is not row:
+        group = groups.setdefault((row.trigger, row.source), [])
+        yield from _clash(row, group)
+        group.append(row)
+
+
+def _clash(row: Transition, before: Iterable[Transition]) -> Iterator[str]:
+    """
+    Yield what is wrong with *row* after the rows of its trigger and source that come before it.
+    """
+    for other in before:
+        # A row without conditions always fires, so that what follows it never does.
+        if not other.conditional or (other.when, other.unless) == (row.when, row.unless):
             twice = "is there twice" if other.target == row.target else f"clashes with {other}"
             yield f"{row}: {twice}: one trigger has one target from a status"
+            return
 
 
 def _faulty_reopenings(table: Table) -> Iterator[str]:
@@ -116,6 +134,8 @@ def _faulty_reopenings(table: Table) -> Iterator[str]:
             yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
         if row.source not in table.terminal:
             yield f"{row}: reopens, and {_wire(row.source)} is not terminal"
+        if row.conditional:
+            yield f"{row}: reopens, and takes no conditions"
         if row.target in table.terminal:
             yield f"{row}: reopens, and {_wire(row.target)} is terminal"
         if first.setdefault((row.trigger, row.source), row) is not row:

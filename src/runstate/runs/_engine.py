@@ -6,6 +6,7 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
-from ._move import Clock, Guard, Move, Mover, Moves, Plan, RunMove, remember
+from ._move import Clock, Condition, Guard, Move, Mover, Moves, Plan, RunMove, remember
 from ._run import RUN
 from ._wire import IncompleteDetails, LastError, RequiredAction, Usage, reference_names
 from ._writable import why_unwritable
@@ -31,6 +32,15 @@ _T = TypeVar("_T")
 _NO_PAYLOAD: Final[Mapping[str, Any]] = {}
 _CREATED: Final = frozenset(RunResponse.model_fields) | reference_names(RunResponse).keys()
 """What :meth:`RunEngine.create` takes by name; the fields that a move owns are refused before."""
+
+
+def _check_conditions(lifecycle: Lifecycle, conditions: Mapping[str, Condition]) -> None:
+    needed = lifecycle.conditions
+    found = [f"condition {name!r} is missing: conditions={{{name!r}: ...}}" for name in needed
+             if name not in conditions]  # fmt: skip
+    found += [f"no row has the condition {name!r}" for name in conditions if name not in needed]
+    if found:
+        raise LifecycleError(lifecycle.name, found)
 
 
 class Engine(Generic[_T]):
@@ -64,6 +74,7 @@ class Engine(Generic[_T]):
         guards: Iterable[Guard] = (),
         observers: Iterable[Observer] = (),
         logger: Any = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
     ) -> None:
         """
         Prepare every row of *lifecycle*.
@@ -74,7 +85,16 @@ class Engine(Generic[_T]):
             guards: Asked before a move, in this order, outside of any lock.
             observers: Told after a move, in this order.
             logger: A structlog logger; by default the one called ``runstate``.
+            conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
+                function that is called with the object and returns whether it holds. It
+                changes nothing, runs outside of any lock, and is asked again where another
+                thread was faster.
+
+        Raises:
+            LifecycleError: *conditions* lacks a name that the rows have, or has one that they
+                lack.
         """
+        _check_conditions(lifecycle, conditions)
         self.lifecycle = lifecycle
         self._observers = tuple(observers)
         self._pending: set[Awaitable[Any]] = set()
@@ -86,7 +106,7 @@ class Engine(Generic[_T]):
             self._tell if self._observers else None,
         )
         machine = Dispatcher(
-            [self._plan(row) for row in (*lifecycle, *lifecycle.reopenings)],
+            self._plans(conditions),
             lifecycle.statuses,
             lifecycle.initial,
             lambda trigger, machine: self._move_cls(trigger, machine, self._mover),
@@ -122,6 +142,9 @@ class Engine(Generic[_T]):
         Return whether the table allows *trigger* now. Asks no guard and changes nothing.
         """
         status = self._mover.status(run)
+        plan = self._moves[trigger].rows.get(status) if self.lifecycle.conditions else None
+        if plan is not None and plan.choices:
+            return any(each.allowed_for(run) for each in plan.choices)
 
         return (
             self.lifecycle.row(trigger, status) or self.lifecycle.reopening(trigger, status)
@@ -132,6 +155,24 @@ class Engine(Generic[_T]):
         Return the triggers that the table allows now; of an ended run, those that reopen it.
         """
         return self._mover.allowed(run)
+
+    def _plans(self, conditions: Mapping[str, Condition]) -> list[Plan]:
+        """
+        Return a plan for each trigger and source; of several rows, the first knows the others.
+        """
+        plans: dict[tuple[str, str], Plan] = {}
+        for row in (*self.lifecycle, *self.lifecycle.reopenings):
+            plan = self._plan(row)
+            plan.holds = tuple(
+                (conditions[name], wanted)
+                for names, wanted in ((row.when, True), (row.unless, False))
+                for name in names
+            )
+            first = plans.setdefault((row.trigger, row.source), plan)
+            if row.conditional or first is not plan:
+                first.choices = (*first.choices, plan)
+
+        return [*plans.values()]
 
     def _plan(self, row: Transition) -> Plan:
         return self._mover.plan(row, {})

@@ -41,12 +41,28 @@ from ._log import Moved, MoveLog
 from ._models import LIFECYCLE_FIELDS, RunResponse
 from ._wire import LAST_SECOND
 
-__all__ = ["Clock", "Guard", "Move", "Mover", "Moves", "Plan", "RunMove", "last_move", "remember"]
+__all__ = [
+    "Clock",
+    "Condition",
+    "Guard",
+    "Move",
+    "Mover",
+    "Moves",
+    "Plan",
+    "RunMove",
+    "last_move",
+    "remember",
+]
 
 Guard = Callable[[Any, Transition], "str | bool | None"]
 """
 Asked before a move that the table allows: None or True lets it happen; False, or a
 reason, refuses it. What it raises reaches the caller, and the run stays as it was.
+"""
+
+Condition = Callable[[Any], bool]
+"""
+Returns whether something holds for an object, without changing anything.
 """
 
 Clock = Callable[[], float]
@@ -88,6 +104,16 @@ class Plan:
     """Whether the target is an end worth a warning in the log."""
     raises: str | None = None
     """The field that counts attempts, where the row reopens."""
+    holds: tuple[tuple["Condition", bool], ...] = ()
+    """The conditions of the row, each with what it must answer."""
+    choices: tuple["Plan", ...] = ()
+    """Where conditions decide: every plan of this trigger and source, in their order."""
+
+    def allowed_for(self, run: Any) -> bool:
+        """
+        Return whether the conditions of the row hold for *run*.
+        """
+        return all(bool(condition(run)) is wanted for condition, wanted in self.holds)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -230,9 +256,21 @@ class Mover:
 
     # -- refusals: each is logged, then raised -----------------------------------
 
-    def illegal(self, run: Any, trigger: str) -> NoReturn:
+    def choose(self, run: Any, trigger: str, plan: Plan | None) -> Plan:
         """
-        Refuse *trigger* because the table has no row for it from the run's status.
+        Return the first of the choices of *plan* whose conditions hold.
+
+        Raises:
+            IllegalTransitionError: There is no plan, or none of the conditions holds.
+        """
+        for each in plan.choices if plan else ():
+            if each.allowed_for(run):
+                return each
+        return self.illegal(run, trigger, "no condition held" if plan else "")
+
+    def illegal(self, run: Any, trigger: str, reason: str = "") -> NoReturn:
+        """
+        Refuse *trigger* because the table has no row for it from the run's status, or for *reason*.
         """
         # The status before the record of the move that led there: they are written the
         # other way round, so that a status never comes with the record before its own.
@@ -249,6 +287,7 @@ class Mover:
                 self.lifecycle.allowed(status),
                 last.trigger if last is not None and beaten else None,
                 status in self.lifecycle.known,
+                reason,
             )
         )
 
@@ -294,8 +333,8 @@ class Move(TableEvent[Plan]):
             raise TypeError("a RunResponse is moved by a RunEngine, which knows its payloads")
         for _ in _LOOKS:
             plan = self.rows.get(mover.status(run))
-            if plan is None:
-                mover.illegal(run, self.name)
+            if plan is None or plan.choices:
+                plan = mover.choose(run, self.name, plan)
             changes = dict(plan.changes)
             plan.prepare(run, plan, payload, changes)
             for guard in mover.guards:

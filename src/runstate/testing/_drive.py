@@ -99,7 +99,13 @@ def drive(
         make: Returns a context manager that yields a fresh service.
         lifecycle: The table that the service implements.
         payloads: The payload of each trigger, as keyword arguments of ``fire``.
+
+    Raises:
+        ValueError: *lifecycle* has conditional rows.
     """
+    if lifecycle.conditions:
+        # Which row fires is for the service's own objects to say.
+        raise ValueError(f"{lifecycle.name} has conditional rows, which drive() cannot fire")
     with make() as service:
         driver = _Driver(service, lifecycle, payloads)
         driver.fire_rows()
