@@ -122,3 +122,27 @@ def test_the_readme_lists_every_module():
     rooms = {path.name for path in source.glob("[!_]*.py")} - {"errors.py"}
 
     assert [] == sorted(name for name in rooms if f"`{name}`" not in README)
+
+
+def test_every_example_of_the_store_passes_a_strict_type_checker(tmp_path):
+    """
+    As one program under ``mypy --strict``.
+    """
+    section = README.split("\n## Keep runs in a database\n")[1].split("\n## ")[0]
+    typed = [block for block in blocks("python") if block in section]
+    program = tmp_path / "readme.py"
+    program.write_text("\n".join(typed), encoding="utf-8")
+    checked = subprocess.run(
+        [
+            sys.executable, "-m", "mypy", "--strict", f"--config-file={os.devnull}",
+            f"--cache-dir={tmp_path / 'cache'}", program,
+        ],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(Path(runstate.__file__).parent.parent)},
+    )  # fmt: skip
+
+    assert len(typed) >= 2
+    assert ("Success: no issues found in 1 source file\n", 0) == (
+        checked.stdout,
+        checked.returncode,
+    )

@@ -98,7 +98,7 @@ async def test_every_method_answers_as_its_twin(url, now):
     """
     A run's whole way, its journal and all reads, beside what the other store reads of it.
     """
-    async with await AsyncRunStore.open(url, clock=CLOCK) as store:
+    async with await AsyncRunStore.open(url, clock=CLOCK, expires_after=600) as store:
         run = await store.create(id="a", thread_id="t", metadata={"k": "\x00"})
         first = await store.start("a", key="k")
         assert [Applied, Duplicate, Illegal] == [

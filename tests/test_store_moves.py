@@ -91,7 +91,7 @@ def test_every_way_through_the_table_is_that_of_the_engine(timed, now):
         ["request_cancel", "fail"],
         ["start", "request_cancel", "stop_incomplete"],
     ]
-    engine = RunEngine(clock=lambda: now.now)
+    engine = RunEngine(clock=lambda: now.now, expires_after=None)
     for way in ways:
         run = timed.create(metadata={"way": "-".join(way)})
         mine = engine.create(id=run.id, metadata=run.metadata)

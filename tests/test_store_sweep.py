@@ -9,8 +9,17 @@ import sqlalchemy as sa
 
 from databases import CLOCK
 from runstate import RUN
-from runstate.store import Fire, RunStore
+from runstate.store import Fire, RunStore, StoreArgumentError
 from stores import ACTION, brought_to, consistent
+
+
+@pytest.fixture
+def timed(database_url, now):
+    """
+    A store whose runs expire after ten minutes.
+    """
+    with RunStore.open(database_url, clock=CLOCK, expires_after=600) as opened:
+        yield opened
 
 
 def swept(store, **options):
@@ -44,15 +53,67 @@ def test_what_passed_its_expiry_is_expired(timed, now):
     ]
 
 
-def test_a_run_that_never_expires_is_left_alone(database_url, now):
+def test_no_run_expires_unless_that_was_asked_for(database_url, now):
     """
-    With expires_after=None there is no time at which it must have ended.
+    A worker that keeps its lease keeps its run, however long that takes; a cancel ends in time.
     """
-    with RunStore.open(database_url, clock=CLOCK, expires_after=None) as store:
-        run = store.create()
-        now.step(10**9)
+    with RunStore.open(database_url, clock=CLOCK) as store:
+        run, other = store.create(), store.create()
+        lease = store.claim("w", 100)
+        for _ in range(100):
+            now.step(50)
+            assert store.heartbeat(lease).ok
+            assert () == store.sweep()
+        assert None is run.expires_at is store.get(run.id).expires_at
+        store.request_cancel(other.id)
+        now.step(60)
 
-        assert (None, ()) == (run.expires_at, store.sweep())
+        assert {other.id: "confirm_cancel"} == swept(store)
+        assert store.complete(lease.run.id, token=lease.token).ok
+
+
+def test_one_run_may_have_a_time_of_its_own(database_url, now):
+    """
+    In seconds from its creation, or as a time; beside a store's own, and in a store without one.
+    """
+    for seconds in (None, 600):
+        with RunStore.open(database_url, clock=CLOCK, expires_after=seconds) as store:
+            born = int(now.now)
+            ids = {
+                store.create(expires_after=30).id: 30,
+                store.create(expires_at=born + 40).id: 40,
+                store.create(expires_after=0).id: 0,
+            }
+            own = store.create()
+            assert seconds == (None if own.expires_at is None else own.expires_at - born)
+            assert {r: born + s for r, s in ids.items()} == {
+                r: store.get(r).expires_at for r in ids
+            }
+            for later in (0, 30, 40):
+                now.set(born + later)
+                assert {r: "expire" for r, s in ids.items() if s == later} == swept(store)
+            now.step(1_000)
+            assert ({own.id: "expire"} if seconds else {}) == swept(store)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"expires_after": -1}, {"expires_after": 1.5}, {"expires_after": "5"},
+        {"expires_after": True}, {"expires_after": 10**9}, {"expires_at": 5},
+        {"expires_at": 1_700_000_000.5}, {"expires_at": "2026-01-01"},
+        {"expires_at": 1_700_000_000_000}, {"expires_at": 1_800_000_000, "expires_after": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_time_of_its_own_that_makes_no_sense_is_refused(store, wrong):
+    """
+    The error names the argument, and nothing is stored.
+    """
+    with pytest.raises(StoreArgumentError, match=f"{next(iter(wrong))}: expected "):
+        store.create(**wrong)
+
+    assert () == store.list().items
 
 
 def test_a_deadline_of_a_status_counts_from_its_entry(database_url, now):

@@ -30,7 +30,8 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with await AsyncRunStore.open(url) as store:
+        # As the API that this one is modelled on: a run ends ten minutes after its creation.
+        async with await AsyncRunStore.open(url, expires_after=600) as store:
             app.state.store = store
             jobs = {"sweeper": partial(sweep, store, seconds / 3)}
             for name in (f"worker-{n + 1}" for n in range(workers)):

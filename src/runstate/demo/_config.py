@@ -44,7 +44,14 @@ class Stage(NamedTuple):
         now = CLOCKS["sqlite" if self.url.startswith("sqlite") else "postgresql"]
         clock = f"(({now}) - {self.began!r}) * {self.speed} + {self.began!r}"
 
-        return RunStore.open(self.url, durable=False, prefix=PREFIX, clock=clock, logger=_Silence())
+        return RunStore.open(
+            self.url,
+            durable=False,
+            prefix=PREFIX,
+            clock=clock,
+            logger=_Silence(),
+            expires_after=600,
+        )
 
     def chance(self, who: str) -> random.Random:
         """

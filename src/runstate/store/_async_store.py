@@ -37,7 +37,7 @@ from ._install import install
 from ._poolers import PoolerError, find_pooler
 from ._retries import pauses, readable_again
 from ._row_errors import wrong_argument
-from ._setup import Setup, moved_by
+from ._setup import Setup, moved_by, new_run_id
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
 __all__ = ["AsyncRunStore"]
@@ -69,14 +69,32 @@ class AsyncRunStore:
         'completed'
     """
 
-    def __init__(self, engine: AsyncEngine, lifecycle: Lifecycle = RUN, **options: Any) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        lifecycle: Lifecycle = RUN,
+        *,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] = new_run_id,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> None:
         """
         Use *engine*, the caller's own. :meth:`install` makes the tables in its database.
 
         Args:
-            engine: For SQLite or PostgreSQL; closing it is the caller's business.
+            engine: For SQLite or PostgreSQL. The caller closes it.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
-            options: As for :meth:`RunStore.open`, *durable* and *timeout* excepted.
+            prefix: This and all others as for :class:`RunStore`.
+            expires_after: See there.
+            deadlines: See there.
+            clock: See there.
+            new_id: See there.
+            logger: See there.
+            adopt_lifecycle: See there.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -84,6 +102,15 @@ class AsyncRunStore:
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
+        options = {
+            "prefix": prefix,
+            "expires_after": expires_after,
+            "deadlines": deadlines,
+            "clock": clock,
+            "new_id": new_id,
+            "logger": logger,
+            "adopt_lifecycle": adopt_lifecycle,
+        }
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
         self._pooled: bool | None = None
@@ -98,7 +125,13 @@ class AsyncRunStore:
         durable: bool = True,
         timeout: float = 30.0,
         pooler: bool | None = None,
-        **options: Any,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] = new_run_id,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables; see :meth:`RunStore.open`.
@@ -110,8 +143,23 @@ class AsyncRunStore:
             durable: See there.
             timeout: See there.
             pooler: See there.
-            options: See there.
+            prefix: See there.
+            expires_after: See there.
+            deadlines: See there.
+            clock: See there.
+            new_id: See there.
+            logger: See there.
+            adopt_lifecycle: See there.
         """
+        options: dict[str, Any] = {
+            "prefix": prefix,
+            "expires_after": expires_after,
+            "deadlines": deadlines,
+            "clock": clock,
+            "new_id": new_id,
+            "logger": logger,
+            "adopt_lifecycle": adopt_lifecycle,
+        }
         parsed = store_url(url, awaited=True)
         with drivers(parsed):
             engine = create_async_engine(parsed, **engine_options(parsed, timeout, pooler))
@@ -168,6 +216,8 @@ class AsyncRunStore:
         id: str | None = None,  # noqa: A002  the wire's own name
         assistant_id: str | None = None,
         thread_id: str | None = None,
+        expires_after: int | None = None,
+        expires_at: int | None = None,
         connection: Caller | None = None,
         **fields: Any,
     ) -> RunResponse:
@@ -177,7 +227,7 @@ class AsyncRunStore:
         See :meth:`RunStore.create`.
         """
         given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
-        run = await self._run(connection, self._do.create, given)
+        run = await self._run(connection, self._do.create, given, expires_after, expires_at)
         self._setup.log(_sync(connection), moved_by(run))
 
         return run

@@ -26,6 +26,8 @@ from ._counts import count, roll_up
 from ._feed import feed_of
 from ._payload import Move, Preparation
 from ._records import (
+    check_expires_after,
+    check_expires_at,
     checked,
     document_of,
     entry_of,
@@ -98,10 +100,18 @@ class Operations:
 
     # -- runs ----------------------------------------------------------------------
 
-    def create(self, connection: sa.Connection, fields: dict[str, Any]) -> RunResponse:
+    def create(
+        self,
+        connection: sa.Connection,
+        fields: dict[str, Any],
+        expires_after: int | None,
+        expires_at: int | None,
+    ) -> RunResponse:
         """
         Store a new run, and return it.
         """
+        check_expires_after(expires_after)
+        check_expires_at(expires_at, expires_after)
         run, _ = self._engine._draft(**fields)  # noqa: SLF001  its own judgement
         one_line(id=run.id, thread_id=run.thread_id, assistant_id=run.assistant_id)
         rows = self._sql.create.run(
@@ -110,7 +120,8 @@ class Operations:
             thread_id=run.thread_id,
             assistant_id=run.assistant_id,
             document=document_of(run),
-            expires_after=self._expires_after,
+            expires_after=self._expires_after if expires_after is None else expires_after,
+            expires_at=expires_at,
         )
         if not rows:
             self._check_clock(connection)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ..runs._log import Moved
 from ..runs._models import LIFECYCLE_FIELDS, RunResponse
 from ..runs._move import remember
+from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._row_errors import UnreadableRunError, wrong_argument
 from ._tables import JSON_FIELDS, SECOND_FIELDS
 from ._verdicts import JournalEntry, RunNotFoundError
@@ -19,6 +20,8 @@ from ._verdicts import JournalEntry, RunNotFoundError
 __all__ = [
     "as_json",
     "as_object",
+    "check_expires_after",
+    "check_expires_at",
     "checked",
     "document_of",
     "entry_of",
@@ -36,6 +39,7 @@ _OWN_COLUMNS: Final = ("id", "thread_id", "assistant_id")
 _ELSEWHERE: Final = {*LIFECYCLE_FIELDS, *_OWN_COLUMNS}
 _WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,512}")
 _LARGEST: Final = 1e15
+_LONGEST: Final = 10**9
 _MOST_BYTES: Final = 1_024
 _NO_LINE: Final = dict.fromkeys(name for name in JournalEntry._fields if name != "position")
 
@@ -85,6 +89,27 @@ def checked(limit: int) -> int:
         raise wrong_argument("limit", "a positive whole number", limit)
 
     return limit
+
+
+def check_expires_after(seconds: Any) -> None:
+    """
+    Refuse what is neither None nor a whole number of seconds, of at most thirty years.
+    """
+    # Not isinstance: True is not a number of seconds.
+    if seconds is not None and not (type(seconds) is int and 0 <= seconds < _LONGEST):
+        raise wrong_argument("expires_after", "a whole number of seconds, or None", seconds)
+
+
+def check_expires_at(moment: Any, seconds: Any) -> None:
+    """
+    Refuse what is neither None nor a time that a run can hold, or given beside *seconds*.
+    """
+    if moment is None:
+        return
+    if seconds is not None:
+        raise wrong_argument("expires_at", "no time where expires_after is given", moment)
+    if type(moment) is not int or not FIRST_SECOND <= moment <= LAST_SECOND:
+        raise wrong_argument("expires_at", "whole Unix seconds of the years 2000 to 2099", moment)
 
 
 def is_seconds(value: Any) -> bool:

@@ -20,6 +20,7 @@ from ..runs._move import last_move
 from ..runs._run import RUN
 from ._operations import Operations
 from ._payload import ANSWER
+from ._records import check_expires_after
 from ._row_errors import UnreadableRunError
 from ._sql import CLOCKS, Deadlines
 from ._statements import Statements
@@ -29,14 +30,12 @@ from ._verdicts import Applied, Fire, Illegal, Lease, Superseded, Verdict
 __all__ = [
     "Setup",
     "moved_by",
+    "new_run_id",
 ]
 
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
 """A cancel that nobody confirms takes effect after a minute."""
-EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 
-_LONGEST: Final = 10**9
-"""Seconds: thirty years."""
 _BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
@@ -47,6 +46,13 @@ class _NoLog:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: None
+
+
+def new_run_id() -> str:
+    """
+    Return an id that no other run has.
+    """
+    return f"run_{uuid4().hex}"
 
 
 class Setup:
@@ -60,16 +66,16 @@ class Setup:
         lifecycle: Lifecycle = RUN,
         *,
         prefix: str = "runstate_",
-        expires_after: int | None = EXPIRES_AFTER,
+        expires_after: int | None = None,
         deadlines: Deadlines | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
+        new_id: Callable[[], str] = new_run_id,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
-        _check_expires_after(expires_after)
+        check_expires_after(expires_after)
         # A lifecycle that knows no cancel has nobody to wait for.
         ours = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
         deadlines = {**ours, **(deadlines or {})}
@@ -115,12 +121,6 @@ class Setup:
         status = verdict.status if isinstance(verdict, Superseded | Illegal) else None
         kind = type(verdict).__name__.lower()
         self._log.refused(printable(fire.run_id, 512), fire.trigger, status, kind, None)
-
-
-def _check_expires_after(seconds: int | None) -> None:
-    # Not isinstance: True is no number of seconds.
-    if seconds is not None and not (type(seconds) is int and 0 <= seconds < _LONGEST):
-        raise ValueError(f"expires_after is a whole number of seconds, or None, not {seconds!r}")
 
 
 def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:

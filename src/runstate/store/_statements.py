@@ -181,8 +181,10 @@ class Statements:
             "status": word(initial),
             "version": sa.literal_column("1"),
             "created_at": self.say.whole(now),
-            "expires_at": self.say.whole(now)
-            + sa.bindparam("expires_after", type_=sa.BigInteger()),
+            "expires_at": sa.func.coalesce(
+                sa.bindparam("expires_at", type_=sa.BigInteger()),
+                self.say.whole(now) + sa.bindparam("expires_after", type_=sa.BigInteger()),
+            ),
             "born_at": now,
             "moved_at": now,
             "last_trigger": sa.literal_column("'create'"),

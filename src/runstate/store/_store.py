@@ -31,7 +31,7 @@ from ._install import install
 from ._poolers import find_pooler
 from ._retries import pauses, readable_again
 from ._row_errors import wrong_argument
-from ._setup import Setup, moved_by
+from ._setup import Setup, moved_by, new_run_id
 from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
 __all__ = ["RunStore"]
@@ -63,14 +63,40 @@ class RunStore:
         (3, True, 'completed', 'complete', ['create', 'start', 'complete'])
     """
 
-    def __init__(self, engine: sa.Engine, lifecycle: Lifecycle = RUN, **options: Any) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        lifecycle: Lifecycle = RUN,
+        *,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] = new_run_id,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
 
+        After a fork, the child must make an engine of its own, as SQLAlchemy requires;
+        only a store from :meth:`open` does that by itself.
+
         Args:
-            engine: For SQLite or PostgreSQL; closing it is the caller's business.
+            engine: For SQLite or PostgreSQL. The caller closes it.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
-            options: As for :meth:`open`, *durable* and *timeout* excepted.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -78,6 +104,15 @@ class RunStore:
         self.engine = engine
         """Where the store is; for transactions of the caller's own."""
         self._opened = False
+        options = {
+            "prefix": prefix,
+            "expires_after": expires_after,
+            "deadlines": deadlines,
+            "clock": clock,
+            "new_id": new_id,
+            "logger": logger,
+            "adopt_lifecycle": adopt_lifecycle,
+        }
         self._setup = Setup(engine.dialect, lifecycle, **options)
         self._do = self._setup.operations
         check_engine(engine)
@@ -97,7 +132,13 @@ class RunStore:
         durable: bool = True,
         timeout: float = 30.0,
         pooler: bool | None = None,
-        **options: Any,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] = new_run_id,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -116,13 +157,18 @@ class RunStore:
                 PostgreSQL; None to find out at connect. Behind one, the store prepares no
                 statements and sends every operation as one transaction. False for a pooler
                 that gives each client a server connection of its own.
-            options: *prefix* of the tables' names, ``runstate_``; *expires_after*,
-                seconds from creation to ``expires_at``, or None for never; *deadlines*,
-                by status the seconds that a run may be in it and the trigger that ends
-                it then, besides ``{"cancelling": (60, "confirm_cancel")}``; *clock*, an SQL expression for the time in Unix seconds;
-                *new_id*, makes the id of a run that is created without one; *logger*,
-                a structlog logger; *adopt_lifecycle*, True to record *lifecycle* where
-                the store was made with another.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -131,6 +177,15 @@ class RunStore:
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
         """
+        options: dict[str, Any] = {
+            "prefix": prefix,
+            "expires_after": expires_after,
+            "deadlines": deadlines,
+            "clock": clock,
+            "new_id": new_id,
+            "logger": logger,
+            "adopt_lifecycle": adopt_lifecycle,
+        }
         parsed = store_url(url, awaited=False)
         with drivers(parsed):
             engine = sa.create_engine(parsed, **engine_options(parsed, timeout, pooler))
@@ -165,6 +220,8 @@ class RunStore:
         id: str | None = None,  # noqa: A002  the wire's own name
         assistant_id: str | None = None,
         thread_id: str | None = None,
+        expires_after: int | None = None,
+        expires_at: int | None = None,
         connection: Caller | None = None,
         **fields: Any,
     ) -> RunResponse:
@@ -175,6 +232,10 @@ class RunStore:
             id: The run's id; a new one by default.
             assistant_id: The assistant to execute.
             thread_id: The thread to execute it on.
+            expires_after: Seconds from now to the run's ``expires_at``, at which a sweep
+                ends it, also while a worker holds it; None for what the store was opened
+                with, which is no such time by default.
+            expires_at: That time itself, in Unix seconds; instead of *expires_after*.
             connection: The caller's transaction.
             fields: Any other field that the lifecycle does not own, such as ``model``.
 
@@ -185,7 +246,7 @@ class RunStore:
             pydantic.ValidationError: A field does not hold what it must.
         """
         given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
-        run = self._run(connection, self._do.create, given)
+        run = self._run(connection, self._do.create, given, expires_after, expires_at)
         self._setup.log(_sync(connection), moved_by(run))
 
         return run

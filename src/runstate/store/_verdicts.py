@@ -3,7 +3,7 @@ What a store answers: a race that was lost is an answer here, not an exception.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from .._text import printable
 from ..errors import RunstateError
@@ -39,7 +39,7 @@ class Applied:
     The move was made, and is committed unless the transaction is the caller's own.
     """
 
-    ok: ClassVar[bool] = True
+    ok: ClassVar[Literal[True]] = True
     moved: Moved
 
 
@@ -49,7 +49,7 @@ class Duplicate:
     The run was moved under this idempotency key before: the first answer again.
     """
 
-    ok: ClassVar[bool] = True
+    ok: ClassVar[Literal[True]] = True
     moved: Moved
 
 
@@ -61,7 +61,7 @@ class Superseded:
     The journal keeps the first 20 late outcomes of a run.
     """
 
-    ok: ClassVar[bool] = False
+    ok: ClassVar[Literal[False]] = False
     status: str
     """The status that the run ended in."""
     by: str | None
@@ -76,7 +76,7 @@ class Illegal:
     The table has no row for this trigger from the run's status.
     """
 
-    ok: ClassVar[bool] = False
+    ok: ClassVar[Literal[False]] = False
     status: str
     """The status that the run has, and keeps."""
     allowed: tuple[str, ...]
@@ -91,7 +91,7 @@ class Stale:
     Fenced out: the lease with this token has run out, or somebody else holds the run now.
     """
 
-    ok: ClassVar[bool] = False
+    ok: ClassVar[Literal[False]] = False
     token: int
 
 
@@ -203,7 +203,7 @@ class Held:
     The lease is still held, and was renewed.
     """
 
-    ok: ClassVar[bool] = True
+    ok: ClassVar[Literal[True]] = True
     until: float
     """When it runs out now, in Unix seconds by the database's clock."""
     cancel_requested: bool
