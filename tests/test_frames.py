@@ -2,7 +2,6 @@
 Whole files: the same findings as ``check``, whatever the order, the ties and the faults.
 """
 
-from collections import Counter
 from random import Random
 from typing import Any, NamedTuple
 
@@ -10,25 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from runstate import RUN, Observation, check
-from runstate.frames import (
-    _recount,
-    survey_files,
-)
-from runstate.frames import (
-    _screen_sorted as _sorted,
-)
-from runstate.frames import (
-    _screen_sql as _pairs,
-)
-from runstate.frames import (
-    _sort_key as _keys,
-)
-from runstate.histories._survey import bucket_of
+from runstate import RUN
+from runstate.frames import _apart, _screen_sorted, _screen_sql, _sort_key, survey_files
+from runstate.histories import Survey
+from runstate.histories import survey as survey_of
 from runstate.presets import PRESETS
 from runstate.readers import Columns
+from runstate.readers._record import Interpreter
 
 BORN = 1_767_225_600
+USUAL = Columns()
 MODELS = ("complete", "polled", "unordered")
 
 
@@ -129,53 +119,58 @@ def written(folder: Any, files: list[list[tuple[Any, Any, Any]]], *, timed: bool
     return names
 
 
-def expected(names: list[str], given: Case, *, timed: bool) -> Any:
+def expected(
+    names: list[str], given: Case, *, timed: bool, lifecycle: Any = RUN, columns: Any = USUAL
+) -> Survey:
     """
-    Return what ``check`` says of the same rows, and what it is not asked: rows without a time.
+    Return what the readers and the monitor say of the same rows.
     """
-    rows = [
-        Observation(status, run_id, at if timed else None, file=name, line=line)
-        for name, part in zip(names, given.files, strict=True)
-        for line, (run_id, status, at) in enumerate(part, 1)
-    ]
-    placed = [row for row in rows if row.at is not None or not timed]
-    placed.sort(key=lambda row: row.at or 0.0)
-    unplaced = [
-        ("RS902", "the record has no time", row.run_id, row.file, row.line)
-        for row in rows
-        if timed and row.at is None
-    ]
+    reads = []
+    for name, part in zip(names, given.files, strict=True):
+        interpreter = Interpreter(columns, lifecycle, name, assume_utc=False)
+        for line, (run_id, status, at) in enumerate(part, 1):
+            record = {"run_id": run_id, "status": None if status is None else str(status)}
+            reads += interpreter.observe(
+                {**record, "at": at} if timed and at is not None else record, line
+            )
     arguments = {
         k: v for k, v in given.arguments.items() if k not in {"exact", "measured", "limit"}
     }
-    report = check(placed, RUN, **arguments)
-    tally = Counter(finding.code for finding in report.findings)
-    tally["RS902"] += len(unplaced)
 
-    return unplaced, report, dict(sorted((+tally).items()))
+    return survey_of(reads, lifecycle, **arguments)
+
+
+def ordered(findings: Any) -> list[Any]:
+    """
+    Return *findings* in an order of their own.
+    """
+    return sorted(
+        findings, key=lambda f: [part if part is not None else "" for part in map(str, f)]
+    )
 
 
 def agree(folder: Any, given: Case, *, timed: bool) -> None:
     """
-    Compare what is said of *given* with what ``check`` says.
+    Compare what is said of *given* with what the readers and the monitor say.
     """
     names = written(folder, given.files, timed=timed)
-    unplaced, report, tally = expected(names, given, timed=timed)
+    report = expected(names, given, timed=timed)
     survey = survey_files(names, **given.arguments)
     limit = given.arguments.get("limit", 10_000)
-    first = survey.findings[: len(unplaced)]
 
-    assert (report.runs, report.observations, report.undecided) == survey[:3]
-    assert tally == survey.tally
-    assert unplaced[:limit] == [(f.code, f.message, f.run_id, f.file, f.line) for f in first]
-    assert report.findings[: max(0, limit - len(unplaced))] == survey.findings[len(unplaced) :]
+    assert (*report[:3], report.tied) == (*survey[:3], survey.tied)
+    assert (report.tally, report.errors) == (survey.tally, survey.errors)
+    assert [] == [each for each in survey.findings if each not in report.findings]
+    assert min(limit, len(report.findings)) == len(survey.findings)
+    if limit >= len(report.findings):
+        assert ordered(report.findings) == ordered(survey.findings)
 
 
 @pytest.mark.parametrize("measured", [True, False])
 @pytest.mark.parametrize("observed", MODELS)
-def test_a_file_is_judged_like_a_list(tmp_path, observed, measured):
+def test_a_file_is_judged_like_records(tmp_path, observed, measured):
     """
-    Findings, their order and places, and all counts are those of ``check``.
+    Findings, their places, and all counts are those of the readers and the monitor.
     """
     for seed in range(16):
         agree(tmp_path, case(seed, observed, measured=measured), timed=True)
@@ -194,19 +189,22 @@ def test_runs_may_begin_in_each_initial_status(tmp_path, observed):
         for at, status in enumerate([begin, *river.targets(begin)[:1]])
     ]
     names = written(tmp_path, [rows], timed=True)
-    seen = [Observation(status, run_id, at) for run_id, status, at in rows]
-    tally = Counter(finding.code for finding in check(seen, river, observed=observed).findings)
+    columns = Columns(status="status")
+    expected_tally = expected(
+        names, Case([rows], {"observed": observed}), timed=True, lifecycle=river, columns=columns
+    ).tally
 
-    assert ({"RS102": 15} if observed == "complete" else {}) == tally
+    assert ({"RS102": 6} if observed == "complete" else {}) == expected_tally
     for measured in (True, False):
         survey = survey_files(
             names,
             lifecycle=river,
             observed=observed,
             measured=measured,
-            columns=Columns(status="status"),
+            columns=columns,
         )
-        assert tally == survey.tally
+
+        assert expected_tally == survey.tally
 
 
 @pytest.mark.parametrize("observed", MODELS)
@@ -220,111 +218,71 @@ def test_without_times_rows_stand_in_order(tmp_path, observed):
 
 @pytest.mark.parametrize("measured", [True, False])
 @pytest.mark.parametrize("limit", [0, 1, 3])
-@pytest.mark.parametrize("observed", ["complete", "polled"])
-def test_of_many_findings_the_first_are_kept(tmp_path, observed, limit, measured):
+@pytest.mark.parametrize("observed", MODELS)
+def test_of_many_findings_some_are_kept(tmp_path, observed, limit, measured):
     """
-    All findings are counted, and those that are kept are the first that ``check`` has.
+    All findings are counted, and as many kept as are asked for.
     """
     for seed in range(200, 205):
         agree(tmp_path, case(seed, observed, limit=limit, measured=measured), timed=True)
 
 
-def test_of_many_findings_in_no_order_all_are_counted(tmp_path):
-    """
-    In no order, those of the runs that began first are kept, and all are counted.
-    """
-    for seed in range(250, 256):
-        given = case(seed, "unordered", limit=1)
-        names = written(tmp_path, given.files, timed=True)
-        unplaced, report, tally = expected(names, given, timed=True)
-        survey = survey_files(names, **given.arguments)
-        findings = len(unplaced) + len(report.findings)
-
-        assert (report.runs, report.observations, report.undecided) == survey[:3]
-        assert (tally, min(findings, 1)) == (survey.tally, len(survey.findings))
-
-
 @pytest.mark.parametrize("observed", MODELS)
 def test_ids_that_collide_are_told_apart(tmp_path, monkeypatch, observed):
     """
-    Where all ids share three hashes, an exact survey says what ``check`` says.
+    Where all ids share three hashes, an exact survey says what the monitor says.
     """
-    monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
+    monkeypatch.setattr(_sort_key, "_HASH", "hash(id) % 3")
     for seed in range(300, 308):
         agree(tmp_path, case(seed, observed, exact=True), timed=True)
 
 
-@pytest.mark.parametrize("observed", MODELS)
-def test_a_collision_makes_no_finding_up(tmp_path, monkeypatch, observed):
-    """
-    Where it is not exact, a collision can hide a finding and never makes one.
-    """
-    monkeypatch.setattr(_keys, "_HASH", "hash(id) % 3")
-    for seed in range(400, 406):
-        given = case(seed, observed)
-        names = written(tmp_path, given.files, timed=True)
-        unplaced, report, _ = expected(names, given, timed=True)
-        survey = survey_files(names, **given.arguments)
-
-        assert set() == {*survey.findings[len(unplaced) :]} - {*report.findings}
-
-
-@pytest.mark.parametrize("limit", [1, 10_000])
 @pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("most", [1, 3])
 @pytest.mark.parametrize("observed", MODELS)
-def test_rows_of_one_time_keep_their_order(tmp_path, monkeypatch, observed, measured, limit):
+def test_where_lists_are_full_counts_are_exact(tmp_path, monkeypatch, observed, measured, most):
     """
-    Where the first rows promised that hardly two are of one time, those that are come in order, too.
+    Where more runs are to be looked at than a list names, all is counted in other ways.
     """
-    monkeypatch.setattr(_sorted, "_is_fine", lambda _, asked: asked.source.timed)
-    for seed in range(500, 512):
-        given = case(seed, observed, measured=measured)
-        if observed != "unordered":
-            given.arguments["limit"] = limit
-        agree(tmp_path, given, timed=True)
+    for module in (_apart, _screen_sql):
+        monkeypatch.setattr(module, "MOST_APART", most)
+        monkeypatch.setattr(module, "MOST_LONGEST", most)
+    monkeypatch.setattr(_screen_sorted, "_MANY", 0)
+    for seed in range(500, 508):
+        agree(tmp_path, case(seed, observed, measured=measured), timed=True)
+        agree(tmp_path, case(seed, observed, measured=measured, limit=2), timed=True)
 
 
-def measured_by_hand(given: Case) -> Any:
+@pytest.mark.parametrize("most", [1, 50_000])
+@pytest.mark.parametrize("observed", MODELS)
+def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, most):
     """
-    Return moves, histograms, sums, ends and statuses seen, counted run by run.
+    Moves, how long they took, ends and statuses are counted as the monitor's counter does.
     """
-    runs: dict[Any, list[tuple[float, str]]] = {}
-    rows = [row for part in given.files for row in part if row[2] is not None]
-    for run_id, status, at in sorted(rows, key=lambda row: row[2] or 0.0):
-        if status in RUN.known:
-            runs.setdefault(run_id, []).append((at or 0.0, str(status)))
-    durations: dict[tuple[str, str], list[int]] = {}
-    for history in runs.values():
-        since, before = history[0]
-        for at, status in history:
-            if status != before:
-                durations.setdefault((before, status), []).append(round((at - since) * 1e6))
-                since, before = at, status
-    dwell = {
-        move: (len(each), sum(each) / 1e6, max(each) / 1e6, dict(Counter(map(bucket_of, each))))
-        for move, each in durations.items()
-    }
-    seen = Counter(str(row[1]) for row in rows if row[1] in RUN.known)
-
-    return dwell, Counter(history[-1][1] for history in runs.values()), seen
-
-
-@pytest.mark.parametrize("fine", [True, False])
-@pytest.mark.parametrize("few", [1, 50_000])
-@pytest.mark.parametrize("observed", ["complete", "polled"])
-def test_what_was_measured_is_exact(tmp_path, monkeypatch, observed, few, fine):
-    """
-    Moves, how long they took, ends and statuses are counted exactly, repeats of a status or not.
-    """
-    monkeypatch.setattr(_sorted, "_is_fine", lambda *_: fine)
-    for module in (_pairs, _recount):
-        monkeypatch.setattr(module, "MOST_DOUBTFUL", few)
+    for module in (_apart, _screen_sql):
+        monkeypatch.setattr(module, "MOST_APART", most)
+        monkeypatch.setattr(module, "MOST_LONGEST", max(1, min(most, 16)))
     for seed in range(600, 612):
         given = case(seed, observed)
-        dwell, ends, seen = measured_by_hand(given)
-        survey = survey_files(written(tmp_path, given.files, timed=True), **given.arguments)
-        known = {status: n for status, n in survey.seen.items() if status in RUN.known}
+        files = [[row for row in part if row[1] in RUN.known] for part in given.files]
+        if not any(files):
+            continue
+        given = Case([part for part in files if part], given.arguments)
+        names = written(tmp_path, given.files, timed=True)
+        report, survey = expected(names, given, timed=True), survey_files(names, **given.arguments)
 
-        assert dwell == {move: tuple(each) for move, each in survey.dwell.items()}
-        assert {move: each[0] for move, each in dwell.items()} == survey.moves
-        assert (ends, seen) == (survey.ends, known)
+        assert (report.seen, report.ends, report.moves) == (survey.seen, survey.ends, survey.moves)
+        assert (report.began, report.ended) == pytest.approx((survey.began, survey.ended))
+        if observed != "unordered":
+            assert {move: rounded(each) for move, each in report.dwell.items()} == {
+                move: rounded(each) for move, each in survey.dwell.items()
+            }
+
+
+def rounded(dwell: Any) -> Any:
+    """
+    Return *dwell* with its seconds in whole microseconds.
+    """
+    return (
+        dwell.times, round(dwell.total * 1e6), round(dwell.longest * 1e6), dict(dwell.buckets),
+    )  # fmt: skip

@@ -21,14 +21,14 @@ LOGS = {timing: rows_of(PATHS, timing) for timing in ("in turn", "stamped")}
 
 def expected(rows, observed, file=None, first=1):
     """
-    Return what ``check`` reports of the same rows in the order of their times.
+    Return what ``check`` reports of the same rows.
     """
     history = [
-        Observation(status, run_id, at, file=file, line=line)
+        Observation(status, run_id, at, {"status": status}, file=file, line=line)
         for line, (run_id, status, at) in enumerate(rows, first)
     ]
 
-    return check(sorted(history, key=lambda o: o.at), observed=observed, finished=True)
+    return check(history, observed=observed, finished=True)
 
 
 def test_recordings_are_there_and_not_all_right():

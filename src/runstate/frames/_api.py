@@ -83,19 +83,27 @@ def survey_files(
     """
     Return what was observed in whole files, and what is wrong with it by the rules of :func:`runstate.check`.
 
-    One row is one observation: run id, status and, where there is one, time. The rows of
-    a run are in the order of their times, those of one time in the order in which they
-    stand; without times, as they stand. A row without a time, where others have one, has
-    no place in its run and is a finding.
+    One row is one record, as of :func:`runstate.readers.read`. Where the columns are a run's id,
+    its status and a time, and others that no rule is about, DuckDB screens all rows and only
+    runs that may be wrong are judged one by one. Where there are more (stamps, identity,
+    details, source and target, the kind of object), the rows of Parquet are read as records, one by
+    one, which takes memory for each run; text with such columns is refused, as is text that is
+    irregular in any way (blank lines, broken rows, a NUL byte): read it by the readers. A cell
+    that is null is unknown.
+
+    The rows of a run are judged by number, else by time, else as they stand; see
+    :func:`runstate.check`.
 
     Args:
         paths: Parquet, CSV or JSON lines, packed with gzip or zstd or not: files,
-            folders and patterns such as ``logs/*.parquet``; one, or several of one kind.
+            folders and patterns such as ``logs/*.parquet``; one, or several of one kind. A name
+            in which a file exists is no pattern. A folder may be one Delta Lake table.
         lifecycle: The table to hold it against.
         asked: See :class:`Asked`.
 
     Raises:
-        FrameError: A file cannot be read or lacks a column, or the engine is not installed.
+        FrameError: A file cannot be read, lacks a column, or is text that DuckDB would read in
+            another way than the readers do; or the engine is not installed.
         ValueError: *observed* is none of the three models, or a limit is for no status.
     """
     names = [paths] if isinstance(paths, str | PathLike) else [*paths]
@@ -118,15 +126,15 @@ def survey_table(
     """
     Return what was observed in a table of a database, or in what a query answers.
 
-    Rows of a database stand in no order: those of one time are taken in the order of
-    the lifecycle's statuses, and findings name no row.
+    Rows of a database have no position: findings name no row, and rows at one time are
+    legal if some order of them is. A DuckDB file reaches no other file while it is read.
 
     Args:
         url: ``postgresql://``, ``sqlite:///`` or ``duckdb:///``, or the path of a SQLite or
             DuckDB file. It is only read.
         lifecycle: The table to hold it against.
         table: Name of a table, with its schema before a dot where needed.
-        query: Statement to select the rows by, instead.
+        query: Statement to select the rows by, instead; on a DuckDB file, one SELECT.
         asked: See :class:`Asked`.
 
     Raises:

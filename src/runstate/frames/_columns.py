@@ -2,21 +2,21 @@
 What is read, as a table of SQL whose columns are always called the same.
 """
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final, NamedTuple
 
+from pydantic.alias_generators import to_pascal
+
 from .._text import printable
-from ..histories._records import Finding
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
+from ..readers._record import TIME_KEYS, Interpreter
 from ._duckdb import Engine, quoted
 from ._errors import FrameError
 
-__all__ = ["Chosen", "Source", "chosen", "described"]
+__all__ = ["Chosen", "Source", "chosen", "described", "judged_columns", "wide_columns"]
 
-_TIMES: Final = ("observed_at", "at", "timestamp")
 _MOST_NAMES: Final = 12
 
 
@@ -34,8 +34,6 @@ class Source(NamedTuple):
     """Of the files, by number; empty where it is no file."""
     starts: tuple[int, ...] = ()
     """Number of the first row of each file, where rows are numbered through."""
-    gaps: tuple[tuple[int, ...], ...] = ()
-    """Of each file, for each line that is no row, how many rows stand before it; in order."""
     texts: bool = False
     """Whether every column is text, as in CSV, numbers too."""
     numeric_ids: bool = False
@@ -44,10 +42,14 @@ class Source(NamedTuple):
     """Whether rows stand in an order; those of a database do not."""
     unnumbered: str = ""
     """The same statement without *r*, where numbering costs; else empty."""
-    unread: int = 0
-    """Records that could not be read at all."""
-    unreadable: tuple[Finding, ...] = ()
-    """The first findings about those."""
+    wide: str = ""
+    """Statement with all columns that a rule may be about, as c0, c1 and so on, beside those of *table*."""
+    wide_columns: tuple[tuple[str, str], ...] = ()
+    """Their names and types."""
+    facts: tuple[str, ...] = ()
+    """The names of those that the plain screen does not look at."""
+    columns: Columns = Columns()
+    """What the caller said that columns are called."""
 
     @property
     def timed(self) -> bool:
@@ -62,9 +64,7 @@ class Source(NamedTuple):
         if not self.ordered:
             return name, None
 
-        place = row - (self.starts[file] if self.starts else 0)
-
-        return name, place + 1 + (bisect_left(self.gaps[file], place) if self.gaps else 0)
+        return name, row - (self.starts[file] if self.starts else 0) + 1
 
 
 class Chosen(NamedTuple):
@@ -84,12 +84,60 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     Raises:
         FrameError: One that is needed is not there.
     """
-    run_id = _column(place, names, columns.run_id, _ids(lifecycle), "--run-id")
-    status = _column(place, names, columns.status, (lifecycle.status_field,), "--status")
+    interpreter = Interpreter(columns, lifecycle, None, assume_utc=False)
+    run_id = _column(place, names, columns.run_id, interpreter.id_keys, "--run-id")
+    keys = (interpreter.status_key, to_pascal(interpreter.status_key))
+    usual = [key for key in keys if key in names] or [interpreter.status_key]
+    if {"source", "target"} <= {*names} and not {*keys} & {*names}:
+        usual = ["target"]
+    status = _column(place, names, columns.status, usual, "--status")
     if columns.at is None:
-        return Chosen(run_id, status, next((name for name in _TIMES if name in names), None))
+        return Chosen(run_id, status, next((name for name in TIME_KEYS if name in names), None))
 
     return Chosen(run_id, status, _column(place, names, columns.at, (), "--at"))
+
+
+def wide_columns(
+    names: Sequence[str], used: Sequence[str | None], columns: Columns, lifecycle: Lifecycle
+) -> list[str]:
+    """
+    Return those of *names* that a record is read by: those *used*, those that a rule is about, other ids.
+    """
+    ids = Interpreter(columns, lifecycle, None, assume_utc=False).id_keys
+    facts = judged_columns(names, used, columns, lifecycle)
+    others = (name for name in ids if name in names and columns.run_id is None)
+
+    return list(dict.fromkeys(name for name in (*used, *facts, *others) if name is not None))
+
+
+def judged_columns(
+    names: Sequence[str], used: Sequence[str | None], columns: Columns, lifecycle: Lifecycle
+) -> tuple[str, ...]:
+    """
+    Return those of *names* that a rule is about and that the plain screen does not look at.
+
+    Args:
+        names: Of all columns.
+        used: Of the columns of id, status and time.
+        columns: What the caller named.
+        lifecycle: Whose fields they may be.
+    """
+    interpreter = Interpreter(columns, lifecycle, None, assume_utc=False)
+    fields = {*interpreter.stamps, *interpreter.details, *interpreter.identity, "object"}
+    if lifecycle.deadline is not None:
+        fields.add(lifecycle.deadline.field)
+    if columns.status is None:
+        fields.add("event")
+        if "target" in used:
+            fields |= {"source", "seq", "trigger"}
+    if columns.at is None:
+        fields |= {*TIME_KEYS}
+
+    return tuple(
+        name
+        for name in dict.fromkeys(names)
+        if name not in used and interpreter.pascal.get(name, name) in fields
+    )
 
 
 def described(
@@ -110,15 +158,18 @@ def described(
         FrameError: It cannot be read, lacks a column, or has one of a type that cannot be used.
     """
     kinds = {name: kind for name, kind, *_ in engine.rows(f"describe select * from {relation}")}
-    run_id, status, at = chosen(engine.place, [*kinds], columns, lifecycle)
+    used = run_id, status, at = chosen(engine.place, [*kinds], columns, lifecycle)
     _refuse_kinds(engine, kinds, run_id, status)
     numeric = kinds[run_id] in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}
     id_value = quoted(run_id) if numeric else f"{quoted(run_id)}::varchar"
+    moment = quoted(at) if at is not None else "null"
     parts = (
-        f"{id_value} as id, {quoted(status)}::varchar as status, "
-        f"{quoted(at) if at is not None else 'null'} as moment, {file} as f"
+        f"{id_value} as id, {quoted(status)}::varchar as status, {moment} as moment, {file} as f"
     )
     row = row if ordered else "0"
+    facts = judged_columns([*kinds], used, columns, lifecycle)
+    wide = wide_columns([*kinds], used, columns, lifecycle)
+    cells = ", ".join(f"{quoted(name)} as c{place}" for place, name in enumerate(wide))
 
     return Source(
         f"(select {parts}, {row} as r from {relation})",
@@ -128,17 +179,10 @@ def described(
         numeric_ids=numeric,
         ordered=ordered,
         unnumbered=f"(select {parts} from {relation})" if "over" in row else "",
-    )
-
-
-def _ids(lifecycle: Lifecycle) -> tuple[str, ...]:
-    """
-    Return where a run's id is looked for, in the order in which the readers do.
-    """
-    return tuple(
-        dict.fromkeys(
-            (*(() if lifecycle.id_field == "id" else (lifecycle.id_field,)), "run_id", "id")
-        )
+        wide=f"(select {cells}, {parts}, {row} as r from {relation})",
+        wide_columns=tuple((name, kinds[name]) for name in wide),
+        facts=facts,
+        columns=columns,
     )
 
 

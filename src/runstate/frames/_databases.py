@@ -6,7 +6,7 @@ lifecycle's statuses.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ from typing import Any, Final
 from .._urls import shown_url, url_fault
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._columns import Source, chosen, described
+from ._columns import Source, chosen, described, wide_columns
 from ._duckdb import Engine, quoted, text
 from ._errors import FrameError, needed
 
@@ -135,19 +135,27 @@ def _copy(
     with _connected(engine, kind, where) as cursor:
         try:
             cursor.execute(f"select * from {relation} where 1 = 0")
-            used = chosen(
-                engine.place, cursor.fetch_record_batch().schema.names, columns, lifecycle
-            )
-            texts = [f"cast({quoted(name)} as text) as {quoted(name)}" for name in used[:2]]
-            if used.at is not None:
-                at = quoted(used.at)
-                texts.append(at if kind == "postgresql" else f"cast({at} as text) as {at}")
-            cursor.execute(f"select {', '.join(texts)} from {relation}")
+            names = cursor.fetch_record_batch().schema.names
+            used = chosen(engine.place, names, columns, lifecycle)
+            cells = _cells(kind, used.at, wide_columns(names, used, columns, lifecycle), lifecycle)
+            cursor.execute(f"select {cells} from {relation}")
             engine.take("fetched", cursor.fetch_record_batch())
         except (cursor.connection.Error, OSError, ValueError) as error:
             if isinstance(error, FrameError):
                 raise
             raise FrameError(engine.place, " ".join(str(error).split())) from None
+
+
+def _cells(kind: str, at: str | None, names: Sequence[str], lifecycle: Lifecycle) -> str:
+    """
+    Return the columns *names* as texts, but for times of a database that has a type for them.
+    """
+    typed = {at, *lifecycle.stamp_fields} if kind == "postgresql" else set[str | None]()
+
+    return ", ".join(
+        quoted(name) if name in typed else f"cast({quoted(name)} as text) as {quoted(name)}"
+        for name in names
+    )
 
 
 @contextmanager

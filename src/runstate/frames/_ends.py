@@ -37,8 +37,10 @@ def count_ends(engine: Engine, asked: Question, found: Screening) -> None:
     codes = asked.codes
     # An endless lifecycle has none, and an empty list is not SQL.
     terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal)))) or "null"
-    # What has ended stays so, whatever is seen of it later.
-    last = f"coalesce(min(k) filter ((k & {CODE}) in ({terminal})), max(k)) as k"
+    # What has ended stays so, whatever is seen of it later: by place, as rows come in no order of time.
+    place = asked.key.place("k") if asked.key.placed else "k"
+    first_end = f"arg_min(k & {CODE}, {place}) filter ((k & {CODE}) in ({terminal}))"
+    last = f"coalesce({first_end}, arg_max(k & {CODE}, {place})) as k"
     runs = f"select {last} from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"
     for code, number in engine.rows(
         f"select (k & {CODE})::integer, count(*) from ({runs}) group by 1"

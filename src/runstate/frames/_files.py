@@ -2,46 +2,36 @@
 Files, folders and patterns, as a source.
 
 Parquet is read where it is. Text is read once, into a table of the three columns that
-are used, so that a record that cannot be read is told once, and kept from the rest.
+are used. What is irregular in text is refused: the readers of this package say what is wrong.
 """
 
 import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+from pydantic.alias_generators import to_pascal
 
 from .._text import printable
-from ..histories._records import Finding
-from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers._formats import TABULAR, suffix_of
 from ..readers._paths import PathError, expanded
-from ._columns import Chosen, Source, chosen, described
+from ..readers._record import TIME_KEYS, Interpreter
+from ._columns import Chosen, Source, chosen, described, judged_columns
 from ._duckdb import Engine, file_name, file_names, listed, quoted, text
 from ._errors import FrameError
 from ._lakes import delta_rows
+from ._text_files import count_lines
 
 __all__ = ["files"]
 
 _LARGEST_RECORD: Final = 16 * 1024 * 1024
-_MOST_UNREADABLE: Final = 1_000
-_MOST_GAPS: Final = 100_000
-"""Lines that are no rows which are known when rows are told by their lines."""
+_MOST_FACTS: Final = 5
+_MOST_BRACKETS: Final = 150
+"""Fewer than the levels that the readers go down."""
 _HEADERS: Final = 200
 """Lines of JSON that are looked at for the names of keys."""
-
-
-class _Loaded(NamedTuple):
-    """
-    What became of one file of text.
-    """
-
-    unread: int
-    unreadable: list[tuple[int, str]]
-    """Line and reason."""
-    gaps: tuple[int, ...] = ()
-    """For each line that is no row of the table, how many rows stand before it."""
 
 
 def files(engine: Engine, paths: Iterable[str], columns: Columns, lifecycle: Lifecycle) -> Source:
@@ -113,51 +103,62 @@ def _kind(name: str) -> str:
 def _texts(
     engine: Engine, names: Sequence[str], kind: str, columns: Columns, lifecycle: Lifecycle
 ) -> Source:
+    """
+    Return the rows of files of text, none of which is in any way irregular.
+
+    What DuckDB would read in another way than the readers of this package is refused.
+    """
     engine.rows(
-        "create temp table texts (id varchar, status varchar, moment varchar, f integer, fault varchar)"
+        "create temp table texts (id varchar, status varchar, moment varchar, f integer, usual boolean)"
     )
     starts: list[int] = []
-    gaps: list[tuple[int, ...]] = []
-    unread, findings, timed, at = 0, list[Finding](), False, ""
+    used: Chosen | None = None
+    load = _load_json if kind == "jsonl" else _load_table
     for number, name in enumerate(names):
         engine.place = name
         # Rows of a table are told by their lines, as the readers do: the first is its header.
         starts.append(engine.rows("select count(*) from texts")[0][0] - (kind != "jsonl"))
-        load = _load_json if kind == "jsonl" else _load_table
-        delimiter = "\t" if kind == "tsv" else ","
-        loaded, used = load(engine, name, number, columns, lifecycle, delimiter)
-        timed, at = timed or used.at is not None, at or used.at or ""
-        unread += loaded.unread
-        gaps.append(loaded.gaps)
-        findings += [_unreadable(name, line, reason) for line, reason in loaded.unreadable]
-    table = "(select id, status, moment, f, rowid as r from texts where fault is null)"
+        here = load(engine, name, number, columns, lifecycle, "\t" if kind == "tsv" else ",")
+        if used not in {None, here}:
+            raise _irregular(name, "has other columns than the files before it")
+        used = here
+    at = used.at if used is not None else None
+    table = "(select id, status, moment, f, rowid as r from texts where usual)"
+    cells = ", ".join(
+        f"{part} as c{place}"
+        for place, part in enumerate(("id", "status", "moment")[: 2 + bool(at)])
+    )
 
     return Source(
         table,
-        "VARCHAR" if timed else "",
-        at,
+        "VARCHAR" if at else "",
+        at or "",
         tuple(names),
         tuple(starts),
-        tuple(gaps),
         texts=True,
-        unread=unread,
-        unreadable=tuple(findings[:_MOST_UNREADABLE]),
+        wide=f"(select {cells}, * from {table})",
+        wide_columns=tuple((name, "VARCHAR") for name in used or () if name is not None),
+        columns=columns,
     )
 
 
-def _unreadable(name: str, line: int, reason: str) -> Finding:
-    return Finding("RS901", RULES["RS901"].severity, printable(reason, 500), file=name, line=line)
+def _irregular(name: str, reason: str) -> FrameError:
+    return FrameError(name, f"{printable(reason, 300)}: use --engine python")
 
 
 def _load_table(
     engine: Engine, name: str, number: int, columns: Columns, lifecycle: Lifecycle, delimiter: str
-) -> tuple[_Loaded, Chosen]:
+) -> Chosen:
     """
     Add a file of comma-separated values to the table.
     """
-    first = engine.rows(f"select line from {_lines(name)} where line is not null limit 1")
-    header = next(csv.reader([first[0][0]], delimiter=delimiter)) if first else []
+    lines = count_lines(name)
+    first = engine.rows(f"select line from {_lines(name)} limit 1")
+    if not first or not (first[0][0] or "").strip():
+        raise _irregular(name, "does not begin with a header")
+    header = next(csv.reader([first[0][0]], delimiter=delimiter))
     used = chosen(name, header, columns, lifecycle)
+    _refuse_facts(name, judged_columns(header, used, columns, lifecycle))
     doubled = sorted({column for column in used if column and header.count(column) > 1})
     if doubled:
         raise FrameError(name, f"columns given more than once: {printable(', '.join(doubled))}")
@@ -172,52 +173,108 @@ def _load_table(
         f"store_rejects = true, rejects_table = 'rejected', rejects_scan = 'rejecting')"
     )
     at = quoted(used.at) if used.at is not None else "null"
+    before = engine.rows("select count(*) from texts")[0][0]
     engine.rows(
-        f"insert into texts select {quoted(used.run_id)}, {quoted(used.status)}, {at}, {number}, null from {relation}"
+        f"insert into texts select {quoted(used.run_id)}, {quoted(used.status)}, {at}, {number}, true from {relation}"
     )
-    rejected = "(select line, min(error_message) as said from rejected group by line)"
-    unread = engine.rows(f"select count(*) from {rejected}")[0][0]
-    bad = engine.rows(f"select line, said from {rejected} order by line limit {_MOST_UNREADABLE}")
-    before = f"line - row_number() over (order by line) - 1 as n from {rejected}"
-    gaps = engine.rows(f"select n from (select {before}) order by n limit {_MOST_GAPS}")
+    rejected = engine.rows("select line, error_message from rejected order by line limit 1")
+    if rejected:
+        raise _irregular(f"{name}:{rejected[0][0]}", f"not CSV: {rejected[0][1]}")
     engine.rows("drop table rejected")
     engine.rows("drop table rejecting")
+    if engine.rows("select count(*) from texts")[0][0] - before + 1 != lines:
+        raise _irregular(name, "has blank lines, or line breaks within quotes")
 
-    told = [(line, f"not CSV: {said}") for line, said in bad]
-
-    return _Loaded(unread, told, tuple(n for (n,) in gaps)), used
+    return used
 
 
 def _load_json(
     engine: Engine, name: str, number: int, columns: Columns, lifecycle: Lifecycle, _: str
-) -> tuple[_Loaded, Chosen]:
+) -> Chosen:
     """
     Add a file of JSON lines to the table.
     """
-    head = f"(select line from {_lines(name)} limit {_HEADERS})"
-    keys = engine.rows(
-        f"select distinct unnest(json_keys(line)) from {head} where {_is_object('line')}"
-    )
-    used = chosen(name, _with_paths([key for (key,) in keys], columns), columns, lifecycle)
+    count_lines(name)
+    lines = f"(select line, row_number() over () as number from {_lines(name)})"
+    parsed = f"case when {_is_object('line')} then line end"
+    keys = [
+        key
+        for (key,) in engine.rows(
+            f"select distinct unnest(json_keys({parsed})) from (select line from {lines} limit {_HEADERS})"
+        )
+    ]
+    used = chosen(name, _with_paths(keys, columns), columns, lifecycle)
+    facts = judged_columns(_possible(lifecycle), used, columns, lifecycle)
+    _refuse_facts(name, [fact for fact in facts if fact in keys])
     paths = [path for column in used for path in _paths(column)]
-    parts = f"json_extract_string(case when {_is_object('line')} then line end, {listed(paths)})"
-    cells = ", ".join(f"coalesce(p[{2 * n + 1}], p[{2 * n + 2}])" for n in range(3))
-    fault = (
-        f"case when line is null or trim(line) = '' then 'blank' when not json_valid(line) then 'not JSON' "
-        f"when not {_is_object('line')} then 'a record must be a JSON object' end"
+    parts = ", ".join(
+        f"coalesce({values}[{2 * n + 1}], {values}[{2 * n + 2}]) as {name}{n}"
+        for values, name in (("p", "c"), ("t", "t"))
+        for n in range(3)
     )
-    first = engine.rows("select count(*) from texts")[0][0]
+    rows = (
+        f"select number, line, {parts}, json_keys({parsed}) as keys from (select number, line, "
+        f"json_extract_string({parsed}, {listed(paths)}) as p, "
+        f"json_type({parsed}, {listed(paths)}) as t from {lines})"
+    )
+    engine.rows(f"create or replace temp table parsed as {rows}")
+    unusual = engine.rows(
+        f"select number, {_fault(facts)} as fault from parsed where fault is not null order by 1 limit 1"
+    )
+    if unusual:
+        raise _irregular(f"{name}:{unusual[0][0]}", unusual[0][1])
     engine.rows(
-        f"insert into texts select {cells}, {number}, fault "
-        f"from (select {parts} as p, {fault} as fault from {_lines(name)})"
-    )
-    bad = f"from texts where rowid >= {first} and fault <> 'blank'"
-    unread = engine.rows(f"select count(*) {bad}")[0][0]
-    told = engine.rows(
-        f"select rowid - {first} + 1, fault {bad} order by 1 limit {_MOST_UNREADABLE}"
+        f"insert into texts select c0, c1, c2, {number}, line is not null and trim(line) <> '' from parsed order by number"
     )
 
-    return _Loaded(unread, told), used
+    return used
+
+
+def _possible(lifecycle: Lifecycle) -> list[str]:
+    """
+    Return the names that a key may have which a rule is about.
+    """
+    interpreter = Interpreter(Columns(), lifecycle, None, assume_utc=False)
+    own = (*interpreter.stamps, *interpreter.details, *interpreter.identity, *TIME_KEYS)
+    every = (*own, "object", "event", "source", "target", "seq", "trigger")
+
+    return [*every, *map(to_pascal, every)]
+
+
+def _fault(facts: Sequence[str]) -> str:
+    """
+    Return the expression of what is unusual about a line of JSON; null where nothing is.
+
+    The types are those of id (t0), status (t1) and time (t2).
+    """
+    numbers = "('UBIGINT', 'BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE')"
+
+    return (
+        "case when line is null or trim(line) = '' then null when not json_valid(line) then 'not JSON' "
+        f"when not {_is_object('line')} then 'a record must be a JSON object' "
+        "when len(keys) <> len(list_distinct(keys)) then 'a key is given more than once' "
+        f"when list_has_any(keys, {listed(facts)}) then 'has keys that DuckDB does not judge in text' "
+        "when regexp_matches(line, '[\\[:,]\\s*-?(NaN|Inf|nan|inf)') then 'holds a number that JSON does not have' "
+        "when regexp_matches(line, ',\\s*[}\\]]') then 'a comma may be one too many' "
+        f"when len(line) - len(replace(replace(line, '[', ''), '{{', '')) > {_MOST_BRACKETS} then 'has too many brackets' "
+        "when regexp_matches(line, '\\\\u[dD][89a-fA-F]') then 'has an escaped surrogate' "
+        "when coalesce(t0, '') not in ('VARCHAR', 'UBIGINT', 'BIGINT') then 'the id is neither text nor a whole number' "
+        "when coalesce(t1, '') <> 'VARCHAR' then 'the status is no text' "
+        f"when coalesce(t2, 'NULL') not in ('NULL', 'VARCHAR') and t2 not in {numbers} then 'the time is neither text nor a number' "
+        "when t2 = 'VARCHAR' and try_cast(c2 as double) is not null then 'the time is a number in quotes' end"
+    )
+
+
+def _refuse_facts(name: str, facts: Sequence[str]) -> None:
+    """
+    Pass a file of text whose columns are all that the plain screen looks at, or no rule is about.
+    """
+    if facts:
+        shown = ", ".join(printable(fact, 40) for fact in facts[:_MOST_FACTS])
+        raise FrameError(
+            name,
+            f"has rules about {shown}, which DuckDB does not judge in text: use --engine python",
+        )
 
 
 def _lines(name: str) -> str:

@@ -4,20 +4,27 @@ The runs that may be wrong, read again and judged one by one, by the code that j
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from .._text import printable
+from ..histories._counter import Census
 from ..histories._records import Finding, Observation
-from ..histories._rules import RULES
-from ._duckdb import Engine, listed
+from ..histories._survey import Survey
+from ._duckdb import Engine
+from ._interpreted import Records, Told
 from ._request import Question
-from ._times import refused, seconds
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Place", "Verdict", "judge", "judge_unusable"]
 
-_UNPLACED, _ALONG_THE_WAY, _AT_THE_END = range(3)
+_ALONG_THE_WAY, _AT_THE_END = range(2)
 _LONGEST_TIMELINE: Final = 1_000
+_MOST_AT_ONCE: Final = 20_000
+"""Runs that are asked for in one statement."""
+
+Place = tuple[int, float, int, int, int]
+"""What findings are sorted by: part of the answer, time where rows have no place, file, row, number."""
 
 
 class Verdict(NamedTuple):
@@ -25,118 +32,160 @@ class Verdict(NamedTuple):
     What came of judging some runs.
     """
 
-    findings: list[Finding]
+    findings: list[tuple[Place, Finding]]
     """In the order of the history; those about ends last."""
     tally: Counter[str]
+    """All findings, by code."""
+    apart: Counter[str]
+    """Those about the runs that were set apart."""
+    counted: Survey
+    """What was seen of the runs that were set apart. Has no findings."""
     timelines: dict[str | None, tuple[Observation, ...]]
     """By run id, in the order of the ids."""
-    unplaced: int
-    """Rows of theirs that have no time, where others have one."""
     sampled: list[str | None]
     """Ids of the runs that were wanted, in the order in which they were."""
 
 
-class _Row(NamedTuple):
-    run_id: str | None
-    status: str | None
-    at: float | None
-    raw: str | None
-    """The time as it is given, where it is none."""
-    file: int
-    row: int
-    key: Any
-    """What the run's rows are grouped by."""
+class _Judge:
+    """
+    Judges runs one after another, and remembers none of them.
+    """
 
+    def __init__(self, asked: Question) -> None:
+        self._asked = asked
+        self._monitor = asked.monitor()
+        self.census = Census(self._monitor)
+        self.runs = 0
+        self.undecided = 0
 
-_Place = tuple[int, float, int, int, int]
-"""What findings are sorted by: part of the answer, time, file, row, and which of the row's."""
+    def judged(
+        self, rows: Sequence[Told], timeline: list[Observation], *, counts: bool
+    ) -> Iterator[tuple[Place, Finding]]:
+        """
+        Yield what is wrong with one run, whose *rows* come as they stand.
+
+        Args:
+            rows: All of the run.
+            timeline: Takes what was seen.
+            counts: Whether the run is counted.
+        """
+        monitor = self._monitor
+        observations = _observations(rows)
+        places = {id(read): told for told in rows for read in told.reads}
+        yield from _notes(rows)
+        first: tuple[float, int, int] | None = None
+        for each, findings in monitor.observe_history(observations):
+            told = places[id(each)]
+            time = 0.0 if self._asked.source.ordered else each.at or 0.0
+            place = (time, told.file, told.row)
+            first = place if first is None else min(first, place)
+            if self._asked.samples and len(timeline) < _LONGEST_TIMELINE:
+                timeline.append(each)
+            if counts:
+                self.census.count(each)
+            for number, finding in enumerate(findings, len(told.reads)):
+                yield (_ALONG_THE_WAY, *place, number), finding
+        for number, finding in enumerate(
+            monitor.finish(finished=self._asked.finished, now=self._asked.now)
+        ):
+            yield (_AT_THE_END, *(first or (0.0, 0, 0)), number), finding
+        if counts:
+            self.runs += monitor.runs
+            self.undecided += monitor.undecided
+        if observations:
+            monitor.forget(observations[0].run_id)
 
 
 def judge(
-    engine: Engine, asked: Question, runs: Iterable[Any], wanted: Iterable[Any] = ()
+    engine: Engine,
+    asked: Question,
+    runs: Iterable[Any],
+    wanted: Iterable[Any] = (),
+    apart: frozenset[Any] = frozenset(),
 ) -> Verdict:
     """
-    Return what is wrong with *runs*, and what was seen of those and of the runs *wanted*.
+    Return what is wrong with *runs* and those *apart*, and what was seen of them and of those *wanted*.
 
-    Both are given by what their rows are grouped by. Findings beyond the limit are
+    All are given by what their rows are grouped by. Findings beyond the limit are
     counted, and may be left out.
     """
     wanted = [*wanted]
-    keys = [*dict.fromkeys((*runs, *wanted))]
-    found: list[tuple[_Place, Finding]] = []
+    keys = [*dict.fromkeys((*apart, *runs, *wanted))]
+    judge = _Judge(asked)
+    found: list[tuple[Place, Finding]] = []
     tally: Counter[str] = Counter()
+    tally_apart: Counter[str] = Counter()
     timelines: dict[str | None, tuple[Observation, ...]] = {}
-    if not keys:
-        return Verdict([], tally, timelines, 0, [])
     by_key: dict[Any, str | None] = {}
-    unplaced = 0
-    for (run_id, key), rows in groupby(
-        _rows(engine, asked, keys), lambda row: (row.run_id, row.key)
-    ):
-        by_key[key] = run_id
-        seen: list[Observation] = []
-        for kept, (place, finding) in enumerate(_judged(asked, run_id, rows, seen)):
+    observations = tied = 0
+    for key, rows in _by_run(engine, asked, keys):
+        counts, timeline = key in apart, list[Observation]()
+        for kept, (place, finding) in enumerate(judge.judged(rows, timeline, counts=counts)):
             tally[finding.code] += 1
-            unplaced += place[0] == _UNPLACED
+            tally_apart[finding.code] += counts
             if kept < asked.limit or place[0] == _AT_THE_END:
                 found.append((place, finding))
-        if asked.samples:
-            timelines[run_id] = tuple(seen)
+        if asked.samples and timeline:
+            timelines[timeline[0].run_id] = tuple(timeline)
+            by_key[key] = timeline[0].run_id
+        if counts:
+            seen = _observations(rows)
+            observations += len(seen)
+            tied += _tied(seen, asked.lifecycle.known) if asked.in_order else 0
     found.sort(key=lambda pair: pair[0])
-
-    ids = [by_key[key] for key in wanted if key in by_key]
-
-    return Verdict([finding for _, finding in found], tally, timelines, unplaced, ids)
-
-
-def _judged(
-    asked: Question, run_id: str | None, rows: Iterable[_Row], seen: list[Observation]
-) -> Iterator[tuple[_Place, Finding]]:
-    """
-    Yield what is wrong with one run, whose *rows* come in order; put what was seen into *seen*.
-    """
-    monitor, source = asked.monitor(), asked.source
-    first: tuple[float, int, int] | None = None
-    for row in rows:
-        name, line = source.place(row.file, row.row)
-        if source.timed and row.at is None:
-            finding = _unplaced(asked, row, name, line)
-            yield (_UNPLACED, 0.0, row.file, row.row, 0), finding
-            continue
-        observation = Observation(row.status, run_id, row.at, file=name, line=line)  # type: ignore[arg-type]  # judged, not trusted
-        place = (row.at or 0.0, row.file, row.row)
-        if row.status:
-            first = first or place
-            if asked.samples and len(seen) < _LONGEST_TIMELINE:
-                seen.append(observation)
-        for number, finding in enumerate(monitor.observe(observation)):
-            yield (_ALONG_THE_WAY, *place, number), finding
-    for number, finding in enumerate(monitor.finish(finished=asked.finished, now=asked.now)):
-        yield (_AT_THE_END, *(first or (0.0, 0, 0)), number), finding
-
-
-def _unplaced(asked: Question, row: _Row, name: str | None, line: int | None) -> Finding:
-    """
-    Return the finding about a row that has no time, where rows have times.
-    """
-    code, reason = refused(row.raw, asked.source, assume_utc=asked.assume_utc)
-    severity = RULES[code].severity
-
-    return Finding(code, severity, printable(reason, 500), row.run_id, file=name, line=line)
-
-
-def _rows(engine: Engine, asked: Question, keys: Sequence[Any]) -> Iterator[_Row]:
-    """
-    Yield the rows of the runs *keys*: run by run, each in its order.
-    """
-    source = asked.source
-    at = seconds(source, assume_utc=asked.assume_utc) if source.timed else "null"
-    by_status = "" if source.ordered else f", list_position({listed(asked.codes.statuses)}, status)"
-    statement = (
-        f"select id::varchar as id, status, {at} as at_s, "
-        f"case when {at} is null then moment::varchar end as raw, f, r, h "
-        f"from (select *, {asked.run_key} as h from {source.table}) "
-        f"where h in (select unnest($1::{asked.key_kind}[])) order by 1, 3 nulls first, f, r{by_status}"
+    counted = judge.census.survey()._replace(
+        runs=judge.runs, observations=observations, undecided=judge.undecided, tied=tied
     )
 
-    return (_Row(*row) for row in engine.portions(statement, [keys]))
+    return Verdict(
+        found, tally, tally_apart, counted, timelines,
+        [by_key[key] for key in wanted if key in by_key],
+    )  # fmt: skip
+
+
+def _notes(rows: Iterable[Told]) -> Iterator[tuple[Place, Finding]]:
+    for told in rows:
+        for number, read in enumerate(told.reads):
+            if isinstance(read, Finding):
+                yield (_ALONG_THE_WAY, 0.0, told.file, told.row, number), read
+
+
+def _observations(rows: Iterable[Told]) -> list[Observation]:
+    return [read for told in rows for read in told.reads if isinstance(read, Observation)]
+
+
+def _tied(observations: Iterable[Observation], known: AbstractSet[str]) -> int:
+    times = Counter(
+        each.at for each in observations if each.at is not None and each.status in known
+    )
+
+    return sum(number for number in times.values() if number > 1)
+
+
+def _by_run(
+    engine: Engine, asked: Question, keys: Sequence[Any]
+) -> Iterator[tuple[Any, list[Told]]]:
+    records = Records(engine, asked)
+    for start in range(0, len(keys), _MOST_AT_ONCE):
+        rows = records.of_runs(keys[start : start + _MOST_AT_ONCE])
+        for key, of_one in groupby(rows, attrgetter("key")):
+            yield key, [*of_one]
+
+
+def judge_unusable(
+    engine: Engine, asked: Question
+) -> tuple[list[tuple[Place, Finding]], Counter[str]] | None:
+    """
+    Return what is wrong with the rows that belong to no run; None if one of them does, by another id.
+    """
+    found: list[tuple[Place, Finding]] = []
+    tally: Counter[str] = Counter()
+    for told in Records(engine, asked).unusable():
+        for number, read in enumerate(told.reads):
+            if isinstance(read, Observation):
+                return None
+            tally[read.code] += 1
+            if len(found) < asked.limit:
+                found.append(((_ALONG_THE_WAY, 0.0, told.file, told.row, number), read))
+
+    return found, tally

@@ -31,8 +31,8 @@ class Question(NamedTuple):
     samples: int
     by_id: bool = False
     """Whether runs are told apart by their ids themselves, as collisions of hashes were found."""
-    fine: bool = False
-    """Whether hardly any two rows of a run are of one time."""
+    apart: bool = False
+    """Whether the runs that are judged one by one are left out."""
 
     @property
     def codes(self) -> Codes:
@@ -45,30 +45,26 @@ class Question(NamedTuple):
         return bool(self.limits) and self.source.timed
 
     @property
+    def in_order(self) -> bool:
+        """Whether the order of a run's rows matters."""
+        return self.observed != "unordered"
+
+    @property
     def key(self) -> Key:
         """How rows are numbered."""
-        return Key(self.source.ordered and not self.fine)
+        return Key(self.source.ordered)
 
     @property
     def rows(self) -> str:
         """The statement of all rows as h, what to group by, and k, the number of the row."""
         key = self.key
-        rows = coded(
-            self.source,
-            self.codes,
-            assume_utc=self.assume_utc,
-            exact=self.by_id,
-            placed=key.placed,
-        )
 
-        return f"(select h, {key.of(self.codes)} as k from {rows})"
+        return f"(select h, {key.of(self.codes)} as k from {coded(self, self.codes, placed=key.placed)})"
 
     @property
     def columns(self) -> str:
         """The statement of all rows as h, us and c, in no order; see :func:`coded`."""
-        return coded(
-            self.source, self.codes, assume_utc=self.assume_utc, exact=self.by_id, placed=False
-        )
+        return coded(self, self.codes, placed=False)
 
     @property
     def run_key(self) -> str:

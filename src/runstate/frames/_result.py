@@ -5,10 +5,9 @@ What a screening answers: counts, exact ones, and the runs that may be wrong.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..histories._survey import Dwell
-from ._columns import Source
-from ._sort_key import Codes
 
 __all__ = ["Screening", "Suspect"]
 
@@ -19,16 +18,18 @@ Suspect = tuple[int, int | str]
 @dataclass
 class Screening:
     """
-    What was seen of all runs at once.
+    What was seen of all runs at once, but for those *apart*.
     """
 
     runs: int = 0
     observations: int = 0
+    tied: int = 0
+    """Observations at the time of another one of their run."""
     undecided: int = 0
     tally: Counter[str] = field(default_factory=Counter)
     """Findings by code."""
     counted: bool = True
-    """Whether *tally* has all findings, and *observations* no row without a time; else some."""
+    """Whether *tally* has all findings; else some."""
     suspects: list[Suspect] = field(default_factory=list)
     """Of findings along the way, the first ones."""
     late: list[Suspect] = field(default_factory=list)
@@ -36,7 +37,11 @@ class Screening:
     named: bool = True
     """Whether all runs that may be wrong are among *suspects* and *late*."""
     certain: bool = True
-    """Whether this will do; else there are too many suspects for what was counted."""
+    """Whether this will do; else the rows are to be read in another way."""
+    apart: frozenset[Any] = frozenset()
+    """Runs that are judged and counted one by one: SQL does not count them right."""
+    unusable: int = 0
+    """Rows whose id or status the readers would not take; they belong to no run."""
     seen: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     moves: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -44,13 +49,3 @@ class Screening:
     began: float | None = None
     ended: float | None = None
     sample: list[int | str] = field(default_factory=list)
-    few: Source | None = None
-    """Where all of these runs are, if they were looked for already."""
-
-    def count_odd(self, codes: Codes, odd: Mapping[int, int]) -> None:
-        """
-        Count the findings about rows that have no place in a run, given their numbers by code.
-        """
-        self.tally["RS101"] += odd.get(codes.unknown, 0)
-        self.tally["RS902"] += odd.get(codes.missing, 0) + odd.get(codes.timeless, 0)
-        self.tally["RS901"] += odd.get(codes.mistimed, 0)

@@ -4,52 +4,62 @@ Screening by sorting the rows of each run: exact, and with what is measured on t
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from ..histories._survey import Dwell
-from ._duckdb import Engine, listed
-from ._recount import grouped, recounted
+from ._apart import complete, grouped, tied_runs, without
+from ._duckdb import Engine
 from ._request import Question
-from ._result import Screening
-from ._screen_sql import Group
-from ._suspects import first_suspects
+from ._result import Screening, Suspect
+from ._screen_sql import Group, pairs
+from ._sort_key import APART, usable
 from ._times import microseconds
 
 __all__ = ["count_rows", "count_unknown", "screen_sorted"]
 
 _MICRO: Final = 1_000_000
 _MOST_UNKNOWN: Final = 1_000
-_TASTED: Final = 100_000
-"""Rows that are looked at to learn how many of a run are of one time."""
+_MANY: Final = 2_000
+"""Runs that are judged in less time than it takes to ask which of them come first."""
 
 
 def screen_sorted(engine: Engine, asked: Question) -> Screening:
     """
     Return what sorting the rows of each run shows.
     """
-    asked = asked._replace(fine=_is_fine(engine, asked))
-    once = asked.observed == "complete" and not asked.waits
-    counted = recounted(engine, asked, grouped(engine, asked, once=once), once=once)
-    if counted is None:
-        asked, once = asked._replace(fine=False), False
-        counted = grouped(engine, asked, once=once)
+    # Where a status is repeated, as by polls, its first row tells how long it lasted.
+    repeats = asked.observed == "polled" and asked.measured
+    once = not (asked.waits or repeats)
+    first = not asked.measured
+    groups = grouped(engine, asked, once=once, first=first)
+    unsure = complete(g.unsure for g in groups)
+    if unsure is None and once:
+        once = False
+        groups = grouped(engine, asked, once=once, first=first)
+        unsure = complete(g.unsure for g in groups)
+    if unsure is None:
+        return Screening(certain=False)
+    candidates = complete(g.candidates for g in groups)
+    apart = unsure
+    if sum(g.tied for g in groups) and any(g.candidates for g in groups):
+        apart |= tied_runs(engine, asked, candidates)
     found = Screening(
-        few=counted.few,
-        sample=sorted(h for g in counted.told for h in g.sample or ())[: asked.samples],
+        apart=apart,
+        unusable=sum(g.rows for g in groups if g.code == asked.codes.unusable),
+        sample=sorted(h for g in groups for h in g.sample or ())[: asked.samples],
     )
-    first = first_suspects(asked, counted)
-    if first is None:
-        found.few = None
-        plain = asked._replace(fine=False, measured=False)
-        first = first_suspects(plain, grouped(engine, plain, once=once))
-    found.suspects, found.late = first or ([], [])
-    found.named = len(found.suspects) < asked.limit > len(found.late)
-    _count_runs(found, asked, counted.groups)
-    _count_findings(found, asked, counted.groups)
-    if asked.observed != "unordered":
-        _count_moves(found, asked, counted.groups)
+    told = groups
+    if apart:
+        groups = without(engine, asked, groups, apart, once=once)
+        asked = asked._replace(apart=True)
+    _name_suspects(engine, found, asked, told, candidates, once=once)
+    _count_runs(found, asked, groups)
+    _count_findings(found, asked, groups)
+    _count_backwards(engine, found, asked, told, once=once)
+    if asked.in_order:
+        _count_moves(found, asked, groups)
     if once:
-        _count_rows(found, asked, ((g.code, g.rows, *_span(asked, g)) for g in counted.told))
+        _count_rows(found, asked, ((g.code, g.rows, *_span(asked, g)) for g in groups))
     else:
         count_rows(engine, found, asked)
 
@@ -63,16 +73,53 @@ def _span(asked: Question, group: Group) -> tuple[int | None, int | None]:
     return asked.key.time(group.first), asked.key.time(group.last)
 
 
-def _is_fine(engine: Engine, asked: Question) -> bool:
+def _name_suspects(
+    engine: Engine,
+    found: Screening,
+    asked: Question,
+    groups: list[Group],
+    candidates: frozenset[Any] | None,
+    *,
+    once: bool,
+) -> None:
     """
-    Return whether hardly any two rows of a run are of one time, as far as the first rows tell.
+    Put into *found* the first runs that there may be a finding about, or all of them if they are few.
     """
-    if not (asked.source.ordered and asked.source.timed):
-        return False
-    rows = f"(select h, us from {asked.columns} where us is not null limit {_TASTED})"
-    number, times = engine.rows(f"select count(*), count(distinct hash(h, us)) from {rows}")[0]
+    if candidates is not None:
+        rest = candidates - found.apart
+        if len(rest) <= max(_MANY, asked.limit):
+            found.suspects = [(0, run) for run in rest]
+            return
+    found.named = False
+    if asked.measured:
+        plain = asked._replace(measured=False)
+        groups = grouped(engine, plain, once=once, first=True)
+    found.suspects = _first(asked, (g.suspects for g in groups), found.apart)
+    found.late = _first(asked, (g.late_suspects for g in groups), found.apart)
 
-    return bool(number - times <= number / 100)
+
+def _first(
+    asked: Question, kept: Iterable[list[dict[str, Any]] | None], apart: frozenset[Any]
+) -> list[Suspect]:
+    suspects = ((s["w"], s["h"]) for some in kept for s in some or ())
+
+    return sorted(suspect for suspect in suspects if suspect[1] not in apart)[: asked.limit]
+
+
+def _count_backwards(
+    engine: Engine, found: Screening, asked: Question, groups: list[Group], *, once: bool
+) -> None:
+    """
+    Count the runs whose rows stand in another order than that of their times.
+    """
+    runs = complete(g.back for g in groups)
+    if runs is None:
+        rows = pairs(asked, asked.rows, once=once)
+        found.tally["RS108"] += engine.rows(f"select count(distinct h) from ({rows}) where back")[
+            0
+        ][0]
+    else:
+        found.tally["RS108"] += len(runs - found.apart)
 
 
 # -- what it says ------------------------------------------------------------------
@@ -82,10 +129,9 @@ def _count_runs(found: Screening, asked: Question, groups: list[Group]) -> None:
     codes = asked.codes
     firsts = [g for g in groups if not g.before and g.code <= codes.unknown]
     found.runs = sum(g.rows for g in firsts)
-    if asked.observed == "complete":
-        found.undecided = sum(g.rows for g in firsts if g.code == codes.unknown)
-    else:
-        found.undecided = found.runs - sum(g.second for g in groups)
+    # A record tells enough to decide its run, if the lifecycle knows its status.
+    found.undecided = sum(g.rows for g in firsts if g.code == codes.unknown)
+    found.tied = sum(g.tied for g in groups)
 
 
 def _count_findings(found: Screening, asked: Question, groups: list[Group]) -> None:
@@ -97,7 +143,7 @@ def _count_findings(found: Screening, asked: Question, groups: list[Group]) -> N
         if not group.before:
             begins = asked.lifecycle.initial_statuses
             if asked.observed == "complete" and names[group.code - 1] not in begins:
-                tally["RS102"] += group.rows
+                tally["RS102"] += group.rows - group.lone
             continue
         code = asked.wrong(names[group.before - 1], names[group.code - 1])
         if code is not None:
@@ -122,7 +168,8 @@ def _count_moves(found: Screening, asked: Question, groups: list[Group]) -> None
         if asked.source.timed:
             histograms[move][group.bucket] += group.rows
             totals[move] += group.total or 0
-            longest[move] = max(longest.get(move, 0), group.longest or 0)
+            most = max((each["dt"] for each in group.longest or ()), default=0)
+            longest[move] = max(longest.get(move, 0), most)
     found.dwell = {
         move: Dwell(
             histogram.total(), totals[move] / _MICRO, longest[move] / _MICRO, dict(+histogram)
@@ -145,12 +192,13 @@ def count_unknown(engine: Engine, found: Screening, asked: Question) -> None:
     """
     Count in *found* the rows of each status that the lifecycle does not know, the most frequent ones.
     """
-    moment = microseconds(asked.source, assume_utc=asked.assume_utc) if asked.source.timed else "0"
-    known = listed(asked.codes.statuses)
+    named = f"{asked.run_key} as h, status, {microseconds(asked.source, assume_utc=asked.assume_utc) if asked.source.timed else '0'} as us"
     rows = (
-        f"select status from {asked.source.unnumbered or asked.source.table} where status <> '' "
-        f"and {moment} is not null and list_position({known}, status) is null"
+        f"select status from (select {named} from {asked.source.unnumbered or asked.source.table} where {usable()}) "
+        f"where us is not null and {asked.codes.place('status')} is null"
     )
+    if asked.apart:
+        rows += f" and h not in (select h from {APART})"
     found.seen.update(
         dict(
             engine.rows(
@@ -168,17 +216,15 @@ def _count_rows(
     """
     codes = asked.codes
     spans: list[tuple[int, int]] = []
-    odd: Counter[int] = Counter()
     for code, number, first, last in rows:
         if code <= codes.last:
             found.seen[codes.statuses[code - 1]] += number
-        else:
-            odd[code] += number
-        if code <= codes.missing:
+        if code == codes.unknown:
+            found.tally["RS101"] += number
+        if code <= codes.unknown:
             found.observations += number
             if first is not None and last is not None:
                 spans.append((first, last))
-    found.count_odd(codes, odd)
     if spans:
         found.began = min(first for first, _ in spans) / _MICRO
         found.ended = max(last for _, last in spans) / _MICRO

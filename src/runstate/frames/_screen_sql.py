@@ -9,12 +9,12 @@ from ..histories._survey import OCTAVE
 from ._request import Question
 from ._sort_key import CODE
 
-__all__ = ["FEW", "MOST_DOUBTFUL", "Group", "statement"]
+__all__ = ["MOST_APART", "MOST_LONGEST", "Group", "pairs", "statement"]
 
-FEW: Final = 64
-"""Suspects that are kept of each group, where there are many groups."""
-MOST_DOUBTFUL: Final = 50_000
-"""Runs that are counted once more, rather than all of them."""
+MOST_APART: Final = 50_000
+"""Runs that each group names to be judged one by one."""
+MOST_LONGEST: Final = 16
+"""The longest durations that are kept of each group, in case that some of them do not count."""
 
 
 class Group(NamedTuple):
@@ -28,51 +28,91 @@ class Group(NamedTuple):
     bucket: int
     """That of the durations; 0 where there is none."""
     rows: int
-    second: int
-    """How many of them are their run's second status."""
     total: int | None
-    longest: int | None
+    longest: list[dict[str, Any]] | None
+    """The longest durations (dt) and their runs (h)."""
     first: int | None
     """The least number of a row."""
     last: int | None
     """The greatest one."""
     suspects: list[dict[str, Any]] | None
-    instant: list[dict[str, Any]] | None
-    """Those of no duration, where the others are few."""
+    """The first ones: where they are (w), and their runs (h)."""
+    lone: int
+    """How many of them are the only row of their run."""
+    tied: int
+    """How many of them are at the time of another row of their run."""
     too_long: int
     late: int
     late_suspects: list[dict[str, Any]] | None
-    doubtful: list[int | str] | None
-    """Runs whose rows are not in their order, or whose statuses last longer than it seems."""
+    candidates: list[int | str] | None
+    """Runs that there may be a finding about, the first ones by their keys."""
+    back: list[int | str] | None
+    """Runs of rows that stand before an earlier one in the source."""
+    unsure: list[int | str] | None
+    """Runs that this does not count right."""
     sample: list[int | str] | None
 
 
-def statement(asked: Question, rows: str, *, once: bool) -> str:
+def statement(asked: Question, rows: str, *, once: bool, first: bool) -> str:
     """
-    Return the statement whose rows are :class:`Group`; *once* where no status is repeated.
+    Return the statement whose rows are :class:`Group`.
+
+    Args:
+        asked: What is asked.
+        rows: Statement of the rows, as h and k.
+        once: Whether no status is repeated, or it does not matter.
+        first: Whether the first suspects of each group are kept, which takes room for each.
     """
     measured = asked.measured and asked.source.timed
     bucket = _bucket(asked) if measured else "0"
-    lasting, instant = _suspects(asked, waiting=not once and asked.waits)
+    flag = _flag(asked, waiting=not once and asked.waits)
+    late = _late(asked) if asked.waits else ""
+    timed = asked.source.timed and asked.in_order
     parts = [
         "pc, c",
         f"{bucket} as bucket",
         "count(*)",
-        "0" if once else "count(*) filter (second)",
-        "sum(dt), max(dt)" if measured else "null, null",
+        f"sum(dt), max({{'dt': dt, 'h': h}}, {MOST_LONGEST}) filter (pc > 0 and pc <> c)"
+        if measured
+        else "null, null",
         "min(k), max(k)" if measured else "null, null",
-        f"{lasting}, {instant}",
-        _waiting(asked) if asked.waits else "0, 0, null",
-        _doubtful(asked, once=once),
+        _first(asked, "k", flag) if first else "null",
+        "count(*) filter (lone)",
+        "count(*) filter (tied)" if timed else "0",
+        f"count(*) filter ({_too_long(asked)}), count(*) filter ({late or 'false'})"
+        if asked.waits
+        else "0, 0",
+        _first(asked, "first_k", late) if first and late else "null",
+        _runs(f"{flag} or {late}" if late else flag),
+        _runs("back") if timed and asked.key.placed else "null",
+        _runs(_unsure(asked, once=once)),
         f"min(h, {asked.samples}) filter (pc = 0 and c <= {asked.codes.unknown})"
         if asked.samples
         else "null",
     ]
 
     return (
-        f"select {', '.join(parts)} from ({_pairs(asked, rows, once=once)}) "
+        f"select {', '.join(parts)} from ({pairs(asked, rows, once=once)}) "
         f"group by pc, c{', bucket' if measured else ''}"
     )
+
+
+def _runs(condition: str) -> str:
+    return f"min(h, {MOST_APART}) filter ({condition})"
+
+
+def _unsure(asked: Question, *, once: bool) -> str:
+    """
+    Return the condition that the run of a row is not counted right by this statement.
+
+    A row without a time stays where it stands, and a repeated status has begun earlier.
+    """
+    timeless = f"c > {asked.codes.unusable}"
+    repeated = f"pc = c and c <= {asked.codes.last}"
+    if not once:
+        return f"{timeless} or ({repeated} and (tied or back))"
+
+    return f"{timeless} or ({repeated})" if asked.measured else timeless
 
 
 def _bucket(asked: Question) -> str:
@@ -82,67 +122,20 @@ def _bucket(asked: Question) -> str:
     )
 
 
-def _suspects(asked: Question, *, waiting: bool) -> tuple[str, str]:
-    """
-    Return the first suspects of a group, and those of no duration where there are many groups.
-
-    The engine takes the room for all that may be kept at once, for each group.
-    """
-    flag, most = _flag(asked, waiting=waiting), asked.limit + 1
-    if not (asked.measured and asked.source.timed):
-        return _kept(asked, flag, most), "null"
-
-    return (
-        _kept(asked, f"({flag}) and {_bucket(asked)} > 0", min(FEW, most)),
-        _kept(asked, f"({flag}) and {_bucket(asked)} = 0", most),
-    )
+def _first(asked: Question, k: str, flag: str) -> str:
+    return f"min({{'w': {asked.key.where(k)}, 'h': h}}, {asked.limit + 1}) filter ({flag})"
 
 
-def _kept(asked: Question, flag: str, most: int) -> str:
-    return f"min({{'w': {asked.key.where('k')}, 'h': h}}, {most}) filter ({flag})"
-
-
-def _doubtful(asked: Question, *, once: bool) -> str:
-    """
-    Return the runs that are to be counted once more.
-    """
-    last = asked.codes.last
-    doubts = [f"tied and c <= {last} and pc <> c"] if asked.fine else []
-    doubts += [f"pc = c and c <= {last}"] if once and asked.measured else []
-    if not doubts:
-        return "null"
-
-    return f"min(h, {MOST_DOUBTFUL}) filter ({' or '.join(doubts)})"
-
-
-def _waiting(asked: Question) -> str:
-    """
-    Return how many rows tell of a status that lasted too long, how many ends do, and which.
-    """
-    late = _late(asked) or "false"
-    first = asked.key.where("first_k")
-    which = f"min({{'w': {first}, 'h': h}}, {FEW if asked.measured else asked.limit + 1}) filter ({late})"
-
-    return f"count(*) filter ({_too_long(asked)}), count(*) filter ({late}), {which}"
-
-
-def _pairs(asked: Question, rows: str, *, once: bool) -> str:
+def pairs(asked: Question, rows: str, *, once: bool) -> str:
     """
     Return the statement of each row and the one before it: h, k, c, pc, dt and what else is asked.
 
     Where a status may be repeated, only the first row of each repetition is in it, and
     the last row of a run where runs may wait.
     """
-    key, last = asked.key, asked.codes.last
-    before, more = "lag(k) over o as pk", ""
-    if not once:
-        before += ", lag(k, 2) over o as ppk"
-        more = f", pk is not null and ppk is null and c <= {last} and pc <> c as second"
-    if asked.fine:
-        before, more = (
-            before + ("" if once else ", tied"),
-            more + (", dt = 0 as tied" if once else ", tied"),
-        )
+    key = asked.key
+    more = ", lone, tied, back"
+    before = more
     if asked.waits:
         terminal = _among(f"k & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
         before += (
@@ -150,15 +143,45 @@ def _pairs(asked: Question, rows: str, *, once: bool) -> str:
             f"coalesce(bool_or({terminal}) over (o rows unbounded preceding), false) as is_over"
         )
         more += ", pk, is_end, first_k, is_over"
-    told = rows if once else f"({_without_repeats(asked, rows)})"
+    if once:
+        # One pass over the sorted rows is enough where none of them is left out.
+        paired = (
+            f"(select *, {_beside(asked)} from (select h, k, {_NEIGHBOURS} from {rows} {_WINDOW}))"
+        )
+    else:
+        paired = f"(select h, k, lag(k) over o as pk{before} from ({_without_repeats(asked, rows)}) {_WINDOW})"
+
     # What has no place in its run is told apart only by whether anything comes before it.
-    paired = (
-        f"select *, (k & {CODE})::integer as c, coalesce((pk & {CODE})::integer, 0) as pc, "
-        f"{key.lasted('k', 'pk')} as dt from (select h, k, {before} from {told} "
-        f"window o as (partition by h order by k))"
+    return (
+        f"select h, k, (k & {CODE})::integer as c, coalesce((pk & {CODE})::integer, 0) as pc, "
+        f"{key.lasted('k', 'pk')} as dt{more} from {paired}"
     )
 
-    return f"select h, k, c, pc, dt{more} from ({paired})"
+
+_WINDOW: Final = "window o as (partition by h order by k)"
+_NEIGHBOURS: Final = "lag(k) over o as pk, lead(k) over o as nk"
+
+
+def _beside(asked: Question) -> str:
+    """
+    Return what the rows before and after a row of its run tell: lone, tied and back.
+    """
+    key, last = asked.key, asked.codes.last
+    here = f"(k & {CODE}) <= {last}"
+    following = f"nk is null or (nk & {CODE}) > {last}"
+    parts = [f"{here} and pk is null and ({following}) as lone"]
+    if asked.source.timed:
+        low = key.low
+        parts.append(
+            f"{here} and (coalesce(k >> {low} = pk >> {low}, false) "
+            f"or coalesce(k >> {low} = nk >> {low} and (nk & {CODE}) <= {last}, false)) as tied"
+        )
+    else:
+        parts.append("false as tied")
+    behind = f"{here} and coalesce({key.place('k')} < {key.place('pk')}, false)"
+    parts.append(f"{behind if key.placed else 'false'} as back")
+
+    return ", ".join(parts)
 
 
 def _without_repeats(asked: Question, rows: str) -> str:
@@ -166,16 +189,12 @@ def _without_repeats(asked: Question, rows: str) -> str:
     Return the statement of the rows that tell of another status than the one before them.
     """
     other = f"(k & {CODE}) > {asked.codes.last} or pk is null or (k & {CODE}) <> (pk & {CODE})"
-    end = f"coalesce((lead(k) over o & {CODE}) > {asked.codes.last}, true)"
-    ends = f", {end} as is_end" if asked.waits else ""
-    # Seen here: the row before, of the same time, may repeat a status, and then is gone.
-    low = asked.key.low
-    tied = f", coalesce(k >> {low} = pk >> {low}, false) as tied" if asked.fine else ""
+    end = f", coalesce((nk & {CODE}) > {asked.codes.last}, true) as is_end" if asked.waits else ""
+    kept = f"{other} or tied or back{' or is_end' if asked.waits else ''}"
 
     return (
-        f"select h, k{', is_end' if asked.waits else ''}{tied} "
-        f"from (select h, k, lag(k) over o as pk{ends} from {rows} "
-        f"window o as (partition by h order by k)) where {other}{' or is_end' if asked.waits else ''}"
+        f"select * from (select *, {_beside(asked)}{end} "
+        f"from (select h, k, {_NEIGHBOURS} from {rows} {_WINDOW})) where {kept}"
     )
 
 
@@ -183,10 +202,22 @@ def _flag(asked: Question, *, waiting: bool) -> str:
     """
     Return the condition that a finding is, or may be, about this row.
     """
-    too_long = _too_long(asked) if waiting else ""
+    conditions = [_too_long(asked)] if waiting else []
+    if asked.in_order:
+        conditions.append(_wrong(asked))
+    if asked.in_order and asked.source.timed and asked.key.placed:
+        conditions.append("back")
+
+    return " or ".join(f"({condition})" for condition in conditions) or "false"
+
+
+def _wrong(asked: Question) -> str:
+    """
+    Return the condition that this row may not follow the one before it, or begin its run.
+
+    A run of one row may begin anywhere: one record alone is no history.
+    """
     names, last = asked.codes.statuses, asked.codes.last
-    if asked.observed == "unordered":
-        return too_long or "false"
     legal = [
         before << 10 | code
         for before, source in enumerate(names, 1)
@@ -195,9 +226,8 @@ def _flag(asked: Question, *, waiting: bool) -> str:
     ]
     starts = asked.codes.of(frozenset(asked.lifecycle.initial_statuses))
     legal += starts if asked.observed == "complete" else range(1, last + 1)
-    wrong = f"(pc << 10 | c) not in ({', '.join(map(str, legal))})"
 
-    return f"{wrong} or {too_long}" if too_long else wrong
+    return f"(pc << 10 | c) not in ({', '.join(map(str, legal))}) and not lone and c <= {asked.codes.unknown}"
 
 
 def _too_long(asked: Question) -> str:

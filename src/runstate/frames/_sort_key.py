@@ -3,23 +3,23 @@ A row as one number, so that a run's rows are sorted by comparing numbers.
 
 From the highest bit: two that say that the row has no place in its run's history, 52 of
 the time in microseconds, 54 of the row's place in the source, 10 of the status. So rows
-of one time are in the order in which they stand. Where hardly any two rows of a run are
-of one time, the place is left out: what remains is a number of half the size, which is
-sorted faster, and the few runs that have such rows are looked at once more.
+of one time are in the order in which they stand; those of a database, which stand in none,
+are in the order of the statuses.
 
 A row whose status is unknown comes after the run's own rows, and between none of them;
 one without a status or a time, after those.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from ..lifecycle._table import Lifecycle
+from ..readers._values import LONGEST_ID, LONGEST_STATUS
 from ._columns import Source
 from ._duckdb import listed
 from ._errors import FrameError
 from ._times import microseconds
 
-__all__ = ["CODE", "Codes", "Key", "coded", "codes_of", "run_key"]
+__all__ = ["APART", "CODE", "Codes", "Key", "coded", "codes_of", "run_key", "usable"]
 
 CODE: Final = 1_023
 """Mask of the status in a key."""
@@ -29,8 +29,39 @@ _ROW_BITS: Final = 36
 _FILE_BITS: Final = 18
 _TIME: Final = (1 << 52) - 1
 
+_VISIBLE: Final = r"( |[^\pC\pZ])*"
+
+APART: Final = "apart"
+"""Table of the runs that are judged one by one, by what their rows are grouped by: h."""
+
 # What tests replace, to force collisions.
 _HASH: Final = "hash(id)"
+
+
+class Rows(Protocol):
+    """
+    Which rows are numbered, and how.
+    """
+
+    @property
+    def source(self) -> Source:
+        """Where they are."""
+
+    @property
+    def assume_utc(self) -> bool:
+        """Whether a time without a zone is UTC."""
+
+    @property
+    def by_id(self) -> bool:
+        """Whether runs are told apart by their ids rather than by hashes of those."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether the runs in :data:`APART` are left out."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the order of a run's rows matters."""
 
 
 class Codes(NamedTuple):
@@ -51,8 +82,8 @@ class Codes(NamedTuple):
         return len(self.statuses) + 1
 
     @property
-    def missing(self) -> int:
-        """No status, or an empty one."""
+    def unusable(self) -> int:
+        """No id or no status that the readers would take."""
         return len(self.statuses) + 2
 
     @property
@@ -64,6 +95,12 @@ class Codes(NamedTuple):
     def mistimed(self) -> int:
         """A time that cannot be read."""
         return len(self.statuses) + 4
+
+    def place(self, status: str) -> str:
+        """
+        Return the expression of the number of *status*; null where it is none of them.
+        """
+        return f"list_position({listed(self.statuses)}, {status})"
 
     def of(self, lifecycle_statuses: frozenset[str]) -> tuple[int, ...]:
         """
@@ -123,11 +160,11 @@ class Key(NamedTuple):
         """
         return k >> self.low & _TIME
 
-    def numbered(self, us: int, code: int) -> int:
+    def place(self, k: str) -> str:
         """
-        Return what a row is sorted by whose place is no part of that.
+        Return where the row of *k* stands in the source.
         """
-        return us << self.low | code
+        return f"(({k} >> {_CODE_BITS}) & {(1 << _ROW_BITS + _FILE_BITS) - 1}::hugeint)"
 
 
 def codes_of(lifecycle: Lifecycle) -> Codes:
@@ -150,32 +187,50 @@ def run_key(*, exact: bool) -> str:
     return "coalesce('=' || id, '')" if exact else _HASH
 
 
-def coded(source: Source, codes: Codes, *, assume_utc: bool, exact: bool, placed: bool) -> str:
+def coded(asked: Rows, codes: Codes, *, placed: bool) -> str:
     """
     Return the statement of all rows as h, us, c and, where they are *placed*, f and r.
     """
-    us = microseconds(source, assume_utc=assume_utc) if source.timed else "0"
+    source = asked.source
+    us = microseconds(source, assume_utc=asked.assume_utc) if source.timed else "0"
     table = source.table if placed else source.unnumbered or source.table
     place = ", f, r" if placed else ""
+    others = f" where h not in (select h from {APART})" if asked.apart else ""
 
     return (
-        f"(select h, us, {_code(source, codes)} as c{place} "
-        f"from (select {run_key(exact=exact)} as h, {us} as us, moment, status{place} from {table}))"
+        f"(select h, us, {_code(source, codes, in_order=asked.in_order)} as c{place} from (select "
+        f"{run_key(exact=asked.by_id)} as h, {us} as us, moment, status, {usable()} as usable{place} "
+        f"from {table}){others})"
     )
 
 
-def _code(source: Source, codes: Codes) -> str:
+def usable() -> str:
+    """
+    Return the condition that the readers take a row's id and status.
+
+    An id is 1 to 512 visible characters, a status 1 to 200. Only what is not plain ASCII is
+    looked at closely, which costs much more.
+    """
+    # A case is worked out for those rows alone that come to it; both sides of an "or" are for all.
+    visible = f"case when id::varchar glob '*[! -~]*' then regexp_full_match(id::varchar, '{_VISIBLE}') else true end"
+    sizes = (
+        f"case when strlen({value}) between 1 and {longest} then true "
+        f"else coalesce(length({value}) between 1 and {longest}, false) end"
+        for value, longest in (("id::varchar", LONGEST_ID), ("status", LONGEST_STATUS))
+    )
+
+    return f"({' and '.join(sizes)} and {visible})"
+
+
+def _code(source: Source, codes: Codes, *, in_order: bool) -> str:
     """
     Return the expression of a row's number: of its status, or of what is wrong with it.
     """
-    known = f"list_position({listed(codes.statuses)}, status)"
-    number = (
-        f"coalesce({known}, case when status is null or status = '' then {codes.missing} "
-        f"else {codes.unknown} end)"
-    )
+    number = f"coalesce({codes.place('status')}, {codes.unknown})"
+    if source.timed:
+        # Without an order it does not matter that a time is missing, only that one is unreadable.
+        timeless = f"when us is null and moment is null then {codes.timeless} " if in_order else ""
+        unread = f"when us is null and moment is not null then {codes.mistimed} "
+        number = f"case {timeless}{unread}else {number} end"
 
-    if not source.timed:
-        return number
-    unplaced = f"case when moment is null then {codes.timeless} else {codes.mistimed} end"
-
-    return f"case when us is null then {unplaced} else {number} end"
+    return f"case when not usable then {codes.unusable} else {number} end"

@@ -3,18 +3,23 @@ Screen, then judge: a source to the record of what was observed.
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 
-from ..histories._records import Observation
+from ..histories._counter import survey as survey_of_records
+from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
-from ..histories._survey import Survey
+from ..histories._survey import Dwell, Survey
+from ._apart import set_apart
 from ._duckdb import Engine
 from ._ends import count_ends, screen_ends
 from ._errors import FrameError
-from ._judge import Verdict, judge
+from ._interpreted import Records
+from ._judge import Place, Verdict, judge, judge_unusable
 from ._request import Question
 from ._result import Screening
 from ._screen_sorted import count_rows, count_unknown, screen_sorted
-from ._screen_unsorted import MOST_STATUSES, count_odd, screen_free
+from ._screen_unsorted import MOST_STATUSES, screen_free
 
 __all__ = ["surveyed"]
 
@@ -29,21 +34,44 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
         raise FrameError(
             engine.place, "rows of a database are in no order: name the column of their time (--at)"
         )
+    if asked.source.facts or (asked.waits and not asked.in_order):
+        return streamed(engine, asked)
     found = _screened(engine, asked)
+    unusable = judge_unusable(engine, asked) if found.unusable else ([], Counter[str]())
+    if unusable is None or not found.certain:
+        return streamed(engine, asked)
+    rest = asked
+    if found.apart:
+        set_apart(engine, asked, found.apart)
+        rest = asked._replace(apart=True)
     if asked.finished:
-        screen_ends(engine, asked, found)
-        found.few = None
-    if asked.observed == "unordered" and not found.named:
-        count_odd(engine, found, asked)
-    if asked.measured and (found.tally["RS101"] or not found.counted):
-        count_unknown(engine, found, asked)
+        screen_ends(engine, rest, found)
+    if found.tally["RS101"] or not found.counted:
+        count_unknown(engine, found, rest)
     found.suspects.sort()
     found.late.sort()
     suspects = [key for _, key in (*found.suspects, *found.late)]
-    narrowed = asked._replace(source=found.few or asked.source)
-    verdict = judge(engine, narrowed, suspects, found.sample)
+    verdict = judge(engine, asked, suspects, found.sample, found.apart)
 
-    return _survey(asked, found, verdict)
+    return _survey(asked, found, verdict, *unusable)
+
+
+def streamed(engine: Engine, asked: Question) -> Survey:
+    """
+    Return what *asked* asks of rows that the interpreter and the monitor read one by one.
+
+    Takes memory for each run. Findings in the order of the rows.
+    """
+    return survey_of_records(
+        Records(engine, asked),
+        asked.lifecycle,
+        observed=asked.observed,
+        finished=asked.finished,
+        limits=asked.limits,
+        now=asked.now,
+        limit=asked.limit,
+        samples=asked.samples,
+    )
 
 
 def _collide(engine: Engine, asked: Question) -> bool:
@@ -58,31 +86,16 @@ def _collide(engine: Engine, asked: Question) -> bool:
 
 
 def _screened(engine: Engine, asked: Question) -> Screening:
-    if asked.observed == "unordered":
-        return _unordered(engine, asked)
-    few = len(asked.lifecycle.statuses) <= MOST_STATUSES
-    ordered = asked.measured or asked.waits or not asked.source.timed
-    if asked.observed == "polled" and few and not ordered:
-        found = screen_free(engine, asked)
-        if found.certain:
-            return found
-
-    return screen_sorted(engine, asked)
+    return screen_sorted(engine, asked) if asked.in_order else _unordered(engine, asked)
 
 
 def _unordered(engine: Engine, asked: Question) -> Screening:
     """
-    Return what needs no order, and what needs the order of times besides.
+    Return what is seen of runs whose rows come in no order.
     """
     if len(asked.lifecycle.statuses) > MOST_STATUSES:
         raise FrameError("", f"unordered takes lifecycles of at most {MOST_STATUSES} statuses here")
     found = screen_free(engine, asked)
-    if asked.waits:
-        waiting = screen_sorted(engine, asked._replace(measured=False))
-        found.suspects += waiting.suspects
-        found.late += waiting.late
-        found.tally["RS302"] += waiting.tally["RS302"]
-        found.named &= waiting.named
     if asked.measured:
         counted = Screening()
         count_rows(engine, counted, asked)
@@ -92,33 +105,66 @@ def _unordered(engine: Engine, asked: Question) -> Screening:
     return found
 
 
-def _survey(asked: Question, found: Screening, verdict: Verdict) -> Survey:
-    tally = _tally(found, verdict)
-    unread = Counter({"RS901": asked.source.unread})
-    tally = +(tally + unread)
+def _survey(
+    asked: Question,
+    found: Screening,
+    verdict: Verdict,
+    unusable: Sequence[tuple[Place, Finding]],
+    tally_unusable: Counter[str],
+) -> Survey:
+    apart = verdict.counted
+    findings = sorted((*unusable, *verdict.findings), key=itemgetter(0))
+    tally = _tally(found, verdict) + tally_unusable
 
     return Survey(
-        found.runs,
-        found.observations - (0 if found.counted else verdict.unplaced),
-        found.undecided,
-        (*asked.source.unreadable, *verdict.findings)[: asked.limit],
+        found.runs + apart.runs,
+        found.observations + apart.observations,
+        found.undecided + apart.undecided,
+        tuple(finding for _, finding in findings[: asked.limit]),
         dict(sorted(tally.items())),
         sum(number for code, number in tally.items() if RULES[code].severity == "error"),
-        +found.seen,
-        +found.ends,
-        +found.moves,
-        found.dwell,
-        found.began,
-        found.ended,
+        found.seen + Counter(apart.seen),
+        found.ends + Counter(apart.ends),
+        found.moves + Counter(apart.moves),
+        _added(found.dwell, apart.dwell),
+        _least(min, found.began, apart.began),
+        _least(max, found.ended, apart.ended),
         _timelines(asked, verdict),
+        tied=found.tied + apart.tied,
     )
+
+
+def _least(
+    which: Callable[[float, float], float], one: float | None, other: float | None
+) -> float | None:
+    return which(one, other) if one is not None and other is not None else one or other
+
+
+def _added(
+    one: Mapping[tuple[str, str], Dwell], other: Mapping[tuple[str, str], Dwell]
+) -> dict[tuple[str, str], Dwell]:
+    both = dict(one)
+    for move, dwell in other.items():
+        known = both.get(move)
+        both[move] = (
+            dwell
+            if known is None
+            else Dwell(
+                known.times + dwell.times,
+                known.total + dwell.total,
+                max(known.longest, dwell.longest),
+                dict(Counter(known.buckets) + Counter(dwell.buckets)),
+            )
+        )
+
+    return both
 
 
 def _tally(found: Screening, verdict: Verdict) -> Counter[str]:
     if found.named:
         return +verdict.tally
     if found.counted:
-        return +found.tally
+        return found.tally + verdict.apart
 
     return +(verdict.tally | Counter({"RS107": found.tally["RS107"]}))
 
@@ -127,7 +173,7 @@ def _timelines(asked: Question, verdict: Verdict) -> dict[str | None, tuple[Obse
     """
     Return what was seen of runs with findings, at most half of those asked for, and of others.
     """
-    wrong = dict.fromkeys(f.run_id for f in verdict.findings if f.run_id in verdict.timelines)
+    wrong = dict.fromkeys(f.run_id for _, f in verdict.findings if f.run_id in verdict.timelines)
     first = list(wrong)[: asked.samples // 2]
     rest = [run_id for run_id in verdict.sampled if run_id not in first]
 

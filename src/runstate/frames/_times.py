@@ -5,12 +5,11 @@ Times of every kind, as whole microseconds; null where a value is none.
 from typing import Final
 
 from .._text import printable
-from ..readers._values import BadRecordError, unix_seconds
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._columns import Source
 from ._errors import FrameError
 
-__all__ = ["microseconds", "refused", "seconds"]
+__all__ = ["microseconds", "value"]
 
 _MICRO: Final = 1_000_000
 _WHOLE: Final = frozenset(
@@ -18,9 +17,13 @@ _WHOLE: Final = frozenset(
     | {"UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"}
 )
 _ZONED: Final = frozenset({"TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"})
+_DIRECT: Final = _WHOLE | {"DOUBLE", "FLOAT", "VARCHAR", "BOOLEAN"}
+"""Types whose values Python has too."""
 _NANO: Final = frozenset({"TIMESTAMP_NS", "TIMESTAMPTZ_NS"})
-# A date, a time and a zone; the rest is left to the cast.
-_HAS_ZONE: Final = r"\d[T ]\d.*(Z|[+-]\d\d(:?\d\d(:?\d\d(\.\d+)?)?)?)$"
+# What the readers take, and DuckDB reads alike; a time in other words is left to the readers.
+_NUMBER: Final = r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?"
+_CLOCK: Final = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
+_ZONE: Final = r"(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)"
 
 
 def microseconds(source: Source, *, assume_utc: bool) -> str:
@@ -33,40 +36,26 @@ def microseconds(source: Source, *, assume_utc: bool) -> str:
     return f"case when {_in_years(source, assume_utc)} then {_micro(source, assume_utc)} end"
 
 
-def seconds(source: Source, *, assume_utc: bool) -> str:
+def value(kind: str, column: str, name: str, *, assume_utc: bool) -> str:
     """
-    Return the expression of a row's time as Unix seconds, as exact as a double is.
+    Return the expression of *column*, whose type is *kind*, as a value that JSON has too.
+
+    A time is seconds since 1970. A structure or a list stays one.
+
+    Raises:
+        FrameError: It is a time without a zone, and not *assume_utc*.
     """
-    if _is_number(source.at_kind):
-        exact = "moment::double"
-    elif source.at_kind in _NANO:
-        exact = "epoch_ns(moment::timestamp_ns) / 1e9"
-    elif source.texts:
-        exact = f"coalesce(try_cast(moment as double), {_from_text(assume_utc)} / 1e6)"
-    else:
-        exact = f"{_micro(source, assume_utc)} / 1e6"
+    if kind in _DIRECT or kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION")):
+        return column
+    if kind.startswith("DECIMAL"):
+        return f"{column}::double"
+    if kind.startswith("TIMESTAMP") or kind == "DATE":
+        _refuse_zoneless(kind, name, assume_utc)
+        if kind in _NANO:
+            return f"epoch_ns({column}::timestamp_ns) / 1e9"
+        return f"epoch_us({column}::{'timestamptz' if kind in _ZONED else 'timestamp'}) / 1e6"
 
-    return f"case when {_in_years(source, assume_utc)} then {exact} end"
-
-
-def refused(value: str | None, source: Source, *, assume_utc: bool) -> tuple[str, str]:
-    """
-    Return the code and the words for a row whose time is *value*, which is none.
-    """
-    if value is None:
-        return "RS902", "the record has no time"
-    given: object = value
-    if _is_number(source.at_kind) or source.texts:
-        try:
-            given = int(value) if value.lstrip("-").isdigit() else float(value)
-        except ValueError:
-            given = value
-    try:
-        unix_seconds(given, source.at_name, assume_utc)
-    except BadRecordError as bad:
-        return bad.code, bad.reason
-
-    return "RS901", f"{source.at_name} '{value}' is no time between the years 2000 and 2099"
+    return f"{column}::varchar"
 
 
 def _is_number(kind: str) -> bool:
@@ -81,19 +70,24 @@ def _micro(source: Source, assume_utc: bool) -> str:
         return f"round(moment::double * {_MICRO})::bigint"
     if kind == "VARCHAR":
         texts = _from_text(assume_utc)
-        number = f"try_cast(round(try_cast(moment as double) * {_MICRO}) as bigint)"
+        number = (
+            f"case when regexp_full_match(moment, '{_NUMBER}') "
+            f"then try_cast(round(try_cast(moment as double) * {_MICRO}) as bigint) end"
+        )
         return f"coalesce({number}, {texts})" if source.texts else texts
     if kind == '"NULL"':
         return "null::bigint"
 
-    _refuse_zoneless(source, assume_utc)
+    _refuse_zoneless(kind, source.at_name, assume_utc)
     return f"epoch_us(moment::{'timestamptz' if kind in _ZONED else 'timestamp'})"
 
 
-def _refuse_zoneless(source: Source, assume_utc: bool) -> None:
-    kind, name = source.at_kind, printable(source.at_name)
+def _refuse_zoneless(kind: str, name: str, assume_utc: bool) -> None:
+    name = printable(name)
     if kind != "DATE" and not kind.startswith("TIMESTAMP"):
-        raise FrameError("", f"column '{name}' is {kind}, which is no time")
+        raise FrameError(
+            "", f"column '{name}' is {kind}; expected a timestamp, a number or ISO 8601 text"
+        )
     if kind not in _ZONED and not assume_utc:
         raise FrameError(
             "", f"column '{name}' is {kind}, which has no time zone; pass --assume-utc if it is UTC"
@@ -101,10 +95,11 @@ def _refuse_zoneless(source: Source, assume_utc: bool) -> None:
 
 
 def _from_text(assume_utc: bool) -> str:
-    cast = "epoch_us(try_cast(moment as timestamptz))"
+    zone = f"{_ZONE}?" if assume_utc else _ZONE
 
     return (
-        cast if assume_utc else f"case when regexp_matches(moment, '{_HAS_ZONE}') then {cast} end"
+        f"case when regexp_full_match(moment, '{_CLOCK}{zone}') "
+        "then epoch_us(try_cast(moment as timestamptz)) end"
     )
 
 

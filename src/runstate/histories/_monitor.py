@@ -224,7 +224,9 @@ class Monitor:
         self.tied -= 0 if known is None else known.tied
         self._contradicting.pop(run_id, None)
         run = self._runs[run_id] = _Run()
-        back = first_backwards(rows) if self._in_order else None
+        # A record of an unknown status has no place, here as when it comes as a stream.
+        placed_rows = [row for row in rows if self._is_known(row)] if self._in_order else []
+        back = first_backwards(placed_rows)
         for each in placed(rows, self.lifecycle, self.observed):
             row = each.row
             found: list[Finding] = []
@@ -233,6 +235,11 @@ class Monitor:
             if each.no_order:
                 found.append(self._no_order(each, run.status))
             yield row, [*found, *self._observed_in(run, row, judged=each.follows)]
+
+    def _is_known(self, row: Observation) -> bool:
+        statuses: tuple[Any, ...] = (row.status, row.source or row.status)
+
+        return all(isinstance(each, str) and each in self.lifecycle.known for each in statuses)
 
     def _observed_in(self, run: _Run, row: Observation, *, judged: bool) -> list[Finding]:
         status: Any = row.status

@@ -94,7 +94,9 @@ class Interpreter:
     Says what records mean, under one lifecycle and one set of columns.
     """
 
-    def __init__(self, columns: Columns, lifecycle: Lifecycle, name: str, assume_utc: bool) -> None:
+    def __init__(
+        self, columns: Columns, lifecycle: Lifecycle, name: str | None, assume_utc: bool
+    ) -> None:
         self.columns = columns
         self.named: bool = columns.run_id is not None or columns.status is not None
         """Whether the caller said where a run is found, and so means every record."""

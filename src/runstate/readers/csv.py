@@ -7,7 +7,7 @@ column is read as what it is: stamps are whole numbers, details are JSON objects
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from ._keys import missing
@@ -17,7 +17,7 @@ from ._rows import Row, Rows
 from ._source import Source
 from ._values import BadRecordError
 
-__all__ = ["read_csv", "read_tsv"]
+__all__ = ["cell_readers", "read_csv", "read_tsv"]
 
 _NUMBER: Final = re.compile(r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?", re.ASCII)
 
@@ -69,7 +69,7 @@ class _Columns:
         names = header.cells
         self.width = len(names)
         self._interpreter = interpreter
-        kinds = _kinds(names, interpreter)
+        kinds = cell_readers(names, interpreter)
         used = [
             (place, name, kinds[key])
             for place, name in enumerate(names)
@@ -129,7 +129,9 @@ def _object(cell: str) -> Any:
     return parse(cell.encode())
 
 
-def _kinds(names: list[str], interpreter: Interpreter) -> dict[str | None, Callable[[str], Any]]:
+def cell_readers(
+    names: Sequence[str], interpreter: Interpreter
+) -> dict[str | None, Callable[[str], Any]]:
     """
     Return how to read the cells of the columns that are used, by the columns' names.
     """

@@ -1,0 +1,62 @@
+"""
+What is looked at in a file of text before DuckDB reads it.
+
+DuckDB takes some bytes for something else than the readers of this package do: it ends a line at
+a lone carriage return, and keeps what is not visible. Such files are refused.
+"""
+
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+
+from ._errors import FrameError, needed
+
+__all__ = ["count_lines"]
+
+_PORTION = 1 << 20
+
+
+def count_lines(name: str) -> int:
+    """
+    Return the number of lines of the file *name*, unpacked.
+
+    Raises:
+        FrameError: It is not UTF-8, or holds a NUL byte, or a carriage return that no line feed follows.
+    """
+    decoder = getincrementaldecoder("utf-8")()
+    lines, last = 0, b""
+    try:
+        for portion in _portions(name):
+            decoder.decode(portion)
+            if b"\0" in portion:
+                raise FrameError(name, "holds a NUL byte: use --engine python")
+            _refuse_returns(name, last + portion)
+            lines += portion.count(b"\n")
+            last = portion[-1:]
+        decoder.decode(b"", final=True)
+        _refuse_returns(name, last, ended=True)
+    except UnicodeDecodeError:
+        raise FrameError(name, "is not UTF-8: use --engine python") from None
+
+    return lines + (last not in {b"", b"\n"})
+
+
+def _refuse_returns(name: str, text: bytes, *, ended: bool = False) -> None:
+    """
+    Pass *text* in which line feeds follow all carriage returns, but for one at its end.
+    """
+    returns = text.count(b"\r") - (not ended and text.endswith(b"\r"))
+    if returns != text.count(b"\r\n"):
+        raise FrameError(name, "holds carriage returns within lines: use --engine python")
+
+
+def _portions(name: str) -> Iterator[bytes]:
+    try:
+        import pyarrow  # type: ignore[import-untyped]  # noqa: ICN001, PLC0415  the extra
+    except ModuleNotFoundError:
+        raise needed("pyarrow") from None
+    try:
+        with pyarrow.input_stream(name, compression="detect") as stream:
+            while portion := stream.read(_PORTION):
+                yield portion
+    except OSError as error:
+        raise FrameError(name, " ".join(str(error).split())) from None
