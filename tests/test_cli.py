@@ -28,6 +28,7 @@ from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.histories._survey import Dwell, bucket_of
+from runstate.lifecycle._definition import definition_schema
 from runstate.presets import PRESETS
 from runstate.readers import read
 
@@ -947,6 +948,16 @@ def test_lifecycles_lists_the_presets_in_a_narrow_terminal(command, monkeypatch)
     for each in PRESETS.values():
         assert all(word in done.text for word in (each.name, str(each.initial), *each.terminal))
     assert "…" not in done.text
+
+
+def test_lifecycles_prints_the_schema_of_definitions(command):
+    """
+    As the package makes it, and without anything around it.
+    """
+    done = command("lifecycles", "--schema")
+
+    assert 0 == done.status
+    assert definition_schema() == json.loads(done.text)
 
 
 def test_lifecycles_shows_a_preset(command):

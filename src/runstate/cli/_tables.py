@@ -2,6 +2,7 @@
 ``runstate sql`` and ``runstate lifecycles``: the table as SQL, and as a table.
 """
 
+import json
 import sys
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import click
 
 from .._text import printable
 from ..ddl import DIALECTS, Dialect, guard_sql
+from ..lifecycle._definition import definition_schema
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
 
@@ -85,7 +87,8 @@ def sql(
 @click.command()
 @click.argument("name", required=False)
 @click.option("--maps", is_flag=True, help="Show maps from one lifecycle to another instead.")
-def lifecycles(name: str | None, maps: bool) -> int:
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of definition files instead.")
+def lifecycles(name: str | None, maps: bool, schema: bool) -> int:
     """
     List the presets, or show the lifecycle NAME (a preset or a file) as a table.
 
@@ -94,9 +97,13 @@ def lifecycles(name: str | None, maps: bool) -> int:
       runstate lifecycles
       runstate lifecycles run-documented
       runstate lifecycles mine.toml
+      runstate lifecycles --schema > lifecycle.schema.json
       runstate lifecycles --maps
       runstate lifecycles --maps langgraph-run-to-run
     """
+    if schema:
+        click.echo(json.dumps(definition_schema(), indent=2))
+        return 0
     from rich.console import Console  # noqa: PLC0415  tables are not for every command
     from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -113,8 +120,10 @@ def lifecycles(name: str | None, maps: bool) -> int:
             table.add_row(each.name, str(len(each.statuses)), str(len(each)), way)
     else:
         table = Table("trigger", "from", "to", "evidence", "source")
-        for row in lifecycle_named(name):
-            cells = (row.trigger, row.source, row.target, row.evidence, row.citation)
+        lifecycle = lifecycle_named(name)
+        for row in (*lifecycle, *lifecycle.reopenings):
+            trigger = f"{row.title} (reopens)" if row.reopens else row.title
+            cells = (trigger, row.source, row.target, row.evidence, row.citation)
             table.add_row(*(Text(printable(cell, 500)) for cell in cells))
     console.print(table)
 

@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
 from ..errors import DefinitionError
@@ -19,7 +27,7 @@ from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
 from ._table import Lifecycle
 
 __all__ = [
-    "Strict", "content_of", "first_fault", "lifecycle_from", "load_lifecycle", "parsed",
+    "Strict", "content_of", "definition_schema", "first_fault", "lifecycle_from", "load_lifecycle", "parsed",
 ]  # fmt: skip
 
 LARGEST_DEFINITION: Final = 1 << 20
@@ -43,7 +51,18 @@ def _listed(value: Any) -> Any:
     return value
 
 
-_Several = Annotated[Names, BeforeValidator(_listed)]
+_Several = Annotated[
+    Names,
+    BeforeValidator(_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ]
+        }
+    ),
+]
 """One status or several; a tuple once it is read."""
 
 
@@ -55,57 +74,125 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class _Row(Strict):
+class _Described(Strict):
+    """
+    A part whose keys are explained in the JSON Schema.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class _Row(_Described):
+    """A legal move."""
+
     trigger: str
+    """What fires the row."""
     source: _Several
+    """The status before; several, for a row each; or "*", for every status that is not terminal."""
     target: str
+    """The status after."""
     evidence: Evidence = "documented"
+    """How the row is known."""
     citation: str = ""
+    """Where that can be read."""
     reopens: bool = False
+    """Whether the row leads out of a terminal status, into the next attempt."""
     clears: Names = ()
+    """Fields that a row which reopens sets to null."""
     when: _Several = ()
+    """Conditions that must all hold for the row to fire."""
     unless: _Several = ()
+    """Conditions none of which may hold for the row to fire."""
 
 
-class _Entry(Strict):
+class _Entry(_Described):
+    """What entering a status does to the fields."""
+
     status: str
+    """The status."""
     stamps: Names = ()
+    """Fields set to the time of the move, at every entry."""
     requires: Names = ()
+    """Fields set from the payload, which must bring them."""
     accepts: Names = ()
+    """Fields set from the payload, if it brings them."""
     clears: Names = ()
+    """Fields set to null."""
 
 
-class _Deadline(Strict):
+class _Deadline(_Described):
+    """The field that says when a run expires."""
+
     field: str
+    """The field."""
     seconds: Seconds
+    """How long after its creation a run expires."""
     longest: Seconds
+    """The longest that any service grants, in seconds."""
 
 
-class _Deviation(Strict):
+class _Deviation(_Described):
+    """What the table excludes and real services are known to do: its findings are warnings."""
+
     code: Annotated[str, Field(pattern=r"^RS\d{3}$")]
+    """Code of the rule, such as RS202."""
     field: str
+    """The field that it is about."""
     statuses: Names | None = None
+    """The statuses that it is known in; left out for any."""
     evidence: Evidence = "observed"
+    """How it is known."""
     citation: str = ""
+    """Where that can be read."""
 
 
-class _Definition(Strict):
+class _Definition(_Described):
+    """A lifecycle: a table of legal moves, with what each status does to the fields of a run."""
+
     name: str
+    """Name of the lifecycle."""
     initial: _Several
+    """The status that a run begins in, or several of which the first is the default."""
     terminal: dict[str, Outcome] | Names
+    """The statuses that a run ends in, each with its outcome; a list if all are successes; empty if it never ends."""
     transitions: tuple[_Row, ...]
+    """The legal moves."""
     entries: tuple[_Entry, ...] = ()
+    """What entering a status does to the fields, at most one a status."""
     created: Names = ()
+    """Stamps that are set once, when a run is created."""
     deadline: _Deadline | None = None
+    """The field that says when a run expires."""
     identity: Names = ()
+    """Fields that never change during a run."""
     fields: Names | None = None
+    """Every field that a run has."""
     deviations: tuple[_Deviation, ...] = ()
+    """What real services are known to do in spite of the table."""
     status_field: str = "status"
+    """The field that holds the status."""
     id_field: str = "id"
+    """The field that holds the id of a run."""
     kind: str | None = None
+    """The value of the key "object" on the wire."""
     attempt_field: str = "attempt"
+    """The field that counts the attempts, which a row that reopens raises."""
     observed: Any = None
-    """Counts, where a picture was drawn with some: about runs, not about the lifecycle."""
+    """Counts that a picture was drawn with: about runs, not about the lifecycle."""
+    schema_: Annotated[Any, Field(alias="$schema")] = None
+    """The JSON Schema of this file, for editors."""
+
+
+def definition_schema() -> dict[str, Any]:
+    """
+    Return the JSON Schema (draft 2020-12) of definition files, for editors to complete and check.
+
+    What the schema cannot say, above all that the table contradicts itself, is found by
+    :func:`load_lifecycle`.
+    """
+    schema = _Definition.model_json_schema()
+
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "runstate lifecycle"}
 
 
 def load_lifecycle(path: str | Path) -> Lifecycle:
@@ -207,7 +294,7 @@ def _refuse_long_keys(content: bytes, origin: str) -> None:
 def _built(definition: _Definition) -> Lifecycle:
     terminal = definition.terminal
     values = definition.model_dump(
-        exclude={"terminal", "transitions", "entries", "deviations", "observed"}
+        exclude={"terminal", "transitions", "entries", "deviations", "observed", "schema_"}
     )
     deadline = definition.deadline
 
