@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from ._sql import Phrases, Prepared, Value, among, word
+from ._sql import CLOCK_ERROR, Phrases, Prepared, Value, among, word
 
 __all__ = ["LeaseStatements"]
 
@@ -26,6 +26,7 @@ class LeaseStatements:
         self.claim = Prepared(self._claim(), dialect)
         self.heartbeat = Prepared(self._renew(sa.bindparam("seconds", type_=sa.Double())), dialect)
         self.release = Prepared(self._renew(sa.literal_column("0.0")), dialect)
+        self.rearm = Prepared(self._rearm(), dialect)
         self.overdue = tuple(Prepared(each, dialect) for each in self._overdue())
 
     def _claim(self) -> Any:
@@ -69,22 +70,24 @@ class LeaseStatements:
             .order_by(runs.lease_until)
             .limit(1)
         )
+        frozen = self._say.skipping(
+            sa.select(runs.id)
+            .where(self._say.too_far(sa.select(clock.c.now).scalar_subquery()))
+            .order_by(runs.lease_until)
+            .limit(1)
+        )
         fresh = self._say.skipping(
             sa.select(runs.id)
             .where(among(runs.status, ready))
             .order_by(runs.born_at, runs.id)
             .limit(1)
         )
+        kinds = ((lost, "lost"), (frozen, "frozen"), (fresh, "fresh"))
         if self._say.postgres:
             # FOR UPDATE needs a room of its own on either side of a UNION.
-            picked = [
-                sa.select(each.cte(name).c.id) for each, name in ((lost, "lost"), (fresh, "fresh"))
-            ]
+            picked = [sa.select(each.cte(name).c.id) for each, name in kinds]
         else:
-            picked = [
-                sa.select(each.subquery(name).c.id)
-                for each, name in ((lost, "lost"), (fresh, "fresh"))
-            ]
+            picked = [sa.select(each.subquery(name).c.id) for each, name in kinds]
         either = sa.union_all(*picked).subquery("either")
 
         return sa.select(either.c.id).limit(1).scalar_subquery()
@@ -135,6 +138,31 @@ class LeaseStatements:
             .returning(runs.lease_until, runs.status, runs.moved_at)
         )
 
+    def _rearm(self) -> Any:
+        """
+        Return the statement that sets deadlines anew which a wrong clock set too far ahead.
+        """
+        table, clock = self._tables.runs, self._say.clock()
+        runs, now = table.c, clock.c.now
+        seconds = {s: float(each) for s, (each, _) in self._say.deadlines.items()}
+        if not seconds:
+            return table.update().where(sa.false()).values(deadline_at=runs.deadline_at)
+        own = sa.case(
+            *((runs.status == word(s), sa.literal_column(repr(n))) for s, n in seconds.items())
+        )
+        limit = now + own + sa.literal_column(repr(CLOCK_ERROR))
+
+        return (
+            table.update()
+            .where(
+                # The first is the index's, and the second says it by status.
+                runs.deadline_at > now + sa.literal_column(repr(min(seconds.values()))),
+                runs.deadline_at > limit,
+                self._say.sane(now),
+            )
+            .values(deadline_at=now + own)
+        )
+
     def _overdue(self) -> list[Any]:
         """
         Return the runs that somebody must end, each with the trigger to do it.
@@ -148,6 +176,7 @@ class LeaseStatements:
         timeouts = {r.source: r.trigger for r in self._lifecycle if ends.get(r.target) == "timeout"}
         nobody_on_it = sa.or_(
             runs.lease_until <= now,
+            self._say.too_far(now),
             sa.and_(runs.lease_until.is_(None), ~among(runs.last_source, self._say.worked)),
         )
         found = [

@@ -41,6 +41,7 @@ from ._records import (
     valid_id,
 )
 from ._row_errors import ClockError, UnreadableRunError, wrong_argument
+from ._sql import LONGEST_LEASE
 from ._statements import MoveStatements, Statements
 from ._tables import Tables
 from ._verdicts import (
@@ -377,8 +378,8 @@ class Operations:
         one_line(worker=worker)
         if worker is None:
             raise wrong_argument("worker", "the name of the worker", worker)
-        if not is_seconds(seconds) or not 0 < seconds < 1e9:
-            raise wrong_argument("seconds", "a positive number of seconds", seconds)
+        if not is_seconds(seconds) or not 0 < seconds <= LONGEST_LEASE:
+            raise wrong_argument("seconds", "a positive number of seconds, up to 30 days", seconds)
         for _ in range(_MOST_UNREADABLE):
             rows = self._sql.leases.claim.run(connection, worker=worker, seconds=float(seconds))
             if not rows:
@@ -439,6 +440,7 @@ class Operations:
         """
         moved: dict[str, Moved] = {}
         checked(limit)
+        self._sql.leases.rearm.add(connection, [{}])
         for query in self._sql.leases.overdue:
             due: dict[MoveStatements, list[Move]] = {}
             for row in query.run(connection, most=limit - len(moved)):

@@ -14,7 +14,18 @@ from ..lifecycle._table import Lifecycle
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._tables import Tables, quoted
 
-__all__ = ["CLOCKS", "Deadlines", "Phrases", "Prepared", "Value", "among", "inserting", "word"]
+__all__ = [
+    "CLOCKS",
+    "CLOCK_ERROR",
+    "LONGEST_LEASE",
+    "Deadlines",
+    "Phrases",
+    "Prepared",
+    "Value",
+    "among",
+    "inserting",
+    "word",
+]
 
 Deadlines = Mapping[str, tuple[float, str]]
 """By status: the seconds that a run may be in it, and the trigger that ends it then."""
@@ -26,6 +37,11 @@ CLOCKS: Final = {
     "postgresql": "extract(epoch from clock_timestamp())::double precision",
 }
 """The database's own time in Unix seconds, by dialect."""
+
+LONGEST_LEASE: Final = 30 * 86_400.0
+"""Seconds that a lease can be given for."""
+CLOCK_ERROR: Final = 86_400.0
+"""Seconds by which a time may lie further ahead than it can, before the clock that set it was wrong."""
 
 Value = sa.ColumnElement[Any]
 """An SQL expression."""
@@ -98,6 +114,14 @@ class Phrases:
         """
         return sa.select(sa.literal_column(self._now, sa.Double()).label("now")).subquery("clock")
 
+    def too_far(self, now: Value) -> Value:
+        """
+        Return whether a lease ends later than any can: the clock that it was given by was wrong.
+        """
+        return self.tables.runs.c.lease_until > now + sa.literal_column(
+            repr(LONGEST_LEASE + CLOCK_ERROR)
+        )
+
     def sane(self, now: Value) -> Value:
         """
         Return whether the clock shows a time that the fields of a run can hold.
@@ -166,7 +190,9 @@ class Phrases:
             "last_duration_s": at - runs.moved_at,
             "clock_regressed": self._regressed(now),
             "moved_at": at,
-            "deadline_at": self.deadline(target, at),
+            # From the clock, not from *at*: a clock that once was years ahead left a last
+            # move there, and the deadline must not wait for it.
+            "deadline_at": self.deadline(target, now),
         }
         if target not in self.worked:
             changes |= {"lease_owner": sa.null(), "lease_until": sa.null()}

@@ -500,7 +500,8 @@ class RunStore:
 
         Args:
             worker: Who claims, for the journal.
-            seconds: How long the lease lasts, from now and from every heartbeat on.
+            seconds: How long the lease lasts, from now and from every heartbeat on; up to
+                30 days.
             connection: The caller's transaction.
         """
         lease = self._at_once(connection, self._do.claim, worker, seconds)
