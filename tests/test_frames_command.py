@@ -123,7 +123,7 @@ def test_a_page_is_made_of_parquet(log, tmp_path):
     ("arguments", "reason"),
     [
         (("{log}", "--status", "state"), "no column 'state'"),
-        (("{log}", "--memory", "much"), "memory is an amount"),
+        (("{log}", "--memory", "much"), "expected an amount such as"),
         (("{log}", "--engine", "python", "--exact"), "--exact is not supported by --engine python"),
         (
             ("{log}", "--engine", "spark", "--memory", "1GB"),

@@ -250,5 +250,5 @@ def test_the_memory_is_an_amount():
     A limit of memory that is no amount is refused; one that is holds.
     """
     assert {} == survey_frame(arrow(ROWS[:1]), memory="200MB").tally
-    with pytest.raises(FrameError, match="memory is an amount such as 1GB"):
+    with pytest.raises(FrameError, match="expected an amount such as 1GB"):
         survey_frame(arrow(ROWS), memory="'; drop")

@@ -2,7 +2,7 @@
 The ``runstate`` command.
 
 Exit status 0: nothing wrong. 1: findings of severity error. 2: something could not be
-done or read, said in one line that names the place. Never a traceback.
+done or read, said in one line that names the place. 130: interrupted. Never a traceback.
 """
 
 import sys
@@ -18,6 +18,7 @@ from ._check import check
 from ._convert import convert
 from ._demo import demo
 from ._draw import draw
+from ._interrupt import STATUS, Interrupted, InterruptibleGroup, interruptible
 from ._report import report
 from ._tables import lifecycles, sql
 
@@ -31,11 +32,23 @@ def main() -> NoReturn:
     if isinstance(sys.stdout, TextIOWrapper):
         # What the encoding of the output lacks is escaped, which is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
+    with interruptible():
+        status = _ran()
+    sys.exit(_flushed(status))
+
+
+def _ran() -> int:
+    """
+    Run the command that the arguments name, and return its exit status.
+    """
     try:
         status = command.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message())
         status = 2
+    except Interrupted as error:
+        _complain(error.message)
+        status = error.exit_code
     except click.ClickException as error:
         _complain(error.format_message())
         status = 2
@@ -43,8 +56,9 @@ def main() -> NoReturn:
         _complain(_reason(error))
         status = 2
     except (KeyboardInterrupt, click.Abort):
-        status = 130
-    sys.exit(_flushed(status if isinstance(status, int) else 0))
+        status = STATUS
+
+    return status if isinstance(status, int) else 0
 
 
 def _flushed(status: int) -> int:
@@ -77,7 +91,7 @@ def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> No
     context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=InterruptibleGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--version",
     is_flag=True,

@@ -9,12 +9,15 @@ from typing import Final, TextIO
 
 import click
 
+from .._text import printable
+from .._urls import shown_url
 from ..histories._records import Observation
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers.write import write_ocel, write_xes
 from ._input import Reading
 from ._shared import lifecycle_named, lifecycle_option, observations, reading_options
+from ._write import output_option, refuse_input, writing_text
 
 __all__ = ["convert"]
 
@@ -23,10 +26,7 @@ _OCEL_SUFFIXES: Final = (".jsonocel", ".json")
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+@output_option(
     required=True,
     help="File to write: .jsonocel or .json is OCEL, all else XES.",
 )
@@ -57,10 +57,11 @@ def convert(
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    refuse_input(out, [*paths, lifecycle_name])
     seen = list(_in_order(_all(paths, lifecycle, reading)))
-    with out.open("w", encoding="utf-8", newline="\n") as stream:
+    with writing_text(out) as stream:
         written = _writer(out)(seen, stream)
-    click.echo(f"wrote {out}: {written:,} events")
+    click.echo(f"wrote {printable(shown_url(str(out)))}: {written:,} events")
 
     return 0
 

@@ -16,6 +16,7 @@ from ._input import Reading, records
 from ._output import FORMS, Tally
 from ._report import SAMPLES, write_report
 from ._shared import observations
+from ._write import output_option, writing
 
 __all__ = ["demo"]
 
@@ -29,10 +30,8 @@ __all__ = ["demo"]
     metavar="URL",
     help="A SQLite file or a PostgreSQL database; runs.db in the folder otherwise.",
 )
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+@output_option(
+    folder=True,
     default=Path("runstate-demo"),
     show_default=True,
     help="Folder for the log, the pictures and the page.",
@@ -103,11 +102,13 @@ def _pictures(log: Path, folder: Path) -> None:
     for suffix, form in (("svg", "svg"), ("png", "png"), ("mmd", "mermaid")):
         picture = folder / f"observed.{suffix}"
         try:
-            picture.write_bytes(render(lifecycle, form, overlay))
+            drawn = render(lifecycle, form, overlay)
         except MissingExtraError as missing:
             click.echo(f"did not draw {picture}: {missing}")
-        else:
-            click.echo(f"wrote {picture}")
+            continue
+        with writing(picture) as stream:
+            stream.write(drawn)
+        click.echo(f"wrote {picture}")
     page = folder / "report.html"
     write_report(page, counted, lifecycle, "complete", [str(log)])
     click.echo(f"wrote {page}")

@@ -21,6 +21,7 @@ from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._input import Reading
 from ._shared import BadInput, lifecycle_named, observations, observed_option, reading_options
+from ._write import output_option, refuse_input, writing
 
 __all__ = ["draw"]
 
@@ -34,10 +35,7 @@ __all__ = ["draw"]
     help="mermaid, dot, svg, png, plantuml, markdown or json, or for other tools scxml, xstate, "
     "transitions or statemachine; by the suffix of -o otherwise.",
 )
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+@output_option(
     help="File to write; standard output otherwise.",
 )
 @click.option(
@@ -82,6 +80,8 @@ def draw(
     from ..diagrams import draw as render  # noqa: PLC0415
 
     lifecycle = lifecycle_named(lifecycle_name)
+    if out is not None:
+        refuse_input(out, [lifecycle_name, run_path, log_path])
     picture = _picture(picture, out)
     if picture in NOTATIONS:
         if run_path is not None or log_path is not None:
@@ -104,7 +104,8 @@ def _written(content: bytes, out: Path | None) -> int:
     if out is None:
         click.echo(content, nl=False)
     else:
-        out.write_bytes(content)
+        with writing(out) as stream:
+            stream.write(content)
 
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from .._text import printable
+from .._urls import shown_url
 from ..histories._counter import Census
 from ..histories._order import in_order
 from ..histories._records import NOTHING, Observation, ObservationModel
@@ -29,6 +30,7 @@ from ._shared import (
     order_option,
     reading_options,
 )
+from ._write import output_option, refuse_input, writing
 
 __all__ = ["SAMPLES", "report", "write_report"]
 
@@ -39,10 +41,7 @@ SAMPLES: Final = 2_000
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option(
-    "-o",
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+@output_option(
     default=Path("report.html"),
     show_default=True,
     help="File to write.",
@@ -90,6 +89,7 @@ def report(
     )
     monitor = monitor_of(lifecycle, observed, limits)
     engine, names = planned(paths, Scale(**scale), reading)
+    refuse_input(out, [*paths, *names, lifecycle_name])
     if engine == "python":
         survey = _surveyed(
             Census(monitor, samples=SAMPLES), names, lifecycle, reading, finished=finished
@@ -102,7 +102,7 @@ def report(
             limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES,
         )  # fmt: skip
     write_report(out, survey, lifecycle, observed, paths)
-    click.echo(f"wrote {printable(str(out))}: {summary_of(totals_of(survey))}")
+    click.echo(f"wrote {printable(shown_url(str(out)))}: {summary_of(totals_of(survey))}")
 
     return status_of(survey)
 
@@ -152,4 +152,6 @@ def write_report(
     from ..report import render_report  # noqa: PLC0415  not for every command
 
     files = ["<stdin>" if path == "-" else path for path in paths]
-    out.write_bytes(render_report(survey, lifecycle, observed=observed, files=files))
+    page = render_report(survey, lifecycle, observed=observed, files=files)
+    with writing(out) as stream:
+        stream.write(page)

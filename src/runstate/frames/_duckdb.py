@@ -3,18 +3,24 @@ The embedded engine: opened, held to its memory, and its complaints put in one l
 """
 
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import PurePath
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from .._text import printable
 from ._errors import FrameError, needed
 
 __all__ = ["Engine", "file_name", "file_names", "listed", "opened", "quoted", "text"]
 
 _MEMORY: Final = re.compile(r"\d{1,9}(\.\d{1,3})? ?([KMGT]i?B|B)", re.IGNORECASE)
 _PORTION: Final = 10_000
+_LAST_SECONDS: Final = 10.0
+"""How long an interrupt waits for the query to stop."""
+
+_T = TypeVar("_T")
 _SETTINGS: Final = (
     # Nothing is fetched from anywhere, and a time without a zone means the same everywhere.
     "set autoinstall_known_extensions = false",
@@ -90,7 +96,9 @@ class Engine:
             FrameError: It failed.
         """
         with self._told():
-            answer: list[tuple[Any, ...]] = self.connection.execute(statement, values).fetchall()
+            answer: list[tuple[Any, ...]] = self._working(
+                lambda: self.connection.execute(statement, values).fetchall()
+            )
 
         return answer
 
@@ -102,8 +110,8 @@ class Engine:
             FrameError: It failed.
         """
         with self._told():
-            cursor = self.connection.execute(statement, values)
-            while portion := cursor.fetchmany(_PORTION):
+            cursor = self._working(lambda: self.connection.execute(statement, values))
+            while portion := self._working(lambda: cursor.fetchmany(_PORTION)):
                 yield from portion
 
     def show(self, name: str, table: Any) -> None:
@@ -122,7 +130,8 @@ class Engine:
         """
         with self._told():
             self.connection.register("_stream", stream)
-            self.connection.execute(f"create temp table {quoted(name)} as select * from _stream")
+            copy = f"create temp table {quoted(name)} as select * from _stream"
+            self._working(lambda: self.connection.execute(copy))
             self.connection.unregister("_stream")
 
     def lock(self) -> None:
@@ -149,6 +158,39 @@ class Engine:
             raise FrameError(self.place, f"expected a query of one SELECT statement, got {found}")
 
         return str(statements[0].query).rstrip().rstrip(";")
+
+    def _working(self, call: Callable[[], _T]) -> _T:
+        """
+        Return what *call* returns, and have an interrupt stop it at once.
+
+        While DuckDB fetches, it does not look at signals: an interrupt would wait for the end of
+        the query. So the query runs in another thread, and this one waits for signals.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return call()
+        answers: list[_T] = []
+        errors: list[BaseException] = []
+        done = threading.Event()
+
+        def work() -> None:
+            try:
+                answers.append(call())
+            except BaseException as error:  # noqa: BLE001  the waiting thread raises it
+                errors.append(error)
+            finally:
+                done.set()
+
+        threading.Thread(target=work, daemon=True).start()
+        try:
+            done.wait()
+        except BaseException:
+            self.connection.interrupt()
+            done.wait(_LAST_SECONDS)
+            raise
+        if errors:
+            raise errors[0]
+
+        return answers[0]
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -184,8 +226,10 @@ def opened(memory: str | None = None) -> Iterator[Engine]:
         import duckdb  # noqa: PLC0415  the extra that this room needs
     except ModuleNotFoundError:
         raise needed("duckdb") from None
-    if memory is not None and not _MEMORY.fullmatch(memory):
-        raise FrameError("", f"memory is an amount such as 1GB or 500MB, not '{memory}'")
+    if memory is not None and not (_MEMORY.fullmatch(memory) and re.search("[1-9]", memory)):
+        raise FrameError(
+            "", f"memory: expected an amount such as 1GB or 500MB, got '{printable(memory)}'"
+        )
     with TemporaryDirectory(prefix="runstate-") as folder, duckdb.connect() as connection:
         engine = Engine(connection, duckdb.Error)
         for setting in (*_SETTINGS, f"set temp_directory = {text(folder)}"):

@@ -40,7 +40,8 @@ def expanded(path: str) -> list[str]:
     Return the files that *path* names: itself, those in it if it is a folder, or those it fits.
 
     A folder stands for the files in it and below whose suffixes are known. Names that begin
-    with a dot or an underscore are left out, as they are by Hive and Spark. A folder
+    with a dot or an underscore are left out, as they are by Hive and Spark. A link that
+    leads out of the folder is refused. A folder
     that is a table of Delta Lake stands for itself.
 
     Raises:
@@ -88,8 +89,23 @@ def _inside(folder: str) -> list[str]:
 def _known(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
-        if not hidden and format_of(path.name) and path.is_file():
+        if hidden or not (path.is_dir() or (format_of(path.name) and path.is_file())):
+            continue
+        _refuse_link(path, folder)
+        if not path.is_dir():
             yield str(path)
+
+
+def _refuse_link(path: Path, folder: Path) -> None:
+    """
+    Pass what is in *folder*: a link may lead to a file that the owner of the folder cannot read.
+    """
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise PathError(
+            str(path),
+            "is a link out of the folder; remove it, or name the files by a pattern such as "
+            f"'{folder / '*'}', which follows links",
+        )
 
 
 # -- tables whose log says which of their files count ------------------------------
