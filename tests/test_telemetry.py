@@ -630,3 +630,30 @@ def test_a_store_for_asyncio_is_refused_when_its_metrics_are_set_up(tmp_path):
         RunTelemetry().watch(store)
 
     assert b"" == generate_latest(registry)
+
+
+@pytest.mark.parametrize(
+    ("moves", "reason"),
+    [
+        ((CREATED, STARTED), "'run_1' is in 'in_progress', which is not terminal in run"),
+        ((), "got none"),
+    ],
+)
+def test_a_run_that_has_not_ended_is_reported_in_words(collected, moves, reason, caplog):
+    """
+    ``finished`` of a run that has not ended makes no span and no figure, and the log says why.
+    """
+    registry = CollectorRegistry()
+    for telemetry in (collected.telemetry, RunMetrics(registry=registry)):
+        caplog.clear()
+        telemetry.finished(moves)
+
+        assert reason in caplog.text
+        assert "KeyError" not in caplog.text
+    assert () == collected.spans.get_finished_spans()
+    assert not any(
+        sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "runstate_run_duration_seconds_count"
+    )

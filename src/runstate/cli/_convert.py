@@ -11,7 +11,7 @@ import click
 
 from .._text import printable
 from .._urls import shown_url
-from ..histories._records import Observation
+from ..histories._records import NOTHING, Observation
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers.write import write_ocel, write_xes
@@ -72,7 +72,9 @@ def _writer(out: Path) -> Callable[[Iterable[Observation], TextIO], int]:
 
 def _all(paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Iterator[Observation]:
     for path in paths:
-        yield from observations(path, lifecycle, reading)
+        for seen in observations(path, lifecycle, reading):
+            # All are held until the end, so what no event log has is let go: the snapshot first.
+            yield seen._replace(fields=NOTHING, file=None, line=None)
 
 
 def _in_order(observations: Iterable[Observation]) -> Iterator[Observation]:

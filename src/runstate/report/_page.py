@@ -82,7 +82,7 @@ def render_report(
         "</head>",
         "<body>",
         '<a class="skip" href="#machine">Skip to the evidence</a>',
-        '<button type="button" id="theme" class="js" aria-pressed="false">Dark theme</button>',
+        '<button type="button" id="theme" class="js">Dark theme</button>',
         head(subject),
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
         "<main>",

@@ -23,7 +23,8 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let chosen = null;
   const isDark = () => (chosen === null ? dark.matches : chosen);
-  const told = () => $("theme").setAttribute("aria-pressed", String(isDark()));
+  // The label says what a click does.
+  const told = () => { $("theme").textContent = isDark() ? "Light theme" : "Dark theme"; };
   $("theme").addEventListener("click", () => {
     chosen = !isDark();
     root.dataset.theme = chosen ? "dark" : "light";

@@ -9,10 +9,20 @@ from functools import wraps
 from typing import Any, Final, ParamSpec
 
 from .._text import printable
+from ..lifecycle._rows import Outcome
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 
-__all__ = ["DURATIONS", "REJECTIONS", "closed", "harmless", "in_order", "numbered", "rfc3339"]
+__all__ = [
+    "DURATIONS",
+    "REJECTIONS",
+    "closed",
+    "ended",
+    "harmless",
+    "in_order",
+    "numbered",
+    "rfc3339",
+]
 
 DURATIONS: Final = (
     0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
@@ -70,6 +80,27 @@ def in_order(moves: Iterable[Moved]) -> list[Moved]:
         return sorted(whole, key=lambda moved: moved.at)
 
     return [moved for _, moved in sorted(once.items())]
+
+
+def ended(moves: Iterable[Moved], lifecycle: Lifecycle) -> tuple[list[Moved], Outcome]:
+    """
+    Return the *moves* of a run that has ended, in order, and its outcome.
+
+    Raises:
+        ValueError: The run has not ended, or there is no move.
+    """
+    whole = in_order(moves)
+    if not whole:
+        raise ValueError("expected all moves of a run that has ended, got none")
+    last = whole[-1]
+    outcome = lifecycle.terminal.get(last.target)
+    if outcome is None:
+        raise ValueError(
+            f"expected a run that has ended; {last.run_id!r} is in {last.target!r}, "
+            f"which is not terminal in {lifecycle.name}"
+        )
+
+    return whole, outcome
 
 
 def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:

@@ -23,7 +23,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
 from ._ages import Store, ages, check_answers
-from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
+from ._shared import DURATIONS, REJECTIONS, closed, ended, harmless
 
 __all__ = ["RunTelemetry"]
 
@@ -120,9 +120,8 @@ class RunTelemetry:
             moves: All its moves, however they came; the ``moved`` of its journal's entries.
             traceparent: W3C trace context of whoever created the run: the parent, if it is valid.
         """
-        whole = in_order(moves)
+        whole, outcome = ended(moves, self._lifecycle)
         first, last = whole[0], whole[-1]
-        outcome = self._lifecycle.terminal[last.target]
         span = self._tracer.start_span(
             f"run {self._lifecycle.name}",
             context=_parent(traceparent),

@@ -12,7 +12,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
 from ._ages import Store, ages, check_answers
-from ._shared import DURATIONS, REJECTIONS, closed, harmless, in_order
+from ._shared import DURATIONS, REJECTIONS, closed, ended, harmless
 
 __all__ = ["RunMetrics", "StoreCollector"]
 
@@ -21,7 +21,9 @@ class RunMetrics:
     """
     Counts moves; an observer for an engine, or fed from a store's feed.
 
-    No label holds an id, or any text that is not a status of the lifecycle.
+    No label holds an id, or any text that is not a status of the lifecycle. The client adds a
+    ``_created`` series to each counter and histogram; ``PROMETHEUS_DISABLE_CREATED_SERIES=True``
+    in the environment, or ``prometheus_client.disable_created_metrics()``, halves the series.
 
     Example:
         >>> registry = CollectorRegistry()
@@ -80,8 +82,7 @@ class RunMetrics:
         """
         Count one run that has ended, by all its moves, however they came.
         """
-        whole = in_order(moves)
-        outcome = self._lifecycle.terminal[whole[-1].target]
+        whole, outcome = ended(moves, self._lifecycle)
         lasted = whole[-1].at - whole[0].at
         self._durations.labels(self._lifecycle.name, outcome).observe(lasted)
 
