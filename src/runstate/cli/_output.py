@@ -6,10 +6,11 @@ reader: a terminal, a parser, a log scanner, an XML reader.
 """
 
 import json
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import Final, NamedTuple
+from tempfile import TemporaryFile
+from typing import IO, Final, NamedTuple
 
 from .._text import attribute, markup, printable
 from ..histories._counter import Census
@@ -135,27 +136,54 @@ def _percent(text: str, *, properties: bool = False) -> str:
 
 
 def _junit(findings: Iterable[Finding], count: Count) -> Iterator[str]:
-    # The only form whose counts come first, so the only one that holds its findings.
-    by_run = sorted(findings, key=lambda finding: finding.run_id or "")
-    cases = [list(group) for _, group in groupby(by_run, key=lambda finding: finding.run_id)]
-    failed = sum(any(finding.severity == "error" for finding in case) for case in cases)
-    yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<testsuite name="runstate check" tests="{len(cases) or 1}" failures="{failed}" errors="0">'
-    for case in cases:
-        yield f'  <testcase classname={_attribute(case[0].run_id or "(no run)")} name="lifecycle">'
-        for finding in case:
-            tag = "failure" if finding.severity == "error" else "system-out"
-            about = (
-                f" type={_attribute(finding.code)} message={_attribute(finding.message)}"
-                if tag == "failure"
-                else ""
-            )
-            yield f"    <{tag}{about}>{_ascii(markup(_line(finding)))}</{tag}>"
-        yield "  </testcase>"
-    if not cases:
+    # The only form whose counts come first. What it holds back waits on disk, and only the
+    # places of the findings of each run are kept.
+    with TemporaryFile() as spool:
+        places, failing = _spooled(findings, spool)
+        yield '<?xml version="1.0" encoding="UTF-8"?>'
+        yield (
+            f'<testsuite name="runstate check" tests="{len(places) or 1}" '
+            f'failures="{len(failing)}" errors="0">'
+        )
+        for run_id in sorted(places, key=lambda run_id: run_id or ""):
+            yield f'  <testcase classname={_attribute(run_id or "(no run)")} name="lifecycle">'
+            for place in places[run_id]:
+                spool.seek(place)
+                yield spool.readline().decode("ascii").removesuffix("\n")
+            yield "  </testcase>"
+    if not places:
         yield '  <testcase classname="runstate" name="every run"/>'
     yield f"  <system-out>{summary_of(count())}</system-out>"
     yield "</testsuite>"
+
+
+def _spooled(
+    findings: Iterable[Finding], spool: IO[bytes]
+) -> tuple[dict[str | None, "array[int]"], set[str | None]]:
+    """
+    Write each finding as a line of *spool*; return where those of each run are, and which failed.
+    """
+    places: dict[str | None, array[int]] = {}
+    failing = set()
+    place = 0
+    for finding in findings:
+        if finding.severity == "error":
+            failing.add(finding.run_id)
+        places.setdefault(finding.run_id, array("q")).append(place)
+        place += spool.write(f"{_element(finding)}\n".encode("ascii"))
+
+    return places, failing
+
+
+def _element(finding: Finding) -> str:
+    tag = "failure" if finding.severity == "error" else "system-out"
+    about = (
+        f" type={_attribute(finding.code)} message={_attribute(finding.message)}"
+        if tag == "failure"
+        else ""
+    )
+
+    return f"    <{tag}{about}>{_ascii(markup(_line(finding)))}</{tag}>"
 
 
 def _attribute(text: str) -> str:
