@@ -61,7 +61,8 @@ def _wait_for_a_delivery(delivered):
 def _all_moves(store):
     after, items = None, True
     while items:
-        items, after = store.moves(after=after, limit=1000)
+        page = store.moves(after=after, limit=1000)
+        items, after = page.items, page.cursor
         yield from items
 
 

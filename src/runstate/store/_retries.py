@@ -12,7 +12,7 @@ from ._conflicts import retriable
 
 __all__ = ["TRIES", "pauses", "readable_again"]
 
-TRIES: Final = 5
+TRIES: Final = 8
 """How often the store tries a transaction of its own."""
 _FIRST_SECONDS: Final = 0.005
 
