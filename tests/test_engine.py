@@ -349,21 +349,41 @@ def test_a_payload_error_does_not_carry_the_input_along(engine):
     assert "canary" not in str(refused.value)
 
 
-def test_an_action_of_another_kind_is_not_answered_by_outputs(engine):
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"type": "submit_tool_approval"},
+        {"type": "approve", "question": "ship it?"},
+        {"type": "submit_tool_outputs"},
+        {"type": "submit_tool_approval", "submit_tool_outputs": {"tool_calls": []}},
+    ],
+)
+def test_an_action_that_nothing_can_answer_is_refused(engine, action):
     """
-    Azure's approvals wait for something else; and of a run that does not say, nothing is known.
+    A run that waits for what no trigger answers would never resume: it stays where it is.
     """
     run = run_in(engine, "in_progress")
-    engine.require_action(run, {"type": "submit_tool_approval"})
-    with pytest.raises(
-        PayloadError, match="it waits for submit_tool_approval, which outputs do not"
-    ):
-        engine.submit_tool_outputs(run, {})
-    silent = RunResponse(id="run_2", created_at=BORN, status="requires_action")
-    with pytest.raises(PayloadError, match="it waits for nothing known, which outputs do not"):
-        engine.submit_tool_outputs(silent, {})
+    with pytest.raises(PayloadError, match="required_action: "):
+        engine.require_action(run, action)
 
-    assert ["requires_action", "requires_action"] == [run.status, silent.status]
+    assert ("in_progress", None) == (run.status, run.required_action)
+
+
+@pytest.mark.parametrize(
+    ("action", "waits_for"),
+    [({"type": "submit_tool_approval"}, "submit_tool_approval"), (None, "nothing known")],
+)
+def test_an_action_that_was_read_from_elsewhere_is_not_answered_by_outputs(
+    engine, action, waits_for
+):
+    """
+    Azure's approvals wait for something else; of a run that does not say, nothing is known.
+    """
+    run = RunResponse(id="run_2", created_at=BORN, status="requires_action", required_action=action)
+    with pytest.raises(PayloadError, match=f"it waits for {waits_for}, which outputs do not"):
+        engine.submit_tool_outputs(run, {})
+
+    assert "requires_action" == run.status
 
 
 def test_where_no_call_was_made_nothing_can_be_answered(engine):
@@ -411,7 +431,7 @@ def test_a_run_is_not_moved_by_the_engine_for_any_object(engine):
     The typed engine knows what belongs into its fields.
     """
     run = engine.create()
-    with pytest.raises(TypeError, match="a RunResponse is moved by a RunEngine"):
+    with pytest.raises(TypeError, match="got a RunResponse, which a RunEngine moves"):
         Engine(RUN).fire(run, "start")
 
 
@@ -501,7 +521,7 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
 
     class Shifty:
         """
-        In another status whenever it is asked.
+        In another status whenever a move is about to be written.
         """
 
         def __init__(self):
@@ -510,7 +530,7 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
         @property
         def status(self):
             self.looks += 1
-            return "in_progress" if self.looks % 2 else "cancelling"
+            return "in_progress" if self.looks % 3 else "cancelling"
 
     with pytest.raises(IllegalTransitionError):
         Engine(RUN).fire(Shifty(), "expire")
@@ -679,7 +699,7 @@ def test_async_observers_are_scheduled_not_awaited(clock):
 
     assert [] == before
     assert ["queued", "in_progress"] == told
-    assert [] == list(engine._pending)
+    assert [] == list(engine._mover.observers._pending)
     failures = [entry for entry in log if entry["event"] == "run.observer_failed"]
     assert 2 == len(failures)
     assert failures[0]["observer"].endswith("broken")

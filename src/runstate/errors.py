@@ -9,6 +9,7 @@ What can go wrong, as types that carry their facts.
     ├── DefinitionError             a lifecycle file cannot be read; names the place
     ├── LifecycleFieldError         only a move may change this field
     ├── MissingExtraError           a library is not installed; names the extra that brings it
+    ├── WrongObjectError            an engine got an object that it cannot move
     └── MoveRefusedError            base of the four below: nothing has moved
         ├── IllegalTransitionError  the table has no such row from here
         ├── UnknownTriggerError     the table knows no such trigger at all
@@ -38,6 +39,7 @@ __all__ = [
     "RunstateError",
     "StatusMapError",
     "UnknownTriggerError",
+    "WrongObjectError",
 ]
 
 
@@ -151,6 +153,22 @@ class LifecycleFieldError(RunstateError, AttributeError):
             f"{self.model}.{self.field} belongs to the lifecycle: "
             "fire a trigger on an engine instead of assigning it"
         )
+
+
+class WrongObjectError(RunstateError, TypeError):
+    """
+    Raised when an engine is handed something that it cannot move.
+    """
+
+    def __init__(self, expected: str, found: str) -> None:
+        self.expected = expected
+        """What the engine moves, such as ``a RunResponse``."""
+        self.found = found
+        """What it was handed, by its type; and what that lacks."""
+        super().__init__(expected, found)
+
+    def _message(self) -> str:
+        return printable(f"expected {self.expected}, got {self.found}", 500)
 
 
 class MoveRefusedError(RunstateError):

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, get_args
 
 __all__ = [
     "ANY",
+    "BAD_OUTCOMES",
     "CREATE",
     "EVIDENCE",
     "OUTCOMES",
@@ -29,6 +30,9 @@ EVIDENCE: Final[tuple[str, ...]] = get_args(Evidence)
 Outcome = Literal["success", "failure", "error", "timeout", "cancelled", "incomplete"]
 """What a terminal status means, in words that all lifecycles share."""
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
+
+BAD_OUTCOMES: Final[frozenset[Outcome]] = frozenset({"failure", "error", "timeout"})
+"""Outcomes that the log reports as warnings, and traces as errors."""
 
 CREATE: Final = "create"
 """Trigger in the record of a creation, which is not a row of any table."""

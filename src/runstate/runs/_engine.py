@@ -2,9 +2,8 @@
 The engine: the one actor that may move a run.
 """
 
-import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -21,6 +20,7 @@ from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
 from ._move import Clock, Condition, Guard, Move, Mover, Moves, Plan, RunMove, remember
+from ._observers import Observers
 from ._run import RUN
 from ._wire import IncompleteDetails, LastError, RequiredAction, Usage, reference_names
 from ._writable import why_unwritable
@@ -83,8 +83,12 @@ class Engine(Generic[_T]):
             lifecycle: The table.
             clock: Unix seconds; asked once a move.
             guards: Asked before a move, in this order, outside of any lock.
-            observers: Told after a move, in this order.
-            logger: A structlog logger; by default the one called ``runstate``.
+            observers: Called after a move with its record, in this order. They hear the moves of
+                one object in the order in which these were made, also where one of them fires
+                the next; that move then returns before the others have heard of it.
+            logger: A logger of structlog or of the standard library. By default the one that
+                structlog is configured to, or while it is not configured, the standard
+                library's logger ``runstate``.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
                 function that is called with the object and returns whether it holds. It
                 changes nothing, runs outside of any lock, and is asked again where another
@@ -96,15 +100,8 @@ class Engine(Generic[_T]):
         """
         _check_conditions(lifecycle, conditions)
         self.lifecycle = lifecycle
-        self._observers = tuple(observers)
-        self._pending: set[Awaitable[Any]] = set()
-        self._mover = Mover(
-            lifecycle,
-            clock,
-            tuple(guards),
-            MoveLog(logger),
-            self._tell if self._observers else None,
-        )
+        log = MoveLog(logger, lifecycle.name)
+        self._mover = Mover(lifecycle, clock, tuple(guards), log, Observers(observers, log))
         machine = Dispatcher(
             self._plans(conditions),
             lifecycle.statuses,
@@ -123,6 +120,7 @@ class Engine(Generic[_T]):
             payload: Values of the fields that the target's entry requires or accepts.
 
         Raises:
+            WrongObjectError: *run* is nothing that this engine moves.
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
@@ -177,35 +175,6 @@ class Engine(Generic[_T]):
     def _plan(self, row: Transition) -> Plan:
         return self._mover.plan(row, {})
 
-    def _tell(self, moved: Moved) -> None:
-        for observer in self._observers:
-            try:
-                answer = observer(moved)
-                if answer is not None and inspect.isawaitable(answer):
-                    self._schedule(observer, moved, answer)
-            except Exception as error:  # noqa: BLE001  the move stands, whatever an observer does
-                self._mover.log.observer_failed(observer, moved, error)
-
-    def _schedule(self, observer: Observer, moved: Moved, answer: Awaitable[Any]) -> None:
-        from asyncio import get_running_loop  # noqa: PLC0415  loaded already where a loop runs
-
-        async def told() -> None:
-            try:
-                await answer
-            except Exception as error:  # noqa: BLE001
-                self._mover.log.observer_failed(observer, moved, error)
-
-        try:
-            loop = get_running_loop()
-        except RuntimeError:
-            if inspect.iscoroutine(answer):
-                answer.close()
-            raise
-        # The loop itself keeps only a weak reference to a task.
-        task = loop.create_task(told())
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
-
 
 class RunEngine(Engine[RunResponse]):
     """
@@ -253,8 +222,12 @@ class RunEngine(Engine[RunResponse]):
             new_id: Makes the id of a run that is created without one.
             expires_after: Seconds from creation to ``expires_at``; None for never.
             guards: Asked before a move, in this order, outside of any lock.
-            observers: Told after a move, in this order.
-            logger: A structlog logger; by default the one called ``runstate``.
+            observers: Called after a move with its record, in this order. They hear the moves of
+                one object in the order in which these were made, also where one of them fires
+                the next; that move then returns before the others have heard of it.
+            logger: A logger of structlog or of the standard library. By default the one that
+                structlog is configured to, or while it is not configured, the standard
+                library's logger ``runstate``.
 
         Raises:
             LifecycleError: A status of *lifecycle* is none that a RunResponse can have, or
@@ -308,7 +281,9 @@ class RunEngine(Engine[RunResponse]):
         moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
         remember(run, moved)
         self._mover.log.moved(moved)
-        self._tell(moved)
+        if self._mover.observers:
+            self._mover.observers.note(run, moved)
+            self._mover.observers.deliver(run)
 
         return run
 
@@ -412,6 +387,7 @@ class RunEngine(Engine[RunResponse]):
         Move *run* by the name of a *trigger*; the payload is that of the method so called.
 
         Raises:
+            WrongObjectError: *run* is nothing that this engine moves.
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
@@ -446,10 +422,29 @@ class RunEngine(Engine[RunResponse]):
         plan = self._mover.plan(row, _PAYLOAD_MODELS)
         # A table from a file holds bare strings; a run's status is a member.
         plan.changes[self.lifecycle.status_field] = RunStatus(row.target)
-        if row.trigger != _ANSWER:
-            return plan
+        if row.trigger == _ANSWER:
+            return replace(plan, demands=True, prepare=self._check_answers)
+        if "required_action" in plan.requires:
+            return replace(plan, prepare=self._check_action)
 
-        return replace(plan, demands=True, prepare=self._check_answers)
+        return plan
+
+    def _check_action(
+        self, run: RunResponse, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
+    ) -> None:
+        """
+        Refuse an action that no trigger of the lifecycle can answer: the run would never resume.
+        """
+        self._mover.add_payload(run, plan, payload, changes)
+        action: RequiredAction = changes["required_action"]
+        if action.submit_tool_outputs is None or action.type != _ANSWER:
+            reason = (
+                f"required_action: expected type {_ANSWER!r} with its tool calls, which "
+                f"{_ANSWER} answers; nothing answers {action.type!r}"
+                if action.type != _ANSWER
+                else f"required_action: {_ANSWER} is required: it holds the tool calls to answer"
+            )
+            self._mover.malformed(run, plan, reason)
 
     def _check_answers(
         self,

@@ -1,19 +1,20 @@
 """
-The record of a move, and the only door to ``structlog``.
+The record of a move, and the log of moves; the only module that imports ``structlog``.
 
 Event names are constant and facts are keys, so that a log can be searched and
-counted. Nothing a run carries for its model or its user is ever logged:
-no instructions, no metadata, no tool arguments or outputs.
+counted. The log never has what a run carries for its model or its user: no
+instructions, no metadata, no tool arguments, no outputs.
 """
 
 import logging
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, Final, Literal, NamedTuple, TextIO
 
 from .._text import printable
 from ..errors import GuardRefusedError, MoveRefusedError, PayloadError
 from ..lifecycle._rows import CREATE
+from ._stdlib_log import NAME, StdlibLogger, fall_back
 
 __all__ = ["CREATE", "MoveLog", "Moved", "Observer", "json_log"]
 
@@ -41,31 +42,42 @@ class Moved(NamedTuple):
 
 
 _CONFIGURED: Final = ("processors", "wrapper_class", "logger_factory")
+_Level = Literal["info", "warning", "error"]
 
 Observer = Callable[[Moved], Any]
-"""Told of every move after it was made. What it raises is logged; what it awaits is scheduled."""
+"""Called with every move after it was made. An exception is logged; an awaitable is scheduled."""
 
 
 class MoveLog:
     """
     Writes moves and refusals as structlog events.
 
-    The application's configuration decides what becomes of them. The bound logger
-    is kept, and made anew when ``structlog.configure`` was called since, unless the
-    application asked to keep loggers for good (``cache_logger_on_first_use``): then
+    The application's configuration of structlog decides where they go. As long as structlog
+    has its built-in defaults, which print to standard output, they go to the logger
+    ``runstate`` of the standard library instead. A later ``structlog.configure`` is followed.
+    If the application caches loggers (``cache_logger_on_first_use``), the logger is kept, and
     a move that is filtered out costs next to nothing.
 
-    Nothing here raises: what is logged has happened, and stands. A log that fails is
-    told to the logger of the standard library, which ends on standard error.
+    Nothing here raises: what is logged has happened, and stands. A failure of the log is
+    reported to the logger of the standard library, and to standard error if that has no handler.
+
+    Args:
+        logger: A logger of structlog or of the standard library; by default the one that
+            the configuration gives.
+        lifecycle: Name of the lifecycle; every event has it as ``lifecycle``.
     """
 
-    def __init__(self, logger: Any = None) -> None:
-        self._logger: Any = logger
+    def __init__(self, logger: Any = None, lifecycle: str = "run") -> None:
+        self._structlog = _structlog()
+        self._logger: Any = self._accepted(logger)
         self._keeps = logger is not None
+        self._lifecycle = lifecycle
         self.silent = False
         """True once it is known for good that the level of a plain move is filtered out."""
         self._config: dict[str, Any] = {}
-        self._structlog = _structlog()
+        self._defaults = _built_in(self._structlog)
+        self._plain = False
+        """Whether the logger that is kept is the one of the standard library."""
 
     def moved(self, moved: Moved, warn: bool = False) -> None:
         """
@@ -85,6 +97,7 @@ class MoveLog:
                 at=at,
                 duration_s=duration_s,
                 seq=seq,
+                lifecycle=self._lifecycle,
             )
         except Exception as error:  # noqa: BLE001  the move stands
             _not_logged("run.transition", error)
@@ -100,7 +113,7 @@ class MoveLog:
         self, run_id: str | None, trigger: str, status: str | None, kind: str, target: str | None
     ) -> None:
         """
-        Log ``run.rejected`` of what was no error.
+        Log ``run.rejected`` for a refusal that is an answer, not an exception.
         """
         self._say(
             "info",
@@ -136,9 +149,9 @@ class MoveLog:
             exc_info=error,
         )
 
-    def _say(self, level: str, event: str, **facts: Any) -> None:
+    def _say(self, level: _Level, event: str, **facts: Any) -> None:
         try:
-            getattr(self._bound(), level)(event, **facts)
+            getattr(self._bound(), level)(event, **facts, lifecycle=self._lifecycle)
         except Exception as error:  # noqa: BLE001
             _not_logged(event, error)
 
@@ -146,18 +159,51 @@ class MoveLog:
         if self._keeps:
             return self._logger
         config, known = self._structlog.get_config(), self._config
+        plain = (config["logger_factory"], *config["processors"]) == self._defaults
         # By identity: the processors are a list that capture_logs() changes in place.
-        if not known or any(config[key] is not known[key] for key in _CONFIGURED):
-            logger = self._structlog.get_logger("runstate").bind()
+        if (
+            not known
+            or plain != self._plain
+            or any(config[key] is not known[key] for key in _CONFIGURED)
+        ):
+            if plain:
+                logger = self._accepted(logging.getLogger(NAME))
+            else:
+                logger = self._structlog.get_logger(NAME).bind()
             enabled = getattr(logger, "is_enabled_for", None)
             # The logger first: another thread may come by between any two of these.
             self._logger = logger
-            self._config = config
-            self._keeps = config["cache_logger_on_first_use"]
+            self._config, self._plain = config, plain
+            self._keeps = config["cache_logger_on_first_use"] and not plain
             self.silent = self._keeps and enabled is not None and not enabled(logging.INFO)
             return logger
 
         return self._logger
+
+    def _accepted(self, logger: Any) -> Any:
+        if isinstance(logger, logging.Logger | logging.LoggerAdapter):
+            return StdlibLogger(logger, self._structlog.contextvars.get_contextvars)
+
+        return logger
+
+
+def _built_in(structlog: ModuleType) -> tuple[Any, ...] | None:
+    """
+    Return the logger factory and processors that structlog has before it is configured.
+
+    Not ``is_configured()``: ``capture_logs`` configures, and leaves that true for good.
+    """
+    built_in = structlog._config  # noqa: SLF001  it offers no public copy of its defaults
+    try:
+        return (
+            built_in._BUILTIN_DEFAULT_LOGGER_FACTORY,  # noqa: SLF001
+            *built_in._BUILTIN_DEFAULT_PROCESSORS,  # noqa: SLF001
+        )
+    except AttributeError:
+        config = structlog.get_config()
+        unconfigured = not structlog.is_configured()
+
+        return (config["logger_factory"], *config["processors"]) if unconfigured else None
 
 
 def json_log(stream: TextIO) -> Any:
@@ -176,7 +222,7 @@ def json_log(stream: TextIO) -> Any:
 
 
 def _structlog() -> ModuleType:
-    # Loaded by who moves runs: who checks histories or draws a lifecycle writes no log.
+    # Loaded when runs are moved: checking histories and drawing need no log.
     import structlog  # noqa: PLC0415
 
     return structlog
@@ -190,4 +236,4 @@ def _kind(error: MoveRefusedError) -> str:
 
 
 def _not_logged(event: str, error: Exception) -> None:
-    logging.getLogger("runstate").error("%s was not logged: %s", event, printable(repr(error)))
+    fall_back(f"{event} was not logged: {printable(repr(error))}")

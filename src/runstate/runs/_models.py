@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.alias_generators import to_pascal
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import from_json
@@ -326,6 +326,24 @@ class RunResponse(BaseResponse):
         field = reference_names(cls).get(name)
         if field is not None:
             raise AttributeError(f"{cls.__name__}.{name} is called {field!r} in Python")
+
+
+def _init_once(self: RunResponse, /, **data: Any) -> None:
+    """
+    Make a run of *data*, once: called again, it would set the status back past every engine.
+
+    Raises:
+        LifecycleFieldError: The run has been made already.
+    """
+    if self.__dict__:
+        raise LifecycleFieldError(type(self).__name__, "status")
+    BaseModel.__init__(self, **data)
+
+
+# Set here, not written in the class: type checkers go on reading the fields as parameters, and
+# pydantic does not take it for an application's own, which it would call for every body.
+setattr(_init_once, "__pydantic_base_init__", True)  # noqa: B010
+setattr(RunResponse, "__init__", _init_once)  # noqa: B010  its type is that of the fields
 
 
 def _parsed(body: bytes | str | Mapping[str, Any]) -> Any:

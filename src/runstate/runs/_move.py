@@ -33,12 +33,15 @@ from ..errors import (
     MoveRefusedError,
     PayloadError,
     UnknownTriggerError,
+    WrongObjectError,
 )
-from ..lifecycle._rows import CREATE, Transition
+from ..lifecycle._rows import BAD_OUTCOMES, CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import TableEvent
+from ._fields import moment_of, respelled, seconds_of, word_of
 from ._log import Moved, MoveLog
 from ._models import LIFECYCLE_FIELDS, RunResponse
+from ._observers import Observers
 from ._wire import LAST_SECOND
 
 __all__ = [
@@ -76,8 +79,6 @@ _LOOKS: Final = (None,) * 100
 
 _new_record: Final = tuple.__new__
 _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
-
-_BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -126,8 +127,8 @@ class Mover:
     clock: Clock
     guards: tuple[Guard, ...]
     log: MoveLog
-    tell: Callable[[Moved], None] | None
-    """Tells the observers; None if there are none."""
+    observers: Observers
+    """Hear of every move; false if there are none."""
 
     def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
         """
@@ -147,7 +148,7 @@ class Mover:
             payload={name: models.get(name) for name in (*entry.requires, *entry.accepts)},
             demands=bool(entry.requires),
             prepare=self.prepare_attempt if row.reopens else self.add_payload,
-            warn=self.lifecycle.terminal.get(row.target) in _BAD_ENDS,
+            warn=self.lifecycle.terminal.get(row.target) in BAD_OUTCOMES,
             raises=self.lifecycle.attempt_field if row.reopens else None,
         )
 
@@ -221,13 +222,9 @@ class Mover:
         """
         Return the latest time of a move that *run* itself knows; minus infinity if none.
         """
-        times = [
-            value
-            for name in self.lifecycle.moment_fields
-            if isinstance(value := getattr(run, name, None), int | float)
-        ]
+        times = (seconds_of(run, name) for name in self.lifecycle.moment_fields)
 
-        return max(times, default=float("-inf"))
+        return max((at for at in times if at is not None), default=float("-inf"))
 
     def allowed(self, run: Any) -> tuple[str, ...]:
         """
@@ -240,11 +237,34 @@ class Mover:
 
     def status(self, run: Any) -> str:
         """
-        Return the status that *run* has.
-        """
-        status: str = getattr(run, self.lifecycle.status_field)
+        Return the status that *run* has, as the lifecycle's word for it.
 
-        return status
+        Raises:
+            WrongObjectError: It is a class, or has no such attribute.
+        """
+        try:
+            status = getattr(run, self.lifecycle.status_field)
+        except AttributeError:
+            self.not_movable(run)
+        if type(status) is str:
+            return status
+        if isinstance(run, type):
+            self.not_movable(run)
+
+        return word_of(status, self.lifecycle.known)
+
+    def not_movable(self, run: Any) -> NoReturn:
+        """
+        Refuse an object that has no status, or that is a class.
+
+        Raises:
+            WrongObjectError: Always.
+        """
+        expected = f"an object with the attribute {self.lifecycle.status_field!r}"
+        if isinstance(run, type):
+            raise WrongObjectError(expected, f"the class {run.__qualname__}")
+        found = "None" if run is None else f"{type(run).__qualname__} without it"
+        raise WrongObjectError(expected, found)
 
     def run_id(self, run: Any) -> str | None:
         """
@@ -328,41 +348,75 @@ class Move(TableEvent[Plan]):
         """
         Move *run*, or raise with the run as it was.
         """
-        mover = self._mover
+        mover, field = self._mover, self._mover.lifecycle.status_field
         if isinstance(run, RunResponse):
-            raise TypeError("a RunResponse is moved by a RunEngine, which knows its payloads")
+            raise WrongObjectError(
+                "an object of another class",
+                "a RunResponse, which a RunEngine moves because it knows its payloads",
+            )
         for _ in _LOOKS:
             plan = self.rows.get(mover.status(run))
             if plan is None or plan.choices:
                 plan = mover.choose(run, self.name, plan)
             changes = dict(plan.changes)
+            changes[field] = self._respelled(run, plan)
             plan.prepare(run, plan, payload, changes)
             for guard in mover.guards:
                 mover.ask(guard, run, plan)
-            now = mover.clock()
-            with _OBJECTS:
-                won = mover.status(run) == plan.source
-                if won:
-                    at = max(now, mover.latest_stamp(run))
-                    changes.update(dict.fromkeys(plan.stamps, int(at)))
-                    if plan.raises:
-                        # An object that has not been retried may have no number yet.
-                        changes[plan.raises] = (getattr(run, plan.raises) or 1) + 1
-                    _write(run, changes)
-            if won:
+            moved = self._commit(run, plan, changes, mover.clock())
+            if moved is not None:
                 break
-            # Somebody was faster; it may be legal from there as well.
+            # Another thread was faster; the trigger may be legal from there as well.
         else:
             mover.illegal(run, self.name)
-        moved = Moved(
-            mover.run_id(run), plan.trigger, plan.source, plan.target, at, clock_regressed=at > now
-        )
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
-        if mover.tell:
-            mover.tell(moved)
+        if mover.observers:
+            mover.observers.deliver(run)
 
         return moved
+
+    def _commit(self, run: Any, plan: Plan, changes: dict[str, Any], now: float) -> Moved | None:
+        """
+        Write *changes* to *run*; return None if it has left the source of *plan* meanwhile.
+        """
+        mover = self._mover
+        with _OBJECTS:
+            if mover.status(run) != plan.source:
+                return None
+            at = max(now, mover.latest_stamp(run))
+            for name in plan.stamps:
+                changes[name] = moment_of(run, name, at, mover.lifecycle.moment_fields)
+            if plan.raises:
+                # An object that has not been retried may have no number yet.
+                changes[plan.raises] = (getattr(run, plan.raises) or 1) + 1
+            _write(run, changes)
+            moved = Moved(
+                mover.run_id(run),
+                plan.trigger,
+                plan.source,
+                plan.target,
+                at,
+                clock_regressed=at > now,
+            )
+            if mover.observers:
+                mover.observers.note(run, moved)
+
+            return moved
+
+    def _respelled(self, run: Any, plan: Plan) -> Any:
+        """
+        Return the new status as *run* holds statuses.
+        """
+        status = getattr(run, self._mover.lifecycle.status_field)
+        if type(status) is str:
+            return plan.changes[self._mover.lifecycle.status_field]
+        try:
+            return respelled(status, plan.source, plan.target)
+        except ValueError as error:
+            raise WrongObjectError(
+                "an Enum with every status of the lifecycle", str(error)
+            ) from None
 
 
 class RunMove(Move):
@@ -379,7 +433,13 @@ class RunMove(Move):
         """
         Move *run*, or raise with the run as it was.
         """
-        mover, fields = self._mover, run.__dict__
+        mover = self._mover
+        try:
+            fields = run.__dict__
+            run_id = fields["id"]
+            fields["status"]
+        except (AttributeError, KeyError):
+            no_run(run)
         for _ in _LOOKS:
             plan = self.rows.get(fields["status"])
             if plan is None:
@@ -415,7 +475,7 @@ class RunMove(Move):
                 moved = _new_record(
                     Moved,
                     (
-                        fields["id"], plan.trigger, plan.source, plan.target, at, duration_s, seq,
+                        run_id, plan.trigger, plan.source, plan.target, at, duration_s, seq,
                         at > now,
                     ),
                 )  # fmt: skip
@@ -428,6 +488,8 @@ class RunMove(Move):
                     won = fields["status"] == plan.source
                     if won:
                         fields.update(changes)
+                        if mover.observers:
+                            mover.observers.note(run, moved)
             if won:
                 break
             # Somebody was faster; it may be legal from there as well.
@@ -435,8 +497,8 @@ class RunMove(Move):
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
-        if mover.tell:
-            mover.tell(moved)
+        if mover.observers:
+            mover.observers.deliver(run)
 
         return moved
 
@@ -462,6 +524,22 @@ class _NoMove(NamedTuple):
         self.mover.unknown(run, self.name)
 
 
+def no_run(found: Any) -> NoReturn:
+    """
+    Refuse what a RunEngine was handed in place of a run.
+
+    Raises:
+        WrongObjectError: Always.
+    """
+    if isinstance(found, RunResponse):
+        lacks = [name for name in ("id", "status") if name not in found.__dict__]
+        raise WrongObjectError("a RunResponse", f"one without {' and '.join(lacks)}")
+    what = (
+        f"the class {found.__qualname__}" if isinstance(found, type) else type(found).__qualname__
+    )
+    raise WrongObjectError("a RunResponse", "None" if found is None else what)
+
+
 def last_move(run: RunResponse) -> Moved | None:
     """
     Return the record of the last move of *run*; None where nobody saw one.
@@ -482,7 +560,8 @@ def _write(target: Any, changes: Mapping[str, Any]) -> None:
     """
     Write *changes* to *target*: all of them, or none.
     """
-    if isinstance(target, BaseModel):
+    # A model that is mapped to a table, too, must see each field being set.
+    if isinstance(target, BaseModel) and not hasattr(type(target), "__mapper__"):
         target.__dict__.update(changes)
         target.__pydantic_fields_set__.update(changes)
         return

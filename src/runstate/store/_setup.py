@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final
 from uuid import uuid4
-from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
 from .._text import printable
+from ..lifecycle._rows import BAD_OUTCOMES
 from ..lifecycle._table import Lifecycle
 from ..runs._engine import RunEngine
 from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
 from ..runs._move import last_move
 from ..runs._run import RUN
+from ._after_commit import at_commit
 from ._operations import Operations
 from ._payload import ANSWER
 from ._records import check_expires_after
@@ -36,7 +37,6 @@ __all__ = [
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
 """A cancel that nobody confirms takes effect after a minute."""
 
-_BAD_ENDS: Final = frozenset({"failure", "error", "timeout"})
 
 
 class _NoLog:
@@ -94,7 +94,7 @@ class Setup:
             expires_after,
             self._unreadable,
         )
-        self._log = MoveLog(logger)
+        self._log = MoveLog(logger, lifecycle.name)
 
     def log(self, connection: sa.Connection | None, moved: Iterable[Moved]) -> None:
         """
@@ -104,10 +104,10 @@ class Setup:
             if connection is None:
                 self._say(each)
             else:
-                _at_commit(connection, partial(self._say, each))
+                at_commit(connection, partial(self._say, each))
 
     def _say(self, moved: Moved) -> None:
-        bad = self.lifecycle.terminal.get(moved.target) in _BAD_ENDS
+        bad = self.lifecycle.terminal.get(moved.target) in BAD_OUTCOMES
         if bad or not self._log.silent:
             self._log.moved(moved, bad)
 
@@ -145,55 +145,3 @@ def moved_by(answer: Applied | RunResponse | Lease | None) -> list[Moved]:
     moved = None if answer is None else last_move(answer)
 
     return [] if moved is None else [moved]
-
-
-def _at_commit(connection: sa.Connection, call: Callable[[], None]) -> None:
-    """
-    Make *call* once the transaction is committed, and never if it is rolled back.
-    """
-    waiting = _WAITING.get(connection)
-    if waiting is None:
-        waiting = _WAITING[connection] = _Waiting()
-        waiting.listen(connection)
-    waiting.calls.append(call)
-
-
-class _Waiting:
-    """
-    What is to be called when a connection commits.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[Callable[[], None]] = []
-        self._marks: list[int] = []
-        """Of each open savepoint, how many calls were waiting when it was set."""
-
-    def listen(self, connection: sa.Connection) -> None:
-        """
-        Hear of all that becomes of the transactions on *connection*.
-        """
-        for name in ("commit", "rollback", "savepoint", "rollback_savepoint", "release_savepoint"):
-            sa.event.listen(connection, name, getattr(self, f"_{name}"))
-
-    def _commit(self, *_: Any) -> None:
-        calls = self.calls.copy()
-        self._rollback()
-        for call in calls:
-            call()
-
-    def _rollback(self, *_: Any) -> None:
-        self.calls.clear()
-        self._marks.clear()
-
-    def _savepoint(self, *_: Any) -> None:
-        self._marks.append(len(self.calls))
-
-    def _release_savepoint(self, *_: Any) -> int:
-        # One that was set before anybody listened: all that waits came after it.
-        return self._marks.pop() if self._marks else 0
-
-    def _rollback_savepoint(self, *_: Any) -> None:
-        del self.calls[self._release_savepoint() :]
-
-
-_WAITING: Final[WeakKeyDictionary[sa.Connection, _Waiting]] = WeakKeyDictionary()

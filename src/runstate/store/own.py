@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache, partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
 from ..errors import PayloadError, UnknownTriggerError
-from ..lifecycle._rows import Transition, name_of
+from ..lifecycle._rows import BAD_OUTCOMES, Transition, name_of
 from ..lifecycle._table import Lifecycle
-from ..runs._log import Moved
+from ..runs._log import Moved, MoveLog
 from ..runs._run import RUN
+from ._after_commit import at_commit
 from ._conflicts import conflicts_named
 from ._engines import in_transaction
 from ._row_errors import ConcurrentMoveError, StatusMissingError, wrong_argument
@@ -90,12 +92,14 @@ def apply_move(
     values: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     now: float | None = None,
+    log: bool = True,
 ) -> Applied | Superseded | Illegal:
     """
     Move one row of the caller's own table by *trigger*, in the caller's transaction.
 
     Sets the status, stamps and clears what the lifecycle says, as far as the table has
-    the columns, and sets *values*. Writes no journal; the answer is the record. The
+    the columns, and sets *values*. Writes no journal; the answer is the record, and the
+    move is logged when the caller's transaction is committed. The
     ``version_id_col`` of a mapped class is raised as the ORM would raise it, so that a
     session that loaded the row before gets ``StaleDataError``.
 
@@ -115,6 +119,7 @@ def apply_move(
             ``{"status": "state"}``.
         now: When, in Unix seconds; the clock of this machine by default. Integer
             columns get whole seconds, date columns UTC.
+        log: Whether the move is logged, as every move is, after the commit.
 
     Raises:
         RunNotFoundError: There is no such row.
@@ -140,8 +145,21 @@ def apply_move(
             if row is None:
                 return _refusal(lifecycle, own.status_of(seen, str(key)))
             if caller.execute(own.update(key, seen, row, at, values or {})).rowcount == 1:  # type: ignore[attr-defined]
-                return Applied(Moved(str(key), trigger, str(row.source), str(row.target), at))
+                moved = Moved(str(key), trigger, str(row.source), str(row.target), at)
+                if log:
+                    _log_at_commit(caller, lifecycle, moved)
+                return Applied(moved)
     raise ConcurrentMoveError(str(key))
+
+
+def _log_at_commit(caller: Session | sa.Connection, lifecycle: Lifecycle, moved: Moved) -> None:
+    bad = lifecycle.terminal.get(moved.target) in BAD_OUTCOMES
+    at_commit(_connection(caller), partial(_log_of(lifecycle.name).moved, moved, bad))
+
+
+@cache
+def _log_of(lifecycle: str) -> MoveLog:
+    return MoveLog(lifecycle=lifecycle)
 
 
 def _look(

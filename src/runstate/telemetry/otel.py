@@ -18,7 +18,7 @@ from opentelemetry.trace import Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .._text import printable
-from ..lifecycle._rows import Outcome
+from ..lifecycle._rows import BAD_OUTCOMES
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
@@ -30,7 +30,6 @@ __all__ = ["RunTelemetry"]
 SCOPE: Final = "runstate"
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_BAD_ENDS: Final[frozenset[Outcome]] = frozenset({"failure", "error", "timeout"})
 """Outcomes that are a span's error. A run that was cancelled has not failed."""
 
 
@@ -86,7 +85,7 @@ class RunTelemetry:
         if moved.duration_s is not None:
             stay = {"definition": states["definition"], "state": states["from"], "to": states["to"]}
             self._stays.record(moved.duration_s, stay)
-        bad = self._lifecycle.terminal.get(moved.target) in _BAD_ENDS
+        bad = self._lifecycle.terminal.get(moved.target) in BAD_OUTCOMES
         self._logger.emit(
             timestamp=_nanoseconds(moved.at),
             severity_number=SeverityNumber.WARN if bad else SeverityNumber.INFO,
@@ -134,7 +133,7 @@ class RunTelemetry:
                 }
             ),
         )
-        if outcome in _BAD_ENDS:
+        if outcome in BAD_OUTCOMES:
             span.set_status(
                 Status(StatusCode.ERROR, f"run is {closed(last.target, self._lifecycle)}")
             )
