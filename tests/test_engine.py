@@ -754,7 +754,9 @@ def test_every_move_is_one_event_with_fixed_keys(engine, clock):
         with pytest.raises(IllegalTransitionError):
             engine.start(run)
 
-    plain = {"event": "run.transition", "log_level": "info", "run_id": "run_1"}
+    plain = {
+        "event": "run.transition", "log_level": "info", "run_id": "run_1", "lifecycle": "run"
+    }  # fmt: skip
     assert [
         {**plain, "trigger": "create", "source": None, "target": "queued", "at": BORN,
          "duration_s": None, "seq": 1},
@@ -763,7 +765,7 @@ def test_every_move_is_one_event_with_fixed_keys(engine, clock):
         {**plain, "log_level": "warning", "trigger": "fail", "source": "in_progress",
          "target": "failed", "at": BORN + 2.5, "duration_s": 0.0, "seq": 3},
         {"event": "run.rejected", "log_level": "info", "run_id": "run_1", "trigger": "start",
-         "status": "failed", "target": "in_progress", "kind": "illegal"},
+         "status": "failed", "target": "in_progress", "kind": "illegal", "lifecycle": "run"},
     ] == log  # fmt: skip
     assert {str} == {type(entry["target"]) for entry in log}
     assert "secret" not in str(log)

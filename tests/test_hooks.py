@@ -73,6 +73,7 @@ def entry(trigger: str, source: "str | None", target: str, **facts: Any) -> dict
         "source": source,
         "target": target,
         "at": float(BORN),
+        "lifecycle": "run",
         "duration_s": 0.0,
         "log_level": "info",
         **facts,
@@ -156,7 +157,10 @@ def test_refusals_are_logged(clock):
             with pytest.raises(errors.MoveRefusedError):
                 engine.fire(run, trigger, **payload)
 
-    common = {"event": "run.rejected", "run_id": "run_1", "status": "queued", "log_level": "info"}
+    common = {
+        "event": "run.rejected", "run_id": "run_1", "status": "queued", "log_level": "info",
+        "lifecycle": "run",
+    }  # fmt: skip
     assert log == [
         {**common, "trigger": "complete", "target": "completed", "kind": "illegal"},
         {**common, "trigger": "strat", "target": None, "kind": "illegal"},
@@ -197,6 +201,7 @@ def test_failed_observer_is_logged(clock):
         "trigger": "create",
         "exc_info": fault,
         "log_level": "error",
+        "lifecycle": "run",
     }
     here = "test_failed_observer_is_logged.<locals>."
     assert run.status == "queued"
@@ -454,6 +459,7 @@ def test_json_log_is_one_ascii_object_a_line(clock):
     ]
     assert json.loads(lines[0]) == {
         "event": "run.transition",
+        "lifecycle": "run",
         "run_id": "run_é",
         "trigger": "create",
         "source": None,

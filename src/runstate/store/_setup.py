@@ -38,7 +38,6 @@ DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
 """A cancel that nobody confirms takes effect after a minute."""
 
 
-
 class _NoLog:
     """
     Swallows what the engine would log of a payload: the store logs its own refusals.
