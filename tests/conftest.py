@@ -31,7 +31,7 @@ CI = bool(os.environ.get("CI"))
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
 SERVER_FIXTURES = {
-    "postgres": {"postgresql_url", "postgresql_database", "one_postgresql"},
+    "postgres": {"postgresql_url", "postgresql_database", "one_postgresql", "primary"},
     "mariadb": {"mariadb_url", "mariadb_database"},
 }
 """The fixtures of a server, by the mark of the tests that use them."""
