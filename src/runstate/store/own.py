@@ -75,11 +75,14 @@ def _members(kind: Any) -> Mapping[str, Enum]:
     """
     members = (kind.enum_class or ()) if isinstance(kind, sa.Enum) else ()
 
-    return {str(name_of(member)): member for member in members}
+    return {_as_word(member): member for member in members}
 
 
 def _as_word(status: Any) -> str:
-    return str(name_of(status))
+    name = name_of(status)
+
+    # str() of a member of a (str, Enum) is "Class.MEMBER", and not its text.
+    return name.value if isinstance(name, Enum) else str(name)
 
 
 def apply_move(
