@@ -143,6 +143,7 @@ CALLS: dict[str, Callable[[], Any]] = {
 """For each public function with ``**``, a call that is right but for one word."""
 
 EXCEPT: dict[str, str] = {
+    "cli._write.output_option": "click judges them when the command is made",
     "lifecycle._transitions.build_machine": "transitions judges them; Lifecycle.machine is tried",
     "store._payload.Move.line": "makes a line of the journal, for the store alone",
     "store._records.line_of": "makes a line of the journal, for the store alone",
@@ -192,7 +193,8 @@ def test_every_function_that_takes_any_keyword_is_tried():
     """
     A new function with ``**`` has to be added to the calls above, and to refuse a word there.
     """
-    assert CALLS.keys() | EXCEPT.keys() == {*takers()}
+    assert set() == {*takers()} - CALLS.keys() - EXCEPT.keys()
+    assert set() == EXCEPT.keys() - {*takers()}
 
 
 @pytest.mark.parametrize("name", CALLS)
