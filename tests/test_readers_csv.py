@@ -2,6 +2,8 @@
 CSV: one row's faults stay its own, and an open quotation swallows nothing.
 """
 
+import time
+import tracemalloc
 from io import BytesIO
 
 import pytest
@@ -18,7 +20,11 @@ def items(text, **options):
     """
     data = text if isinstance(text, bytes) else text.encode()
 
-    return list(read(BytesIO(data), **{"name": "runs.csv", **options}))
+    # What is wrong with a whole column comes at the end, since it is counted.
+    return sorted(
+        read(BytesIO(data), **{"name": "runs.csv", **options}),
+        key=lambda item: (item.line, not isinstance(item, Finding)),
+    )
 
 
 def told(text, **options):
@@ -150,10 +156,7 @@ def test_repeated_column_that_does_not_matter():
             ("RS901", 2, "at 'noon' is neither Unix seconds nor ISO 8601"),
             ("queued", "a", 2),
         ]),
-        (f"a,queued,{NOON}000", [
-            ("RS901", 2, f"at {NOON}000 looks like milliseconds; Unix seconds are expected"),
-            ("queued", "a", 2),
-        ]),
+        (f"a,queued,{NOON}000", [("queued", "a", 2)]),
         ('a,"que""ued",', [('que"ued', "a", 2)]),
         ('a,5" pipe,', [('5" pipe', "a", 2)]),
         ('"a","queued",""', [("queued", "a", 2)]),
@@ -206,10 +209,10 @@ def test_object_cell_that_is_none():
     assert expected == items(text)
 
 
-@pytest.mark.parametrize("cell", ["x", f"{NOON}.5", f"{NOON}000", "2023-11-14T22:13:20Z", "NULL"])
+@pytest.mark.parametrize("cell", ["x", "1", "NULL"])
 def test_stamp_cell_that_is_none(cell):
     """
-    A stamp that is no whole Unix second is reported and left out.
+    A stamp that is not a time of these years is reported and left out.
     """
     finding, seen = items(f"id,status,failed_at\na,queued,{cell}\n")
 
@@ -344,3 +347,40 @@ def test_columns():
     assert [("queued", "a", NOON)] == [
         item[:3] for item in items(f"when,run.status,run.id\n{NOON},queued,a\n", columns=plain)
     ]
+
+
+def bounded(text):
+    """
+    Return what *text* says, the seconds that took, and the most bytes that it took on the way.
+    """
+    tracemalloc.start()
+    begun = time.process_time()
+    try:
+        found = told(text)
+        return found, time.process_time() - begun, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_header_takes_time_in_proportion():
+    """
+    A header of very many names is refused, or read, in a moment; nothing is compared with each.
+    """
+    doubled = ",".join(["run_id"] * 50_000) + ",status\n"
+    unnamed = ",".join(f"column_{n}" for n in range(200_000)) + "\n"
+    (twice,), first, _ = bounded(doubled)
+    (missing, *_), second, _ = bounded(unnamed)
+
+    assert ("RS903", "RS902") == (twice[0], missing[0])
+    assert max(first, second) < 10
+
+
+def test_a_great_cell_takes_memory_in_proportion():
+    """
+    A cell of millions of quotation marks takes a small multiple of its size.
+    """
+    cell = '""' * 2_000_000
+    found, _, most = bounded(f'run_id,status,note\na,queued,"{cell}"\n')
+
+    assert [("queued", "a", 2)] == found
+    assert most < 20 * len(cell)

@@ -28,13 +28,26 @@ MOVE = {
 }
 
 
+def is_about_a_time(item):
+    """
+    Return whether *item* is the finding about a column of times.
+    """
+    return isinstance(item, Finding) and any(
+        reason in item.message for reason in ("ISO 8601", "is not between the years", "mixes times")
+    )
+
+
 def told(record, **options):
     """
     Return what a line of *record* says, and check that the line after it is read.
     """
     text = record if isinstance(record, bytes) else json.dumps(record).encode()
     data = BytesIO(text + b"\n" + json.dumps(MOVE).encode())
-    *items, last = read(data, **{"name": "log.jsonl", **options})
+    # What is wrong with a whole column comes at the end, since it is counted.
+    *items, last = sorted(
+        read(data, **{"name": "log.jsonl", **options}),
+        key=lambda item: (item.line, not is_about_a_time(item)),
+    )
     columns = options.get("columns", Columns())
     if columns.run_id is None and columns.status is None:
         assert ("in_progress", "run_1", 2) == (last.status, last.run_id, last.line)
@@ -202,24 +215,20 @@ def test_unheard_of_status_is_read():
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (NOON * 1000, f"{NOON}000 looks like milliseconds; Unix seconds are expected"),
-        (NOON * 10**6, f"{NOON}000000 looks like microseconds; Unix seconds are expected"),
-        (NOON * 10**9, f"{NOON}000000000 looks like nanoseconds; Unix seconds are expected"),
         (20_000_000_001, "20000000001 is not between the years 2000 and 2099"),
         (0, "0 is not between the years 2000 and 2099"),
         (-1, "-1 is not between the years 2000 and 2099"),
         (946_684_799, "946684799 is not between the years 2000 and 2099"),
         (4_102_444_800, "4102444800 is not between the years 2000 and 2099"),
         (10**30, "a number of more than 64 bits is not between the years 2000 and 2099"),
-        (NOON + 0.5, "must be whole Unix seconds, not 1700000000.5"),
-        (True, "must be whole Unix seconds, not true"),
-        (str(NOON), "must be whole Unix seconds, not '1700000000'"),
-        ({}, "must be whole Unix seconds, not an object"),
+        (True, "must be Unix seconds or ISO 8601, not true"),
+        ("soon", "'soon' is neither Unix seconds nor ISO 8601"),
+        ({}, "must be Unix seconds or ISO 8601, not an object"),
     ],
 )
 def test_stamp_that_is_none(value, reason):
     """
-    A stamp that is no whole Unix second is reported and left out; the rest is used.
+    A stamp that is not a time of these years is reported and left out; the rest is used.
     """
     rest = {"id": "a", "status": "queued", "created_at": NOON, "started_at": None}
     expected = [("RS901", 1, f"failed_at {reason}"), seen("queued", "a", fields=rest)]
@@ -233,7 +242,7 @@ def test_infinite_stamp():
     """
     line = b'{"id": "a", "status": "queued", "failed_at": 1e999}'
     expected = [
-        ("RS901", 1, "failed_at must be whole Unix seconds, not inf"),
+        ("RS901", 1, "failed_at inf is not between the years 2000 and 2099"),
         seen("queued", "a", fields={"id": "a", "status": "queued"}),
     ]
 
@@ -278,17 +287,11 @@ def test_time_of_observation(keys, expected):
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (
-            "2023-11-14T22:13:20",
-            "'2023-11-14T22:13:20' has no time zone; end it with Z, or pass --assume-utc",
-        ),
-        ("2023-11-14", "'2023-11-14' has no time zone; end it with Z, or pass --assume-utc"),
-        ("1970-01-01T00:00:00Z", "0.0 is not between the years 2000 and 2099"),
+        ("1970-01-01T00:00:00Z", "'1970-01-01T00:00:00Z' is not between the years 2000 and 2099"),
         ("noon", "'noon' is neither Unix seconds nor ISO 8601"),
         ("", "'' is neither Unix seconds nor ISO 8601"),
         ("\x1b[2J", "'\\x1b[2J' is neither Unix seconds nor ISO 8601"),
         ("0" * 70, f"'{'0' * 59}…' is neither Unix seconds nor ISO 8601"),
-        (NOON * 1000, f"{NOON}000 looks like milliseconds; Unix seconds are expected"),
         (10**400, "a number of more than 64 bits is not between the years 2000 and 2099"),
         (True, "must be Unix seconds or ISO 8601, not true"),
         ([], "must be Unix seconds or ISO 8601, not an array"),
@@ -624,7 +627,7 @@ def test_other_lifecycle():
         Observation("open", "7", NOON, {**record, "at": NOON}, file="a.jsonl", line=2),
     ]
     data = "\n".join(json.dumps({**record, "at": NOON, **more}) for more in ({"born_at": "x"}, {}))
-    first, _, second = read(BytesIO(data.encode()), lifecycle=jobs, name="a.jsonl")
+    _, second, first = read(BytesIO(data.encode()), lifecycle=jobs, name="a.jsonl")
 
     assert expected == [(first.code, first.line, first.message), second]
 

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import tzinfo
 from functools import partial
 from math import isfinite
 from typing import Any, Final
@@ -26,6 +27,7 @@ from ._shared import (
     observed_option,
     order_option,
     reading_options,
+    refuse_for_bulk,
 )
 from ._summary import print_summary
 
@@ -73,6 +75,7 @@ def check(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    zone: tzinfo | None,
     order: str,
     **scale: Any,
 ) -> int:
@@ -104,7 +107,7 @@ def check(
         raise BadInput("--summary goes with --output text alone")
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file"
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file", zone
     )
     engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:
@@ -115,8 +118,7 @@ def check(
     if engine == "python":
         seen = records(names, lifecycle, reading)
         return _judged(monitor, seen, output, cap, reading, finished=finished, summary=summary)
-    if reading.by_position:
-        raise BadInput(f"--order file needs --engine python; {engine} orders rows by time")
+    refuse_for_bulk(reading, engine)
     survey = surveyed(
         engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
         limits=limits_of(limits), measured=summary, limit=cap,

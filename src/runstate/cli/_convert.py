@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import tzinfo
 from operator import itemgetter
 from pathlib import Path
 from typing import Final, TextIO
@@ -41,6 +42,7 @@ def convert(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    zone: tzinfo | None,
 ) -> int:
     """
     Write the histories in PATHs as an event log, which process mining tools read.
@@ -56,7 +58,7 @@ def convert(
       runstate convert polls.csv --run-id job --status state --at time -o polls.jsonocel
     """
     lifecycle = lifecycle_named(lifecycle_name)
-    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone)
     refuse_input(out, [*paths, lifecycle_name])
     seen = list(_in_order(_all(paths, lifecycle, reading)))
     with writing_text(out) as stream:

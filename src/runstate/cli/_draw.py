@@ -5,6 +5,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 
 import click
@@ -61,6 +62,7 @@ def draw(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    zone: tzinfo | None,
 ) -> int:
     """
     Draw LIFECYCLE, a preset or a file, as a picture, text or data.
@@ -87,7 +89,9 @@ def draw(
         if run_path is not None or log_path is not None:
             raise BadInput(f"{picture} is no picture: --run and --log have no place in it")
         return _written(_said(lifecycle, picture), out)
-    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc)
+    reading = Reading(
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone
+    )
     overlay = Overlay()
     if log_path is not None:
         log = observations(log_path, lifecycle, reading)

@@ -6,6 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import tzinfo
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from threading import Event, Thread
@@ -36,6 +37,7 @@ class Reading(NamedTuple):
     assume_utc: bool = False
     by_position: bool = False
     """Whether the places of records say their order, whatever their times say."""
+    zone: tzinfo | None = None
 
 
 _AS_IT_COMES: Final = Reading()
@@ -58,13 +60,26 @@ class Records:
     def __init__(self, paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> None:
         self._paths, self._lifecycle, self._reading = paths, lifecycle, reading
         self._spool = None if reading.by_position else _Spool()
+        self._notices: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[Observation | Finding]:
-        return _records(self._paths, self._lifecycle, self._reading, self._spool)
+        return _records(self._paths, self._lifecycle, self._reading, self._spool, self._notice)
+
+    def _notice(self, text: str) -> None:
+        """
+        Say once what is to be known about an input as a whole.
+        """
+        if text not in self._notices:
+            self._notices[text] = None
+            click.echo(f"runstate: {text}", err=True)
 
 
 def _records(
-    paths: Sequence[str], lifecycle: Lifecycle, reading: Reading, spool: "_Spool | None"
+    paths: Sequence[str],
+    lifecycle: Lifecycle,
+    reading: Reading,
+    spool: "_Spool | None",
+    notice: Callable[[str], object],
 ) -> Iterator[Observation | Finding]:
     with _progress(paths) as told:
         for path in paths:
@@ -79,6 +94,8 @@ def _records(
                         columns=reading.columns,
                         lifecycle=lifecycle,
                         assume_utc=reading.assume_utc,
+                        zone=reading.zone,
+                        notice=notice,
                     ):
                         found = True
                         yield record

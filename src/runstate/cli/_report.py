@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,12 +24,12 @@ from ._engines import Scale, planned, scale_options, status_of, surveyed, totals
 from ._input import Reading, records
 from ._output import summary_of
 from ._shared import (
-    BadInput,
     lifecycle_named,
     lifecycle_option,
     observed_option,
     order_option,
     reading_options,
+    refuse_for_bulk,
 )
 from ._write import output_option, refuse_input, writing
 
@@ -65,6 +66,7 @@ def report(
     status: str | None,
     at: str | None,
     assume_utc: bool,
+    zone: tzinfo | None,
     order: str,
     finished: bool,
     limits: Sequence[str],
@@ -85,7 +87,7 @@ def report(
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file"
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file", zone
     )
     monitor = monitor_of(lifecycle, observed, limits)
     engine, names = planned(paths, Scale(**scale), reading)
@@ -94,9 +96,8 @@ def report(
         survey = _surveyed(
             Census(monitor, samples=SAMPLES), names, lifecycle, reading, finished=finished
         )
-    elif reading.by_position:
-        raise BadInput(f"--order file needs --engine python; {engine} orders rows by time")
     else:
+        refuse_for_bulk(reading, engine)
         survey = surveyed(
             engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
             limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES,

@@ -3,6 +3,7 @@ What the commands have in common: their options, and the lifecycle and the input
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 import click
@@ -14,11 +15,12 @@ from ..interchange import SUFFIXES, load
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
+from ..readers._record import NO_TIMES
 from ._input import Reading, records
 
 __all__ = [
     "BadInput", "lifecycle_named", "lifecycle_option", "observations", "observed_option",
-    "order_option", "reading_options", "unknown",
+    "order_option", "reading_options", "refuse_for_bulk", "unknown",
 ]  # fmt: skip
 
 OBSERVED: Final = ("complete", "polled", "unordered")
@@ -57,6 +59,19 @@ order_option = click.option(
 )
 
 
+def _zone(_context: click.Context, _parameter: click.Parameter, name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  few inputs have times without a zone
+
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        raise BadInput(
+            f"--zone expects the name of a time zone such as Europe/Paris, got '{printable(name)}'"
+        ) from None
+
+
 def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
     Return what gives a command the options of a :class:`Reading`; *format_names* name the first.
@@ -72,8 +87,14 @@ def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callab
         ),
         click.option("--run-id", metavar="KEY", help="Column or dotted key of the run's id."),
         click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
-        click.option("--at", metavar="KEY", help="Column or dotted key of the time seen."),
+        click.option("--at", metavar="KEY", help="Column or dotted key of the time seen; or none."),
         click.option("--assume-utc", is_flag=True, help="Take times without a zone as UTC."),
+        click.option(
+            "--zone",
+            callback=_zone,
+            metavar="NAME",
+            help="Zone of times without one: Europe/Paris.",
+        ),
     )
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,6 +104,20 @@ def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callab
         return function
 
     return add
+
+
+def refuse_for_bulk(reading: Reading, engine: str) -> None:
+    """
+    Pass a *reading* that an engine for many rows can do, too.
+    """
+    asked = {
+        "--order file": reading.by_position,
+        "--zone": reading.zone is not None,
+        "--at none": reading.columns.at == NO_TIMES,
+    }
+    for option, given in asked.items():
+        if given:
+            raise BadInput(f"{option} needs --engine python; {engine} does not support it")
 
 
 def lifecycle_named(name: str) -> Lifecycle:

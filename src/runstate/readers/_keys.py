@@ -15,6 +15,8 @@ __all__ = ["found", "missing", "refuse_doubled", "wire_keys"]
 
 _MOST_NAMES: Final = 12
 _LONGEST_NAME: Final = 40
+_MOST_COMPARED: Final = 500
+"""Names that one is compared with to guess what was meant; a header may have a million."""
 
 
 def found(record: dict[str, Any], key: str) -> tuple[dict[str, Any], str] | None:
@@ -81,8 +83,9 @@ def missing(wanted: Iterable[str], there: Iterable[str], noun: str, option: str)
     *noun* is what *there* lists, ``keys`` or ``columns``; *option* names another one.
     """
     wanted, names = list(wanted), [*map(str, there)]
+    comparable = [name for name in names[:_MOST_COMPARED] if len(name) <= 2 * _LONGEST_NAME]
     sought = " or ".join(f"'{printable(key, 60)}'" for key in wanted)
-    close = next((c for key in wanted for c in get_close_matches(key, names, n=1)), None)
+    close = next((c for key in wanted for c in get_close_matches(key, comparable, n=1)), None)
     listed = ", ".join(printable(name, _LONGEST_NAME) for name in names[:_MOST_NAMES])
     rest = ", …" if len(names) > _MOST_NAMES else ""
     guess = f"did you mean '{printable(close, 60)}'? " if close and close not in wanted else ""

@@ -3,17 +3,20 @@ Bytes to what they say about runs, whatever the format.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, tzinfo
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from pydantic_core import from_json
 
+from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _source
 from ._formats import TEXTS, suffix_of
 from ._record import MOVE_EVENT, Columns, Interpreter, Read
 from ._source import Source
+from ._times import Times
 from .csv import read_csv, read_tsv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
@@ -58,6 +61,8 @@ def read(
     at: str | None = None,
     lifecycle: Lifecycle = RUN,
     assume_utc: bool = False,
+    zone: tzinfo | None = None,
+    notice: Callable[[str], object] | None = None,
 ) -> Iterator[Read]:
     """
     Yield what *stream* says about runs: observations, and a finding for each bad record.
@@ -78,7 +83,11 @@ def read(
         at: Key of the time when the run was seen; the same as in *columns*.
         lifecycle: Whose field names and ``object`` the records use. Statuses that it
             does not know are yielded like all others.
-        assume_utc: Whether a time without a zone is UTC rather than unreadable.
+        assume_utc: Whether a time without a zone is UTC. The same as ``zone=UTC``.
+        zone: The zone of times without one. Where it is None, they are taken as UTC for their
+            differences alone, *notice* says so, and a column that also holds times with a zone
+            is a finding.
+        notice: Called once with each remark about the input as a whole.
 
     Raises:
         ValueError: *format* is none of them, or a key is named twice.
@@ -87,9 +96,22 @@ def read(
     if format != "auto" and format not in _READERS:
         raise ValueError(f"no format {format!r} (known: auto, {', '.join(FORMATS)})")
     columns = columns.named(run_id, status, at)
-    interpreter = Interpreter(columns, lifecycle, name, assume_utc)
+    times = Times(UTC if assume_utc else zone)
+    interpreter = Interpreter(columns, lifecycle, name, times)
 
-    return _read(stream, format, name, interpreter)
+    return _noticed(_read(stream, format, name, interpreter), name, times, notice)
+
+
+def _noticed(
+    reads: Iterator[Read], name: str, times: Times, notice: Callable[[str], object] | None
+) -> Iterator[Read]:
+    yield from reads
+    if notice is not None and times.naive:
+        columns = ", ".join(printable(key, 60) for key in times.naive)
+        notice(
+            f"{printable(name)}: times without a zone in {columns}: only their differences are used; "
+            "--zone NAME or --assume-utc says which zone they are in"
+        )
 
 
 def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) -> Iterator[Read]:
@@ -104,6 +126,8 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
 
     reader = _READERS[chosen] if chosen else read_after_prose
     yield from reader(source, interpreter)
+    for code, reason, line, run_id in interpreter.repeated.each():
+        yield interpreter.finding(code, reason, line, run_id)
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
 

@@ -10,7 +10,8 @@ readable, or the record is not used. What it says besides (when it was seen, its
 number, its stamps) is left out where it is not, and the rest of it is used.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
@@ -19,18 +20,12 @@ from .._text import printable
 from ..histories._records import NOTHING, Finding, Observation
 from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
-from ._values import (
-    BadRecordError,
-    identifier,
-    sequence_number,
-    shown,
-    stamp,
-    status_name,
-    unix_seconds,
-)
+from ._times import Times
+from ._values import BadRecordError, identifier, sequence_number, shown, status_name
 
 __all__ = ["Columns", "Interpreter", "Read"]
 
@@ -45,6 +40,8 @@ OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
 TIME_KEYS: Final = ("observed_at", "at", "timestamp")
 """Where the time of an observation is looked for, in this order."""
 
+NO_TIMES: Final = "none"
+"""Named as the column of the time, it leaves times of observations out."""
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
 _LONGEST_MESSAGE: Final = 500
 
@@ -60,7 +57,10 @@ class Columns(NamedTuple):
     run_id: str | None = None
     status: str | None = None
     at: str | None = None
-    """When the run was seen to have its status; not one of its own stamps."""
+    """
+    When the run was seen to have its status. A stamp of the run that is named here is read as
+    that, and not as a stamp. ``none`` leaves times of observations out.
+    """
 
     def named(
         self, run_id: str | None = None, status: str | None = None, at: str | None = None
@@ -89,14 +89,44 @@ class Columns(NamedTuple):
         return self._replace(**{field: name for field, name in given.items() if name is not None})
 
 
+class Repeated:
+    """
+    Faults of whole columns: the first of each, and how many records have it.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[BadRecordError, int, str | None]] = {}
+        self._counts: Counter[str] = Counter()
+
+    def note(self, bad: BadRecordError, line: int, run_id: str | None) -> None:
+        """
+        Note that the record of *run_id* in *line* has the fault *bad*.
+        """
+        self._first.setdefault(bad.about, (bad, line, run_id))
+        self._counts[bad.about] += 1
+
+    def each(self) -> Iterator[tuple[str, str, int, str | None]]:
+        """
+        Yield the code, the reason with the count, the first line and its run, for each fault.
+        """
+        for about, (bad, line, run_id) in self._first.items():
+            more = self._counts[about] - 1
+            records = "record" if more == 1 else "records"
+            count = f" (and so in {more:,} more {records})" if more else ""
+            yield bad.code, bad.reason + count, line, run_id
+
+
 class Interpreter:
     """
     Says what records mean, under one lifecycle and one set of columns.
     """
 
     def __init__(
-        self, columns: Columns, lifecycle: Lifecycle, name: str | None, assume_utc: bool
+        self, columns: Columns, lifecycle: Lifecycle, name: str | None, times: Times
     ) -> None:
+        self._untimed = columns.at == NO_TIMES
+        if self._untimed:
+            columns = columns._replace(at=None)
         self.columns = columns
         self.named: bool = columns.run_id is not None or columns.status is not None
         """Whether the caller said where a run is found, and so means every record."""
@@ -104,13 +134,15 @@ class Interpreter:
         self.kind: str | None = lifecycle.kind
         self.status_key: str = lifecycle.status_field
         self.id_key: str = lifecycle.id_field
-        self.id_keys: tuple[str, ...] = tuple(dict.fromkeys(_usual_ids(lifecycle.id_field)))
+        self.id_keys: tuple[str, ...] = _usual_ids(lifecycle)
         """Where the run id is looked for, in this order, in a record that is no run object."""
-        self.stamps: tuple[str, ...] = lifecycle.stamp_fields
-        # The objects of OpenAI's API hold whole seconds, and no date is taken for one of them.
-        self._stamp = stamp if lifecycle.kind is not None else self._any_time
+        self.stamps: tuple[str, ...] = tuple(
+            name for name in lifecycle.stamp_fields if name != columns.at
+        )
+        self._created: tuple[str, ...] = lifecycle.created
         self.details: tuple[str, ...] = lifecycle.detail_fields
         self.identity: tuple[str, ...] = lifecycle.identity
+
         self._fields = lifecycle.fields
         own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}
         own |= {*lifecycle.detail_fields, *(lifecycle.fields or ())}
@@ -121,13 +153,19 @@ class Interpreter:
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self._lifecycle = lifecycle
         self._file = name
-        self._assume_utc = assume_utc
+        self.times = times
+        self.repeated = Repeated()
+        self._line = 1
+        self._around = (*self.stamps, *lifecycle.detail_fields, *lifecycle.identity)
 
     def with_columns(self, columns: Columns) -> "Interpreter":
         """
         Return one like this that looks in other *columns*.
         """
-        return Interpreter(columns, self._lifecycle, self._file, self._assume_utc)
+        other = Interpreter(columns, self._lifecycle, self._file, self.times)
+        other.repeated = self.repeated
+
+        return other
 
     def finding(self, code: str, reason: str, line: int, run_id: str | None = None) -> Finding:
         """
@@ -147,6 +185,7 @@ class Interpreter:
         """
         Return what *value* says: a record, or an array of them. Never raises for bad data.
         """
+        self._line = line
         if isinstance(value, list):
             return [read for record in value for read in self._guarded(self._record, record, line)]
 
@@ -256,7 +295,7 @@ class Interpreter:
         if holder is not record:
             refuse_doubled(record, {*TIME_KEYS, *self.id_keys})
         holder = wire_keys(holder, self.pascal)
-        run_id = self._run_id(record, holder)
+        run_id, around = self._run_id(record, holder)
         key = self.status_key if key is None else key
         status = holder.get(key)
         if status is None:
@@ -266,7 +305,9 @@ class Interpreter:
         status = status_name(status, key, run_id)
         notes: list[BadRecordError] = []
         at = self._time(record, notes)
-        fields = self._snapshot_fields(holder, notes)
+        fields = self._snapshot_fields(self._with_around(holder, around), notes)
+        if self._is_event(holder, run_id):
+            at, fields = self._as_event(at, fields)
         seen = Observation(status, run_id, at, fields, None, None, self._file, line)
 
         return self._with_notes(notes, seen) if notes else (seen,)
@@ -274,7 +315,7 @@ class Interpreter:
     def _move(self, record: dict[str, Any], line: int) -> Sequence[Read]:
         if type(record) is Doubled:
             refuse_doubled(record, self._read_keys)
-        run_id = self._run_id(record, record)
+        run_id, _ = self._run_id(record, record)
         target, source, seq = record.get("target"), record.get("source"), record.get("seq")
         if target is None:
             raise BadRecordError("RS902", "a move without a target", run_id)
@@ -294,33 +335,76 @@ class Interpreter:
 
     def _with_notes(self, notes: list[BadRecordError], seen: Observation) -> Sequence[Read]:
         line = seen.line or 0
-        found = [self.finding(bad.code, bad.reason, line, seen.run_id) for bad in notes]
+        found: list[Read] = []
+        for bad in notes:
+            if bad.about:
+                self.repeated.note(bad, line, seen.run_id)
+            else:
+                found.append(self.finding(bad.code, bad.reason, line, seen.run_id))
 
         return [*found, seen]
 
     # -- its parts ---------------------------------------------------------
 
-    def _run_id(self, record: dict[str, Any], holder: dict[str, Any]) -> str:
+    def _run_id(
+        self, record: dict[str, Any], holder: dict[str, Any]
+    ) -> tuple[str, dict[str, Any] | None]:
         """
-        Return the run's id: from the column named, from the run object, or from a usual key.
+        Return the run's id, and the object around *holder* that the id was found in; None if in *holder*.
+
+        It is taken from the column named, from the run object, or from a usual key.
         """
         named = self.columns.run_id
         keys = self.id_keys
+        around = None
         if named is not None:
             place = found(record, named)
             value, keys = place[0][place[1]] if place else None, (named,)
+            around = record if place and place[0] is record is not holder else None
         elif self.kind is not None and holder.get("object") == self.kind:
             value, keys = holder.get(self.id_key), (self.id_key,)
         else:
             value = _first(keys, holder)
             if value is None and holder is not record:
-                value = _first(keys, record)
+                value, around = _first(keys, record), record
         if value is None:
             there = next((key for key in keys if key in holder), None)
             reason = _no_value(there) if there else missing(keys, record, "keys", "--run-id")
             raise BadRecordError("RS902", reason)
 
-        return identifier(value)
+        return identifier(value), around
+
+    def _with_around(self, holder: dict[str, Any], around: dict[str, Any] | None) -> dict[str, Any]:
+        """
+        Return what *holder* says of a run, and what the object *around* it that has its id says.
+        """
+        if around is None:
+            return holder
+        around = wire_keys(around, self.pascal)
+        more = {key: around[key] for key in self._around if key in around and key not in holder}
+
+        return {**holder, **more} if more else holder
+
+    def _is_event(self, holder: dict[str, Any], run_id: str) -> bool:
+        """
+        Return whether a record has an id of its own beside the run's, as a row of a table of events has.
+        """
+        own = holder.get(self.id_key)
+
+        return own is not None and own != run_id and type(own) in {str, int} and str(own) != run_id
+
+    def _as_event(
+        self, at: float | None, fields: Mapping[str, Any]
+    ) -> tuple[float | None, Mapping[str, Any]]:
+        """
+        Take when a row was created for the time of the event, since the run was not created by each.
+        """
+        times = [fields[key] for key in self._created if fields.get(key) is not None]
+        if at is None and self.columns.at is None and not self._untimed and times:
+            at = times[0]
+        left = {key: value for key, value in fields.items() if key not in self._created}
+
+        return at, left
 
     def _time(self, record: dict[str, Any], notes: list[BadRecordError]) -> float | None:
         """
@@ -328,7 +412,7 @@ class Interpreter:
         """
         key = self.columns.at
         if key is None:
-            return self._usual_time(record, notes)
+            return None if self._untimed else self._usual_time(record, notes)
         place = found(record, key)
         value = place[0][place[1]] if place else None
 
@@ -346,13 +430,15 @@ class Interpreter:
 
     def _seconds(self, value: Any, key: str, notes: list[BadRecordError]) -> float | None:
         try:
-            return unix_seconds(value, key, self._assume_utc)
+            return self.times.seconds(value, key, self._line)
         except BadRecordError as bad:
             notes.append(bad)
             return None
 
-    def _any_time(self, value: Any, key: str) -> float:
-        return unix_seconds(value, key, self._assume_utc)
+    def _stamp(self, value: Any, key: str) -> float:
+        seconds = self.times.seconds(value, key, self._line)
+
+        return int(seconds) if seconds.is_integer() else seconds
 
     def _snapshot_fields(
         self, holder: dict[str, Any], notes: list[BadRecordError]
@@ -362,8 +448,10 @@ class Interpreter:
         """
         known = self._fields
         fields = holder
-        if known is not None and not holder.keys() <= known:
-            fields = {key: value for key, value in holder.items() if key in known}
+        if self.columns.at in fields and self.columns.at in self._lifecycle.stamp_fields:
+            fields = {key: value for key, value in fields.items() if key != self.columns.at}
+        if known is not None and not fields.keys() <= known:
+            fields = {key: value for key, value in fields.items() if key in known}
         for key in self.stamps:
             value = fields.get(key)
             if value is not None and not (
@@ -379,8 +467,18 @@ class Interpreter:
         return fields
 
 
-def _usual_ids(id_key: str) -> Sequence[str]:
-    return ("run_id", "id") if id_key == "id" else (id_key, "run_id", "id")
+def _usual_ids(lifecycle: Lifecycle) -> tuple[str, ...]:
+    """
+    Return where the id of a run of *lifecycle* may stand, the likeliest place first.
+
+    Its own field comes first. A record that is no run object under OpenAI's lifecycle is a line
+    about one, and names it by ``run_id``. What never changes during a run is no id of it: the
+    ``run_id`` of a job or of a task is that of the workflow around it.
+    """
+    own = lifecycle.id_field
+    keys = ("run_id", "id") if lifecycle.kind == RUN.kind and own == "id" else (own, "run_id", "id")
+
+    return tuple(key for key in dict.fromkeys(keys) if key == own or key not in lifecycle.identity)
 
 
 def _no_value(key: str) -> str:

@@ -19,7 +19,8 @@ __all__ = ["MOST_LINES", "Row", "Rows"]
 MOST_LINES: Final = 1_000
 """Lines that one row may span."""
 
-_QUOTED: Final = re.compile(r'[^"]*(?:""[^"]*)*')
+_QUOTED: Final = re.compile(r'[^"]*+(?:""[^"]*+)*+')
+"""Possessive, so that no way back is kept for each of millions of quotation marks."""
 
 
 _Line = tuple[int, bytes | None]

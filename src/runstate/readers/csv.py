@@ -2,11 +2,12 @@
 Comma- or tab-separated values with a header, a row of observations or moves a line.
 
 An empty cell is unknown, which is not the same as null. Cells are text, so each
-column is read as what it is: stamps are whole numbers, details are JSON objects
+column is read as what it is: stamps are times, details are JSON objects
 (a cell that begins with a brace), and columns that nobody checks are not looked at.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -151,7 +152,7 @@ def cell_readers(
 
 
 def _refuse_doubled(used: list[str]) -> None:
-    twice = sorted({name for name in used if used.count(name) > 1})
+    twice = sorted(name for name, count in Counter(used).items() if count > 1)
     if twice:
         raise BadRecordError("RS903", f"columns given more than once: {', '.join(twice)}")
 
