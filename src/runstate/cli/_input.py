@@ -15,9 +15,10 @@ from typing import Any, BinaryIO, Final, NamedTuple, cast
 import click
 
 from .._urls import shown_url
-from ..histories._records import Finding, Observation
+from ..histories._records import Finding, Observation, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns, read
+from ..readers._read import unread_histories
 
 __all__ = ["Reading", "Records", "records", "working"]
 
@@ -64,6 +65,31 @@ class Records:
 
     def __iter__(self) -> Iterator[Observation | Finding]:
         return _records(self._paths, self._lifecycle, self._reading, self._spool, self._notice)
+
+    def unread_histories(self, observed: ObservationModel) -> Iterator[Finding]:
+        """
+        Yield a finding for each file with histories that are not read as such.
+
+        Asked for where no run was seen twice. Who names the column of the id means it.
+        """
+        reading = self._reading
+        if reading.columns.run_id is not None or (self._spool is None and "-" in self._paths):
+            return
+        for path in self._paths:
+            try:
+                with _opened(path, self._spool) as stream:
+                    found = unread_histories(
+                        stream,
+                        observed,
+                        format=reading.format,
+                        name=_name(path),
+                        columns=reading.columns,
+                        lifecycle=self._lifecycle,
+                    )
+            except OSError:
+                continue  # which the first reading reported
+            if found is not None:
+                yield found
 
     def _notice(self, text: str) -> None:
         """

@@ -18,6 +18,7 @@ from ..histories._monitor import Monitor
 from ..histories._passes import judged
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
+from ._input import Records
 
 __all__ = ["FORMS", "Tally", "Totals", "first", "summary_of"]
 
@@ -233,6 +234,8 @@ class Tally:
         """
         for finding in judged(seen, self._monitor, self._census, by_position=by_position):
             yield from self._counted([finding])
+        if isinstance(seen, Records) and not self._monitor.compared:
+            yield from self._counted([*seen.unread_histories(self._monitor.observed)])
         if self._census is not None:
             self._census.count_rest()
         yield from self._counted(self._monitor.finish(finished=finished))

@@ -94,7 +94,7 @@ def report(
     refuse_input(out, [*paths, *names, lifecycle_name])
     if engine == "python":
         survey = _surveyed(
-            Census(monitor, samples=SAMPLES), names, lifecycle, reading, finished=finished
+            Census(monitor, samples=SAMPLES), names, lifecycle, reading, observed, finished=finished
         )
     else:
         refuse_for_bulk(reading, engine)
@@ -109,7 +109,13 @@ def report(
 
 
 def _surveyed(
-    census: Census, paths: Sequence[str], lifecycle: Lifecycle, reading: Reading, *, finished: bool
+    census: Census,
+    paths: Sequence[str],
+    lifecycle: Lifecycle,
+    reading: Reading,
+    observed: ObservationModel,
+    *,
+    finished: bool,
 ) -> Survey:
     """
     Return what *paths* tell. What is let go of runs with findings is read once more, if it can be.
@@ -117,6 +123,8 @@ def _surveyed(
     found = records(paths, lifecycle, reading)
     for _ in census.findings(found, finished=finished, by_position=reading.by_position):
         pass
+    if not census.compared:
+        census.note([*found.unread_histories(observed)])
     missed = census.samples.missed if census.samples else frozenset()
     if not missed or ("-" in paths and reading.by_position):
         return census.survey()

@@ -16,9 +16,8 @@ from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers._keys import missing
-from ..readers._record import TIME_KEYS
 from ..readers._times import unix_seconds
-from ..readers._values import BadRecordError
+from ..readers._values import TIME_KEYS, BadRecordError
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._errors import FrameError
 

@@ -110,7 +110,7 @@ class Census:
         For *by_position* see :func:`judged`, for the others :func:`check`.
         """
         for finding in judged(records, self._monitor, self, by_position=by_position):
-            yield from self._noted([finding])
+            yield from self.note([finding])
         yield from self.finish(finished=finished, now=now)
 
     @property
@@ -135,7 +135,7 @@ class Census:
         found = self._monitor.observe(observation)
         self.count(observation)
 
-        return self._noted(found)
+        return self.note(found)
 
     def count(self, observation: Observation) -> None:
         """
@@ -156,7 +156,7 @@ class Census:
         """
         self.count_rest()
 
-        return self._noted(self._monitor.finish(finished=finished, now=now))
+        return self.note(self._monitor.finish(finished=finished, now=now))
 
     def count_rest(self) -> None:
         """
@@ -189,7 +189,15 @@ class Census:
             tied=self._monitor.tied,
         )
 
-    def _noted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+    @property
+    def compared(self) -> bool:
+        """Whether any run was seen more than once, or a move was recorded."""
+        return self._monitor.compared
+
+    def note(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        """
+        Count *findings*, and return them.
+        """
         for finding in findings:
             self._tally[finding.code] += 1
             self._errors += finding.severity == "error"

@@ -4,19 +4,22 @@ Bytes to what they say about runs, whatever the format.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, tzinfo
+from itertools import islice
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
 from pydantic_core import from_json
 
 from .._text import printable
+from ..histories._records import Finding, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _source
 from ._formats import TEXTS, suffix_of
+from ._grouping import MOST_RECORDS, Grouping
 from ._record import MOVE_EVENT, Columns, Interpreter, Read
 from ._source import Source
-from ._times import Times
+from ._times import Times, moment
 from .csv import read_csv, read_tsv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
@@ -24,7 +27,7 @@ from .ocel import begins_as_ocel, read_ocel
 from .sse import read_sse
 from .xes import read_xes
 
-__all__ = ["FORMATS", "read"]
+__all__ = ["FORMATS", "read", "unread_histories"]
 
 _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
     {
@@ -72,9 +75,9 @@ def read(
     about a run are passed over: steps, messages, other people's log lines.
 
     Args:
-        stream: Bytes, open for reading, packed with gzip or not; never sought, and not closed.
+        stream: Bytes, open for reading, packed with gzip, with zstd (the extra zstd) or not; never sought, and not closed.
         format: One of :data:`FORMATS`, or ``auto``: by the suffix of *name*, ``.gz``
-            not counted, else by how the bytes begin. What begins like none of them is
+            and ``.zst`` not counted, else by how the bytes begin. What begins like none of them is
             a finding, and read as JSON lines from its first object on.
         name: What observations and findings call the input.
         columns: Where records keep what is needed, if not under the usual keys.
@@ -100,6 +103,53 @@ def read(
     interpreter = Interpreter(columns, lifecycle, name, times)
 
     return _noticed(_read(stream, format, name, interpreter), name, times, notice)
+
+
+def unread_histories(
+    stream: BinaryIO,
+    observed: ObservationModel,
+    *,
+    format: str = "auto",  # noqa: A002
+    name: str = "<stdin>",
+    columns: Columns = _USUAL_COLUMNS,
+    lifecycle: Lifecycle = RUN,
+) -> Finding | None:
+    """
+    Return the finding that *stream* holds histories which :func:`read` does not see; None if not.
+
+    Made for an input in which no run was seen twice. Looks for another column that makes
+    histories of the records, and for an array of statuses inside of them.
+
+    Args:
+        stream: As for :func:`read`, from its beginning.
+        observed: What was seen of each run.
+        format: As for :func:`read`.
+        name: As for :func:`read`.
+        columns: As for :func:`read`.
+        lifecycle: As for :func:`read`.
+    """
+    times = Times(UTC)
+    interpreter = Interpreter(columns, lifecycle, name, times)
+    watch = interpreter.watch = Grouping(
+        lifecycle, observed, lambda value, key: moment(value, key, UTC).seconds
+    )
+    for _ in islice(_read(stream, format, name, interpreter), MOST_RECORDS):
+        pass
+    column = watch.column()
+    if column is not None:
+        reason = (
+            f"no run was seen twice, but the records of each {column} are a history: "
+            f"--run-id {column} reads them so; --run-id {lifecycle.id_field} takes each for a run"
+        )
+    elif watch.array is not None:
+        reason = (
+            f"no run was seen twice, and the statuses in the array {watch.array} are not read: "
+            "write each as a record of its own, with the run's id"
+        )
+    else:
+        return None
+
+    return interpreter.finding("RS902", reason, None)
 
 
 def _noticed(

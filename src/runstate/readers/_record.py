@@ -22,10 +22,11 @@ from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._grouping import Grouping
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
 from ._times import Times
-from ._values import BadRecordError, identifier, sequence_number, shown, status_name
+from ._values import TIME_KEYS, BadRecordError, identifier, sequence_number, shown, status_name
 
 __all__ = ["Columns", "Interpreter", "Read"]
 
@@ -37,8 +38,6 @@ Read = Observation | Finding
 MOVE_EVENT: Final = "run.transition"
 OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
 """Events of runstate's own log that move nothing."""
-TIME_KEYS: Final = ("observed_at", "at", "timestamp")
-"""Where the time of an observation is looked for, in this order."""
 
 NO_TIMES: Final = "none"
 """Named as the column of the time, it leaves times of observations out."""
@@ -155,6 +154,10 @@ class Interpreter:
         self._file = name
         self.times = times
         self.repeated = Repeated()
+        self.watch: Grouping | None = None
+        """What looks at each record for histories that are not read as such."""
+        self.whole: Mapping[str, Any] | None = None
+        """The record with the parts that a reader leaves out because no rule needs them."""
         self._line = 1
         self._around = (*self.stamps, *lifecycle.detail_fields, *lifecycle.identity)
 
@@ -167,7 +170,9 @@ class Interpreter:
 
         return other
 
-    def finding(self, code: str, reason: str, line: int, run_id: str | None = None) -> Finding:
+    def finding(
+        self, code: str, reason: str, line: int | None, run_id: str | None = None
+    ) -> Finding:
         """
         Return the finding that *reason* is, made harmless to show.
         """
@@ -306,6 +311,8 @@ class Interpreter:
         notes: list[BadRecordError] = []
         at = self._time(record, notes)
         fields = self._snapshot_fields(self._with_around(holder, around), notes)
+        if self.watch is not None:
+            self.watch.look_at(self.whole or record, status, at)
         if self._is_event(holder, run_id):
             at, fields = self._as_event(at, fields)
         seen = Observation(status, run_id, at, fields, None, None, self._file, line)

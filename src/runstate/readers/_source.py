@@ -8,7 +8,7 @@ they answer. Nothing is ever sought.
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from ._gzip import MAGIC, Unpacked
+from . import _gzip, _zstd
 
 __all__ = ["LARGEST_RECORD", "Source"]
 
@@ -21,7 +21,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 _FOREIGN: Final = (
     (b"\xff\xfe", "the input is UTF-16; UTF-8 is expected"),
     (b"\xfe\xff", "the input is UTF-16; UTF-8 is expected"),
-    (b"\x28\xb5\x2f\xfd", "the input is compressed with zstd; unpack it first"),
+    (_zstd.MAGIC, _zstd.MISSING),
 )
 """How inputs begin that cannot be text, and what they are."""
 
@@ -34,12 +34,15 @@ class Source:
     def __init__(self, stream: BinaryIO) -> None:
         # read1 answers what is there, so that a pipe's lines are seen as they come.
         self._read = getattr(stream, "read1", stream.read)
-        self.packed: Unpacked | None = None
-        """What unpacks the stream, where it is packed with gzip; else None."""
+        self.packed: _gzip.Unpacked | _zstd.Unpacked | None = None
+        """What unpacks the stream, where it is packed with gzip or zstd; else None."""
         self._held = bytearray()
         self._hold_beginning()
-        if self._held.startswith(MAGIC):
-            self.packed = self._read = Unpacked(self._held, self._read)
+        if self._held.startswith(_gzip.MAGIC):
+            self.packed = self._read = _gzip.Unpacked(self._held, self._read)
+        elif self._held.startswith(_zstd.MAGIC) and _zstd.available():
+            self.packed = self._read = _zstd.Unpacked(self._held, self._read)
+        if self.packed is not None:
             self._held = bytearray()
             self._hold_beginning()
         self.foreign: str | None = next(

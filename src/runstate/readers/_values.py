@@ -10,6 +10,7 @@ from typing import Final
 from .._text import printable
 
 __all__ = [
+    "TIME_KEYS",
     "BadRecordError",
     "identifier",
     "sequence_number",
@@ -18,6 +19,8 @@ __all__ = [
     "too_large",
 ]
 
+TIME_KEYS: Final = ("observed_at", "at", "timestamp")
+"""Where the time of an observation is looked for, in this order."""
 LONGEST_ID: Final = 512
 LONGEST_STATUS: Final = 200
 LONGEST_TIME: Final = 64

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 from ._keys import missing
 from ._parse import parse
-from ._record import TIME_KEYS, Interpreter, Read
+from ._record import Interpreter, Read
 from ._rows import Row, Rows
 from ._source import Source
-from ._values import BadRecordError
+from ._values import TIME_KEYS, BadRecordError
 
 __all__ = ["cell_readers", "read_csv", "read_tsv"]
 
@@ -84,6 +84,7 @@ class _Columns:
         self._told_if_empty = {
             name for name in names if interpreter.pascal.get(name, name) in ("source", *needed)
         }
+        self._names = names
         self._values = [(place, name, how) for place, name, how in used if how is not _object]
         self._objects = [(place, name) for place, name, how in used if how is _object]
 
@@ -108,6 +109,8 @@ class _Columns:
                 except BadRecordError as bad:
                     yield interpreter.finding(bad.code, f"{name} is {bad.reason}", row.line)
 
+        if interpreter.watch is not None:
+            interpreter.whole = dict(zip(self._names, cells, strict=True))
         yield from interpreter.observe(record, row.line)
 
 
