@@ -37,6 +37,7 @@ DOORS = {
     "sqlalchemy": {"store"},
     "duckdb": {"frames"},
     "deltalake": {"frames"},
+    "zstandard": {"readers/_zstd.py"},
     "pyarrow": {"frames"},
     "polars": {"frames"},
     "adbc_driver_sqlite": {"frames"},

@@ -3,8 +3,7 @@ What is packed with zstd, unpacked as it is taken, by the library ``zstandard`` 
 """
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 __all__ = ["MAGIC", "MISSING", "Unpacked", "available"]
 
@@ -26,7 +25,7 @@ def available() -> bool:
     Return whether the library is installed.
     """
     try:
-        import_module("zstandard")
+        import zstandard  # noqa: F401, PLC0415  an extra
     except ImportError:
         return False
 
@@ -49,10 +48,11 @@ class Unpacked:
         self._read = read
         self._packed = bytes(begun)
         self._unpacked = b""
-        library = import_module("zstandard")
-        self._error: type[Exception] = library.ZstdError
-        self._decompressor: Any = library.ZstdDecompressor()
-        self._frame: Any = self._decompressor.decompressobj()
+        import zstandard  # noqa: PLC0415  an extra
+
+        self._error: type[Exception] = zstandard.ZstdError
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame = self._decompressor.decompressobj()
 
     def __call__(self, size: int) -> bytes | None:
         """
