@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runstate import RUN, check
 from runstate.cli import main
-from runstate.histories import survey_of
+from runstate.histories import survey
 from runstate.readers import read
 from runstate.readers._read import unread_histories
 from runstate.testing import strategies
@@ -157,7 +157,7 @@ def test_a_survey_says_that_nothing_was_compared():
     The rows of a survey tell as well whether any run was seen twice.
     """
     found = list(read(io.BytesIO(b"id,status\na,queued\nb,completed\n")))
-    survey = survey_of(found)
+    counted = survey(found)
 
-    assert (2, 2, {}) == (survey.runs, survey.observations, survey.recorded)
+    assert (2, 2, {}) == (counted.runs, counted.observations, counted.recorded)
     assert check(found).ok

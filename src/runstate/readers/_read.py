@@ -17,7 +17,7 @@ from ..runs._run import RUN
 from . import _source
 from ._formats import TEXTS, suffix_of
 from ._grouping import MOST_RECORDS, Grouping
-from ._record import MOVE_EVENT, Columns, Interpreter, Read
+from ._record import MOVE_EVENT, Columns, Interpreter, Read, Repeated
 from ._source import Source
 from ._times import Times, moment
 from .csv import read_csv, read_tsv
@@ -100,7 +100,7 @@ def read(
         raise ValueError(f"no format {format!r} (known: auto, {', '.join(FORMATS)})")
     columns = columns.named(run_id, status, at)
     times = Times(UTC if assume_utc else zone)
-    interpreter = Interpreter(columns, lifecycle, name, times)
+    interpreter = Interpreter(columns, lifecycle, name, times=times)
 
     return _noticed(_read(stream, format, name, interpreter), name, times, notice)
 
@@ -129,7 +129,7 @@ def unread_histories(
         lifecycle: As for :func:`read`.
     """
     times = Times(UTC)
-    interpreter = Interpreter(columns, lifecycle, name, times)
+    interpreter = Interpreter(columns, lifecycle, name, times=times)
     watch = interpreter.watch = Grouping(
         lifecycle, observed, lambda value, key: moment(value, key, UTC).seconds
     )
@@ -175,8 +175,9 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
             chosen = "ocel"
 
     reader = _READERS[chosen] if chosen else read_after_prose
+    counted = interpreter.repeated = Repeated()
     yield from reader(source, interpreter)
-    for code, reason, line, run_id in interpreter.repeated.each():
+    for code, reason, line, run_id in counted.each():
         yield interpreter.finding(code, reason, line, run_id)
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)

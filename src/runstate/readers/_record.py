@@ -12,6 +12,7 @@ number, its stamps) is left out where it is not, and the rest of it is used.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
@@ -28,7 +29,7 @@ from ._parse import Doubled
 from ._times import Times
 from ._values import TIME_KEYS, BadRecordError, identifier, sequence_number, shown, status_name
 
-__all__ = ["Columns", "Interpreter", "Read"]
+__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Read"]
 
 _T = TypeVar("_T")
 
@@ -121,7 +122,13 @@ class Interpreter:
     """
 
     def __init__(
-        self, columns: Columns, lifecycle: Lifecycle, name: str | None, times: Times
+        self,
+        columns: Columns,
+        lifecycle: Lifecycle,
+        name: str | None,
+        assume_utc: bool = False,
+        *,
+        times: Times | None = None,
     ) -> None:
         self._untimed = columns.at == NO_TIMES
         if self._untimed:
@@ -152,8 +159,9 @@ class Interpreter:
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self._lifecycle = lifecycle
         self._file = name
-        self.times = times
-        self.repeated = Repeated()
+        self.times = times or Times(UTC if assume_utc else None)
+        self.repeated: Repeated | None = None
+        """What counts the faults of whole columns; None where each is a finding at once."""
         self.watch: Grouping | None = None
         """What looks at each record for histories that are not read as such."""
         self.whole: Mapping[str, Any] | None = None
@@ -165,7 +173,7 @@ class Interpreter:
         """
         Return one like this that looks in other *columns*.
         """
-        other = Interpreter(columns, self._lifecycle, self._file, self.times)
+        other = Interpreter(columns, self._lifecycle, self._file, times=self.times)
         other.repeated = self.repeated
 
         return other
@@ -344,7 +352,7 @@ class Interpreter:
         line = seen.line or 0
         found: list[Read] = []
         for bad in notes:
-            if bad.about:
+            if bad.about and self.repeated is not None:
                 self.repeated.note(bad, line, seen.run_id)
             else:
                 found.append(self.finding(bad.code, bad.reason, line, seen.run_id))
