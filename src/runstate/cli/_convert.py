@@ -58,7 +58,9 @@ def convert(
       runstate convert polls.csv --run-id job --status state --at time -o polls.jsonocel
     """
     lifecycle = lifecycle_named(lifecycle_name)
-    reading = Reading(format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone)
+    reading = Reading(
+        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone
+    )
     refuse_input(out, [*paths, lifecycle_name])
     seen = list(_in_order(_all(paths, lifecycle, reading)))
     with writing_text(out) as stream:
