@@ -97,7 +97,7 @@ def lifecycles(name: str | None, maps: bool, schema: bool) -> int:
       runstate lifecycles
       runstate lifecycles run-documented
       runstate lifecycles mine.toml
-      runstate lifecycles --schema > lifecycle.schema.json
+      runstate lifecycles --schema
       runstate lifecycles --maps
       runstate lifecycles --maps langgraph-run-to-run
     """
