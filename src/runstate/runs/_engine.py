@@ -100,8 +100,10 @@ class Engine(Generic[_T]):
         """
         _check_conditions(lifecycle, conditions)
         self.lifecycle = lifecycle
-        log = MoveLog(logger, lifecycle.name)
-        self._mover = Mover(lifecycle, clock, tuple(guards), log, Observers(observers, log))
+        log, heard_by = MoveLog(logger, lifecycle.name), tuple(observers)
+        self._mover = Mover(
+            lifecycle, clock, tuple(guards), log, Observers(heard_by, log) if heard_by else None
+        )
         machine = Dispatcher(
             self._plans(conditions),
             lifecycle.statuses,
@@ -281,7 +283,7 @@ class RunEngine(Engine[RunResponse]):
         moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
         remember(run, moved)
         self._mover.log.moved(moved)
-        if self._mover.observers:
+        if self._mover.observers is not None:
             self._mover.observers.note(run, moved)
             self._mover.observers.deliver(run)
 

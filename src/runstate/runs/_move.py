@@ -127,8 +127,8 @@ class Mover:
     clock: Clock
     guards: tuple[Guard, ...]
     log: MoveLog
-    observers: Observers
-    """Hear of every move; false if there are none."""
+    observers: Observers | None
+    """Hear of every move; None if there are none."""
 
     def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
         """
@@ -371,7 +371,7 @@ class Move(TableEvent[Plan]):
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
-        if mover.observers:
+        if mover.observers is not None:
             mover.observers.deliver(run)
 
         return moved
@@ -399,7 +399,7 @@ class Move(TableEvent[Plan]):
                 at,
                 clock_regressed=at > now,
             )
-            if mover.observers:
+            if mover.observers is not None:
                 mover.observers.note(run, moved)
 
             return moved
@@ -488,7 +488,7 @@ class RunMove(Move):
                     won = fields["status"] == plan.source
                     if won:
                         fields.update(changes)
-                        if mover.observers:
+                        if mover.observers is not None:
                             mover.observers.note(run, moved)
             if won:
                 break
@@ -497,7 +497,7 @@ class RunMove(Move):
             mover.illegal(run, self.name)
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
-        if mover.observers:
+        if mover.observers is not None:
             mover.observers.deliver(run)
 
         return moved

@@ -32,9 +32,6 @@ class Observers:
         self._busy: set[int] = set()
         self._pending: set[Awaitable[Any]] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._observers)
-
     def note(self, target: object, moved: Moved) -> None:
         """
         Queue *moved*, a move of *target*. To be called while no other move of it can be made.
