@@ -280,7 +280,7 @@ def test_markup_as_it_is_written_by_hand():
 
 def test_xstate_as_it_is_written_by_hand():
     """
-    Targets as texts, lists and absolute names; a state that nothing leaves is terminal.
+    Targets as texts, lists and absolute names; actions and descriptions stay behind.
     """
     config = {
         "id": "light",
@@ -288,7 +288,7 @@ def test_xstate_as_it_is_written_by_hand():
         "states": {
             "green": {"on": {"TIMER": "yellow", "STAY": {"actions": "x"}}},
             "yellow": {"on": {"TIMER": [{"target": "#light.red", "guard": "g"}], "NO": ["green"]}},
-            "red": {},
+            "red": {"type": "final", "entry": ["log"], "description": "stop", "states": {}},
         },
     }
 
@@ -351,11 +351,42 @@ def test_scxml_as_it_is_written_by_hand():
       <state id="a"><onentry><log expr="x"/></onentry>
         <transition event="go done" target="b" cond="x"/><transition event="stay"/>
         <x:note xmlns:x="urn:x"><x:state id="no"/></x:note></state>
-      <state id="b"/>"""
+      <final id="b"/>"""
 
     assert (
         "a", {"b"}, {("go", "a", "b"), ("done", "a", "b"), ("stay", "a", "a")}
     ) == moves(from_scxml(document(body)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"states": {"a": {"on": {"go": "b"}}, "b": {"type": "final", "route": {}}}}, "states.b.route"),
+        ({"states": {"a": {"on": {"go": "b"}}, "b": {"type": "final", "always": {}}}}, "states.b.always"),
+        ({"states": {"a": {"on": {"go": "b"}, "invoke": {}}, "b": {"type": "final"}}}, "states.a.invoke"),
+        ({"states": {"a": {"on": {"go": {"target": "b", "delay": 5}}}, "b": {"type": "final"}}},
+         "states.a.on.go.delay"),
+        ({"route": {}, "states": {"a": {"on": {"go": "a"}}}}, "route"),
+        ({"states": {"a": {"on": {"go": "err"}}, "err": {}}}, "states.err"),
+    ],
+)  # fmt: skip
+def test_what_xstate_says_and_a_lifecycle_cannot_is_refused(change, place):
+    """
+    An unknown key may hold a move, and a state without one need not be an end: neither is guessed.
+    """
+    with pytest.raises(DefinitionError) as refused:
+        from_xstate({"id": "m", "initial": "a", **change})
+
+    assert place == refused.value.place
+
+
+def test_a_state_of_scxml_without_a_way_out_is_not_taken_for_a_success():
+    """
+    Only <final> is an end; a state that was forgotten is named.
+    """
+    body = '<state id="a"><transition event="go" target="err"/></state><state id="err"/>'
+    with pytest.raises(DefinitionError, match="state 'err': has no way out: make an end a <final>"):
+        from_scxml(document(body))
 
 
 # -- what is refused -----------------------------------------------------------------------

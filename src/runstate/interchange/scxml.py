@@ -83,9 +83,14 @@ def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
     """
     Return the lifecycle that an SCXML document describes; conditions and actions stay behind.
 
+    Args:
+        content: The document.
+        origin: Where it comes from, for error messages.
+
     Raises:
-        DefinitionError: It is no SCXML, or has what a lifecycle has no place for: states
-            within states, moves without an event or with a wildcard, a document type.
+        DefinitionError: It is not SCXML, or it has what a lifecycle cannot hold: states
+            within states, moves without an event or with a wildcard, a document type, or a
+            ``<state>`` without a transition, which is an end only as ``<final>``.
         LifecycleError: The table contradicts itself.
     """
     if len(content) > LARGEST:
@@ -219,11 +224,11 @@ class _Document:
         """
         word = {**{row["target"]: row["target"] for row in self._rows}, **self._words}
         left = {row["source"] for row in self._rows}
-        terminal = {
-            word[key]: self._terminal.get(key, "success")
-            for key in self._words
-            if key in self._terminal or key not in left
-        }
+        for key in self._words:
+            if key not in self._terminal and key not in left:
+                reason = "has no way out: make an end a <final>"
+                refuse(self._origin, f"state '{printable(word[key])}'", reason)
+        terminal = {word[key]: outcome for key, outcome in self._terminal.items()}
         rows = [
             {**row, "source": word[row["source"]], "target": word[row["target"]]}
             for row in self._rows

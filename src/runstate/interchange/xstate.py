@@ -16,6 +16,17 @@ _NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
 """Keys of a state that make moves of their own, or states within."""
 _OF_ALL: Final = ("always", "after", "invoke")
 """Keys of the machine that do so out of every state."""
+_ACTIONS: Final = frozenset({"entry", "exit", "tags", "description", "meta", "output"})
+"""Keys without a move, which stay behind."""
+_STATE: Final = _ACTIONS | {"on", "type", "id", "key", *_NOT_FLAT}
+_MACHINE: Final = _ACTIONS | {
+    "id", "key", "initial", "states", "on", "type", "version", "context", "schemas", "types",
+    "strict", "predictableActionArguments", "preserveActionOrder", "delimiter", "onDone", *_OF_ALL,
+}  # fmt: skip
+_MOVE: Final = frozenset({
+    "target", "guard", "cond", "actions", "meta", "description", "internal", "reenter", "event",
+    "source", "eventType",
+})  # fmt: skip
 _NO_KEY: Final = re.compile(r"^#|[.\\]")
 _NO_EVENT: Final = re.compile(r"\*")
 _NO_STATUS: Final = ("parallel", "history")
@@ -82,14 +93,21 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
 
     A guard that has a name becomes a condition of its row.
 
+    Args:
+        config: The configuration, as ``json.load`` gives it.
+        origin: Where it comes from, for error messages.
+
     Raises:
-        DefinitionError: It is no configuration, or has states within states, moves of its
-            own accord, or a target that a lifecycle cannot name.
+        DefinitionError: It is not a configuration; it has states within states, moves of its
+            own accord, a key that is not known here, or a target that a lifecycle cannot
+            name; or a state has no move and does not say that it is an end, by
+            ``type: final`` or an outcome in its ``meta``.
         LifecycleError: The table contradicts itself.
     """
     config = expect(config, dict, origin, "")
     name = str(config.get("id") or "machine")
     states = expect(config.get("states"), dict, origin, "states")
+    _known(config, _MACHINE, origin, "")
     if config.get("on"):
         refuse(origin, "on", "leads out of every state; say it in each that it leaves")
     for key in _OF_ALL:
@@ -102,24 +120,52 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
     for status, each in states.items():
         place = f"states.{status}"
         state = expect(each, dict, origin, place)
-        for key in _NOT_FLAT:
-            if state.get(key):
-                refuse(origin, f"{place}.{key}", "has no place in a lifecycle, which is flat")
-        if state.get("type") in _NO_STATUS:
-            refuse(origin, f"{place}.type", f"is {state['type']}; a lifecycle is flat")
+        _expect_flat(state, origin, place)
         moves = [*_rows(str(status), state.get("on") or {}, name, origin, place)]
         rows += moves
         meta = state.get("meta")
         said = meta.get("outcome") if isinstance(meta, dict) else None
         reopened = said is not None and all(move.get("reopens") for move in moves)
-        if state.get("type") == "final" or not moves or reopened:
+        if state.get("type") == "final" or reopened:
             terminal[str(status)] = outcome_of(said)
+        elif not moves:
+            refuse(origin, place, "has no way out: mark an end with type: final")
 
     initial = expect(config.get("initial"), str, origin, "initial")
     meta = config.get("meta")
     said = meta.get("initial") if isinstance(meta, dict) else None
 
     return made(origin, name, begins_of(said, initial), terminal, rows)
+
+
+def _expect_flat(state: Mapping[str, Any], origin: str, place: str) -> None:
+    """
+    Refuse a state with states within, with moves of its own accord, or with an unknown key.
+    """
+    _known(state, _STATE, origin, place)
+    for key in _NOT_FLAT:
+        if key in state and state[key] not in ((), [], None) and state[key] != _EMPTY.get(key):
+            refuse(origin, f"{place}.{key}", "has no place in a lifecycle, which is flat")
+    if state.get("type") in _NO_STATUS:
+        refuse(origin, f"{place}.type", f"is {state['type']}; a lifecycle is flat")
+
+
+_EMPTY: Final[Mapping[str, Any]] = {"states": {}, "after": {}}
+"""What says nothing under a key that would otherwise make moves."""
+
+
+def _known(given: Mapping[str, Any], keys: frozenset[str], origin: str, place: str) -> None:
+    """
+    Refuse a key that may mean a move which would be lost.
+    """
+    for key in given:
+        if key not in keys:
+            where = f"{place}.{key}".lstrip(".")
+            refuse(
+                origin,
+                where,
+                f"is not a key of XState that is read here: {', '.join(sorted(keys))}",
+            )
 
 
 def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[dict[str, Any]]:
@@ -133,6 +179,7 @@ def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[
             known = meta if isinstance(meta, dict) else {}
             facts: dict[str, Any] = {key: known[key] for key in FACTS if key in known}
             if isinstance(move, dict):
+                _known(move, _MOVE, origin, at)
                 facts |= _conditions(move, facts)
             yield {
                 "trigger": event,
