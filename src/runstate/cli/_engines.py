@@ -97,8 +97,15 @@ def _named(path: str) -> list[str]:
     """
     with _one_line():
         # A file that is not there is reported by whatever opens it.
-        alone = path == "-" or "://" in path or not (Path(path).exists() or is_pattern(path))
+        alone = path == "-" or "://" in path or not (_exists(path) or is_pattern(path))
         return [path] if alone else expanded(path)
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False  # reading it gives the reason, and the other inputs are read as well
 
 
 def _for_spark(path: str) -> list[str]:
