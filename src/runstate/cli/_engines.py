@@ -156,7 +156,9 @@ def _refuse(scale: Scale, engine: str, options: Sequence[str]) -> None:
 
 def _refuse_bulk(names: Sequence[str]) -> None:
     for name in names:
-        if "://" not in name and (suffix_of(name) in PARQUET or Path(name).is_dir()):
+        if "://" not in name and (
+            suffix_of(name) in PARQUET or (_exists(name) and Path(name).is_dir())
+        ):
             raise BadInput(
                 f"{printable(name, 500)}: --engine python does not read Parquet; --engine duckdb does"
             )

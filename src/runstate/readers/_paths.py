@@ -6,7 +6,6 @@ never the pattern that would fit ``a1.csv``.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 from glob import glob
 from pathlib import Path
 from typing import Final
@@ -116,6 +115,10 @@ def lake_format(folder: str) -> str | None:
     Return the format of the table that *folder* is the root of; None if it is no such table.
     """
     root = Path(folder)
+    try:
+        root.lstat()
+    except (OSError, ValueError):
+        return None  # opening it gives the reason
     if (root / "_delta_log").is_dir():
         return "Delta Lake"
     if any((root / "metadata").glob("*.metadata.json")):
@@ -140,7 +143,6 @@ def refuse_lakes(path: str) -> None:
                 raise PathError(path, _is_lake(*lake))
 
 
-@lru_cache(10_000)
 def _lake_around(folder: Path) -> tuple[Path, str] | None:
     """
     Return the root and the format of the table that *folder* is in; None if it is in none.
