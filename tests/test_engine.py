@@ -530,7 +530,7 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
         @property
         def status(self):
             self.looks += 1
-            return "in_progress" if self.looks % 3 else "cancelling"
+            return "in_progress" if self.looks % 2 else "cancelling"
 
     with pytest.raises(IllegalTransitionError):
         Engine(RUN).fire(Shifty(), "expire")

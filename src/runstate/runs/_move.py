@@ -21,6 +21,7 @@ may run code of theirs.
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ValidationError
@@ -242,16 +243,25 @@ class Mover:
         Raises:
             WrongObjectError: It is a class, or has no such attribute.
         """
+        held = self.held(run)
+
+        return held if type(held) is str else word_of(held, self.lifecycle.known)
+
+    def held(self, run: Any) -> Any:
+        """
+        Return the status of *run* as it holds it, such as a member of an Enum.
+
+        Raises:
+            WrongObjectError: It is a class, or has no such attribute.
+        """
         try:
-            status = getattr(run, self.lifecycle.status_field)
+            held = getattr(run, self.lifecycle.status_field)
         except AttributeError:
             self.not_movable(run)
-        if type(status) is str:
-            return status
         if isinstance(run, type):
             self.not_movable(run)
 
-        return word_of(status, self.lifecycle.known)
+        return held
 
     def not_movable(self, run: Any) -> NoReturn:
         """
@@ -355,11 +365,15 @@ class Move(TableEvent[Plan]):
                 "a RunResponse, which a RunEngine moves because it knows its payloads",
             )
         for _ in _LOOKS:
-            plan = self.rows.get(mover.status(run))
+            # Read once: another thread may write a status of another type in between.
+            held = mover.held(run)
+            word = held if type(held) is str else word_of(held, mover.lifecycle.known)
+            plan = self.rows.get(word)
             if plan is None or plan.choices:
                 plan = mover.choose(run, self.name, plan)
             changes = dict(plan.changes)
-            changes[field] = self._respelled(run, plan)
+            if type(held) is not str:
+                changes[field] = self._respelled(held, plan)
             plan.prepare(run, plan, payload, changes)
             for guard in mover.guards:
                 mover.ask(guard, run, plan)
@@ -404,15 +418,14 @@ class Move(TableEvent[Plan]):
 
             return moved
 
-    def _respelled(self, run: Any, plan: Plan) -> Any:
+    def _respelled(self, held: Any, plan: Plan) -> Any:
         """
-        Return the new status as *run* holds statuses.
+        Return the new status in the type of the one that is *held*.
         """
-        status = getattr(run, self._mover.lifecycle.status_field)
-        if type(status) is str:
+        if not isinstance(held, Enum):
             return plan.changes[self._mover.lifecycle.status_field]
         try:
-            return respelled(status, plan.source, plan.target)
+            return respelled(held, plan.source, plan.target)
         except ValueError as error:
             raise WrongObjectError(
                 "an Enum with every status of the lifecycle", str(error)
