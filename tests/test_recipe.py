@@ -4,24 +4,26 @@ The recipe for embedding, driven by OpenAI's own client over real HTTP.
 
 import asyncio
 import json
-import socket
-import threading
+import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from io import BytesIO
 from typing import Any
 
+import httpx
 import openai
 import pytest
-import uvicorn
 
 from databases import BACKENDS, fresh_database
-from recipe.app import make_app
+from recipe import stream
+from recipe.app import EXPIRES_AFTER, make_app
+from recipe.bodies import MOST_BYTES, MOST_NESTED
+from recipe.stream import TAKEN
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
-from runstate.store import RunStore
+from runstate.store import AsyncRunStore, RunStore
+from serving import served
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The Assistants API is deprecated:DeprecationWarning"
@@ -64,6 +66,8 @@ async def model(run: RunResponse, outputs: dict[str, str]) -> tuple[str, dict[st
             raise MemoryError
         case "brief":
             await asyncio.sleep(0.03)
+        case "second":
+            await asyncio.sleep(1)
 
     return "complete", {"usage": USAGE}
 
@@ -77,7 +81,7 @@ class Service:
     """
 
     def __init__(self, port: int, store: RunStore, thread_id: str) -> None:
-        self.store, self.thread_id = store, thread_id
+        self.port, self.store, self.thread_id = port, store, thread_id
         self.seen: list[RunResponse] = []
         http = openai.DefaultHttpxClient(trust_env=False, event_hooks={"response": [self._watch]})
         self.client = openai.OpenAI(
@@ -146,26 +150,6 @@ class Service:
         self.client.close()
 
 
-@contextmanager
-def served(app: Any) -> Iterator[int]:
-    """
-    Serve *app* on a port of this machine that was free.
-    """
-    config = uvicorn.Config(app, log_level="critical", ws="none", http="h11", lifespan="on")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
-        thread.start()
-        try:
-            while not server.started and thread.is_alive():
-                time.sleep(0.005)
-            assert server.started
-            yield door.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
 @pytest.fixture(scope="module", params=BACKENDS)
 def recipe(request, tmp_path_factory):
     """
@@ -188,7 +172,7 @@ def service(recipe, request):
     The recipe at work; in the end nothing that anybody saw was impossible.
     """
     port, store = recipe
-    service = Service(port, store, f"thread_{request.node.originalname}")
+    service = Service(port, store, "thread_" + re.sub(r"\W", "_", request.node.name))
     yield service
     service.finish()
     moves = [
@@ -297,6 +281,32 @@ def test_list_goes_on_behind_a_cursor(service):
     assert [] == service.runs.list("thread_3").data
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_backwards_are_the_pages_forwards(service, order):
+    """
+    For every run and size of page, *before* gives the runs right in front of it, in the order asked.
+    """
+    for _ in range(7):
+        service.new()
+    ids = [run.id for run in service.runs.list(service.thread_id, order=order)]
+    for limit in (1, 2, 3, 7):
+        for place, run_id in enumerate(ids):
+            page = service.runs.list(service.thread_id, limit=limit, order=order, before=run_id)
+            assert ids[max(place - limit, 0) : place] == [run.id for run in page.data]
+            assert (place > limit) == page.has_more
+
+
+def test_cursor_of_another_thread_is_not_found(service):
+    """
+    A run of another thread is no place in this thread's list.
+    """
+    other = service.runs.create(thread_id="thread_2", assistant_id="asst_1")
+    for cursor in ("after", "before"):
+        with pytest.raises(openai.NotFoundError) as refused_:
+            service.runs.list(service.thread_id, **{cursor: other.id})
+        assert cursor == refused_.value.param
+
+
 # -- refusals --------------------------------------------------------------------
 
 
@@ -368,6 +378,177 @@ def test_what_makes_no_sense_is_refused(service):
     assert "requires_action" == service.store.get(run.id).status
 
 
+RUNS = "/threads/{}/runs"
+BROKEN = [
+    ("POST", RUNS, b"{", 400, None),
+    ("POST", RUNS, b"", 400, None),
+    ("POST", RUNS, b"[]", 400, None),
+    ("POST", RUNS, b'"text"', 400, None),
+    ("POST", RUNS, b'{"assistant_id": "\xff"}', 400, None),
+    ("POST", RUNS, b'{"assistant_id": "a", "temperature": NaN}', 400, None),
+    ("POST", RUNS, b'{"assistant_id": ' + b"9" * 6_000 + b"}", 400, None),
+    ("POST", RUNS, b"[" * 100_000 + b"]" * 100_000, 400, None),
+    ("POST", RUNS, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400, None),
+    ("POST", RUNS, b"[" * 100_000, 400, None),
+    ("POST", RUNS, b'{"tools":' + b"[" * MOST_NESTED + b"]" * MOST_NESTED + b"}", 400, None),
+    ("POST", RUNS, b'{"instructions": "' + b"x" * MOST_BYTES + b'"}', 413, None),
+    ("POST", RUNS, b"{}", 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": null}', 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": ""}', 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": 55555}', 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": "\\ud800"}', 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": "a\\u0000"}', 400, "assistant_id"),
+    ("POST", RUNS, b'{"assistant_id": "a", "stream": "false"}', 400, "stream"),
+    ("POST", RUNS, b'{"assistant_id": "a", "stream": 1}', 400, "stream"),
+    ("POST", RUNS, b'{"assistant_id": "a", "temperature": 55555}', 400, "temperature"),
+    ("POST", RUNS, b'{"assistant_id": "a", "metadata": {"s\\n": 55555}}', 400, "metadata"),
+    ("POST", RUNS, b'{"assistant_id": "a", "metadata": "55555"}', 400, "metadata"),
+    ("POST", RUNS, b'{"assistant_id": "a", "tools": ["55555"]}', 400, "tools[0]"),
+    ("POST", "/threads/t%0A%00/runs", b'{"assistant_id": "a"}', 400, "thread_id"),
+    ("GET", RUNS + "?limit=many", None, 400, "limit"),
+    ("GET", RUNS + "?limit=-1", None, 400, "limit"),
+    ("GET", RUNS + "?limit=0", None, 400, "limit"),
+    ("GET", RUNS + "?limit=101", None, 400, "limit"),
+    ("GET", RUNS + "?limit=1000", None, 400, "limit"),
+    ("GET", RUNS + "?limit=" + "9" * 5_000, None, 400, "limit"),
+    ("GET", RUNS + "?limit=%D9%A3", None, 400, "limit"),
+    ("GET", RUNS + "?order=sideways", None, 400, "order"),
+    ("GET", RUNS + "?after=run_none", None, 404, "after"),
+    ("GET", RUNS + "?before=run_none", None, 404, "before"),
+    ("GET", RUNS + "?before=%00", None, 404, "before"),
+    ("GET", RUNS + "?before=a&after=b", None, 400, "before"),
+    ("GET", RUNS + "/", None, 404, None),
+    ("GET", RUNS + "/run%0A_none", None, 404, None),
+    ("GET", RUNS + "/" + "a" * 5_000, None, 404, None),
+    ("GET", RUNS + "/run_none/steps", None, 404, None),
+    ("POST", RUNS + "/run_none", b'{"metadata": {}}', 404, None),
+    ("POST", RUNS + "/run_none/cancel", None, 404, None),
+    ("POST", RUNS + "/run_none/submit_tool_outputs", b"{}", 404, None),
+    ("GET", RUNS + "/run_none/cancel", None, 405, None),
+    ("DELETE", RUNS + "/run_none", None, 405, None),
+    ("PUT", RUNS, b"{}", 405, None),
+    ("POST", "/threads", b"{}", 404, None),
+    ("POST", "/threads/runs", b"{}", 404, None),
+    ("GET", "/assistants", None, 404, None),
+    ("GET", "/x%0Ay", None, 404, None),
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "param"), BROKEN, ids=[str(n) for n in range(len(BROKEN))]
+)
+def test_every_error_is_json_in_one_form(service, method, path, body, status, param):
+    """
+    On every route and method an error is an object that clients read, without a library's text.
+    """
+    answer = httpx.request(
+        method,
+        f"http://127.0.0.1:{service.port}/v1" + path.format(service.thread_id),
+        content=body,
+        headers={"content-type": "application/json"},
+        trust_env=False,
+        timeout=30,
+    )
+    error = answer.json()["error"]
+    message = error["message"]
+
+    assert (status, "application/json") == (answer.status_code, answer.headers["content-type"])
+    assert {"message", "type", "param", "code"} == error.keys()
+    assert ("invalid_request_error", param) == (error["type"], error["param"])
+    assert message.isprintable()
+    assert len(message) < 200
+    for leak in ("pydantic", "RunResponse", "55555", "validation error", "codec", "char "):
+        assert leak not in message
+    assert [] == service.runs.list(service.thread_id).data
+
+
+def test_a_failure_of_the_server_is_json_too(tmp_path):
+    """
+    What the server itself gets wrong is a 500 whose body says nothing of the reason.
+    """
+    app = make_app(f"sqlite+aiosqlite:///{tmp_path}/runs.db", model)
+    with served(app) as port:
+        app.state.store = None
+        answer = httpx.get(f"http://127.0.0.1:{port}/v1/threads/t/runs", trust_env=False)
+
+    assert (500, "application/json") == (answer.status_code, answer.headers["content-type"])
+    assert {
+        "message": "The server had an error while processing your request.",
+        "type": "server_error",
+        "param": None,
+        "code": None,
+    } == answer.json()["error"]
+
+
+def test_null_is_as_absent(service):
+    """
+    Every parameter of a create but the assistant may be null, as some clients always send it.
+    """
+    nulls = dict.fromkeys(sorted(TAKEN - {"assistant_id"} | {"stream"}))
+    plain = service.new("brief")
+    run = service.runs.create(
+        thread_id=service.thread_id,
+        assistant_id="asst_1",
+        extra_body=nulls | {"instructions": "brief"},
+    )
+    alike = {"id", "created_at", "expires_at"}
+
+    assert plain.model_dump(exclude=alike) == run.model_dump(exclude=alike)
+    assert EXPIRES_AFTER == run.expires_at - run.created_at
+
+
+def test_metadata_cannot_be_updated(service):
+    """
+    An update is refused with a reason, and the run stays as it was.
+    """
+    run = service.polled(service.new(metadata={"a": "b"}))
+    with pytest.raises(openai.APIStatusError) as refused_:
+        service.runs.update(run.id, thread_id=service.thread_id, metadata={"a": "c"})
+
+    assert (405, "metadata", "unsupported") == (
+        refused_.value.status_code,
+        refused_.value.param,
+        refused_.value.code,
+    )
+    assert run == service.runs.retrieve(run.id, thread_id=service.thread_id)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "param"),
+    [
+        (None, "tool_outputs"),
+        ("text", "tool_outputs"),
+        (["text"], "tool_outputs[0]"),
+        ([{"output": "x"}], "tool_outputs[0].tool_call_id"),
+        ([{"tool_call_id": ["call_1"], "output": "x"}], "tool_outputs[0].tool_call_id"),
+        ([{"tool_call_id": "call_1", "output": 55555}], "tool_outputs[0].output"),
+        ([{"tool_call_id": "call_1"}], "tool_outputs[0].output"),
+        ([{"tool_call_id": "call_1", "output": x} for x in "ab"], "tool_outputs[1].tool_call_id"),
+        ([{"tool_call_id": "call_2", "output": "x"}], "tool_outputs"),
+        ([{"tool_call_id": "call_1", "output": "\ud800"}], "tool_outputs"),
+        ([], "tool_outputs"),
+    ],
+)
+def test_tool_outputs_that_do_not_fit_are_refused(service, outputs, param):
+    """
+    Outputs that are malformed, or answer a call twice or not at all, move nothing.
+    """
+    run = service.polled(service.new("tool"))
+    with pytest.raises(openai.BadRequestError) as refused_:
+        service.client.post(
+            f"/threads/{service.thread_id}/runs/{run.id}/submit_tool_outputs",
+            content=json.dumps({"tool_outputs": outputs}).encode(),
+            options={"headers": {"content-type": "application/json"}},
+            cast_to=object,
+        )
+    _, error = refusal_of(refused_.value)
+
+    assert param == error["param"]
+    assert error["message"].isprintable()
+    assert "pydantic" not in error["message"]
+    assert "requires_action" == service.store.get(run.id).status
+
+
 # -- streams ---------------------------------------------------------------------
 
 
@@ -403,7 +584,7 @@ def test_stream_has_the_recorded_order(service):
     assert names[1:] == [run.status for run in snapshots]
     assert snapshots[-1] == service.store.get(snapshots[-1].id)
     assert raw.endswith(b"event: done\ndata: [DONE]\n\n")
-    assert ((), 1, 4, 0) == check(read(BytesIO(raw), name="s.sse"), observed="complete")
+    assert ((), 1, 4, 0, 0) == check(read(BytesIO(raw), name="s.sse"), observed="complete")
 
 
 def test_stream_ends_where_a_tool_is_wanted(service):
@@ -442,6 +623,80 @@ def test_stream_shows_somebody_elses_cancel(service):
 
     assert ["created", "queued", "in_progress", "cancelling", "cancelled"] == names
     assert () == check(snapshots, observed="complete", finished=True).findings
+
+
+def test_streams_share_one_reader(tmp_path, monkeypatch):
+    """
+    A stream reads its run's journal when the run makes a transition, and not while it waits.
+    """
+    reads: list[str] = []
+    history = AsyncRunStore.history
+
+    async def counted(store: AsyncRunStore, run_id: str, **more: Any) -> Any:
+        reads.append(run_id)
+        return await history(store, run_id, **more)
+
+    monkeypatch.setattr(AsyncRunStore, "history", counted)
+    monkeypatch.setattr(stream, "PATIENCE", 60)
+
+    async def follow(client: openai.AsyncOpenAI, number: int) -> list[str]:
+        events = await client.beta.threads.runs.create(
+            thread_id=f"thread_{number}", assistant_id="asst_1", instructions="second", stream=True
+        )
+        return [event.event.removeprefix("thread.run.") async for event in events]
+
+    async def follow_all(port: int) -> list[list[str]]:
+        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        async with openai.AsyncOpenAI(
+            base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0, http_client=http
+        ) as client:
+            return await asyncio.gather(*(follow(client, number) for number in range(8)))
+
+    app = make_app(f"sqlite+aiosqlite:///{tmp_path}/runs.db", model, workers=8)
+    with served(app) as port:
+        names = asyncio.run(follow_all(port))
+        waiting = app.state.moves._waiting
+
+    assert [["created", "queued", "in_progress", "completed"]] * 8 == names
+    # Three transitions and the first look make at most four reads of a stream; a worker reads once.
+    assert len(reads) <= 8 * 5
+    assert {} == waiting
+
+
+def test_async_client_creates_polls_streams_and_pages(service):
+    """
+    OpenAI's asynchronous client is served as its synchronous one.
+    """
+
+    async def use() -> tuple[Any, ...]:
+        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        async with openai.AsyncOpenAI(
+            base_url=f"http://127.0.0.1:{service.port}/v1",
+            api_key="none",
+            max_retries=0,
+            http_client=http,
+        ) as client:
+            runs = client.beta.threads.runs
+            waits = await runs.create_and_poll(**service.asked("tool"), poll_interval_ms=10)
+            done = await runs.submit_tool_outputs_and_poll(
+                run_id=waits.id,
+                thread_id=service.thread_id,
+                tool_outputs=[{"tool_call_id": "call_1", "output": "sunny"}],
+                poll_interval_ms=10,
+            )
+            async with runs.stream(**service.asked()) as events:
+                names = [event.event.removeprefix("thread.run.") async for event in events]
+            listed = [run.id async for run in runs.list(service.thread_id, limit=1)]
+            with pytest.raises(openai.BadRequestError) as refused_:
+                await runs.cancel(done.id, thread_id=service.thread_id)
+            return waits, done, names, listed, refused_.value
+
+    waits, done, names, listed, refusal = asyncio.run(use())
+
+    assert ("requires_action", "completed") == (waits.status, done.status)
+    assert ["created", "queued", "in_progress", "completed"] == names
+    assert (2, done.id) == (len(listed), listed[-1])
+    assert (400, worded("Cannot cancel run with status 'completed'.")) == refusal_of(refusal)
 
 
 # -- races -----------------------------------------------------------------------

@@ -1,26 +1,40 @@
 """
 The API: runs as OpenAI's client wants them, answered out of a store.
 
-What may be done with a run is not decided here. Every request asks the store, and a
-verdict that says no is a refusal that names the status which the run had instead.
+This API has no authentication: whoever reaches it reads and moves every run. Put it behind
+your own, and let a user reach only the threads that belong to them.
+
+It serves runs only. Threads, messages, run steps and assistants are not part of it, and the
+parameters of a run stay as they were created: ``runs.update`` is refused.
+
+The store decides what may be done with a run. Every request asks it, and a verdict that says no
+is a refusal that names the status which the run had instead.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Literal
 
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from runstate import PayloadError, RunResponse
-from runstate.store import Applied, AsyncRunStore, Illegal, RunNotFoundError, Superseded
+from runstate import RunResponse
+from runstate.store import Applied, AsyncRunStore, Illegal, Page, RunNotFoundError, Superseded
 
-from .stream import TAKEN, events
+from .bodies import body_of, outputs_in, wants_stream
+from .refusals import HANDLERS, Refusal, invalid, missing, not_found, refused, unacceptable
+from .stream import TAKEN, Moves, events
 from .worker import Model, always, sweep, work
+
+EXPIRES_AFTER = 600
+"""Seconds from the creation of a run to its end; a store sets no such deadline by itself."""
+MOST_LISTED = 100
 
 
 def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0) -> Starlette:
@@ -30,10 +44,12 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        # As the API that this one is modelled on: a run ends ten minutes after its creation.
-        async with await AsyncRunStore.open(url, expires_after=600) as store:
-            app.state.store = store
-            jobs = {"sweeper": partial(sweep, store, seconds / 3)}
+        async with await AsyncRunStore.open(url, expires_after=EXPIRES_AFTER) as store:
+            app.state.store, app.state.moves = store, Moves(store)
+            jobs = {
+                "sweeper": partial(sweep, store, seconds / 3),
+                "moves": app.state.moves.watch,
+            }
             for name in (f"worker-{n + 1}" for n in range(workers)):
                 jobs[name] = partial(work, store, name, model, seconds)
             tasks = [asyncio.create_task(always(name, job)) for name, job in jobs.items()]
@@ -47,12 +63,15 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
         Route(runs, create, methods=["POST"]),
         Route(runs, list_runs),
         Route(runs + "/{run_id}", retrieve),
+        Route(runs + "/{run_id}", update, methods=["POST"]),
         Route(runs + "/{run_id}/cancel", cancel, methods=["POST"]),
         Route(runs + "/{run_id}/submit_tool_outputs", submit_tool_outputs, methods=["POST"]),
     ]
-    refusals: Any = {RunNotFoundError: not_found, PayloadError: bad, ValueError: bad}
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
+    # A path with one slash too many is an unknown route, and not a redirect without a body.
+    app.router.redirect_slashes = False
 
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=refusals)
+    return app
 
 
 # -- requests ------------------------------------------------------------------------
@@ -63,10 +82,16 @@ async def create(request: Request) -> Response:
     Queue a run; a worker will find it.
     """
     body = await body_of(request)
+    stream = wants_stream(body)
+    if not body.get("assistant_id"):
+        raise missing("assistant_id")
     given = {name: body[name] for name in TAKEN & body.keys()}
-    run = await store_of(request).create(thread_id=request.path_params["thread_id"], **given)
+    try:
+        run = await store_of(request).create(thread_id=request.path_params["thread_id"], **given)
+    except ValidationError as error:
+        raise unacceptable(error) from None
 
-    return streamed(request, run.id, since=1) if body.get("stream") else answer(run)
+    return streamed(request, run.id, since=1) if stream else answer(run)
 
 
 async def retrieve(request: Request) -> Response:
@@ -76,17 +101,20 @@ async def retrieve(request: Request) -> Response:
     return answer(await run_of(request))
 
 
+async def update(request: Request) -> Response:
+    """
+    Refuse to change a run's metadata: a store changes a run only by a transition.
+    """
+    await run_of(request)
+    message = "Updating a run is not supported: its metadata stays as it was created."
+    raise Refusal(message, param="metadata", code="unsupported", status_code=405)
+
+
 async def list_runs(request: Request) -> Response:
     """
     Answer with a page of a thread's runs.
     """
-    asked = request.query_params
-    page = await store_of(request).list(
-        thread_id=request.path_params["thread_id"],
-        after=asked.get("after"),
-        limit=min(max(int(asked.get("limit", 20)), 1), 100),
-        order="asc" if asked.get("order") == "asc" else "desc",
-    )
+    page = await page_of(request)
     runs = page.items
 
     return JSONResponse(
@@ -100,9 +128,54 @@ async def list_runs(request: Request) -> Response:
     )
 
 
+async def page_of(request: Request) -> Page[RunResponse]:
+    """
+    Return the page that is asked for: behind the run *after*, or up to the run *before*.
+    """
+    asked = request.query_params
+    order, limit = order_in(asked.get("order", "desc")), limit_in(asked.get("limit", "20"))
+    ends = [name for name in ("after", "before") if asked.get(name)]
+    if len(ends) > 1:
+        raise invalid("before", "either 'after' or 'before', got both")
+    for name in ends:
+        await run_of(request, asked[name], name)
+    backwards = ends == ["before"]
+    if backwards:
+        # The runs next to *before*: listed the other way round, then turned.
+        order = "asc" if order == "desc" else "desc"
+    page = await store_of(request).list(
+        thread_id=request.path_params["thread_id"],
+        after=asked[ends[0]] if ends else None,
+        limit=limit,
+        order=order,
+    )
+
+    return page._replace(items=page.items[::-1]) if backwards else page
+
+
+def order_in(text: str) -> Literal["asc", "desc"]:
+    """
+    Return *text* as the order of a list.
+    """
+    match text:
+        case "asc" | "desc":
+            return text
+    raise invalid("order", "'asc' or 'desc'")
+
+
+def limit_in(text: str) -> int:
+    """
+    Return *text* as the size of a page.
+    """
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= MOST_LISTED:
+        raise invalid("limit", f"a whole number from 1 to {MOST_LISTED}")
+
+    return int(text)
+
+
 async def cancel(request: Request) -> Response:
     """
-    Ask for a cancel: of two who do, one is told that the other was faster.
+    Ask for a cancel; of two such requests, the second is refused.
     """
     run, store = await run_of(request), store_of(request)
     match await store.request_cancel(run.id, actor="api"):
@@ -117,10 +190,11 @@ async def submit_tool_outputs(request: Request) -> Response:
     Queue a run again with what its tools returned.
     """
     run, store, body = await run_of(request), store_of(request), await body_of(request)
+    stream = wants_stream(body)
     match await store.submit_tool_outputs(run.id, outputs_in(body), actor="api"):
         case Illegal(status) | Superseded(status):
             return refused(f'Runs in status "{status}" do not accept tool outputs.')
-        case Applied(moved) if body.get("stream"):
+        case Applied(moved) if stream:
             return streamed(request, run.id, since=moved.seq or 1)
 
     return answer(await store.get(run.id))
@@ -135,37 +209,21 @@ def store_of(request: Request) -> AsyncRunStore:
     return store
 
 
-async def run_of(request: Request) -> RunResponse:
+async def run_of(
+    request: Request, run_id: str | None = None, param: str | None = None
+) -> RunResponse:
     """
-    Return the run that the path names, if it is on the thread that the path names.
+    Return the run that the path, or *param* of the query, names, if it is on the path's thread.
     """
-    thread_id, run_id = request.path_params["thread_id"], request.path_params["run_id"]
-    run = await store_of(request).get(run_id)
-    if run.thread_id != thread_id:
-        raise RunNotFoundError(run_id)
+    wanted = request.path_params["run_id"] if run_id is None else run_id
+    try:
+        run = await store_of(request).get(wanted)
+    except RunNotFoundError:
+        raise not_found(wanted, param) from None
+    if run.thread_id != request.path_params["thread_id"]:
+        raise not_found(wanted, param)
 
     return run
-
-
-async def body_of(request: Request) -> dict[str, Any]:
-    """
-    Return the request's body.
-    """
-    body = await request.json()
-    if not isinstance(body, dict):
-        raise ValueError("the body is no object")  # noqa: TRY004  the client's mistake, not ours
-
-    return body
-
-
-def outputs_in(body: dict[str, Any]) -> dict[str, str]:
-    """
-    Return the tool outputs in *body*, by the id of their call.
-    """
-    try:
-        return {each["tool_call_id"]: each["output"] for each in body["tool_outputs"]}
-    except (KeyError, TypeError):
-        raise ValueError("tool_outputs is a list of tool_call_id and output") from None
 
 
 # -- answers -------------------------------------------------------------------------
@@ -178,33 +236,10 @@ def answer(run: RunResponse) -> Response:
     return Response(run.model_dump_json(), media_type="application/json")
 
 
-def refused(message: str, status_code: int = 400) -> Response:
-    """
-    Return a refusal as the service words it.
-    """
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-
-    return JSONResponse({"error": error}, status_code)
-
-
 def streamed(request: Request, run_id: str, since: int) -> Response:
     """
     Return the moves of a run from number *since* on, as they are made.
     """
-    moves = events(store_of(request), run_id, since)
+    moves = events(store_of(request), request.app.state.moves, run_id, since)
 
     return StreamingResponse(moves, media_type="text/event-stream")
-
-
-def not_found(_: Request, error: RunNotFoundError) -> Response:
-    """
-    Refuse what is about a run that is not there.
-    """
-    return refused(f"No run found with id '{error.run_id}'.", 404)
-
-
-def bad(_: Request, error: Exception) -> Response:
-    """
-    Refuse what makes no sense.
-    """
-    return refused(str(error))

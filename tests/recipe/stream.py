@@ -3,13 +3,15 @@ The moves of a run as events: the journal, played again.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import structlog
 
 from runstate import RUN, Moved, RunEngine, RunResponse
-from runstate.store import AsyncRunStore, JournalEntry
+from runstate.store import AsyncRunStore, CursorForeignError, JournalEntry
 
 TAKEN = {
     "assistant_id", "model", "instructions", "tools", "metadata", "temperature", "top_p",
@@ -17,27 +19,87 @@ TAKEN = {
     "parallel_tool_calls", "response_format",
 }  # fmt: skip
 """What a client may say of its run; all else is the lifecycle's business, or the store's."""
-LOOK = 0.02
-"""Seconds between two looks at the journal of a run that is streamed."""
+INTERVAL = 0.05
+"""Seconds between two reads of the feed."""
+PATIENCE = 1.0
+"""Seconds after which a stream reads its run's journal though the feed showed no transition."""
+PAGE = 1_000
 
 
-async def events(store: AsyncRunStore, run_id: str, since: int) -> AsyncIterator[str]:
+class Moves:
     """
-    Yield events until the run has ended, or waits for tool outputs.
+    Wakes the streams of this process: one task reads the feed for all of them.
     """
-    while True:
-        moves = [line for line in await store.history(run_id) if line.kind == "move"]
-        if len(moves) >= since:
-            played = [*replayed(await store.get(run_id), moves)]
-            for moved, body in played[since - 1 :]:
-                created = ["created"] if moved.source is None else []
-                for name in [*created, moved.target]:
-                    yield f"event: thread.run.{name}\ndata: {body}\n\n"
-                if RUN.is_terminal(moved.target) or RUN.row("submit_tool_outputs", moved.target):
-                    yield "event: done\ndata: [DONE]\n\n"
-                    return
-            since = len(moves) + 1
-        await asyncio.sleep(LOOK)
+
+    def __init__(self, store: AsyncRunStore) -> None:
+        self._store = store
+        self._cursor: str | None = None
+        self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def watch(self) -> None:
+        """
+        Read the feed once per interval, from its beginning, and wake whom it concerns.
+
+        A process over a long feed reads it once when it starts. Until then, its streams read
+        their journals every :data:`PATIENCE` seconds.
+        """
+        while True:
+            try:
+                page = await self._store.moves(after=self._cursor, limit=PAGE)
+            except CursorForeignError:
+                # A failover lost transitions: each stream reads its journal anyway.
+                self._cursor = None
+                continue
+            self._cursor = page.cursor
+            for run_id in {line.run_id for line in page.items} & self._waiting.keys():
+                for event in self._waiting[run_id]:
+                    event.set()
+            if len(page.items) < PAGE:
+                await asyncio.sleep(INTERVAL)
+
+    @contextmanager
+    def of(self, run_id: str) -> Iterator[asyncio.Event]:
+        """
+        Yield an event that is set whenever the run makes a transition.
+        """
+        event = asyncio.Event()
+        self._waiting[run_id].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[run_id].discard(event)
+            if not self._waiting[run_id]:
+                del self._waiting[run_id]
+
+
+async def events(store: AsyncRunStore, moves: Moves, run_id: str, since: int) -> AsyncIterator[str]:
+    """
+    Yield the transitions of a run from number *since* on, until it has ended or needs tool outputs.
+    """
+    with moves.of(run_id) as moved_on:
+        while True:
+            # Cleared before the journal is read: a transition after that sets it again.
+            moved_on.clear()
+            lines = [line for line in await store.history(run_id) if line.kind == "move"]
+            if len(lines) >= since:
+                played = [*replayed(await store.get(run_id), lines)]
+                for moved, body in played[since - 1 :]:
+                    created = ["created"] if moved.source is None else []
+                    for name in [*created, moved.target]:
+                        yield f"event: thread.run.{name}\ndata: {body}\n\n"
+                    if ends(moved.target):
+                        yield "event: done\ndata: [DONE]\n\n"
+                        return
+                since = len(lines) + 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(moved_on.wait(), PATIENCE)
+
+
+def ends(status: str) -> bool:
+    """
+    Return whether a stream ends where its run enters *status*.
+    """
+    return RUN.is_terminal(status) or RUN.row("submit_tool_outputs", status) is not None
 
 
 def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[Moved, str]]:

@@ -1,0 +1,111 @@
+"""
+The bodies of requests: bounded, parsed and checked before the store sees any of it.
+"""
+
+import json
+from typing import Any, NoReturn
+
+from starlette.requests import Request
+
+from .refusals import Refusal, invalid, missing
+
+MOST_BYTES = 2_000_000
+"""Size of the largest body that is accepted: room for 256,000 characters of instructions."""
+MOST_NESTED = 100
+"""Most objects and arrays inside each other; pydantic cannot write out much more than 200."""
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    """
+    Return the body of *request*, without the parameters that are null: null is as absent.
+
+    Raises:
+        Refusal: The body is too large, not JSON, nested too deeply, or not an object.
+    """
+    try:
+        body = json.loads(await _bytes_of(request), parse_constant=_constant)
+        too_deep = _is_deeper(body, MOST_NESTED)
+    except RecursionError:
+        too_deep = True
+    except ValueError:
+        raise Refusal("The body is not valid JSON in UTF-8.") from None
+    if too_deep:
+        raise Refusal(f"The body is nested too deeply: at most {MOST_NESTED} levels are accepted.")
+    if not isinstance(body, dict):
+        raise Refusal("The body must be a JSON object.")
+
+    return {name: value for name, value in body.items() if value is not None}
+
+
+async def _bytes_of(request: Request) -> bytes:
+    """
+    Return the bytes of the body, of which no more than the limit is ever held in memory.
+    """
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        # What is too much is read and dropped: many clients read no answer while they send.
+        if size <= MOST_BYTES:
+            parts.append(part)
+        else:
+            parts.clear()
+    if size > MOST_BYTES:
+        message = f"The body is too large: at most {MOST_BYTES:,} bytes are accepted."
+        raise Refusal(message, status_code=413)
+
+    return b"".join(parts)
+
+
+def _constant(_: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = [value]
+    for _ in range(levels):
+        inner = [
+            each
+            for outer in inner
+            if isinstance(outer, dict | list)
+            for each in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(each, dict | list)
+        ]
+    return bool(inner)
+
+
+def wants_stream(body: dict[str, Any]) -> bool:
+    """
+    Return whether *body* asks for a stream.
+    """
+    stream = body.get("stream", False)
+    if not isinstance(stream, bool):
+        raise invalid("stream", "true or false")
+
+    return stream
+
+
+def outputs_in(body: dict[str, Any]) -> dict[str, str]:
+    """
+    Return the tool outputs in *body*, by the id of their call.
+
+    Raises:
+        Refusal: They are missing, have another form, or answer a call twice.
+    """
+    if "tool_outputs" not in body:
+        raise missing("tool_outputs")
+    given = body["tool_outputs"]
+    if not isinstance(given, list):
+        raise invalid("tool_outputs", "a list of objects with tool_call_id and output")
+    outputs: dict[str, str] = {}
+    for place, each in enumerate(given):
+        where = f"tool_outputs[{place}]"
+        if not isinstance(each, dict):
+            raise invalid(where, "an object with tool_call_id and output")
+        for name in ("tool_call_id", "output"):
+            if not isinstance(each.get(name), str):
+                raise invalid(f"{where}.{name}", "a string")
+        if each["tool_call_id"] in outputs:
+            raise invalid(f"{where}.tool_call_id", "one output per call")
+        outputs[each["tool_call_id"]] = each["output"]
+
+    return outputs
