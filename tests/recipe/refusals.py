@@ -70,7 +70,8 @@ def unacceptable(error: ValidationError) -> Refusal:
     field, *rest = fault["loc"] or ("body",)
     place = f"[{rest[0]}]" if rest and isinstance(rest[0], int) else ""
     param = f"{field}{place}"
-    message = re.sub(r"^Input should be |^Value error, ", "", fault["msg"])
+    message = re.sub(r"^Value error, ", "", fault["msg"])
+    message = re.sub(r"^Input should be ", "expected ", message)
 
     return Refusal(f"Invalid '{param}': {message}.", param=param)
 
