@@ -1210,6 +1210,8 @@ def test_module_is_the_command(monkeypatch, capsys):
     The package can be run as a module, which is the same command.
     """
     monkeypatch.setattr(sys, "argv", ["runstate", "check", "--explain", "RS101"])
+    # Another test may have imported it, of which runpy warns.
+    monkeypatch.delitem(sys.modules, "runstate.__main__", raising=False)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("runstate", run_name="__main__")
 

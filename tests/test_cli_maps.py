@@ -254,7 +254,7 @@ def test_file_that_cannot_be_used_is_one_line(command, arguments, reason):
     """
     It names the file and what is wrong in it, and exits 2.
     """
-    config = {"initial": "a", "states": {"a": {"on": {"is it": "b"}}, "b": {}}}
+    config = {"initial": "a", "states": {"a": {"on": {"is it": "b"}}, "b": {"type": "final"}}}
     Path("x.json").write_text(json.dumps(config))
     Path("within.json").write_text(
         json.dumps({"initial": "a", "states": {"a": {"states": {"b": {}}}}})

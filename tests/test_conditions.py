@@ -311,7 +311,7 @@ def test_scxml_and_xstate_keep_conditions_by_their_names():
     assert simple.transitions == from_xstate(config).transitions
     with pytest.raises(ValueError, match="XState needs one condition in when"):
         to_xstate(reader())
-    written = {"id": "x", "initial": "a", "states": {"b": {}, "c": {}, "a": {"on": {"GO": [
+    written = {"id": "x", "initial": "a", "states": {"b": {"type": "final"}, "c": {"type": "final"}, "a": {"on": {"GO": [
         {"target": "b", "guard": {"type": "ready"}}, {"target": "c"}]}}}}  # fmt: skip
     assert [("ready",), ()] == [row.when for row in from_xstate(written)]
 

@@ -21,6 +21,7 @@ from runstate.errors import (
     RunstateError,
     StatusMapError,
     UnknownTriggerError,
+    WrongObjectError,
 )
 
 LIVE = ("start", "request_cancel")
@@ -139,6 +140,7 @@ def test_error_tree():
         DefinitionError: ValueError,
         LifecycleFieldError: AttributeError,
         MissingExtraError: ImportError,
+        WrongObjectError: TypeError,
         MoveRefusedError: RunstateError,
         IllegalTransitionError: MoveRefusedError,
         UnknownTriggerError: MoveRefusedError,
