@@ -162,13 +162,13 @@ def test_times_of_every_type_are_taken(times, assume_utc):
 @pytest.mark.parametrize(
     ("time", "message"),
     [
-        (1_767_225_600_000, "at 1767225600000 looks like milliseconds; Unix seconds are expected"),
         (5, "at 5 is not between the years 2000 and 2099"),
         (float("nan"), "at nan is not between the years 2000 and 2099"),
         ("yesterday", "at 'yesterday' is neither Unix seconds nor ISO 8601"),
         (
             "2026-01-01T00:00:00",
-            "at '2026-01-01T00:00:00' has no time zone; end it with Z, or pass --assume-utc",
+            "at mixes times without a zone (line 2) and with one (line 1); --zone NAME says which "
+            "zone those without are in",
         ),
     ],
 )
@@ -185,6 +185,18 @@ def test_a_time_that_is_none_is_a_finding(time, message):
     assert (["RS901", "RS103"], 1, 2) == (
         [finding.code for finding in survey.findings], survey.runs, survey.observations,
     )  # fmt: skip
+
+
+def test_milliseconds_are_told_by_their_size():
+    """
+    A time in milliseconds is read as what it is, beside one in seconds.
+    """
+    times = [int(BORN.timestamp()), int(BORN.timestamp()) * 1_000 + 2_500]
+    frame = pa.table({"run_id": ["a", "a"], "status": ["queued", "in_progress"], "at": times})
+    survey = survey_frame(frame)
+
+    assert {} == survey.tally
+    assert 2.5 == survey.dwell["queued", "in_progress"].total
 
 
 @pytest.mark.parametrize("times", [[BORN.replace(tzinfo=None)], [date(2026, 1, 1)]])
