@@ -143,6 +143,10 @@ CALLS: dict[str, Callable[[], Any]] = {
 """For each public function with ``**``, a call that is right but for one word."""
 
 EXCEPT: dict[str, str] = {
+    **dict.fromkeys(
+        (f"runs._stdlib_log.StdlibLogger.{name}" for name in ("bind", "info", "warning", "error")),
+        "writes facts under any name, for the log of moves alone",
+    ),
     "cli._write.output_option": "click judges them when the command is made",
     "lifecycle._transitions.build_machine": "transitions judges them; Lifecycle.machine is tried",
     "store._payload.Move.line": "makes a line of the journal, for the store alone",

@@ -44,7 +44,10 @@ def moved_by_engine(lifecycle):
     Return the pairs that the generic engine moves between.
     """
     bare = Lifecycle(
-        lifecycle.name, lifecycle.transitions, lifecycle.initial, dict(lifecycle.terminal)
+        lifecycle.name,
+        lifecycle.transitions,
+        lifecycle.initial_statuses,
+        dict(lifecycle.terminal),
     )
     engine, pairs = Engine(bare), set()
     for source, trigger in product(map(str, lifecycle.statuses), lifecycle.triggers):

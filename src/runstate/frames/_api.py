@@ -17,6 +17,7 @@ from ._columns import Source
 from ._databases import tables
 from ._dataframes import framed, given, is_spark, kind_of
 from ._duckdb import Engine, opened
+from ._errors import FrameError
 from ._files import files
 from ._request import Question
 from ._survey import surveyed
@@ -249,4 +250,12 @@ def _surveyed(
             asked.get("samples", 0),
         )
 
-        return surveyed(engine, question, exact=asked.get("exact", False))
+        survey = surveyed(engine, question, exact=asked.get("exact", False))
+        if question.source.texts and survey.tally.get("RS901", 0) > 1:
+            raise FrameError(
+                engine.place,
+                "holds values that cannot be read; the readers report each such column once: "
+                "use --engine python",
+            )
+
+        return survey
