@@ -386,7 +386,7 @@ class Phase(enum.Enum):
     DONE = "completed"
 
 
-class Text(str, enum.Enum):  # noqa: UP042  what applications have, whose str() is not its text
+class TextPhase(str, enum.Enum):  # noqa: UP042  what applications have, whose str() is not its text
     """
     A status that is a text and a member of an Enum.
     """
@@ -405,7 +405,7 @@ class Typed(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     status: Mapped[RunStatus]
     named: Mapped[Phase] = mapped_column(default=Phase.WAITING)
-    text: Mapped[Text] = mapped_column(default=Text.WAITING)
+    text: Mapped[TextPhase] = mapped_column(default=TextPhase.WAITING)
     valued: Mapped[Phase] = mapped_column(
         sa.Enum(Phase, name="valued", values_callable=lambda phases: [p.value for p in phases]),
         default=Phase.WAITING,
@@ -417,7 +417,7 @@ class Typed(Base):
     [
         ("status", RunStatus.QUEUED, RunStatus.COMPLETED),
         ("named", Phase.WAITING, Phase.DONE),
-        ("text", Text.WAITING, Text.DONE),
+        ("text", TextPhase.WAITING, TextPhase.DONE),
         ("valued", Phase.WAITING, Phase.DONE),
     ],
 )

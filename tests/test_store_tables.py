@@ -404,7 +404,7 @@ def test_a_time_to_live_that_is_none_is_refused(tmp_path, seconds):
     """
     Before it spoils every run that is created.
     """
-    with pytest.raises(ValueError, match="expires_after is a whole number of seconds"):
+    with pytest.raises(ValueError, match="expires_after: expected a whole number of seconds"):
         RunStore.open(f"sqlite:///{tmp_path}/runs.db", expires_after=seconds)
 
 

@@ -193,6 +193,7 @@ def test_every_move_and_every_refusal_is_logged(store, log):
     assert [
         {
             "event": "run.transition",
+            "lifecycle": "run",
             "log_level": "warning" if entry.trigger == "fail" else "info",
             **{n: v for n, v in entry.moved._asdict().items() if n != "clock_regressed"},
         }

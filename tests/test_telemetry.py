@@ -583,14 +583,14 @@ def test_objects_are_looked_into():
     A run above all, whose own repr tells everything.
     """
     run = RunEngine(clock=lambda: float(BORN)).create(
-        id="run_1", instructions=CANARIES[0], metadata={"k": CANARIES[1]}, unheard_of=1
+        id="run_1", instructions=CANARIES[0], metadata={"k": CANARIES[1]}
     )
     pair = namedtuple("pair", ["id", "output"])("x", CANARIES[3])  # noqa: PYI024
     event = {"run": run, "runs": [run], "call": Call("c", CANARIES[2]), "pair": pair, "kind": Call}
     event = redact(None, "info", event)
 
     assert [] == [canary for canary in CANARIES if canary in repr(event)]
-    assert ("run_1", 1) == (event["run"]["id"], event["run"]["unheard_of"])
+    assert "run_1" == event["run"]["id"]
     assert ("c", "x", Call) == (event["call"]["id"], event["pair"]["id"], event["kind"])
 
 

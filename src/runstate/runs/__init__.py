@@ -5,13 +5,14 @@ The OpenAI-shaped run: its models, its table, the engines that move it, and the 
 from ._engine import Engine, RunEngine
 from ._log import Moved, Observer
 from ._models import BaseResponse, ErrorResponse, RunResponse, RunStatus
-from ._move import Clock, Guard
+from ._move import Clock, Condition, Guard
 from ._run import RUN
 
 __all__ = [
     "RUN",
     "BaseResponse",
     "Clock",
+    "Condition",
     "Engine",
     "ErrorResponse",
     "Guard",
