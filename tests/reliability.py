@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from multiprocessing import forkserver
@@ -109,9 +109,10 @@ class Child:
 
     def kill(self):
         """
-        End it at once.
+        End it at once, unless it has ended by itself.
         """
-        os.kill(self.process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGKILL)
         self.end()
 
     def end(self):
