@@ -244,7 +244,24 @@ def log(
     rows += [("only", "runing", BORN), ("nothing", None, BORN), ("never", "queued", None)]
     chance.shuffle(rows)
 
-    return rows
+    return judged(rows, lifecycle)
+
+
+def judged(rows: Sequence[Row], lifecycle: Lifecycle = RUN) -> list[Row]:
+    """
+    The rows but those that Spark may refuse: of a run in several statuses at one time, or alone.
+    """
+    first: dict[tuple[str | None, float], str | None] = {}
+    kept = [
+        row
+        for row in rows
+        if row[2] is None or first.setdefault((row[0], row[2]), row[1]) == row[1]
+    ]
+    known = Counter(
+        run_id for run_id, status, at in kept if status in lifecycle.known and at is not None
+    )
+
+    return [row for row in kept if known[row[0]] != 1]
 
 
 def frame(spark: SparkSession, rows: Sequence[Row]) -> DataFrame:
@@ -289,7 +306,7 @@ def test_recordings_of_live_services_agree(spark: SparkSession, observed: str, t
     """
     Real runs are judged as check() judges them.
     """
-    rows = rows_of(PATHS, timing)
+    rows = judged(rows_of(PATHS, timing))
     actual = survey_spark(frame(spark, rows), limit=None, observed=observed, finished=True)
 
     assert plain(actual) == expected(rows, observed=observed, finished=True)
@@ -333,7 +350,9 @@ def test_runs_may_begin_in_each_initial_status(spark: SparkSession):
     RS102 is told of the statuses that are not initial, and of no others.
     """
     river = PRESETS["river-job"]
-    rows: list[Row] = [(f"begins {s}", str(s), BORN) for s in river.statuses]
+    rows: list[Row] = [
+        (f"begins {s}", str(s), BORN + second) for s in river.statuses for second in (0, 1)
+    ]
     named = Columns(status="status")
     actual = survey_spark(frame(spark, rows), lifecycle=river, columns=named)
 
@@ -387,14 +406,29 @@ def test_a_lifecycle_may_be_too_large(logged: DataFrame):
         survey_spark(logged, large_lifecycle(63))
 
 
-def test_rows_of_one_time_are_in_the_order_of_the_statuses(spark: SparkSession):
+def test_rows_of_one_time_are_legal_or_refused(spark: SparkSession):
     """
     A run whose rows all have one time is legal where the order of the statuses is.
-    """
-    rows: list[Row] = [("a", s, BORN) for s in ("completed", "queued", "in_progress", "runing")]
-    actual = survey_spark(frame(spark, rows))
 
-    assert [finding.code for finding in actual.findings] == ["RS101"]
+    Where that order is not, another may be: Spark does not look for it, and says who does.
+    """
+    legal: list[Row] = [("a", s, BORN) for s in ("completed", "queued", "in_progress")]
+    other: list[Row] = [("a", s, BORN) for s in ("requires_action", "queued", "completed")]
+
+    assert () == survey_spark(frame(spark, legal)).findings
+    with pytest.raises(FrameError, match=r"in several statuses at one time.*--engine duckdb"):
+        survey_spark(frame(spark, other))
+
+
+def test_one_record_alone_is_refused_where_it_would_be_reported(spark: SparkSession):
+    """
+    The readers take a lone record for no history; Spark does not, and refuses it.
+    """
+    lone: list[Row] = [("a", "completed", BORN)]
+    with pytest.raises(FrameError, match=r"has one record alone.*--engine duckdb"):
+        survey_spark(frame(spark, lone))
+
+    assert () == survey_spark(frame(spark, lone), observed="polled").findings
 
 
 @pytest.mark.parametrize("observed", ["complete", "polled"])
@@ -464,7 +498,7 @@ def test_a_whole_log_as_a_sample(spark: SparkSession):
     """
     Of fewer runs than asked for, all are shown, the one without an id too.
     """
-    rows: list[Row] = [(None, "queued", BORN), ("a", "queued", BORN), ("b", "failed", BORN)]
+    rows: list[Row] = [(None, "queued", BORN), ("a", "queued", BORN), ("b", "queued", BORN)]
     actual = survey_spark(frame(spark, rows), samples=9, limit=0)
 
     assert actual.findings == ()
@@ -510,6 +544,11 @@ def test_buckets_are_those_of_the_formula(spark: SparkSession):
 NOON = datetime(2024, 3, 10, 12, 30, 0, 250_000, tzinfo=UTC)
 MICROS = 1_710_073_800_250_000
 
+NOT_HERE = (
+    "at '{}' is a time that Spark does not read here: expected Unix seconds or ISO 8601 with a "
+    "zone; --engine duckdb reads it"
+)
+
 TIMES: list[tuple[str, Any, int | tuple[str, str]]] = [
     ("timestamp", NOON, MICROS),
     ("timestamp_ntz", NOON.replace(tzinfo=None), MICROS),
@@ -528,18 +567,18 @@ TIMES: list[tuple[str, Any, int | tuple[str, str]]] = [
     ("csv", "2024-03-10T02:30:00", MICROS - 36_000_250_000),
     ("void", None, ("RS902", "the record has no time")),
     ("double", None, ("RS902", "the record has no time")),
-    ("string", "1710073800", ("RS901", "at '1710073800' is neither Unix seconds nor ISO 8601")),
+    ("string", "1710073800", ("RS901", NOT_HERE.format("1710073800"))),
     ("string", "yesterday", ("RS901", "at 'yesterday' is neither Unix seconds nor ISO 8601")),
     (
         "string",
         "20240310T123000Z",
-        ("RS901", "at '20240310T123000Z' is no time of the years 2000 to 2099"),
+        ("RS901", NOT_HERE.format("20240310T123000Z")),
     ),
     ("csv", "soon", ("RS901", "at 'soon' is neither Unix seconds nor ISO 8601")),
     (
         "long",
         MICROS // 1_000,
-        ("RS901", "at 1710073800250 looks like milliseconds; Unix seconds are expected"),
+        ("RS901", NOT_HERE.format(MICROS // 1_000)),
     ),
     ("double", float("nan"), ("RS901", "at nan is not between the years 2000 and 2099")),
     (
@@ -595,13 +634,17 @@ def test_a_time_that_cannot_be_read_is_a_finding(spark: SparkSession):
     """
     A row with an unreadable time is told, and the run's others are judged without it.
     """
-    rows = [("a", "queued", "2024-01-01T00:00:00Z"), ("a", "completed", "2024-01-01T00:00:00")]
+    rows = [
+        ("a", "queued", "2024-01-01T00:00:00Z"),
+        ("a", "in_progress", "2024-01-01T00:00:01Z"),
+        ("a", "completed", "2024-01-01T00:00:00"),
+    ]
     one = spark.createDataFrame(rows, "run_id string, status string, at string")
     survey = survey_spark(one)
 
     message = "at '2024-01-01T00:00:00' has no time zone; end it with Z, or pass --assume-utc"
     assert survey.findings == (Finding("RS901", "error", message, "a"),)
-    assert (survey.observations, survey.tally) == (1, {"RS901": 1})
+    assert (survey.observations, survey.tally) == (2, {"RS901": 1})
 
 
 @pytest.mark.parametrize(
@@ -870,9 +913,9 @@ def test_the_command_makes_a_page_with_spark(parquet: str, tmp_path: Path, capsy
         (["{tmp}/text.parquet"], "is not a Parquet file"),
         (["{tmp}/empty.parquet"], "is empty, or not of its format"),
         (["{tmp}/head.csv"], "holds no rows"),
-        (["-"], "spark reads no standard input; --engine python does"),
-        (["{parquet}", "--format", "csv"], "spark tells formats by the ends of names"),
-        (["{parquet}", "--table", "runs"], "--table is of no use to the engine spark"),
+        (["-"], "spark cannot read standard input; --engine python can"),
+        (["{parquet}", "--format", "csv"], "spark takes the format from the file suffix"),
+        (["{parquet}", "--table", "runs"], "--table is not supported by --engine spark"),
         (["{parquet}", "--lifecycle", "{tmp}/large.json"], "on Spark, 62 at most"),
     ],
 )

@@ -22,6 +22,7 @@ try:
 except ImportError as error:
     raise FrameError("", "PySpark is not installed: pip install 'runstate[spark]'") from error
 
+from .._text import printable
 from .._urls import shown_url
 from ..histories._monitor import Monitor
 from ..histories._records import Finding, Observation, ObservationModel
@@ -179,6 +180,8 @@ def _survey(given: Given, question: Question, limit: int | None, samples: int) -
         _add(totals, kinds, question)
         wrong = kinds.where("wrong").select("run_id").distinct()
         if not kinds.where("wrong").isEmpty():
+            if question.observed != "unordered":
+                _refuse_sets(rows, wrong, question, given.place)
             _settle(rows, wrong, judge, totals, question, limit)
         others = _Judge(question, given.times, 0, samples)
         if samples > len(judge.timelines):
@@ -193,6 +196,33 @@ def _survey(given: Given, question: Question, limit: int | None, samples: int) -
 
 def _screened(rows: DataFrame, question: Question) -> DataFrame:
     return in_sequence(rows, question) if question.ordered else order_free(rows, question)
+
+
+def _refuse_sets(rows: DataFrame, wrong: DataFrame, question: Question, place: str) -> None:
+    """
+    Pass *rows* whose *wrong* runs are wrong by the rules of :func:`runstate.check`.
+
+    Rows at one time are legal in any order that is, and one record alone is no history; Spark
+    takes them in the order of the statuses, and reports the record.
+    """
+    known = _only(rows, wrong).where(F.col("code") < question.unknown)
+    times = known.groupBy("run_id", "at").agg(
+        F.min("code").alias("least"), F.max("code").alias("greatest"), F.count("*").alias("n")
+    )
+    runs = times.groupBy("run_id").agg(
+        F.max(F.col("least") != F.col("greatest")).alias("tied"), F.sum("n").alias("n")
+    )
+    lone = (F.col("n") == 1) if question.observed == "complete" else F.lit(False)  # noqa: FBT003  Spark takes no name
+    undecided = runs.where(F.col("tied") | lone).limit(1).collect()
+    if undecided:
+        what = (
+            "was in several statuses at one time" if undecided[0].tied else "has one record alone"
+        )
+        raise FrameError(
+            place,
+            f"run '{printable(str(undecided[0].run_id), 60)}' {what}, which Spark does not judge: "
+            "use --engine duckdb",
+        )
 
 
 def _settle(

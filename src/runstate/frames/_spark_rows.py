@@ -19,6 +19,7 @@ from ..readers._keys import missing
 from ..readers._times import unix_seconds
 from ..readers._values import TIME_KEYS, BadRecordError
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._columns import judged_columns
 from ._errors import FrameError
 
 __all__ = ["Given", "Times", "given_as"]
@@ -96,7 +97,10 @@ class Times(NamedTuple):
         except BadRecordError as bad:
             return bad.code, printable(bad.reason, 500)
 
-        return "RS901", f"{self.name} '{printable(given, 60)}' is no time of the years 2000 to 2099"
+        return "RS901", (
+            f"{self.name} '{printable(given, 60)}' is a time that Spark does not read here: expected "
+            "Unix seconds or ISO 8601 with a zone; --engine duckdb reads it"
+        )
 
     def _of_text(self, at: Column) -> Column:
         zoned = F.when(at.rlike(_ZONE), F.unix_micros(at.try_cast("timestamp")))
@@ -151,6 +155,7 @@ def given_as(
     rows = []
     for form, frame in frames:
         run_id, status, at = _columns(frame, columns, lifecycle, place)
+        _refuse_facts(place, frame, (run_id.name, status.name, at.name), columns, lifecycle)
         utc = frame.sparkSession.conf.get("spark.sql.session.timeZone") in _UTC
         reading = Times(at.name, at.kind, assume_utc, utc, form == "csv")
         reading.refuse(place)
@@ -166,6 +171,24 @@ def given_as(
         rows.append(frame.select(*kept))
 
     return Given(place, reduce(DataFrame.unionAll, rows), times)
+
+
+def _refuse_facts(
+    place: str,
+    frame: DataFrame,
+    used: Sequence[str | None],
+    columns: Columns,
+    lifecycle: Lifecycle,
+) -> None:
+    """
+    Pass a *frame* whose columns are all that Spark screens, or no rule is about.
+    """
+    facts = judged_columns(frame.columns, used, columns, lifecycle)
+    if facts:
+        shown = ", ".join(printable(fact, 40) for fact in facts[:5])
+        raise FrameError(
+            place, f"has rules about {shown}, which Spark does not judge: use --engine duckdb"
+        )
 
 
 def _columns(
