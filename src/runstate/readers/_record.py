@@ -159,7 +159,7 @@ class Interpreter:
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self._lifecycle = lifecycle
         self._file = name
-        self.times = times or Times(UTC if assume_utc else None)
+        self.times: Times = times or Times(UTC if assume_utc else None)
         self.repeated: Repeated | None = None
         """What counts the faults of whole columns; None where each is a finding at once."""
         self.watch: Grouping | None = None

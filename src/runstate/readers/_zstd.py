@@ -43,7 +43,7 @@ class Unpacked:
         """
         self.fault: str | None = None
         """Why it ended before its end; None if it did not."""
-        self.line = 1
+        self.line: int = 1
         """The line that was come to, from 1."""
         self._read = read
         self._packed = bytes(begun)
