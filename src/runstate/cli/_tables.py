@@ -4,12 +4,12 @@
 
 import json
 import sys
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
 from .._text import printable
-from ..ddl import DIALECTS, Dialect, guard_sql
+from ..ddl import DIALECTS, Dialect, TableGuard
 from ..lifecycle._definition import definition_schema
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
@@ -21,7 +21,13 @@ _WIDE: Final = 160
 
 @click.command()
 @click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
-@click.option("--dialect", type=click.Choice(DIALECTS), required=True, help="What it is for.")
+@click.option("--dialect", type=click.Choice(DIALECTS), help="What to print it for.")
+@click.option(
+    "--check",
+    "checked",
+    metavar="URL",
+    help="Say what of it the database at URL has, instead of printing it.",
+)
 @click.option("--table", default="runs", show_default=True, help="Your table.")
 @click.option("--column", default="status", show_default=True, help="Its column of the status.")
 @click.option("--key", default="id", show_default=True, help="Its column that identifies a run.")
@@ -43,7 +49,8 @@ _WIDE: Final = 160
 )
 def sql(
     lifecycle_name: str,
-    dialect: Dialect,
+    dialect: Dialect | None,
+    checked: str | None,
     table: str,
     column: str,
     key: str,
@@ -57,25 +64,35 @@ def sql(
     A status that is unknown, a move that is no row, any way out of a terminal status, and
     --stamps that do not go with the status. It may be run again, and replaces itself.
 
+    A migration that rebuilds an SQLite table drops its triggers. --check lists every part as in
+    place, missing or different (such as an older text); give it the options that were given for
+    printing. The exit status is 0 if all is in place, 1 if not, 2 if the table cannot be read.
+
     \b
     Examples:
       runstate sql --dialect postgresql
       runstate sql --dialect sqlite --table jobs --column state
       runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
+      runstate sql --check sqlite:///app.db --table jobs --column state
     """
+    if (dialect is None) == (checked is None):
+        raise click.UsageError("expected either --dialect, to print, or --check, with a URL")
     fields = [field.strip() for field in stamps.split(",")] if stamps else []
     lifecycle = lifecycle_named(lifecycle_name)
+    options: dict[str, Any] = {
+        "table": table,
+        "column": column,
+        "key": key,
+        "fields": fields,
+        "attempt": attempt,
+        "unfenced_reopen": unfenced_reopen,
+    }
+    if checked is not None:
+        from ._guards import check_guard  # noqa: PLC0415  printing opens no database
+
+        return check_guard(checked, lifecycle, options)
     try:
-        statements = guard_sql(
-            lifecycle,
-            dialect,
-            table=table,
-            column=column,
-            key=key,
-            fields=fields,
-            attempt=attempt,
-            unfenced_reopen=unfenced_reopen,
-        )
+        statements = TableGuard(lifecycle, cast(Dialect, dialect), **options).sql
     except ValueError as error:
         raise BadInput(printable(str(error), 500)) from None
     # As bytes: in SQL, what the terminal's encoding lacks must not be escaped.

@@ -4,21 +4,16 @@ The table as SQL: checks and triggers, so that the database refuses what the tab
 For a table that other programs write too, or a hand at a console: whoever forgets to
 ask the lifecycle is told by the database. Nothing here opens a database; what comes
 out is text, to be read, kept with the other migrations, and run again after the
-lifecycle has changed.
+lifecycle has changed, or a migration has rebuilt the table. ``TableGuard.check`` asks an
+open connection whether all of it is there.
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal, get_args
 
 from ..lifecycle._table import Lifecycle
-from ._postgresql import PostgreSQL
-from ._sqlite import SQLite
+from ._table_guard import DIALECTS, Dialect, Part, TableGuard
 
-__all__ = ["DIALECTS", "Dialect", "guard_sql"]
-
-Dialect = Literal["postgresql", "sqlite"]
-"""A database that the table can be said to."""
-DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
+__all__ = ["DIALECTS", "Dialect", "Part", "TableGuard", "guard_sql"]
 
 
 def guard_sql(
@@ -68,16 +63,13 @@ def guard_sql(
         >>> print(guard_sql(RUN, "sqlite", table="jobs").splitlines()[0])
         -- What may become of "status" in "jobs": the lifecycle run, for sqlite.
     """
-    if dialect not in DIALECTS:
-        raise ValueError(f"no dialect {dialect!r} (known: {', '.join(DIALECTS)})")
-    if attempt is None and lifecycle.reopenings and not unfenced_reopen:
-        raise ValueError(
-            f"lifecycle {lifecycle.name} has rows that reopen, such as {lifecycle.reopenings[0]}: "
-            "name the column that counts the attempts (--attempt), or let a late writer pass "
-            "for a reopening (--unfenced-reopen)"
-        )
-    if attempt is not None and attempt in (column, key):
-        raise ValueError(f"the attempt needs a column of its own, and not {attempt!r}")
-    kind = PostgreSQL if dialect == "postgresql" else SQLite
-
-    return kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt).script()
+    return TableGuard(
+        lifecycle,
+        dialect,
+        table=table,
+        column=column,
+        key=key,
+        fields=fields,
+        attempt=attempt,
+        unfenced_reopen=unfenced_reopen,
+    ).sql

@@ -6,15 +6,18 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from .._text import printable
 from ..lifecycle._table import Lifecycle
 
-__all__ = ["Guard", "listing", "quoted"]
+__all__ = ["Guard", "Named", "listing", "quoted"]
 
 LONGEST_IDENTIFIER: Final = 63
 """Bytes of a name that PostgreSQL keeps; it cuts off the rest without a word."""
+
+Named = tuple[str, str]
+"""The kind of a part, such as ``trigger``, and its name."""
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -24,6 +27,8 @@ class Guard(ABC):
     What both databases are told, but for their words.
     """
 
+    dialect: str
+    """What the database is called."""
     parts = 1
     """How many names with dots between them a table's name may have."""
 
@@ -55,10 +60,38 @@ class Guard(ABC):
         self.attempt = None if attempt is None else _identifier("column", attempt)
 
     @abstractmethod
+    def blocks(self) -> list[list[str]]:
+        """
+        Return every statement in order, grouped as a reader looks at them.
+        """
+
+    @abstractmethod
+    def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
+        """
+        Return each part of the guard with what it should be and what is there; None if nothing.
+
+        Only names of at most 63 plain characters are in the statements: no parameters, whose
+        marks differ between drivers.
+        """
+
     def script(self) -> str:
         """
-        Return every statement.
+        Return every statement, with a comment that says what they are.
         """
+        blocks = [self.header(), *("\n".join(block) for block in self.blocks())]
+
+        return "\n\n".join(blocks) + "\n"
+
+    def probe(self) -> str:
+        """
+        Return the query that fails where the table or one of its columns cannot be read.
+        """
+        # SQLite takes an unknown name in double quotes for a text, unless a table's is before it.
+        columns = [self.status, self.key, *self.fields.values()]
+        columns += [] if self.attempt is None else [self.attempt]
+        listed = listing(f"guarded.{column}" for column in columns)
+
+        return f"SELECT {listed} FROM {self.table} AS guarded WHERE 1 = 0"
 
     @abstractmethod
     def literal(self, text: str) -> str:
@@ -117,7 +150,7 @@ class Guard(ABC):
             if needed or excluded:
                 yield status, needed, excluded
 
-    def header(self, dialect: str) -> str:
+    def header(self) -> str:
         """
         Return a comment that says what this is.
         """
@@ -125,7 +158,7 @@ class Guard(ABC):
 
         return (
             f"-- What may become of {self.status} in {self.table}: the lifecycle {name}, "
-            f"for {dialect}.\n-- May be run again, and replaces itself."
+            f"for {self.dialect}.\n-- May be run again, and replaces itself."
         )
 
 

@@ -2,9 +2,9 @@
 The table as PostgreSQL holds it: checks, and triggers that only ever refuse.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from ._guard import Guard, quoted
+from ._guard import Guard, Named, quoted
 
 __all__ = ["PostgreSQL"]
 
@@ -20,6 +20,7 @@ class PostgreSQL(Guard):
     it is made: nobody's search path changes what they mean.
     """
 
+    dialect = "postgresql"
     parts = 2
 
     def literal(self, text: str) -> str:
@@ -36,16 +37,69 @@ class PostgreSQL(Guard):
         """
         return f'({row}{self.status}::text COLLATE "C")'
 
-    def script(self) -> str:
+    def blocks(self) -> list[list[str]]:
         """
         Return every statement.
         """
-        parts = [self.header("postgresql"), self.checks(), self.function()]
         # Before, since a row that moves to another partition is not updated; and after,
         # since another trigger may have changed the row once this one had seen it.
-        parts += [self.trigger(when) for when in ("before", "after")]
+        triggers = [[self.trigger(when)] for when in ("before", "after")]
 
-        return "\n\n".join(parts) + "\n"
+        return [[self.checks()], [self.function()], *triggers]
+
+    def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
+        """
+        Return each constraint, trigger and function with what it should be and what it is.
+
+        PostgreSQL keeps conditions in words of its own. What they should be, it therefore says
+        of a temporary table with the same columns, which is gone afterwards.
+        """
+        # Once the temporary table is there, its name hides the other's.
+        found = self.made(cursor)
+        twin = self.twin()
+        # One string is one transaction, whatever the connection's mode: nothing is half made.
+        like = f"CREATE TEMPORARY TABLE {twin.table} (LIKE {self.table});"
+        cursor.execute(f"{like}\n{twin.script()}")
+        expected = twin.made(cursor)
+        cursor.execute(f"DROP TABLE {twin.table}; DROP FUNCTION {twin.function_name()}();")
+
+        # A constraint of an older guard that this one does without is a part as well.
+        return {named: (expected.get(named), found.get(named)) for named in {**expected, **found}}
+
+    def twin(self) -> "PostgreSQL":
+        """
+        Return the same guard of a temporary table of that name.
+        """
+        return PostgreSQL(
+            self.lifecycle,
+            f"pg_temp.{self.bare}",
+            *self.names,
+            tuple(self.fields),
+            None if self.attempt is None else self.attempt.strip('"'),
+        )
+
+    def made(self, cursor: Any) -> dict[Named, Any]:
+        """
+        Return what there is of this guard, as the database says it.
+        """
+        table = f"{quoted(self.table)}::regclass"
+        function = f"to_regprocedure({quoted(self.function_name() + '()')})"
+        checks = ", ".join(quoted(self.name(what)) for what in ("known", "fields"))
+        triggers = ", ".join(quoted(self.name(when)) for when in ("before", "after"))
+        cursor.execute(
+            f"SELECT 'constraint', conname, pg_get_constraintdef(oid), '', '' FROM pg_constraint"
+            f" WHERE conrelid = {table} AND conname IN ({checks})"
+            f" UNION ALL SELECT 'trigger', tgname,"
+            # What is around the condition names the table and the function with their schemas.
+            f" regexp_replace(pg_get_triggerdef(oid),"
+            f" '^.*? FOR EACH ROW (.*) EXECUTE FUNCTION .*$', '\\1'),"
+            f" concat(tgtype, tgenabled, tgattr), coalesce(tgfoid = {function}, FALSE)::text"
+            f" FROM pg_trigger WHERE tgrelid = {table} AND tgname IN ({triggers})"
+            f" UNION ALL SELECT 'function', proname, prosrc, '', '' FROM pg_proc"
+            f" WHERE oid = {function}"
+        )
+
+        return {(kind, name): tuple(rest) for kind, name, *rest in cursor.fetchall()}
 
     def checks(self) -> str:
         """

@@ -2,15 +2,17 @@
 The table as SQLite holds it: triggers alone.
 """
 
+import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 from .._text import printable
-from ._guard import Guard, listing, quoted
+from ._guard import Guard, Named, listing, quoted
 
 __all__ = ["SQLite"]
 
 _LONGEST_MESSAGE: Final = 500
+_MADE: Final = re.compile(r'CREATE (TRIGGER|TABLE) "([^"]+)"')
 
 Refusal = tuple[str, str]
 """A condition, and what is said where it holds."""
@@ -27,33 +29,50 @@ class SQLite(Guard):
     update that it is. Nothing stays in that table.
     """
 
+    dialect = "sqlite"
+
     def literal(self, text: str) -> str:
         """
         Return *text* as a literal.
         """
         return quoted(text)
 
-    def script(self) -> str:
+    def blocks(self) -> list[list[str]]:
         """
         Return every statement, in a savepoint: inside of a transaction or not, it is all or nothing.
         """
         savepoint = self.called("guard")
-        parts = [
-            self.header("sqlite"),
-            f"SAVEPOINT {savepoint};",
+
+        return [
+            [f"SAVEPOINT {savepoint};"],
             *(
-                f"DROP TRIGGER IF EXISTS {self.called(what)};"
+                [f"DROP TRIGGER IF EXISTS {self.called(what)};"]
                 for what in ("insert", "update", "key")
             ),
             self.taken(),
-            self.trigger("insert", "BEFORE INSERT", self.insert_refusals()),
-            self.key_trigger(),
-            self.trigger("update", "BEFORE UPDATE", self.update_refusals()),
-            self.looked_over(),
-            f"RELEASE {savepoint};",
+            [self.undeclared()],
+            [self.trigger("insert", "BEFORE INSERT", self.insert_refusals())],
+            [self.key_trigger()],
+            [self.trigger("update", "BEFORE UPDATE", self.update_refusals())],
+            [self.looked_over()],
+            [f"RELEASE {savepoint};"],
         ]
 
-        return "\n\n".join(parts) + "\n"
+    def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
+        """
+        Return each trigger, and the table beside, with its text as it should be and as it is.
+        """
+        expected = {
+            (made[1].lower(), made[2]): statement.removesuffix(";")
+            for block in self.blocks()
+            for statement in block
+            if (made := _MADE.match(statement))
+        }
+        names = ", ".join(quoted(name) for _, name in expected)
+        cursor.execute(f"SELECT type, name, sql FROM sqlite_master WHERE lower(name) IN ({names})")
+        found = {(kind, name.lower()): text for kind, name, text in cursor.fetchall()}
+
+        return {named: (text, found.get(named)) for named, text in expected.items()}
 
     def row_refusals(self, row: str) -> Iterator[Refusal]:
         """
@@ -149,9 +168,9 @@ class SQLite(Guard):
             f"{self.refusing(refusals)}\nEND;"
         )
 
-    def taken(self) -> str:
+    def taken(self) -> list[str]:
         """
-        Return the table that tells who replaces, and what it refuses.
+        Return the statements that make the table which tells who replaces, and what it refuses.
         """
         taken = self.called("taken")
         declared = f"table {self.bare} is declared ON CONFLICT REPLACE, which cannot be guarded"
@@ -162,16 +181,24 @@ class SQLite(Guard):
                 "NEW.source", "NEW.target", "TRUE" if self.attempt is None else "FALSE"
             ),
         ]
+
+        return [
+            f"DROP TABLE IF EXISTS {taken};",
+            f"CREATE TABLE {taken} (run PRIMARY KEY, source TEXT, target TEXT);",
+            f"CREATE TRIGGER {self.called('replace')} AFTER INSERT ON {taken}\n"
+            f"WHEN NEW.target IS NOT NULL BEGIN\n{self.refusing(refusals)}\nEND;",
+        ]
+
+    def undeclared(self) -> str:
+        """
+        Return the statement that fails where the table is declared to replace by itself.
+        """
         squeezed = "upper(sql)"
         for gap in ("' '", "char(9)", "char(10)", "char(13)", "'NOTNULLONCONFLICTREPLACE'"):
             squeezed = f"replace({squeezed}, {gap}, '')"
 
         return (
-            f"DROP TABLE IF EXISTS {taken};\n"
-            f"CREATE TABLE {taken} (run PRIMARY KEY, source TEXT, target TEXT);\n"
-            f"CREATE TRIGGER {self.called('replace')} AFTER INSERT ON {taken}\n"
-            f"WHEN NEW.target IS NOT NULL BEGIN\n{self.refusing(refusals)}\nEND;\n\n"
-            f"INSERT INTO {taken}\n    SELECT NULL, '', '' FROM sqlite_master\n"
+            f"INSERT INTO {self.called('taken')}\n    SELECT NULL, '', '' FROM sqlite_master\n"
             f"    WHERE type = 'table' AND lower(name) = {quoted(self.bare)}\n"
             f"    AND {squeezed} LIKE '%ONCONFLICTREPLACE%';"
         )

@@ -1,0 +1,120 @@
+"""
+The guard of one table: its SQL as a script and as a list, and whether a database has it.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal, NamedTuple, get_args
+
+from ..lifecycle._table import Lifecycle
+from ._postgresql import PostgreSQL
+from ._sqlite import SQLite
+
+__all__ = ["DIALECTS", "Dialect", "Part", "State", "TableGuard"]
+
+Dialect = Literal["postgresql", "sqlite"]
+"""A database that the table can be said to."""
+DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
+
+State = Literal["in place", "missing", "different"]
+"""What has become of a part of a guard."""
+
+
+class Part(NamedTuple):
+    """
+    One trigger, constraint, function or table of a guard, and whether a database has it.
+    """
+
+    kind: str
+    """``trigger``, ``constraint``, ``function`` or ``table``."""
+    name: str
+    """Its name in the database."""
+    state: State
+    """``different`` if something else has the name, such as the text of an older guard."""
+
+
+class TableGuard:
+    """
+    The SQL that makes a database refuse what a lifecycle does not allow, for one table.
+
+    The parameters and the errors are those of :func:`guard_sql`.
+
+    Example:
+        >>> from runstate import RUN
+        >>> guard = TableGuard(RUN, "sqlite", table="jobs")
+        >>> guard.statements[0]
+        'SAVEPOINT "jobs$status$guard";'
+    """
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        dialect: Dialect,
+        *,
+        table: str = "runs",
+        column: str = "status",
+        key: str = "id",
+        fields: Iterable[str] = (),
+        attempt: str | None = None,
+        unfenced_reopen: bool = False,
+    ) -> None:
+        if dialect not in DIALECTS:
+            raise ValueError(f"no dialect {dialect!r} (known: {', '.join(DIALECTS)})")
+        if attempt is None and lifecycle.reopenings and not unfenced_reopen:
+            raise ValueError(
+                f"lifecycle {lifecycle.name} has rows that reopen, such as "
+                f"{lifecycle.reopenings[0]}: name the column that counts the attempts (--attempt), "
+                "or let a late writer pass for a reopening (--unfenced-reopen)"
+            )
+        if attempt is not None and attempt in (column, key):
+            raise ValueError(f"the attempt needs a column of its own, and not {attempt!r}")
+        kind = PostgreSQL if dialect == "postgresql" else SQLite
+        self._guard = kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt)
+
+    @property
+    def sql(self) -> str:
+        """
+        Every statement as one script, with a comment on top.
+        """
+        return self._guard.script()
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """
+        The same statements one by one, for what executes one at a time.
+
+        Such as Alembic's ``op.execute`` or Django's ``RunSQL`` on SQLite. Execute all of them, in
+        this order, on one connection. Alembic takes a colon before a word, in a status of the
+        lifecycle, for a parameter: execute such statements by ``op.get_bind().exec_driver_sql``.
+        """
+        return tuple(statement for block in self._guard.blocks() for statement in block)
+
+    def check(self, connection: Any) -> tuple[Part, ...]:
+        """
+        Return every part of this guard, and whether the database has it in its present text.
+
+        A migration that rebuilds an SQLite table drops its triggers: ask after each. The check
+        changes nothing. On PostgreSQL it makes a temporary table and drops it, for which it
+        needs the privilege TEMPORARY and a server that is no standby.
+
+        Args:
+            connection: An open DB-API connection whose rows are tuples, such as one of sqlite3,
+                psycopg or Django, or ``connection.connection`` of SQLAlchemy's.
+
+        Raises:
+            Exception: The driver's error, where the table or one of its columns cannot be read.
+        """
+        cursor = connection.cursor()
+        try:
+            cursor.execute(self._guard.probe())
+            found = self._guard.inspect(cursor)
+        finally:
+            cursor.close()
+
+        return tuple(Part(kind, name, _state(*texts)) for (kind, name), texts in found.items())
+
+
+def _state(expected: Any, found: Any) -> State:
+    if found is None:
+        return "missing"
+
+    return "in place" if expected == found else "different"
