@@ -37,9 +37,9 @@ def word_of(status: Any, known: Collection[Any]) -> str:
     return value if value in known else status.name
 
 
-def respelled(status: Any, source: str, target: str) -> Any:
+def respelled(status: Enum, source: str, target: str) -> Any:
     """
-    Return *target* as the object spells it: as a member of the Enum that *status* is of, if any.
+    Return *target* as the object spells it: as a member of the Enum that *status* is of.
 
     Args:
         status: What the object holds now.
@@ -49,8 +49,6 @@ def respelled(status: Any, source: str, target: str) -> Any:
     Raises:
         ValueError: The Enum has no such member.
     """
-    if not isinstance(status, Enum):
-        return target
     kind = type(status)
     by_value = str(status.value) == source
     for member in kind:
