@@ -105,17 +105,17 @@ class MissingExtraError(RunstateError, ImportError):
     Raised when a feature needs a library that is not installed.
     """
 
-    def __init__(self, feature: str, library: str, extra: str) -> None:
+    def __init__(self, feature: str, package: str, extra: str) -> None:
         self.feature = feature
         """What cannot be used without the library."""
-        self.library = library
-        """The library that is not installed."""
+        self.package = package
+        """The package that is not installed."""
         self.extra = extra
         """The extra of this package that installs it."""
-        super().__init__(feature, library, extra)
+        super().__init__(feature, package, extra)
 
     def _message(self) -> str:
-        return f"{self.feature} needs {self.library}: pip install 'runstate[{self.extra}]'"
+        return f"{self.feature} needs {self.package}: pip install 'runstate[{self.extra}]'"
 
 
 class DefinitionError(RunstateError, ValueError):
@@ -227,7 +227,7 @@ class IllegalTransitionError(MoveRefusedError):
         self.known_status = known_status
         """Whether the table has *status* at all."""
         self.reason = reason
-        """Why none of the rows fired, such as ``no condition held``; empty where there is no row."""
+        """Why none of the rows fired, such as ``no condition held``; empty if the table has no row."""
         self.args: tuple[Any, ...] = (*self.args, beaten_by, known_status, reason)
 
     def _message(self) -> str:

@@ -84,7 +84,7 @@ def check(
 
     Reads JSON, JSON lines, server-sent events, CSV, XES, OCEL, and the log that runstate writes;
     each packed with gzip or not, and Parquet and databases by the engine duckdb. A folder stands
-    for the files in it whose suffixes are known; a name in which a file exists is no pattern.
+    for the files in it whose suffixes are known; the name of an existing file is taken literally.
 
     \b
     Examples:

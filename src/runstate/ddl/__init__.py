@@ -55,7 +55,7 @@ def guard_sql(
             late writer of an earlier attempt then passes for a reopening.
 
     Raises:
-        ValueError: A name is no name, the lifecycle has no such field, or it has rows that
+        ValueError: A name is invalid, the lifecycle lacks a field, or it has rows that
             reopen and neither *attempt* nor *unfenced_reopen* is given.
 
     Example:

@@ -51,24 +51,24 @@ class PostgreSQL(Guard):
         """
         Return each constraint, trigger and function with what it should be and what it is.
 
-        PostgreSQL keeps conditions in words of its own. What they should be, it therefore says
-        of a temporary table with the same columns, which is gone afterwards.
+        PostgreSQL rewrites conditions when it stores them. The expected text is therefore read
+        from the same guard on a temporary table with the same columns, which is then dropped.
         """
         # Once the temporary table is there, its name hides the other's.
         found = self.made(cursor)
-        twin = self.twin()
+        copy = self.on_temporary_table()
         # One string is one transaction, whatever the connection's mode: nothing is half made.
-        like = f"CREATE TEMPORARY TABLE {twin.table} (LIKE {self.table});"
-        cursor.execute(f"{like}\n{twin.script()}")
-        expected = twin.made(cursor)
-        cursor.execute(f"DROP TABLE {twin.table}; DROP FUNCTION {twin.function_name()}();")
+        like = f"CREATE TEMPORARY TABLE {copy.table} (LIKE {self.table});"
+        cursor.execute(f"{like}\n{copy.script()}")
+        expected = copy.made(cursor)
+        cursor.execute(f"DROP TABLE {copy.table}; DROP FUNCTION {copy.function_name()}();")
 
         # A constraint of an older guard that this one does without is a part as well.
         return {named: (expected.get(named), found.get(named)) for named in {**expected, **found}}
 
-    def twin(self) -> "PostgreSQL":
+    def on_temporary_table(self) -> "PostgreSQL":
         """
-        Return the same guard of a temporary table of that name.
+        Return the same guard for a temporary table of the same name.
         """
         return PostgreSQL(
             self.lifecycle,

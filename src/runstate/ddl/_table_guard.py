@@ -94,7 +94,7 @@ class TableGuard:
 
         A migration that rebuilds an SQLite table drops its triggers: ask after each. The check
         changes nothing. On PostgreSQL it makes a temporary table and drops it, for which it
-        needs the privilege TEMPORARY and a server that is no standby.
+        needs the privilege TEMPORARY and a primary server.
 
         Args:
             connection: An open DB-API connection whose rows are tuples, such as one of sqlite3,

@@ -97,8 +97,8 @@ def survey_files(
 
     Args:
         paths: Parquet, CSV or JSON lines, packed with gzip or zstd or not: files,
-            folders and patterns such as ``logs/*.parquet``; one, or several of one kind. A name
-            in which a file exists is no pattern. A folder may be one Delta Lake table.
+            folders and patterns such as ``logs/*.parquet``; one, or several of one kind. The
+            name of an existing file is taken literally. A folder may be one Delta Lake table.
         lifecycle: The table to hold it against.
         asked: See :class:`Asked`.
 
@@ -211,7 +211,7 @@ def _known(function: str, asked: Asked) -> Asked:
     Return what was *asked* of *function*, with all names of columns in ``columns``.
 
     Raises:
-        TypeError: There is no such keyword, or *columns* is not of :class:`Columns`.
+        TypeError: A keyword is unknown, or *columns* is not a :class:`Columns`.
         ValueError: A column is named twice.
     """
     refuse_unknown(function, asked, Asked.__annotations__)

@@ -2,7 +2,7 @@
 The store: state, journal and feed in one transaction, and one winner a move.
 
 ``RunStore`` keeps runs on SQLite or PostgreSQL through SQLAlchemy; ``AsyncRunStore`` is
-its twin. ``guard`` and ``apply_move`` do the same for a table of your own.
+the asyncio version. ``guard`` and ``apply_move`` do the same for a table of your own.
 """
 
 from ..errors import MissingExtraError
