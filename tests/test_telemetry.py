@@ -339,7 +339,7 @@ def store(tmp_path):
     """
     with RunStore.open(f"sqlite:///{tmp_path}/runs.db") as opened:
         opened.create()
-        opened.create(traceparent=PARENT)
+        opened.create(metadata={"traceparent": PARENT})
         opened.claim("w", 60)
         yield opened
 
@@ -360,12 +360,12 @@ def test_store_is_asked_how_many_runs_there_are(collected, store):
 
 def test_journal_of_a_store_becomes_a_span(collected, store):
     """
-    The trace context is stored with the run, as one more key of its document.
+    The trace context is stored with the run, in its metadata.
     """
-    run = store.create(traceparent=PARENT)
+    run = store.create(metadata={"traceparent": PARENT})
     store.expire(run.id)
     moves = [entry.moved for entry in store.history(run.id)]
-    collected.telemetry.finished(moves, store.get(run.id).model_extra["traceparent"])
+    collected.telemetry.finished(moves, store.get(run.id).metadata["traceparent"])
 
     assert PARENT[3:35] == f"{collected.spans.get_finished_spans()[-1].context.trace_id:032x}"
 

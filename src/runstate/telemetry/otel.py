@@ -117,7 +117,8 @@ class RunTelemetry:
 
         Args:
             moves: All its moves, however they came; the ``moved`` of its journal's entries.
-            traceparent: W3C trace context of whoever created the run: the parent, if it is valid.
+            traceparent: W3C trace context of the run's creator, such as the one kept in its
+                ``metadata``. It becomes the parent if it is valid.
         """
         whole, outcome = ended(moves, self._lifecycle)
         first, last = whole[0], whole[-1]
