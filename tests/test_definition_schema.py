@@ -14,9 +14,11 @@ from runstate.lifecycle._definition import definition_schema, lifecycle_from
 from runstate.presets import PRESETS
 from test_conditions import reader
 from test_reopening import job
+from test_shapes import SHAPES
+from test_shapes import job as shaped
 
 SCHEMA = Draft202012Validator(definition_schema())
-EVERY = [*PRESETS.values(), job(), reader()]
+EVERY = [*PRESETS.values(), job(), reader(), shaped(*SHAPES)]
 
 
 def test_the_schema_is_one():
@@ -55,6 +57,7 @@ DEFINITION = {
     "entries": [{"status": "open", "stamps": ["opened_at"]}],
     "deadline": {"field": "expires_at", "seconds": 5, "longest": 9},
     "deviations": [{"code": "RS202", "field": "opened_at"}],
+    "shapes": [{"id": ["a", ["b", "c"]], "status": "s", "words": {"x": "open"}, "null": "shut"}],
 }
 
 
@@ -65,7 +68,10 @@ DEFINITION = {
         ("transitions", 0, "source"), ("transitions", 0, "when"), ("transitions", 1, "source", 1),
         ("transitions", 1, "evidence"), ("transitions", 1, "reopens"), ("entries", 0, "stamps"),
         ("entries", 0, "status"), ("deadline", "seconds"), ("deviations", 0, "code"), ("unknown",),
-        ("transitions", 0, "unknown"), ("entries", 0, "unknown"),
+        ("transitions", 0, "unknown"), ("entries", 0, "unknown"), ("shapes", 0), ("shapes", 0, "id"),
+        ("shapes", 0, "id", 0), ("shapes", 0, "id", 1), ("shapes", 0, "id", 1, 0),
+        ("shapes", 0, "status"), ("shapes", 0, "words"), ("shapes", 0, "words", "x"),
+        ("shapes", 0, "null"), ("shapes", 0, "ignore_case"), ("shapes", 0, "unknown"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", [7.5, -1, None, {}, "", [5]], ids=repr)

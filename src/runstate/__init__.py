@@ -25,6 +25,7 @@ from .histories._records import Finding, Observation, Report
 from .histories._rules import RULES, Rule
 from .lifecycle._definition import load_lifecycle
 from .lifecycle._rows import Deadline, Deviation, Entry, Transition
+from .lifecycle._shape import Shape
 from .lifecycle._table import Lifecycle
 from .runs._engine import Engine, RunEngine
 from .runs._log import Moved
@@ -79,6 +80,7 @@ __all__ = [
     "RunResponse",
     "RunStatus",
     "RunstateError",
+    "Shape",
     "StatusMapError",
     "SubmitToolOutputs",
     "Tool",

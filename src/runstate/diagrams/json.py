@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
+from ..lifecycle._shape import Shape
 from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
 
@@ -34,6 +35,10 @@ def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
         "identity": lifecycle.identity,
         "fields": sorted(lifecycle.fields or ()),
         "deviations": [_plain(deviation) for deviation in lifecycle.deviations],
+        "shapes": [
+            _without_empty({**_plain(shape), "words": dict(shape.words)})
+            for shape in lifecycle.shapes
+        ],
         "observed": [
             {
                 "source": source,
@@ -63,7 +68,7 @@ def _times(overlay: Overlay, pair: tuple[str, str]) -> dict[str, float]:
     }
 
 
-def _plain(record: Transition | Entry | Deadline | Deviation) -> dict[str, Any]:
+def _plain(record: Transition | Entry | Deadline | Deviation | Shape) -> dict[str, Any]:
     """
     Return *record* as what JSON has; a set comes in order.
     """

@@ -4,6 +4,7 @@ The lifecycle: a table of legal moves, its validation, its files, and its bridge
 
 from ._definition import load_lifecycle
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
+from ._shape import Shape
 from ._table import Lifecycle
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Evidence",
     "Lifecycle",
     "Outcome",
+    "Shape",
     "Transition",
     "load_lifecycle",
 ]

@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError, from_json
 
 from ..errors import DefinitionError
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
+from ._shape import Shape
 from ._table import Lifecycle
 
 __all__ = [
@@ -63,7 +64,35 @@ _Several = Annotated[
         }
     ),
 ]
-"""One status or several; a tuple once it is read."""
+"""One name or several; a tuple once it is read."""
+
+
+def _each_listed(value: Any) -> Any:
+    return [*map(_listed, _listed(value))]
+
+
+_Alternatives = Annotated[
+    tuple[Names, ...],
+    BeforeValidator(_each_listed),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {
+                    "type": "array",
+                    "items": {
+                        "anyOf": [
+                            {"type": "string"},
+                            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+                        ]
+                    },
+                    "minItems": 1,
+                },
+            ]
+        }
+    ),
+]
+"""One path, or a list of alternatives, each a path or several; tuples of tuples once it is read."""
 
 
 class Strict(BaseModel):
@@ -146,6 +175,35 @@ class _Deviation(_Described):
     """Where that can be read."""
 
 
+class _Shape(_Described):
+    """Where a record keeps the facts about a run. A path is such as status.conditions[type=Complete].status."""
+
+    records: _Several = ()
+    """Where the records stand in a document: the path of a list, or alternatives; nodes.* for objects by id."""
+    about: _Several = ()
+    """What must hold for a record to have this shape: a path that is present, or "path = value"; | between values."""
+    id: _Alternatives = ()
+    """The path of the id, or alternatives; a list within the list is several paths, joined by "/"."""
+    attempt: _Several = ()
+    """The path of the number of the attempt, or alternatives."""
+    status: _Several = ()
+    """The path of the status, or several whose values are joined by "/"."""
+    at: _Several = ()
+    """The path of the time of the observation, or alternatives."""
+    source: _Several = ()
+    """The path of the status before, where a record is a move."""
+    target: _Several = ()
+    """The path of the status after, where a record is a move."""
+    trigger: _Several = ()
+    """The path of the trigger, or alternatives."""
+    null: str | None = None
+    """The status that a null, empty or missing one stands for."""
+    words: dict[str, str] = {}
+    """Other spellings, each with the status that it is; one that ends in * stands for all that begin so."""
+    ignore_case: bool = False
+    """Whether upper and lower case of statuses and words are the same."""
+
+
 class _Definition(_Described):
     """A lifecycle: a table of legal moves, with what each status does to the fields of a run."""
 
@@ -177,6 +235,8 @@ class _Definition(_Described):
     """The value of the key "object" on the wire."""
     attempt_field: str = "attempt"
     """The field that counts the attempts, which a row that reopens raises."""
+    shapes: tuple[_Shape, ...] = ()
+    """Where records keep the facts about a run; the first that fits a record is used."""
     observed: Any = None
     """Counts that a picture was drawn with: about runs, not about the lifecycle."""
     schema_: Annotated[Any, Field(alias="$schema")] = None
@@ -294,7 +354,15 @@ def _refuse_long_keys(content: bytes, origin: str) -> None:
 def _built(definition: _Definition) -> Lifecycle:
     terminal = definition.terminal
     values = definition.model_dump(
-        exclude={"terminal", "transitions", "entries", "deviations", "observed", "schema_"}
+        exclude={
+            "terminal",
+            "transitions",
+            "entries",
+            "deviations",
+            "shapes",
+            "observed",
+            "schema_",
+        }
     )
     deadline = definition.deadline
 
@@ -307,6 +375,7 @@ def _built(definition: _Definition) -> Lifecycle:
         terminal=terminal if isinstance(terminal, dict) else dict.fromkeys(terminal, "success"),
         transitions=tuple(Transition(**row.model_dump()) for row in definition.transitions),
         entries=tuple(Entry(**entry.model_dump()) for entry in definition.entries),
+        shapes=tuple(Shape(**shape.model_dump()) for shape in definition.shapes),
         deviations=tuple(
             Deviation(
                 **{

@@ -37,6 +37,7 @@ from ._rows import (
     name_of,
     names_in,
 )
+from ._shape import Shape
 from ._transitions import build_machine, read_machine
 from ._validation import faults
 
@@ -101,6 +102,8 @@ class Lifecycle:
     The rows out of terminal statuses. All other attributes and methods leave them out, except
     for the fields that a status requires and excludes: a late writer stays visible.
     """
+    shapes: tuple[Shape, ...] = ()
+    """Where records keep the facts; the first that fits a record is used. Empty: under the usual keys."""
 
     def __init__(
         self,
@@ -122,6 +125,7 @@ class Lifecycle:
         left_behind: Iterable[str] = (),
         reopenings: Iterable[Transition] = (),
         initial_statuses: Iterable[str] = (),
+        shapes: Iterable[Shape] = (),
     ) -> None:
         """
         Build the table, and refuse one that contradicts itself.
@@ -152,6 +156,8 @@ class Lifecycle:
             reopenings: More rows that reopen, as ``dataclasses.replace`` passes them on.
             initial_statuses: The attribute of this name, as ``dataclasses.replace``
                 passes it on. *initial* replaces it.
+            shapes: Where the facts about a run stand in a record, in the order in which they
+                are tried; the first that fits a record is used.
 
         Raises:
             LifecycleError: A name is unusable, no status is initial, a status is
@@ -161,7 +167,7 @@ class Lifecycle:
                 leads out of a terminal
                 status without ``reopens=True``, a reopening row leads elsewhere than from a
                 terminal status to one that is not, an entry, the deadline or a deviation names an unknown status or
-                field, or an entry touches a field that is not its own. One error names
+                field, a shape has a path that cannot be read or names an unknown status, or an entry touches a field that is not its own. One error names
                 all faults.
         """
         begins = names_in(initial) or names_in(initial_statuses)
@@ -184,6 +190,7 @@ class Lifecycle:
             "status_field": status_field,
             "id_field": id_field,
             "kind": kind,
+            "shapes": tuple(shapes),
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
@@ -629,6 +636,7 @@ class Lifecycle:
             terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
             entries=tuple(entry for entry in self.entries if entry.status not in gone),
             deviations=tuple(_left(self.deviations, gone)),
+            shapes=tuple(shape.without(gone) for shape in self.shapes),
         )
 
     @cached_property

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from ._rows import EVIDENCE, OUTCOMES, Deadline, Deviation, Entry, Outcome, Transition
+from ._shape import Shape, shape_faults
 
 __all__ = ["Table", "faults"]
 
@@ -44,6 +45,8 @@ class Table(Protocol):
     def deviations(self) -> tuple[Deviation, ...]: ...
     @property
     def reopenings(self) -> tuple[Transition, ...]: ...
+    @property
+    def shapes(self) -> tuple[Shape, ...]: ...
     @property
     def attempt_field(self) -> str: ...
     @property
@@ -85,6 +88,8 @@ def faults(table: Table) -> Iterator[str]:
     yield from _faulty_fields(table)
     yield from _faulty_deadline(table)
     yield from _faulty_deviations(table)
+    for number, shape in enumerate(table.shapes):
+        yield from shape_faults(number, shape, table.known)
 
 
 def _faulty_names(table: Table) -> Iterator[str]:

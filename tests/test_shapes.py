@@ -1,0 +1,245 @@
+"""
+Shapes: where records keep the facts, as data of a lifecycle.
+"""
+
+import copy
+import json
+import pickle
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import Lifecycle, LifecycleError, Shape, Transition, load_lifecycle
+from runstate.diagrams import draw
+from runstate.lifecycle._definition import lifecycle_from
+from runstate.lifecycle._shape import condition_of, steps_of
+
+ROWS = (Transition("start", "Waiting", "Running"), Transition("finish", "Running", "Done"))
+
+TOML = """
+name = "job"
+initial = "Waiting"
+terminal = { Done = "success" }
+transitions = [
+  { trigger = "start", source = "Waiting", target = "Running" },
+  { trigger = "finish", source = "Running", target = "Done" },
+]
+
+[[shapes]]
+records = ["items", "status.nodes.*"]
+about = ["kind = Job", "status.conditions[type=Complete].status = True | true"]
+id = [["metadata.namespace", "metadata.name"], "metadata.uid"]
+attempt = "attempts[-1].number"
+status = ["status.phase", "status.reason"]
+at = ["status.at", "metadata.created"]
+trigger = "reason"
+null = "Waiting"
+words = { "OK*" = "Done" }
+ignore_case = true
+
+[[shapes]]
+source = "before.status"
+target = "after.status"
+id = "after.id"
+"""
+
+SHAPES = (
+    Shape(
+        records=("items", "status.nodes.*"),
+        about=["kind = Job", "status.conditions[type=Complete].status = True | true"],
+        id=[["metadata.namespace", "metadata.name"], "metadata.uid"],
+        attempt="attempts[-1].number",
+        status=["status.phase", "status.reason"],
+        at=["status.at", "metadata.created"],
+        trigger="reason",
+        null="Waiting",
+        words={"OK*": "Done"},
+        ignore_case=True,
+    ),
+    Shape(source="before.status", target="after.status", id="after.id"),
+)
+
+
+def job(*shapes):
+    """
+    Return a small lifecycle with *shapes*.
+    """
+    return Lifecycle("job", ROWS, "Waiting", {"Done": "success"}, shapes=shapes)
+
+
+def faults(*shapes):
+    """
+    Return what is wrong with *shapes*.
+    """
+    with pytest.raises(LifecycleError) as refused:
+        job(*shapes)
+
+    return refused.value.faults
+
+
+def test_shapes_are_read_from_a_definition(tmp_path):
+    """
+    The keys of a definition are the arguments of Shape.
+    """
+    path = tmp_path / "job.toml"
+    path.write_text(TOML, encoding="utf-8")
+
+    assert SHAPES == load_lifecycle(path).shapes
+
+
+def test_shapes_come_back_from_a_picture():
+    """
+    The JSON picture of a lifecycle with shapes is a definition of the same shapes.
+    """
+    picture = json.loads(draw(job(*SHAPES), "json"))
+
+    assert SHAPES == lifecycle_from(picture).shapes
+
+
+def test_a_shape_is_a_value():
+    """
+    A shape is copied, pickled and compared by its parts, and is a part of its lifecycle's value.
+    """
+    first, second = SHAPES
+
+    assert first == copy.deepcopy(first) == pickle.loads(pickle.dumps(first)) == replace(first)
+    assert hash(first) == hash(replace(first))
+    assert first != second
+    assert SHAPES == pickle.loads(pickle.dumps(job(*SHAPES))).shapes
+    assert job(first) != job(second)
+
+
+def test_a_lifecycle_without_a_status_has_no_spelling_of_it():
+    """
+    What is left out of the table is left out of the shapes, as it is of entries and deviations.
+    """
+    rows = (*ROWS, Transition("drop", "Waiting", "Gone"))
+    shape = Shape(null="Gone", words={"away": "Gone", "ok": "Done"})
+    table = Lifecycle(
+        "job", rows, "Waiting", {"Done": "success", "Gone": "failure"}, shapes=[shape]
+    )
+
+    assert (Shape(words={"ok": "Done"}),) == table.without(statuses=["Gone"]).shapes
+
+
+@pytest.mark.parametrize(
+    ("path", "steps"),
+    [
+        ("status", ("status",)),
+        ("Task Id", ("Task Id",)),
+        ("metadata.uid", ("metadata", "uid")),
+        ("items[0].id", ("items", 0, "id")),
+        ("attempts[-1]", ("attempts", -1)),
+        (
+            "status.conditions[type=Complete].status",
+            ("status", "conditions", ("type", "Complete"), "status"),
+        ),
+        ("a[k=v.w][0]", ("a", ("k", "v.w"), 0)),
+        ("a[k=]", ("a", ("k", ""))),
+        ("nodes.*", ("nodes", "*")),
+    ],
+)
+def test_steps_of_a_path(path, steps):
+    """
+    Keys have dots between them; brackets select in lists by index or by value.
+    """
+    assert steps == steps_of(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["", ".", "a.", ".a", "a..b", "[0]", "a[", "a[]", "a[b]", "a]", "a[0]b", "a.[0]", 5]
+)
+def test_what_is_not_a_path_is_refused(path):
+    """
+    The fault names the shape, the key and the path.
+    """
+    (fault,) = faults(Shape(), Shape(status=[path]))
+
+    assert fault.startswith("shapes[1]: status: ")
+    assert repr(path) in fault
+
+
+KEYS = st.text(st.characters(exclude_characters=".[]", exclude_categories=("Cs",)), min_size=1)
+STEPS = st.one_of(
+    KEYS,
+    st.integers(-999, 999),
+    st.tuples(
+        st.text(st.characters(exclude_characters="=[]"), min_size=1),
+        st.text(st.characters(exclude_characters="[]")),
+    ),
+)
+
+
+@given(KEYS, st.lists(STEPS, max_size=5))
+def test_a_path_is_its_steps(first, others):
+    """
+    Law: steps that are written as a path are the steps of that path.
+    """
+    path = first
+    for step in others:
+        if isinstance(step, str):
+            path += f".{step}"
+        else:
+            path += f"[{step}]" if isinstance(step, int) else f"[{step[0]}={step[1]}]"
+
+    assert (first, *others) == steps_of(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "condition"),
+    [
+        ("kind", (("kind",), None)),
+        ("kind = Job", (("kind",), {"Job"})),
+        ("kind=Job", (("kind",), {"Job"})),
+        ("event = running | success", (("event",), {"running", "success"})),
+        ("c[type=Done].status = True", (("c", ("type", "Done"), "status"), {"True"})),
+        ("c[type=Done]", (("c", ("type", "Done")), None)),
+        ("a = b = c", (("a",), {"b = c"})),
+    ],
+)
+def test_what_must_hold(text, condition):
+    """
+    A path must be there, or have one of the values.
+    """
+    assert condition == condition_of(text)
+
+
+def test_a_wrong_shape_names_every_fault():
+    """
+    Everything that cannot be used is named at once, with its place.
+    """
+    shape = Shape(
+        records="a.*.b",
+        about=["", "kind =", "n.*"],
+        id=["a..b", []],
+        status="a",
+        target="b.*",
+        null="none",
+        words={"ok": "Finished", "": "Done", "*": "Done"},
+    )
+
+    assert (
+        "shapes[0]: records: 'a.*.b': * is for the end of a path in records",
+        "shapes[0]: target: 'b.*': * is for the end of a path in records",
+        "shapes[0]: id: 'a..b' is not a path such as status.conditions[type=Complete].status",
+        "shapes[0]: id: expected a path or several, got none",
+        "shapes[0]: about: '' is not a path such as status.conditions[type=Complete].status",
+        "shapes[0]: about: expected 'path' or 'path = value', got 'kind ='",
+        "shapes[0]: about: expected 'path' or 'path = value', got 'n.*'",
+        "shapes[0]: names both status and target: a move has its status in target",
+        "shapes[0]: null: no status 'none'",
+        "shapes[0]: words: 'ok': no status 'Finished'",
+        "shapes[0]: words: expected another spelling of 'Done', got ''",
+        "shapes[0]: words: expected another spelling of 'Done', got '*'",
+    ) == faults(shape)
+
+
+def test_case_is_not_ignored_where_it_tells_statuses_apart():
+    """
+    Two statuses that are one without their case are refused.
+    """
+    rows = (Transition("a", "on", "ON"), Transition("b", "ON", "off"))
+    with pytest.raises(LifecycleError, match="differ only in upper and lower case"):
+        Lifecycle("x", rows, "on", {"off": "success"}, shapes=[Shape(ignore_case=True)])
