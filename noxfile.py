@@ -43,7 +43,16 @@ def lint(session: nox.Session) -> None:
     Check the style, the types and the floor plan.
     """
     session.install("-e", ".[dev]")
-    session.run("ruff", "check", "src", "tests", "benchmarks")
-    session.run("ruff", "format", "--check", "src", "tests", "benchmarks")
+    session.run("ruff", "check", "src", "tests", "benchmarks", "docs")
+    session.run("ruff", "format", "--check", "src", "tests", "benchmarks", "docs")
     session.run("mypy")
     session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """
+    Build the site into docs/_build/html; a warning is an error.
+    """
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "docs", "docs/_build/html")

@@ -12,8 +12,9 @@ from ._sqlite import SQLite
 __all__ = ["DIALECTS", "Dialect", "Part", "State", "TableGuard"]
 
 Dialect = Literal["postgresql", "sqlite"]
-"""A database that the table can be said to."""
+"""A database that :class:`TableGuard` writes SQL for."""
 DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
+"""Every :data:`Dialect`."""
 
 State = Literal["in place", "missing", "different"]
 """What has become of a part of a guard."""

@@ -30,6 +30,7 @@ __all__ = ["Engine", "RunEngine"]
 _T = TypeVar("_T")
 
 _NO_PAYLOAD: Final[Mapping[str, Any]] = {}
+_EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 _CREATED: Final = frozenset(RunResponse.model_fields) | reference_names(RunResponse).keys()
 """What :meth:`RunEngine.create` takes by name; the fields that a move owns are refused before."""
 
@@ -210,7 +211,7 @@ class RunEngine(Engine[RunResponse]):
         *,
         clock: Clock = time.time,
         new_id: Callable[[], str] = lambda: f"run_{uuid4().hex}",
-        expires_after: int | None = RUN.deadline.seconds if RUN.deadline else None,
+        expires_after: int | None = _EXPIRES_AFTER,
         guards: Iterable[Guard] = (),
         observers: Iterable[Observer] = (),
         logger: Any = None,
