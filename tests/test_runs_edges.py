@@ -211,12 +211,16 @@ def test_without_the_names_of_its_defaults_structlog_is_asked(configured):
     """
     A structlog that hides its built-in defaults is taken at its word while it is not configured.
     """
-    config = {"logger_factory": 1, "processors": [2, 3]}
+    config = {
+        "logger_factory": 1, "processors": [2, 3], "wrapper_class": 4,
+        "cache_logger_on_first_use": False,
+    }  # fmt: skip
     other = SimpleNamespace(
         _config=SimpleNamespace(), get_config=lambda: config, is_configured=lambda: configured
     )
 
-    assert (None if configured else (1, 2, 3)) == _log._built_in(other)
+    assert ((None,) * 3 if configured else ([2, 3], 4, 1)) == _log._built_in(other)
+    assert ([2, 3], 4, 1, False) == _log._configuration(other)()
 
 
 def test_a_row_that_cannot_be_read_is_a_warning():

@@ -15,7 +15,7 @@ from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import AwareDatetime, FutureDatetime, NaiveDatetime, PastDatetime
 
-__all__ = ["moment_of", "respelled", "seconds_of", "word_of"]
+__all__ = ["holds_seconds", "moment_of", "respelled", "seconds_of", "word_of"]
 
 # -- statuses ------------------------------------------------------------------------
 
@@ -153,6 +153,13 @@ def seconds_of(target: Any, field: str) -> float | None:
         value = value.replace(tzinfo=UTC)
 
     return value.timestamp()
+
+
+def holds_seconds(kind: type, field: str) -> bool:
+    """
+    Return whether objects of *kind* hold whole Unix seconds in *field*, or nothing says otherwise.
+    """
+    return _declared(kind, field) in {None, _whole}
 
 
 def _like(value: Any) -> _Kind | None:

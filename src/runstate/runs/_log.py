@@ -8,6 +8,8 @@ instructions, no metadata, no tool arguments, no outputs.
 
 import logging
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter, itemgetter
 from types import ModuleType
 from typing import Any, Final, Literal, NamedTuple, TextIO
 
@@ -41,7 +43,13 @@ class Moved(NamedTuple):
     """True if the clock had stepped back, and *at* is the run's last time instead."""
 
 
-_CONFIGURED: Final = ("processors", "wrapper_class", "logger_factory")
+_CONFIGURED: Final = (
+    "default_processors",
+    "default_wrapper_class",
+    "logger_factory",
+    "cache_logger_on_first_use",
+)
+_PUBLIC: Final = ("processors", "wrapper_class", "logger_factory", "cache_logger_on_first_use")
 _Level = Literal["info", "warning", "error"]
 
 Observer = Callable[[Moved], Any]
@@ -74,10 +82,13 @@ class MoveLog:
         self._lifecycle = lifecycle
         self.silent = False
         """True once it is known for good that the level of a plain move is filtered out."""
-        self._config: dict[str, Any] = {}
-        self._defaults = _built_in(self._structlog)
-        self._plain = False
-        """Whether the logger that is kept is the one of the standard library."""
+        self._configured = _configuration(self._structlog)
+        self._usual = _built_in(self._structlog)
+        self._config: tuple[Any, ...] | None = None
+        self._plain = isinstance(self._logger, StdlibLogger)
+        """Whether the logger that is kept is one of the standard library."""
+        self._filtered = False
+        """Whether structlog's logger that is kept filters out the level of a plain move."""
 
     def moved(self, moved: Moved, warn: bool = False) -> None:
         """
@@ -86,6 +97,8 @@ class MoveLog:
         run_id, trigger, source, target, at, duration_s, seq, regressed = moved
         try:
             logger = self._bound()
+            if not warn and (self._filtered or (self._plain and not logger.hears(logging.INFO))):
+                return
             if regressed:
                 logger = logger.bind(clock_regressed=True)
             (logger.warning if warn else logger.info)(
@@ -158,27 +171,34 @@ class MoveLog:
     def _bound(self) -> Any:
         if self._keeps:
             return self._logger
-        config, known = self._structlog.get_config(), self._config
-        plain = (config["logger_factory"], *config["processors"]) == self._defaults
-        # By identity: the processors are a list that capture_logs() changes in place.
+        config = self._configured()
+        # By identity, but for the processors: capture_logs() changes their list in place.
+        processors, wrapper, factory, caches = config
+        known = self._config
+        plain = (
+            wrapper is self._usual[1] and factory is self._usual[2] and processors == self._usual[0]
+        )
         if (
-            not known
-            or plain != self._plain
-            or any(config[key] is not known[key] for key in _CONFIGURED)
+            known is not None
+            and plain is self._plain
+            and processors is known[0]
+            and wrapper is known[1]
+            and factory is known[2]
         ):
-            if plain:
-                logger = self._accepted(logging.getLogger(NAME))
-            else:
-                logger = self._structlog.get_logger(NAME).bind()
-            enabled = getattr(logger, "is_enabled_for", None)
-            # The logger first: another thread may come by between any two of these.
-            self._logger = logger
-            self._config, self._plain = config, plain
-            self._keeps = config["cache_logger_on_first_use"] and not plain
-            self.silent = self._keeps and enabled is not None and not enabled(logging.INFO)
-            return logger
+            return self._logger
+        if plain:
+            logger: Any = self._accepted(logging.getLogger(NAME))
+        else:
+            logger = self._structlog.get_logger(NAME).bind()
+        enabled = getattr(logger, "is_enabled_for", None)
+        filtered = not plain and enabled is not None and not enabled(logging.INFO)
+        # The logger first: another thread may come by between any two of these.
+        self._logger = logger
+        self._config, self._plain, self._filtered = config, plain, filtered
+        self._keeps = caches and not plain
+        self.silent = self._keeps and filtered
 
-        return self._logger
+        return logger
 
     def _accepted(self, logger: Any) -> Any:
         if isinstance(logger, logging.Logger | logging.LoggerAdapter):
@@ -187,23 +207,39 @@ class MoveLog:
         return logger
 
 
-def _built_in(structlog: ModuleType) -> tuple[Any, ...] | None:
+def _configuration(structlog: ModuleType) -> Callable[[], tuple[Any, ...]]:
     """
-    Return the logger factory and processors that structlog has before it is configured.
+    Return what tells structlog's processors, wrapper class, logger factory, and whether it caches.
+    """
+    try:
+        # Three times as fast as get_config(), which makes a dict for every move.
+        read = partial(attrgetter(*_CONFIGURED), structlog._config._CONFIG)  # noqa: SLF001
+        read()
+    except AttributeError:
+        return lambda: itemgetter(*_PUBLIC)(structlog.get_config())
+
+    return read
+
+
+def _built_in(structlog: ModuleType) -> tuple[Any, ...]:
+    """
+    Return the processors, wrapper class and logger factory that structlog has before it is configured.
 
     Not ``is_configured()``: ``capture_logs`` configures, and leaves that true for good.
     """
     built_in = structlog._config  # noqa: SLF001  it offers no public copy of its defaults
     try:
         return (
+            list(built_in._BUILTIN_DEFAULT_PROCESSORS),  # noqa: SLF001
+            built_in._BUILTIN_DEFAULT_WRAPPER_CLASS,  # noqa: SLF001
             built_in._BUILTIN_DEFAULT_LOGGER_FACTORY,  # noqa: SLF001
-            *built_in._BUILTIN_DEFAULT_PROCESSORS,  # noqa: SLF001
         )
     except AttributeError:
-        config = structlog.get_config()
-        unconfigured = not structlog.is_configured()
+        if structlog.is_configured():
+            return None, None, None
+        processors, wrapper, factory, _ = itemgetter(*_PUBLIC)(structlog.get_config())
 
-        return (config["logger_factory"], *config["processors"]) if unconfigured else None
+        return list(processors), wrapper, factory
 
 
 def json_log(stream: TextIO) -> Any:

@@ -20,7 +20,7 @@ may run code of theirs.
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -39,11 +39,12 @@ from ..errors import (
 from ..lifecycle._rows import BAD_OUTCOMES, CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import TableEvent
-from ._fields import moment_of, respelled, seconds_of, word_of
+from ._fields import holds_seconds, moment_of, respelled, seconds_of, word_of
 from ._log import Moved, MoveLog
 from ._models import LIFECYCLE_FIELDS, RunResponse
 from ._observers import Observers
 from ._wire import LAST_SECOND
+from ._written import written
 
 __all__ = [
     "Clock",
@@ -74,6 +75,9 @@ Clock = Callable[[], float]
 
 _RUNS: Final = threading.RLock()
 _OBJECTS: Final = threading.RLock()
+
+_MOST_CLASSES: Final = 256
+"""How many classes of plain objects an engine remembers."""
 
 _LOOKS: Final = (None,) * 100
 """How often others may be faster before this one gives up."""
@@ -130,6 +134,8 @@ class Mover:
     log: MoveLog
     observers: Observers | None
     """Hear of every move; None if there are none."""
+    plain: set[type] = field(default_factory=set)
+    """Classes whose objects have whole seconds as times, and take values as they are."""
 
     def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
         """
@@ -353,12 +359,15 @@ class Move(TableEvent[Plan]):
     def __init__(self, name: str, machine: Any, mover: Mover) -> None:
         super().__init__(name, machine)
         self._mover = mover
+        self._is_written = False
 
     def trigger(self, run: Any, payload: Mapping[str, Any]) -> Moved:  # type: ignore[override]
         """
         Move *run*, or raise with the run as it was.
+
+        For plain objects this is the first move of their class; see :mod:`._written` for the others.
         """
-        mover, field = self._mover, self._mover.lifecycle.status_field
+        mover, status_field = self._mover, self._mover.lifecycle.status_field
         if isinstance(run, RunResponse):
             raise WrongObjectError(
                 "an object of another class",
@@ -373,7 +382,7 @@ class Move(TableEvent[Plan]):
                 plan = mover.choose(run, self.name, plan)
             changes = dict(plan.changes)
             if type(held) is not str:
-                changes[field] = self._respelled(held, plan)
+                changes[status_field] = self._respelled(held, plan)
             plan.prepare(run, plan, payload, changes)
             for guard in mover.guards:
                 mover.ask(guard, run, plan)
@@ -383,12 +392,30 @@ class Move(TableEvent[Plan]):
             # Another thread was faster; the trigger may be legal from there as well.
         else:
             mover.illegal(run, self.name)
+        self._learn(type(run))
         if plan.warn or not mover.log.silent:
             mover.log.moved(moved, plan.warn)
         if mover.observers is not None:
             mover.observers.deliver(run)
 
         return moved
+
+    def _learn(self, kind: type) -> None:
+        """
+        Write this trigger out, if that was not done yet, and know *kind* from now on if it is plain.
+        """
+        mover = self._mover
+        if not self._is_written:
+            self._is_written = True
+            function = written(self.rows, mover, _OBJECTS, self.trigger)
+            if function is not None:
+                self.trigger = function  # type: ignore[method-assign]
+        if kind in mover.plain or issubclass(kind, BaseModel):
+            return
+        if all(holds_seconds(kind, name) for name in mover.lifecycle.moment_fields):
+            if len(mover.plain) >= _MOST_CLASSES:
+                mover.plain.clear()
+            mover.plain.add(kind)
 
     def _commit(self, run: Any, plan: Plan, changes: dict[str, Any], now: float) -> Moved | None:
         """

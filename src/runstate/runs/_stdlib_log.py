@@ -34,6 +34,10 @@ class StdlibLogger:
     ) -> None:
         self._logger, self._context, self._bound = logger, context, dict(bound or {})
 
+    def hears(self, level: int) -> bool:
+        """Return whether events of *level* are written."""
+        return bool(self._logger.isEnabledFor(level))
+
     def bind(self, **facts: Any) -> Self:
         """Return a logger that adds *facts* to every line."""
         return type(self)(self._logger, self._context, {**self._bound, **facts})
