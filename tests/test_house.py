@@ -138,7 +138,10 @@ def test_nothing_is_executed_that_comes_as_data(path):
     }
     loaded = {name.partition(".")[0] for name, _ in imports(path)}
 
-    assert set() == called & {"eval", "exec", "compile", "__import__"}
+    # Moves are written out as functions there, from names that are checked and from repr().
+    allowed = {"exec", "compile"} if place(path) == "runs/_written.py" else set()
+
+    assert allowed == called & {"eval", "exec", "compile", "__import__"}
     assert set() == loaded & {
         "pickle", "marshal", "shelve", "subprocess", "socket", "urllib", "http.client", "ctypes",
     }  # fmt: skip

@@ -58,8 +58,9 @@ def test_no_run_expires_unless_that_was_asked_for(database_url, now):
     A worker that keeps its lease keeps its run, however long that takes; a cancel ends in time.
     """
     with RunStore.open(database_url, clock=CLOCK) as store:
-        run, other = store.create(), store.create()
+        run = store.create()
         lease = store.claim("w", 100)
+        other = store.create()
         for _ in range(100):
             now.step(50)
             assert store.heartbeat(lease).ok

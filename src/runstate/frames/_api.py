@@ -251,7 +251,9 @@ def _surveyed(
         )
 
         survey = surveyed(engine, question, exact=asked.get("exact", False))
-        if question.source.texts and survey.tally.get("RS901", 0) > 1:
+        # Of a file, the readers tell one for each column; a database they cannot read.
+        is_text_file = question.source.texts and question.source.ordered
+        if is_text_file and survey.tally.get("RS901", 0) > 1:
             raise FrameError(
                 engine.place,
                 "holds values that cannot be read; the readers report each such column once: "

@@ -1,0 +1,61 @@
+"""
+Observations at the edges: nothing at all, no time, words that the lifecycle does not know.
+"""
+
+import pytest
+
+from runstate import Monitor, Observation
+from runstate._text import shown_value
+
+
+def test_a_history_without_a_row_says_nothing():
+    """
+    An object of which nothing was seen is not known afterwards either.
+    """
+    monitor = Monitor()
+
+    assert [] == list(monitor.observe_history([]))
+    assert [] == monitor.finish(finished=True)
+
+
+@pytest.mark.parametrize("status", [None, 7, ""], ids=repr)
+def test_an_observation_without_a_status_is_unreadable(status):
+    """
+    It is told, and changes nothing of what is known about the object.
+    """
+    found = list(Monitor().observe(Observation(status, run_id="a")))
+
+    assert ["RS902"] == [finding.code for finding in found]
+
+
+def test_ties_with_unknown_words_are_told_by_their_rows():
+    """
+    Rows of one time that the table does not know are no set that could be put in order.
+    """
+    rows = [
+        Observation("queued", run_id="a", at=1.0),
+        Observation("in_progress", run_id="a", at=2.0, source="nowhere"),
+        Observation("elsewhere", run_id="a", at=2.0, source="queued"),
+    ]
+    codes = [finding.code for _, found in Monitor().observe_history(rows) for finding in found]
+
+    assert ["RS101", "RS101"] == codes
+
+
+def test_a_limit_waits_for_observations_with_a_time():
+    """
+    Of one without, nobody can say how long it took.
+    """
+    monitor = Monitor(limits={"queued": 1.0})
+    found = [monitor.observe(Observation("queued", run_id="a")) for _ in range(2)]
+
+    assert [[], []] == [list(each) for each in found]
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type():
+    """
+    The message about a mistake is never lost to the value of it.
+    """
+    pretender = type("list", (), {})()
+
+    assert "<list>" == shown_value(pretender)
