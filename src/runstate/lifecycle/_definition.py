@@ -8,6 +8,7 @@ file and expands nothing.
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -23,12 +24,15 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError, from_json
 
 from ..errors import DefinitionError
+from ._named import IN_CODE, preset_files
 from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
 from ._shape import Shape
 from ._table import Lifecycle
+from ._variants import changed, dropped, not_in, renamed
 
 __all__ = [
     "Strict", "content_of", "definition_schema", "first_fault", "lifecycle_from", "load_lifecycle", "parsed",
+    "preset",
 ]  # fmt: skip
 
 LARGEST_DEFINITION: Final = 1 << 20
@@ -204,16 +208,38 @@ class _Shape(_Described):
     """Whether upper and lower case of statuses and words are the same."""
 
 
-class _Definition(_Described):
-    """A lifecycle: a table of legal moves, with what each status does to the fields of a run."""
+class _Drop(_Described):
+    """What a variant leaves out of its base."""
+
+    statuses: Names = ()
+    """Statuses, with the rows from and to them."""
+    triggers: Names = ()
+    """Triggers, with all their rows."""
+    rows: tuple[tuple[str, str], ...] = ()
+    """Rows, each as its trigger and its source."""
+
+
+class _Variant(_Described):
+    """
+    A lifecycle: a table of legal moves, with what each status does to the fields of a run.
+
+    With a base, it is what it changes in another one: "drop" and "rename" come first, then rows,
+    entries, terminal statuses and deviations are added, and every other key replaces the base's.
+    """
 
     name: str
     """Name of the lifecycle."""
-    initial: _Several
+    base: str = ""
+    """The preset that this lifecycle is a variant of."""
+    drop: _Drop = _Drop()
+    """What the variant leaves out of its base."""
+    rename: dict[str, str] = {}
+    """Statuses of the base, each with its other name."""
+    initial: _Several = ()
     """The status that a run begins in, or several of which the first is the default."""
-    terminal: dict[str, Outcome] | Names
+    terminal: dict[str, Outcome] | Names = ()
     """The statuses that a run ends in, each with its outcome; a list if all are successes; empty if it never ends."""
-    transitions: tuple[_Row, ...]
+    transitions: tuple[_Row, ...] = ()
     """The legal moves."""
     entries: tuple[_Entry, ...] = ()
     """What entering a status does to the fields, at most one a status."""
@@ -243,6 +269,14 @@ class _Definition(_Described):
     """The JSON Schema of this file, for editors."""
 
 
+class _Definition(_Variant):
+    """A lifecycle of its own, which is all there."""
+
+    initial: _Several
+    terminal: dict[str, Outcome] | Names
+    transitions: tuple[_Row, ...]
+
+
 def definition_schema() -> dict[str, Any]:
     """
     Return the JSON Schema (draft 2020-12) of definition files, for editors to complete and check.
@@ -250,9 +284,15 @@ def definition_schema() -> dict[str, Any]:
     What the schema cannot say, above all that the table contradicts itself, is found by
     :func:`load_lifecycle`.
     """
-    schema = _Definition.model_json_schema()
+    schema = _Variant.model_json_schema()
 
-    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "runstate lifecycle"}
+    return {
+        "$schema": GenerateJsonSchema.schema_dialect,
+        **schema,
+        "title": "runstate lifecycle",
+        "anyOf": [{"required": ["base"]}, {"required": ["initial", "terminal", "transitions"]}],
+        "dependentRequired": {"drop": ["base"], "rename": ["base"]},
+    }
 
 
 def load_lifecycle(path: str | Path) -> Lifecycle:
@@ -274,6 +314,17 @@ def load_lifecycle(path: str | Path) -> Lifecycle:
     return lifecycle_from(parsed(content_of(path), path), str(path))
 
 
+@cache
+def preset(name: str) -> Lifecycle:
+    """
+    Return the lifecycle called *name* that comes with the package; its file is read once.
+
+    Raises:
+        KeyError: There is none of that name.
+    """
+    return IN_CODE[name] if name in IN_CODE else load_lifecycle(preset_files()[name])
+
+
 def content_of(path: Path) -> bytes:
     """
     Return the bytes of a definition, without a mark of their order.
@@ -293,21 +344,41 @@ def content_of(path: Path) -> bytes:
     return content.removeprefix(_BOM)
 
 
-def lifecycle_from(data: Mapping[str, Any], origin: str = "<definition>") -> Lifecycle:
+def lifecycle_from(data: Any, origin: str = "<definition>") -> Lifecycle:
     """
     Return the lifecycle that *data* defines, by the keys of a definition file.
 
     Raises:
-        DefinitionError: A key is missing, unknown or malformed.
+        DefinitionError: A key is missing, unknown or malformed, or the base is not a preset.
         LifecycleError: The table contradicts itself.
     """
+    varies = isinstance(data, Mapping) and "base" in data
     try:
-        definition = _Definition.model_validate(data)
+        definition = (_Variant if varies else _Definition).model_validate(data)
     except ValidationError as error:
         place, reason = first_fault(error)
     else:
-        return _built(definition)
+        return _variant(definition, origin) if varies else _built(definition, origin)
     raise DefinitionError(origin, place, reason)
+
+
+def _variant(definition: _Variant, origin: str) -> Lifecycle:
+    try:
+        base = preset(definition.base)
+    except KeyError:
+        reason = f"expected the name of a preset, got {definition.base!r}; see runstate lifecycles"
+        raise DefinitionError(origin, "base", reason) from None
+    drop = definition.drop
+    values: dict[str, Any] = {key: getattr(base, key) for key in base.__dataclass_fields__}
+    for place, parts in (
+        ("drop", (drop.statuses, drop.triggers, drop.rows)),
+        ("rename", (definition.rename, (), ())),
+    ):
+        for unknown in not_in(values, *parts):
+            raise DefinitionError(origin, place, f"{base.name} has {unknown}")
+    values = renamed(dropped(values, drop.statuses, drop.triggers, drop.rows), definition.rename)
+
+    return Lifecycle(**changed(values, _own(definition)))
 
 
 def parsed(content: bytes, path: Path) -> Any:
@@ -351,42 +422,40 @@ def _refuse_long_keys(content: bytes, origin: str) -> None:
             raise DefinitionError(origin, f"line {number}", f"has more than {MOST_DOTS} dots")
 
 
-def _built(definition: _Definition) -> Lifecycle:
-    terminal = definition.terminal
-    values = definition.model_dump(
-        exclude={
-            "terminal",
-            "transitions",
-            "entries",
-            "deviations",
-            "shapes",
-            "observed",
-            "schema_",
-        }
-    )
-    deadline = definition.deadline
+def _built(definition: _Variant, origin: str) -> Lifecycle:
+    for place in sorted({"drop", "rename"} & definition.model_fields_set):
+        raise DefinitionError(origin, place, "is for a lifecycle with a base")
 
-    return Lifecycle(
+    return Lifecycle(**_own(definition))
+
+
+def _own(definition: _Variant) -> dict[str, Any]:
+    """
+    Return the arguments of a lifecycle that *definition* sets.
+    """
+    terminal, deadline = definition.terminal, definition.deadline
+    read = {
+        "terminal": terminal if isinstance(terminal, dict) else dict.fromkeys(terminal, "success"),
+        "transitions": tuple(Transition(**row.model_dump()) for row in definition.transitions),
+        "entries": tuple(Entry(**entry.model_dump()) for entry in definition.entries),
+        "shapes": tuple(Shape(**shape.model_dump()) for shape in definition.shapes),
+        "deviations": tuple(map(_deviation, definition.deviations)),
+        "deadline": None if deadline is None else Deadline(**deadline.model_dump()),
+        "fields": None if definition.fields is None else frozenset(definition.fields),
+    }
+    keys = definition.model_fields_set - {"base", "drop", "rename", "observed", "schema_"}
+
+    return {key: read[key] if key in read else getattr(definition, key) for key in keys}
+
+
+def _deviation(deviation: _Deviation) -> Deviation:
+    statuses = deviation.statuses
+
+    return Deviation(
         **{
-            **values,
-            "deadline": deadline and Deadline(**deadline.model_dump()),
-            "fields": None if definition.fields is None else frozenset(definition.fields),
-        },
-        terminal=terminal if isinstance(terminal, dict) else dict.fromkeys(terminal, "success"),
-        transitions=tuple(Transition(**row.model_dump()) for row in definition.transitions),
-        entries=tuple(Entry(**entry.model_dump()) for entry in definition.entries),
-        shapes=tuple(Shape(**shape.model_dump()) for shape in definition.shapes),
-        deviations=tuple(
-            Deviation(
-                **{
-                    **deviation.model_dump(),
-                    "statuses": None
-                    if deviation.statuses is None
-                    else frozenset(deviation.statuses),
-                }
-            )
-            for deviation in definition.deviations
-        ),
+            **deviation.model_dump(),
+            "statuses": None if statuses is None else frozenset(statuses),
+        }
     )
 
 

@@ -17,7 +17,6 @@ between them can be told from having seen both.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -40,6 +39,7 @@ from ._rows import (
 from ._shape import Shape
 from ._transitions import build_machine, read_machine
 from ._validation import faults
+from ._variants import dropped, not_in
 
 __all__ = ["Lifecycle"]
 
@@ -468,12 +468,14 @@ class Lifecycle:
         for _ in kept:
             reached |= {row.target for row in kept if row.source in reached}
 
-        return self._narrowed(
-            [row for row in kept if row.source in reached],
-            [row for row in self.reopenings if row.evidence in evidence],
-            set(self.statuses) - reached,
-            name or f"{self.name}-{'-'.join(evidence)}",
-        )
+        values = {
+            **self._init_values(),
+            "name": name or f"{self.name}-{'-'.join(evidence)}",
+            "transitions": tuple(row for row in kept if row.source in reached),
+            "reopenings": tuple(row for row in self.reopenings if row.evidence in evidence),
+        }
+
+        return type(self)(**dropped(values, set(self.statuses) - reached, (), ()))
 
     def with_transitions(
         self,
@@ -515,29 +517,17 @@ class Lifecycle:
             LifecycleError: Something named here is not in this lifecycle, or what
                 results is no lifecycle.
         """
-        gone, unfired = set(names_in(statuses)), set(names_in(triggers))
-        unrowed = {(name_of(trigger), name_of(source)) for trigger, source in rows}
-        pairs = {(row.trigger, row.source) for row in (*self.transitions, *self.reopenings)}
-        triggers_ = {trigger for trigger, _ in pairs}
-        unknown = [
-            *(f"no status {str(status)!r}" for status in sorted(gone - set(self.statuses))),
-            *(f"no trigger {str(trigger)!r}" for trigger in sorted(unfired - triggers_)),
-            *(f"no row {tuple(map(str, row))!r}" for row in sorted(unrowed - pairs)),
-        ]
+        parts = (
+            names_in(statuses),
+            names_in(triggers),
+            [(name_of(trigger), name_of(source)) for trigger, source in rows],
+        )
+        values = self._init_values()
+        unknown = not_in(values, *parts)
         if unknown:
             raise LifecycleError(self.name, [f"cannot leave out: {what}" for what in unknown])
-        kept, reopenings = (
-            [
-                row
-                for row in rows_
-                if not gone & {row.source, row.target}
-                and row.trigger not in unfired
-                and (row.trigger, row.source) not in unrowed
-            ]
-            for rows_ in (self.transitions, self.reopenings)
-        )
 
-        return self._narrowed(kept, reopenings, gone, name or self.name)
+        return type(self)(**{**dropped(values, *parts), "name": name or self.name})
 
     def machine(self, **options: Any) -> Any:
         """
@@ -617,27 +607,6 @@ class Lifecycle:
 
     def _init_values(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def _narrowed(
-        self,
-        kept: Iterable[Transition],
-        reopenings: Iterable[Transition],
-        gone: Iterable[str],
-        name: str,
-    ) -> Self:
-        gone = set(gone)
-
-        return replace(
-            self,
-            name=name,
-            transitions=tuple(kept),
-            initial_statuses=tuple(s for s in self.initial_statuses if s not in gone),
-            reopenings=tuple(row for row in reopenings if not gone & {row.source, row.target}),
-            terminal={s: outcome for s, outcome in self.terminal.items() if s not in gone},
-            entries=tuple(entry for entry in self.entries if entry.status not in gone),
-            deviations=tuple(_left(self.deviations, gone)),
-            shapes=tuple(shape.without(gone) for shape in self.shapes),
-        )
 
     @cached_property
     def _by_trigger(self) -> dict[tuple[str, str], Transition]:
@@ -740,17 +709,6 @@ def _plain(part: _Part) -> _Part:
 
 def _rebuild(values: dict[str, Any]) -> Lifecycle:
     return Lifecycle(**values)
-
-
-def _left(deviations: Iterable[Deviation], gone: AbstractSet[str]) -> Iterator[Deviation]:
-    """
-    Yield what is left of *deviations* where the statuses *gone* do not exist.
-    """
-    for deviation in deviations:
-        if deviation.statuses is None or deviation.statuses.isdisjoint(gone):
-            yield deviation
-        elif deviation.statuses - gone:
-            yield replace(deviation, statuses=deviation.statuses - gone)
 
 
 def _grouped(

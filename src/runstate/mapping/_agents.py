@@ -13,8 +13,7 @@ That names mean the same where no page compares them, is inferred.
 
 from typing import Final
 
-from ..presets.agents import A2A_TASK, AZURE_RUN, LANGGRAPH_RUN
-from ..presets.openai import RESPONSE
+from ..presets import PRESETS
 from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
@@ -35,7 +34,7 @@ _UNCOMPARED = "no source compares the two"
 
 LANGGRAPH_RUN_TO_RUN: Final = StatusMap(
     "langgraph-run-to-run",
-    LANGGRAPH_RUN,
+    PRESETS["langgraph-run"],
     RUN,
     (
         Becomes("pending", "queued", "inferred", f"{_SCHEMA}: 'waiting to start'"),
@@ -58,7 +57,7 @@ A run of LangGraph Platform as a run of OpenAI.
 RUN_TO_LANGGRAPH_RUN: Final = StatusMap(
     "run-to-langgraph-run",
     RUN,
-    LANGGRAPH_RUN,
+    PRESETS["langgraph-run"],
     (
         Becomes("queued", "pending", "inferred", f"{_SCHEMA}: 'waiting to start'"),
         Becomes("in_progress", "running", "inferred", _UNCOMPARED),
@@ -87,13 +86,13 @@ A run of OpenAI as a run of LangGraph Platform.
 
 AZURE_RUN_TO_RUN: Final = StatusMap(
     "azure-run-to-run",
-    AZURE_RUN,
+    PRESETS["azure-run"],
     RUN,
     tuple(
         Becomes(
             str(status), str(status), "inferred", "azure-ai-agents 1.1.0, models/_enums.py: the same words"
         )
-        for status in AZURE_RUN.statuses
+        for status in PRESETS["azure-run"].statuses
     ),
 )  # fmt: skip
 """
@@ -102,13 +101,13 @@ A run of Azure AI Agents as a run of OpenAI: the same words, without ``incomplet
 
 RESPONSE_TO_RUN: Final = StatusMap(
     "openai-response-to-run",
-    RESPONSE,
+    PRESETS["openai-response"],
     RUN,
     tuple(
         Becomes(
             str(status), str(status), "inferred", "spec, schema Response: the same words, of the same owner"
         )
-        for status in RESPONSE.statuses
+        for status in PRESETS["openai-response"].statuses
     ),
     # A response has no cancelling: it is cancelled at once.
     observed="polled",
@@ -122,7 +121,7 @@ A response that is made in the background as a run.
 
 A2A_TASK_TO_RUN: Final = StatusMap(
     "a2a-task-to-run",
-    A2A_TASK,
+    PRESETS["a2a-task"],
     RUN,
     (
         Becomes("TASK_STATE_SUBMITTED", "queued", "inferred", f"{_PROTO}: 'acknowledged'"),
@@ -149,7 +148,7 @@ A2A_TASK_TO_RUN: Final = StatusMap(
         Excepted(
             None, status, "the first answer may be a task that works, waits or has ended; a run is queued"
         )
-        for status in A2A_TASK.initial_statuses[1:]
+        for status in PRESETS["a2a-task"].initial_statuses[1:]
     ),
 )  # fmt: skip
 """
@@ -159,7 +158,7 @@ A task of the A2A protocol as a run.
 RUN_TO_A2A_TASK: Final = StatusMap(
     "run-to-a2a-task",
     RUN,
-    A2A_TASK,
+    PRESETS["a2a-task"],
     (
         Becomes("queued", "TASK_STATE_SUBMITTED", "inferred", f"{_PROTO}: 'acknowledged'"),
         Becomes("in_progress", "TASK_STATE_WORKING", "inferred", _PROTO),

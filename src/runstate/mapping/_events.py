@@ -12,7 +12,7 @@ makes up the START of a run that never started; a map of statuses cannot.
 
 from typing import Final
 
-from ..presets.events import CDEVENTS_PIPELINERUN, OPENLINEAGE_RUN
+from ..presets import PRESETS
 from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
@@ -28,7 +28,7 @@ _NO_START = "it ended, or its end was asked for, before it started: a START has 
 RUN_TO_OPENLINEAGE_RUN: Final = StatusMap(
     "run-to-openlineage-run",
     RUN,
-    OPENLINEAGE_RUN,
+    PRESETS["openlineage-run"],
     (
         Becomes(
             "queued", None, "inferred", f"{_CYCLE}: START is the beginning of the run itself",
@@ -71,7 +71,7 @@ A run as a run of OpenLineage, by the type of its last event.
 RUN_TO_CDEVENTS_PIPELINERUN: Final = StatusMap(
     "run-to-cdevents-pipelinerun",
     RUN,
-    CDEVENTS_PIPELINERUN,
+    PRESETS["cdevents-pipelinerun"],
     (
         Becomes("queued", "queued", "inferred", _CORE),
         Becomes("in_progress", "started", "inferred", _CORE),

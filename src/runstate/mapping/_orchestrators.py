@@ -7,9 +7,7 @@ same, no source says: where its words leave a doubt, the row is inferred.
 
 from typing import Final
 
-from ..presets.orchestrators import DAGSTER_RUN, PREFECT_FLOW_RUN
-from ..presets.platforms import KUBERNETES_JOB, TEMPORAL_WORKFLOW
-from ..presets.queues import CELERY
+from ..presets import PRESETS
 from ..runs._run import RUN
 from ._map import StatusMap
 from ._rows import Becomes, Excepted
@@ -26,7 +24,7 @@ _STATES = "Prefect docs/v3/concepts/states.mdx"
 
 PREFECT_FLOW_RUN_TO_RUN: Final = StatusMap(
     "prefect-flow-run-to-run",
-    PREFECT_FLOW_RUN,
+    PRESETS["prefect-flow-run"],
     RUN,
     (
         Becomes("SCHEDULED", "queued", "inferred", _STATES),
@@ -60,7 +58,7 @@ _AT_ONCE = "marked as canceled at once, without a word of the cancel that was as
 
 DAGSTER_RUN_TO_RUN: Final = StatusMap(
     "dagster-run-to-run",
-    DAGSTER_RUN,
+    PRESETS["dagster-run"],
     RUN,
     (
         Becomes(
@@ -92,7 +90,7 @@ _CELERY = "celery/states.py"
 
 CELERY_TO_RUN: Final = StatusMap(
     "celery-to-run",
-    CELERY,
+    PRESETS["celery"],
     RUN,
     (
         Becomes(
@@ -131,7 +129,7 @@ _JOB_ENDS = f"{_JOB}, Terminal Job conditions"
 
 KUBERNETES_JOB_TO_RUN: Final = StatusMap(
     "kubernetes-job-to-run",
-    KUBERNETES_JOB,
+    PRESETS["kubernetes-job"],
     RUN,
     (
         Becomes("Running", "in_progress", "inferred", _JOB),
@@ -168,7 +166,7 @@ _STATUS = "WORKFLOW_EXECUTION_STATUS_"
 
 TEMPORAL_WORKFLOW_TO_RUN: Final = StatusMap(
     "temporal-workflow-to-run",
-    TEMPORAL_WORKFLOW,
+    PRESETS["temporal-workflow"],
     RUN,
     (
         Becomes(f"{_STATUS}RUNNING", "in_progress", "inferred", _ENUMS),

@@ -1,62 +1,50 @@
 """
-The lifecycles that come with the package, by name: one module a family.
+The lifecycles that come with the package, by name. One TOML file defines each.
 
-What a source does not state is inferred, and says so on its row. Where sources
-disagree, there are two by name: the plain one allows what each of them allows, and the
-one called ``strict``, or after a version, what one of them does. ``only()`` gives the
-rows of a kind of evidence.
+A file is read when its lifecycle is asked for. What no source states is inferred, and its row says
+so. Where sources disagree, there are two lifecycles: the plain one allows what each source allows, and
+the one called ``strict``, or after a version, what one of them does. ``only()`` returns the rows of
+one kind of evidence.
 
 Where a system creates runs in several statuses, the one that its pages name first is the
 default of ``create``.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from ..lifecycle._definition import preset
+from ..lifecycle._named import IN_CODE, preset_files
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
-from . import agents, events, openai, orchestrators, platforms, queues
 
 __all__ = ["PRESETS", "RUN", "RUN_DOCUMENTED"]
 
 RUN_DOCUMENTED: Final = RUN.only("documented")
 """The strict subset of :data:`RUN`: the rows that its owner documents, and no others."""
+IN_CODE[RUN_DOCUMENTED.name] = RUN_DOCUMENTED
 
-PRESETS: Final[Mapping[str, Lifecycle]] = MappingProxyType(
-    {
-        lifecycle.name: lifecycle
-        for lifecycle in (
-            RUN,
-            RUN_DOCUMENTED,
-            openai.RUN_STEP,
-            openai.MESSAGE,
-            openai.BATCH,
-            openai.RESPONSE,
-            openai.VECTOR_STORE_FILE_BATCH,
-            openai.FINE_TUNING_JOB,
-            openai.FINE_TUNING_JOB_STRICT,
-            agents.AZURE_RUN,
-            agents.AZURE_RUN_DOTNET,
-            agents.LANGGRAPH_RUN,
-            agents.A2A_TASK,
-            agents.A2A_TASK_0_3,
-            orchestrators.PREFECT_FLOW_RUN,
-            orchestrators.DAGSTER_RUN,
-            orchestrators.AIRFLOW_TASK_INSTANCE,
-            orchestrators.AIRFLOW_TASK_INSTANCE_3_0,
-            platforms.TEMPORAL_WORKFLOW,
-            platforms.TEMPORAL_WORKFLOW_STRICT,
-            platforms.KUBERNETES_JOB,
-            platforms.KUBERNETES_JOB_STRICT,
-            queues.CELERY,
-            queues.CELERY_STRICT,
-            queues.RIVER_JOB,
-            queues.OBAN_JOB,
-            events.OPENLINEAGE_RUN,
-            events.OPENLINEAGE_RUN_STRICT,
-            events.CDEVENTS_PIPELINERUN,
-        )
-    }
-)
+
+class _Presets(Mapping[str, Lifecycle]):
+    """
+    Lifecycles by name, each read when it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._names = (*IN_CODE, *preset_files())
+
+    def __getitem__(self, name: str) -> Lifecycle:
+        return preset(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+PRESETS: Final[Mapping[str, Lifecycle]] = _Presets()
 """Every lifecycle by its name."""

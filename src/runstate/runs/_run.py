@@ -13,6 +13,7 @@ Sources, by short name:
 
 from typing import Final
 
+from ..lifecycle._named import IN_CODE
 from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
 from ..lifecycle._table import Lifecycle
 from ._models import RunResponse, RunStatus
@@ -192,3 +193,4 @@ RUN: Final = Lifecycle(
     kind="thread.run",
 )
 """The lifecycle of an OpenAI-shaped run."""
+IN_CODE[RUN.name] = RUN
