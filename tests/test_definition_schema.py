@@ -10,7 +10,8 @@ from jsonschema import Draft202012Validator
 
 from runstate import DefinitionError
 from runstate.diagrams import draw
-from runstate.lifecycle._definition import definition_schema, lifecycle_from
+from runstate.lifecycle._definition import lifecycle_from
+from runstate.lifecycle._schema import definition_schema
 from runstate.presets import PRESETS
 from test_conditions import reader
 from test_reopening import job

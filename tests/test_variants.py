@@ -9,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from runstate import DefinitionError, Lifecycle, LifecycleError, Transition, load_lifecycle
-from runstate.lifecycle._definition import definition_schema, lifecycle_from
+from runstate.lifecycle._definition import lifecycle_from
+from runstate.lifecycle._schema import definition_schema
 from runstate.presets import PRESETS, RUN, RUN_DOCUMENTED
 
 

@@ -10,7 +10,7 @@ import click
 
 from .._text import printable
 from ..ddl import DIALECTS, Dialect, TableGuard
-from ..lifecycle._definition import definition_schema
+from ..lifecycle._schema import definition_schema
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from heapq import merge
 from json import dumps, loads
 from operator import itemgetter
-from tempfile import TemporaryFile
 from typing import Final, NamedTuple, Protocol, TextIO
 
 from ._monitor import Monitor, Seen, observation_of
@@ -205,4 +204,6 @@ class _Held:
 
 
 def _temporary() -> TextIO:
+    from tempfile import TemporaryFile  # noqa: PLC0415  few histories are read twice
+
     return TemporaryFile("w+", encoding="utf-8")

@@ -10,29 +10,20 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-)
-from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import PydanticCustomError, from_json
+from pydantic import ValidationError
+from pydantic_core import from_json
 
 from ..errors import DefinitionError
 from ._named import IN_CODE, preset_files
-from ._rows import Deadline, Deviation, Entry, Evidence, Outcome, Transition
+from ._rows import Deadline, Deviation, Entry, Transition
 from ._shape import Shape
 from ._table import Lifecycle
 from ._variants import changed, dropped, not_in, renamed
 
 __all__ = [
-    "Strict", "content_of", "definition_schema", "first_fault", "lifecycle_from", "load_lifecycle", "parsed",
-    "preset",
+    "content_of", "lifecycle_from", "load_lifecycle", "parsed", "preset",
 ]  # fmt: skip
 
 LARGEST_DEFINITION: Final = 1 << 20
@@ -41,258 +32,6 @@ MOST_DOTS: Final = 40
 """Dots in one line of TOML: what a key of n parts takes to parse grows with n squared."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-
-Seconds = Annotated[int, Field(gt=0, strict=True)]
-
-Names = tuple[str, ...]
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, str):
-        return (value,)
-    if not isinstance(value, list | tuple) or not value:
-        raise PydanticCustomError("names", "Input should be a name or a list of names")
-
-    return value
-
-
-_Several = Annotated[
-    Names,
-    BeforeValidator(_listed),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            ]
-        }
-    ),
-]
-"""One name or several; a tuple once it is read."""
-
-
-def _each_listed(value: Any) -> Any:
-    return [*map(_listed, _listed(value))]
-
-
-_Alternatives = Annotated[
-    tuple[Names, ...],
-    BeforeValidator(_each_listed),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string"},
-                {
-                    "type": "array",
-                    "items": {
-                        "anyOf": [
-                            {"type": "string"},
-                            {"type": "array", "items": {"type": "string"}, "minItems": 1},
-                        ]
-                    },
-                    "minItems": 1,
-                },
-            ]
-        }
-    ),
-]
-"""One path, or a list of alternatives, each a path or several; tuples of tuples once it is read."""
-
-
-class Strict(BaseModel):
-    """
-    A part of a definition; a key that it does not have is refused.
-    """
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class _Described(Strict):
-    """
-    A part whose keys are explained in the JSON Schema.
-    """
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class _Row(_Described):
-    """A legal move."""
-
-    trigger: str
-    """What fires the row."""
-    source: _Several
-    """The status before; several, for a row each; or "*", for every status that is not terminal."""
-    target: str
-    """The status after."""
-    evidence: Evidence = "documented"
-    """How the row is known."""
-    citation: str = ""
-    """Where that can be read."""
-    reopens: bool = False
-    """Whether the row leads out of a terminal status, into the next attempt."""
-    clears: Names = ()
-    """Fields that a row which reopens sets to null."""
-    when: _Several = ()
-    """Conditions that must all hold for the row to fire."""
-    unless: _Several = ()
-    """Conditions none of which may hold for the row to fire."""
-
-
-class _Entry(_Described):
-    """What entering a status does to the fields."""
-
-    status: str
-    """The status."""
-    stamps: Names = ()
-    """Fields set to the time of the move, at every entry."""
-    requires: Names = ()
-    """Fields set from the payload, which must bring them."""
-    accepts: Names = ()
-    """Fields set from the payload, if it brings them."""
-    clears: Names = ()
-    """Fields set to null."""
-
-
-class _Deadline(_Described):
-    """The field that says when a run expires."""
-
-    field: str
-    """The field."""
-    seconds: Seconds
-    """How long after its creation a run expires."""
-    longest: Seconds
-    """The longest that any service grants, in seconds."""
-
-
-class _Deviation(_Described):
-    """What the table excludes and real services are known to do: its findings are warnings."""
-
-    code: Annotated[str, Field(pattern=r"^RS\d{3}$")]
-    """Code of the rule, such as RS202."""
-    field: str
-    """The field that it is about."""
-    statuses: Names | None = None
-    """The statuses that it is known in; left out for any."""
-    evidence: Evidence = "observed"
-    """How it is known."""
-    citation: str = ""
-    """Where that can be read."""
-
-
-class _Shape(_Described):
-    """Where a record keeps the facts about a run. A path is such as status.conditions[type=Complete].status."""
-
-    records: _Several = ()
-    """Where the records stand in a document: the path of a list, or alternatives; nodes.* for objects by id."""
-    about: _Several = ()
-    """What must hold for a record to have this shape: a path that is present, or "path = value"; | between values."""
-    id: _Alternatives = ()
-    """The path of the id, or alternatives; a list within the list is several paths, joined by "/"."""
-    attempt: _Several = ()
-    """The path of the number of the attempt, or alternatives."""
-    status: _Several = ()
-    """The path of the status, or several whose values are joined by "/"."""
-    at: _Several = ()
-    """The path of the time of the observation, or alternatives."""
-    source: _Several = ()
-    """The path of the status before, where a record is a move."""
-    target: _Several = ()
-    """The path of the status after, where a record is a move."""
-    trigger: _Several = ()
-    """The path of the trigger, or alternatives."""
-    null: str | None = None
-    """The status that a null, empty or missing one stands for."""
-    words: dict[str, str] = {}
-    """Other spellings, each with the status that it is; one that ends in * stands for all that begin so."""
-    ignore_case: bool = False
-    """Whether upper and lower case of statuses and words are the same."""
-
-
-class _Drop(_Described):
-    """What a variant leaves out of its base."""
-
-    statuses: Names = ()
-    """Statuses, with the rows from and to them."""
-    triggers: Names = ()
-    """Triggers, with all their rows."""
-    rows: tuple[tuple[str, str], ...] = ()
-    """Rows, each as its trigger and its source."""
-
-
-class _Variant(_Described):
-    """
-    A lifecycle: a table of legal moves, with what each status does to the fields of a run.
-
-    With a base, it is what it changes in another one: "drop" and "rename" come first, then rows,
-    entries, terminal statuses and deviations are added, and every other key replaces the base's.
-    """
-
-    name: str
-    """Name of the lifecycle."""
-    base: str = ""
-    """The preset that this lifecycle is a variant of."""
-    drop: _Drop = _Drop()
-    """What the variant leaves out of its base."""
-    rename: dict[str, str] = {}
-    """Statuses of the base, each with its other name."""
-    initial: _Several = ()
-    """The status that a run begins in, or several of which the first is the default."""
-    terminal: dict[str, Outcome] | Names = ()
-    """The statuses that a run ends in, each with its outcome; a list if all are successes; empty if it never ends."""
-    transitions: tuple[_Row, ...] = ()
-    """The legal moves."""
-    entries: tuple[_Entry, ...] = ()
-    """What entering a status does to the fields, at most one a status."""
-    created: Names = ()
-    """Stamps that are set once, when a run is created."""
-    deadline: _Deadline | None = None
-    """The field that says when a run expires."""
-    identity: Names = ()
-    """Fields that never change during a run."""
-    fields: Names | None = None
-    """Every field that a run has."""
-    deviations: tuple[_Deviation, ...] = ()
-    """What real services are known to do in spite of the table."""
-    status_field: str = "status"
-    """The field that holds the status."""
-    id_field: str = "id"
-    """The field that holds the id of a run."""
-    kind: str | None = None
-    """The value of the key "object" on the wire."""
-    attempt_field: str = "attempt"
-    """The field that counts the attempts, which a row that reopens raises."""
-    shapes: tuple[_Shape, ...] = ()
-    """Where records keep the facts about a run; the first that fits a record is used."""
-    observed: Any = None
-    """Counts that a picture was drawn with: about runs, not about the lifecycle."""
-    schema_: Annotated[Any, Field(alias="$schema")] = None
-    """The JSON Schema of this file, for editors."""
-
-
-class _Definition(_Variant):
-    """A lifecycle of its own, which is all there."""
-
-    initial: _Several
-    terminal: dict[str, Outcome] | Names
-    transitions: tuple[_Row, ...]
-
-
-def definition_schema() -> dict[str, Any]:
-    """
-    Return the JSON Schema (draft 2020-12) of definition files, for editors to complete and check.
-
-    What the schema cannot say, above all that the table contradicts itself, is found by
-    :func:`load_lifecycle`.
-    """
-    schema = _Variant.model_json_schema()
-
-    return {
-        "$schema": GenerateJsonSchema.schema_dialect,
-        **schema,
-        "title": "runstate lifecycle",
-        "anyOf": [{"required": ["base"]}, {"required": ["initial", "terminal", "transitions"]}],
-        "dependentRequired": {"drop": ["base"], "rename": ["base"]},
-    }
 
 
 def load_lifecycle(path: str | Path) -> Lifecycle:
@@ -352,9 +91,11 @@ def lifecycle_from(data: Any, origin: str = "<definition>") -> Lifecycle:
         DefinitionError: A key is missing, unknown or malformed, or the base is not a preset.
         LifecycleError: The table contradicts itself.
     """
+    from ._schema import Definition, Variant, first_fault  # noqa: PLC0415  see there
+
     varies = isinstance(data, Mapping) and "base" in data
     try:
-        definition = (_Variant if varies else _Definition).model_validate(data)
+        definition = (Variant if varies else Definition).model_validate(data)
     except ValidationError as error:
         place, reason = first_fault(error)
     else:
@@ -362,7 +103,7 @@ def lifecycle_from(data: Any, origin: str = "<definition>") -> Lifecycle:
     raise DefinitionError(origin, place, reason)
 
 
-def _variant(definition: _Variant, origin: str) -> Lifecycle:
+def _variant(definition: Any, origin: str) -> Lifecycle:
     try:
         base = preset(definition.base)
     except KeyError:
@@ -422,14 +163,14 @@ def _refuse_long_keys(content: bytes, origin: str) -> None:
             raise DefinitionError(origin, f"line {number}", f"has more than {MOST_DOTS} dots")
 
 
-def _built(definition: _Variant, origin: str) -> Lifecycle:
+def _built(definition: Any, origin: str) -> Lifecycle:
     for place in sorted({"drop", "rename"} & definition.model_fields_set):
         raise DefinitionError(origin, place, "is for a lifecycle with a base")
 
     return Lifecycle(**_own(definition))
 
 
-def _own(definition: _Variant) -> dict[str, Any]:
+def _own(definition: Any) -> dict[str, Any]:
     """
     Return the arguments of a lifecycle that *definition* sets.
     """
@@ -448,7 +189,7 @@ def _own(definition: _Variant) -> dict[str, Any]:
     return {key: read[key] if key in read else getattr(definition, key) for key in keys}
 
 
-def _deviation(deviation: _Deviation) -> Deviation:
+def _deviation(deviation: Any) -> Deviation:
     statuses = deviation.statuses
 
     return Deviation(
@@ -457,30 +198,3 @@ def _deviation(deviation: _Deviation) -> Deviation:
             "statuses": None if statuses is None else frozenset(statuses),
         }
     )
-
-
-def first_fault(error: ValidationError) -> tuple[str, str]:
-    """
-    Return the place and the reason of the first fault; of a union, what came closest.
-    """
-    every = error.errors(include_url=False, include_input=False)
-    field = every[0]["loc"][:1]
-    closest = max((e for e in every if e["loc"][:1] == field), key=lambda e: len(e["loc"]))
-    reason = "must be a table" if closest["type"] == "model_type" else closest["msg"]
-
-    return _place(closest["loc"]), reason
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """
-    Return ``transitions[2].source`` for ``("transitions", 2, "source")``.
-    """
-    place = ""
-    for part in location:
-        if isinstance(part, int):
-            place += f"[{part}]"
-        # Which member of the union was tried last says nothing about the file.
-        elif not part.startswith(("dict[", "tuple[")):
-            place += f".{part}" if place else part
-
-    return place

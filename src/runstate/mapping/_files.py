@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from ..errors import DefinitionError
 from ..interchange import load
-from ..lifecycle._definition import Strict, content_of, first_fault, parsed
+from ..lifecycle._definition import content_of, parsed
 from ..lifecycle._rows import Evidence
+from ..lifecycle._schema import Strict, first_fault
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._map import StatusMap
