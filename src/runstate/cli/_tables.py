@@ -10,7 +10,6 @@ import click
 
 from .._text import printable
 from ..ddl import DIALECTS, Dialect, TableGuard
-from ..lifecycle._schema import definition_schema
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
 
@@ -119,6 +118,8 @@ def lifecycles(name: str | None, maps: bool, schema: bool) -> int:
       runstate lifecycles --maps langgraph-run-to-run
     """
     if schema:
+        from ..lifecycle._schema import definition_schema  # noqa: PLC0415  see there
+
         click.echo(json.dumps(definition_schema(), indent=2))
         return 0
     from rich.console import Console  # noqa: PLC0415  tables are not for every command

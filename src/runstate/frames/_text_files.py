@@ -7,7 +7,9 @@ a lone carriage return, and keeps what is not visible. Such files are refused.
 
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from typing import Any
 
+from ..readers._formats import PACKINGS
 from ._errors import FrameError, needed
 
 __all__ = ["count_lines"]
@@ -51,12 +53,20 @@ def _refuse_returns(name: str, text: bytes, *, ended: bool = False) -> None:
 
 def _portions(name: str) -> Iterator[bytes]:
     try:
-        import pyarrow  # type: ignore[import-untyped]  # noqa: ICN001, PLC0415  the extra
-    except ModuleNotFoundError:
-        raise needed("pyarrow") from None
-    try:
-        with pyarrow.input_stream(name, compression="detect") as stream:
+        with _unpacked(name) as stream:
             while portion := stream.read(_PORTION):
                 yield portion
     except OSError as error:
-        raise FrameError(name, " ".join(str(error).split())) from None
+        raise FrameError(name, " ".join((error.strerror or str(error)).split())) from None
+
+
+def _unpacked(name: str) -> Any:
+    # What is not packed is read without pyarrow, which takes longer to import than DuckDB.
+    if not name.lower().endswith(PACKINGS):
+        return open(name, "rb")  # noqa: PTH123  the caller closes it
+    try:
+        import pyarrow  # type: ignore[import-untyped]  # noqa: ICN001, PLC0415  the extra
+    except ModuleNotFoundError:
+        raise needed("pyarrow") from None
+
+    return pyarrow.input_stream(name, compression="detect")

@@ -8,7 +8,6 @@ them apart. A text is ISO 8601, what BigQuery, GitLab and Go print (``2026-02-23
 
 import re
 from datetime import UTC, datetime, tzinfo
-from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
@@ -93,6 +92,8 @@ def _from_text(text: str) -> datetime | None:
         pass
     try:
         if _RFC_1123.fullmatch(text):
+            from email.utils import parsedate_to_datetime  # noqa: PLC0415  it brings sockets
+
             return parsedate_to_datetime(text)
         spoken = _SPOKEN.fullmatch(text)
         if spoken is None:
