@@ -21,7 +21,7 @@ from sphinx.pycode import ModuleAnalyzer
 from runstate import RULES, Deviation, Finding, Lifecycle, Rule, check
 from runstate.cli import command
 from runstate.diagrams import draw
-from runstate.lifecycle._definition import definition_schema
+from runstate.lifecycle._schema import definition_schema
 from runstate.mapping import MAPS, StatusMap
 from runstate.presets import PRESETS
 from runstate.readers import read
@@ -33,6 +33,8 @@ NAMES = "reference/api"
 API: Mapping[str, str] = {
     "runstate": "The core: lifecycles, engines, the run and its models.",
     "runstate.errors": "Every exception, with the facts that it carries.",
+    "runstate.lifecycle": "The table, its rows, and its files.",
+    "runstate.runs": "The run, its engines and its log.",
     "runstate.histories": "Judging observed histories, and counting them.",
     "runstate.store": "Runs and jobs in a database.",
     "runstate.ddl": "Triggers and constraints for your own table.",
@@ -44,6 +46,7 @@ API: Mapping[str, str] = {
     "runstate.diagrams": "Pictures.",
     "runstate.report": "The page about a log.",
     "runstate.telemetry": "CloudEvents, OpenLineage, and processors for structlog.",
+    "runstate.telemetry.dashboards": "Grafana dashboards and Prometheus alert rules.",
     "runstate.telemetry.otel": "OpenTelemetry.",
     "runstate.telemetry.prometheus": "Prometheus.",
     "runstate.testing": "The test kit for services and stores.",

@@ -5,6 +5,7 @@ Executes what a Markdown page shows: the blocks of a page run in order, in one f
   expression, ``# prints text`` what the block prints.
 * ``console``: commands after ``$ ``, in a real shell, with the output that they must have;
   three dots stand for anything.
+  A command that stays in the background writes its process id to a file ``*.pid``.
 * A ``{code-block}`` with a ``:caption:`` is a file of that name, which later blocks use.
 
 A page that reads ``DATABASE_URL`` from the environment gets a PostgreSQL database.
@@ -16,7 +17,7 @@ import gc
 import io
 import os
 import re
-import stat
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,8 +88,18 @@ def run_page(path: Path, folder: Path) -> None:
             elif block.language == "console":
                 run_console(block, folder)
     finally:
+        _stop(folder)
         _close(namespace)
         structlog.reset_defaults()
+
+
+def _stop(folder: Path) -> None:
+    """
+    End what a page has started in the background and wrote the process id of.
+    """
+    for path in folder.glob("*.pid"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(path.read_text()), signal.SIGKILL)
 
 
 def _close(namespace: dict[str, Any]) -> None:
@@ -126,7 +137,7 @@ def run_python(block: Block, namespace: dict[str, Any], path: Path) -> None:
             return ast.copy_location(ast.parse(call).body[0], node)
 
     def compare(value: object, expected: str) -> None:
-        assert expected == repr(value)
+        assert expected == repr(value), f"{path}: shown {expected}, and it is {value!r}"
 
     tree = ast.fix_missing_locations(Watcher().visit(ast.parse(block.body)))
     ast.increment_lineno(tree, block.line - 1)
@@ -174,10 +185,13 @@ def _environment(folder: Path) -> dict[str, str]:
     binaries = folder / ".bin"
     if not binaries.exists():
         binaries.mkdir()
-        for name, arguments in {"runstate": "-m runstate", "python": ""}.items():
-            script = binaries / name
-            script.write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
-            script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        main = "from runstate.__main__ import main\nif __name__ == '__main__':\n    main()"
+        for name, body in {
+            "runstate": f"#!{sys.executable}\n{main}\n",
+            "python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
+        }.items():
+            (binaries / name).write_text(body)
+            (binaries / name).chmod(0o755)
     path = os.pathsep.join((str(binaries), str(Path(sys.executable).parent), os.environ["PATH"]))
 
     return {

@@ -2,12 +2,16 @@
 The site's pages show what happens: every example is executed, and every link leads somewhere.
 """
 
+import os
 import re
+import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from examples import EXECUTED, PAGES, ROOT, SHOWN, blocks, run_page
+from test_surface import MODULES
 
 
 def named(path: Path) -> str:
@@ -20,7 +24,11 @@ def named(path: Path) -> str:
 WITH_POSTGRESQL = [each for each in PAGES if "DATABASE_URL" in each.read_text("utf-8")]
 
 
-@pytest.mark.parametrize("page", [each for each in PAGES if each not in WITH_POSTGRESQL], ids=named)
+WITH_SPARK = ROOT / "docs" / "how-to" / "spark.md"
+ALONE = [each for each in PAGES if each not in {*WITH_POSTGRESQL, WITH_SPARK}]
+
+
+@pytest.mark.parametrize("page", ALONE, ids=named)
 def test_every_example_of_a_page_does_what_it_says(page, tmp_path, monkeypatch):
     """
     Python, commands and files, in the order of the page.
@@ -28,6 +36,21 @@ def test_every_example_of_a_page_does_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     run_page(page, tmp_path)
+
+
+@pytest.mark.spark
+@pytest.mark.xdist_group("spark")
+def test_the_example_for_spark_does_what_it_says(tmp_path, monkeypatch):
+    """
+    On a local Spark, which needs Java.
+    """
+    if shutil.which("java") is None or find_spec("pyspark") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("PYSPARK OR JAVA IS MISSING")
+        pytest.skip("PYSPARK OR JAVA IS MISSING")
+    monkeypatch.chdir(tmp_path)
+
+    run_page(WITH_SPARK, tmp_path)
 
 
 @pytest.mark.parametrize("page", WITH_POSTGRESQL, ids=named)
@@ -91,3 +114,13 @@ def test_every_page_is_in_the_navigation():
             missing.append(named(page))
 
     assert [] == missing
+
+
+def test_the_reference_has_a_page_for_every_public_module():
+    """
+    The list of modules of the site is that of the tests of the public surface.
+    """
+    written = (ROOT / "docs" / "_generated.py").read_text("utf-8")
+    listed = set(re.findall(r'^    "(runstate[a-z._]*)": "', written, re.MULTILINE))
+
+    assert {"runstate", *MODULES} == listed

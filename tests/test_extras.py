@@ -20,7 +20,7 @@ from runstate import __main__
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-FOR_TESTS = {"testing", "test-core", "test", "dev"}
+FOR_TESTS = {"testing", "test-core", "test", "docs", "dev"}
 
 ALL = (
     "click", "rich", "PIL", "sqlalchemy", "psycopg", "aiosqlite", "asyncpg", "duckdb", "pyarrow",
@@ -167,13 +167,11 @@ def test_the_demonstration_works_without_pillow(tmp_path):
 
 def test_every_extra_is_documented():
     """
-    The README names every extra that is not for the tests of this package.
+    The page about installing names every extra that is not for the tests of this package.
     """
-    readme = (ROOT / "README.md").read_text("utf-8")
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
 
-    assert [] == sorted(
-        f"[{name}]" for name in {*EXTRAS} - FOR_TESTS if f"`[{name}]`" not in readme
-    )
+    assert [] == sorted(f"[{name}]" for name in {*EXTRAS} - FOR_TESTS if f"`[{name}]`" not in page)
 
 
 def test_all_brings_what_an_application_needs():

@@ -21,6 +21,7 @@ MODULES = [
         for module in pkgutil.iter_modules(runstate.__path__)
         if not module.name.startswith("_") and module.name not in {"cli", "demo"}
     ),
+    "runstate.telemetry.dashboards",
     "runstate.telemetry.otel",
     "runstate.telemetry.prometheus",
     "runstate.testing.machines",

@@ -16,7 +16,7 @@ pytest_plugins = ["pytester"]
 
 HERE = Path(pytest_runstate.__file__).parent
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "pytest.md").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 POINTS = PROJECT["project"]["entry-points"]["pytest11"]
 
@@ -81,12 +81,12 @@ def test_the_fixtures_work_together(installed):
     installed.runpytest_subprocess().assert_outcomes(passed=3)
 
 
-def test_the_readme_shows_what_works(installed):
+def test_the_site_shows_what_works(installed):
     """
-    The test that the README shows passes as it stands.
+    The test that the site shows passes as it stands.
     """
     (shown,) = re.findall(
-        r"^```python\n((?:(?!```).)*^def test_.*?)^```", README, re.MULTILINE | re.DOTALL
+        r"^```python\n((?:(?!```).)*^def test_.*?)^```", PAGE, re.MULTILINE | re.DOTALL
     )
     installed.makepyfile(shown)
     installed.runpytest_subprocess().assert_outcomes(passed=1)

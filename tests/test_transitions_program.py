@@ -13,7 +13,7 @@ from runstate import Engine, IllegalTransitionError, check
 from runstate.diagrams import draw
 from runstate.store import Applied, Illegal, Superseded, apply_move, guard
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parent.parent / "docs" / "migrate" / "transitions.md"
 
 BEFORE = """\
 from transitions import Machine
@@ -38,10 +38,10 @@ print(order.state, order.may_cancel())  # prints shipped False
 
 def after() -> str:
     """
-    Return the program as the README shows it, with the lines that it gains.
+    Return the program as the site shows it, with the lines that it gains.
     """
     (shown,) = re.findall(
-        r"^```python\n(from transitions .*?)^```", README, re.MULTILINE | re.DOTALL
+        r"^```python\n(from transitions .*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
 
     return shown
@@ -50,7 +50,7 @@ def after() -> str:
 @pytest.fixture
 def program():
     """
-    Run the program that the README shows, and return its names.
+    Run the program that the site shows, and return its names.
     """
     names: dict[str, object] = {}
     exec(compile(after(), "order.py", "exec"), names)  # noqa: S102  our own text

@@ -16,6 +16,7 @@ from .._urls import without_secrets
 from ..errors import RunstateError
 from ._check import check
 from ._convert import convert
+from ._dashboard import dashboard
 from ._demo import demo
 from ._draw import draw
 from ._interrupt import STATUS, Interrupted, InterruptibleGroup, interruptible
@@ -116,7 +117,7 @@ def command() -> None:
     """
 
 
-for _each in (check, convert, draw, report, lifecycles, sql, demo):
+for _each in (check, convert, dashboard, draw, report, lifecycles, sql, demo):
     command.add_command(_each)
 
 

@@ -4,28 +4,39 @@
 
 import json
 import sys
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import click
 
 from .._text import printable
-from ..ddl import DIALECTS, Dialect, TableGuard
+from ..ddl import DIALECTS, QUERY_DIALECTS, Dialect, TableGuard, check_query
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
 
 __all__ = ["lifecycles", "sql"]
 
 _WIDE: Final = 160
+_PRINTED: Final = tuple(dict.fromkeys((*DIALECTS, *QUERY_DIALECTS)))
 
 
 @click.command()
 @click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
-@click.option("--dialect", type=click.Choice(DIALECTS), help="What to print it for.")
+@click.option("--dialect", type=click.Choice(_PRINTED), help="Database to print it for.")
 @click.option(
     "--check",
     "checked",
     metavar="URL",
     help="Say what of it the database at URL has, instead of printing it.",
+)
+@click.option(
+    "--check-query",
+    "query",
+    is_flag=True,
+    help="Print one SELECT that returns the rows of a table of observations that are wrong.",
+)
+@click.option(
+    "--at", default="at", show_default=True, help="For --check-query: column of the time."
 )
 @click.option("--table", default="runs", show_default=True, help="Your table.")
 @click.option("--column", default="status", show_default=True, help="Its column of the status.")
@@ -50,6 +61,8 @@ def sql(
     lifecycle_name: str,
     dialect: Dialect | None,
     checked: str | None,
+    query: bool,
+    at: str,
     table: str,
     column: str,
     key: str,
@@ -73,6 +86,7 @@ def sql(
       runstate sql --dialect sqlite --table jobs --column state
       runstate sql mine.toml --dialect postgresql --stamps started_at,completed_at
       runstate sql --check sqlite:///app.db --table jobs --column state
+      runstate sql --check-query --dialect duckdb --table run_events --key run_id
     """
     if (dialect is None) == (checked is None):
         raise click.UsageError("expected either --dialect, to print, or --check, with a URL")
@@ -86,18 +100,25 @@ def sql(
         "attempt": attempt,
         "unfenced_reopen": unfenced_reopen,
     }
+    if query:
+        _print(lambda: check_query(lifecycle, table=table, column=column, key=key, at=at))
+        return 0
     if checked is not None:
         from ._guards import check_guard  # noqa: PLC0415  printing opens no database
 
         return check_guard(checked, lifecycle, options)
+    _print(lambda: TableGuard(lifecycle, cast(Dialect, dialect), **options).sql)
+
+    return 0
+
+
+def _print(statements: Callable[[], str]) -> None:
     try:
-        statements = TableGuard(lifecycle, cast(Dialect, dialect), **options).sql
+        text = statements()
     except ValueError as error:
         raise BadInput(printable(str(error), 500)) from None
     # As bytes: in SQL, what the terminal's encoding lacks must not be escaped.
-    click.echo(statements.encode(), nl=False)
-
-    return 0
+    click.echo(text.encode(), nl=False)
 
 
 @click.command()

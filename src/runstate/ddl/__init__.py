@@ -1,19 +1,21 @@
 """
-The table as SQL: checks and triggers, so that the database refuses what the table does.
+A lifecycle as SQL: triggers and constraints that refuse illegal moves, and a query that finds them.
 
-For a table that other programs write too, or a hand at a console: whoever forgets to
-ask the lifecycle is told by the database. Nothing here opens a database; what comes
-out is text, to be read, kept with the other migrations, and run again after the
-lifecycle has changed, or a migration has rebuilt the table. ``TableGuard.check`` asks an
-open connection whether all of it is there.
+The guard is for a table that other programs write, too, or a person at a console. Nothing
+here opens a database. The SQL is text: read it, keep it with your migrations, and execute it
+again after the lifecycle has changed or a migration has rebuilt the table.
+``TableGuard.check`` asks an open connection whether every part is in place.
 """
 
 from collections.abc import Iterable
 
 from ..lifecycle._table import Lifecycle
+from ._check_query import QUERY_DIALECTS, check_query
 from ._table_guard import DIALECTS, Dialect, Part, TableGuard
 
-__all__ = ["DIALECTS", "Dialect", "Part", "TableGuard", "guard_sql"]
+__all__ = [
+    "DIALECTS", "QUERY_DIALECTS", "Dialect", "Part", "TableGuard", "check_query", "guard_sql",
+]  # fmt: skip
 
 
 def guard_sql(

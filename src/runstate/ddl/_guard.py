@@ -11,7 +11,7 @@ from typing import Any, Final
 from .._text import printable
 from ..lifecycle._table import Lifecycle
 
-__all__ = ["Guard", "Named", "listing", "quoted"]
+__all__ = ["Guard", "Named", "identifier", "listing", "quoted"]
 
 LONGEST_IDENTIFIER: Final = 63
 """Bytes of a name that PostgreSQL keeps; it cuts off the rest without a word."""
@@ -44,8 +44,8 @@ class Guard(ABC):
         *schema, self.bare = table.split(".")
         if len(schema) >= self.parts:
             raise ValueError(_no_name("table", table))
-        self.table = ".".join(_identifier("table", part) for part in (*schema, self.bare))
-        self.status, self.key = _identifier("column", column), _identifier("column", key)
+        self.table = ".".join(identifier("table", part) for part in (*schema, self.bare))
+        self.status, self.key = identifier("column", column), identifier("column", key)
         if column == key:
             raise ValueError(f"the status and the key are two columns, and not both {key!r}")
         known = (*lifecycle.stamp_fields, *lifecycle.detail_fields)
@@ -54,10 +54,10 @@ class Guard(ABC):
                 raise ValueError(
                     f"no field {name!r} to tie to the status (known: {listing(known)})"
                 )
-        self.fields = {name: _identifier("field", name) for name in fields}
+        self.fields = {name: identifier("field", name) for name in fields}
         self.lifecycle = lifecycle
         self.names = (column, key)
-        self.attempt = None if attempt is None else _identifier("column", attempt)
+        self.attempt = None if attempt is None else identifier("column", attempt)
 
     @abstractmethod
     def blocks(self) -> list[list[str]]:
@@ -162,7 +162,7 @@ class Guard(ABC):
         )
 
 
-def _identifier(kind: str, name: str) -> str:
+def identifier(kind: str, name: str) -> str:
     """
     Return *name* as an identifier.
 
