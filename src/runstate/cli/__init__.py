@@ -20,6 +20,7 @@ from ._dashboard import dashboard
 from ._demo import demo
 from ._draw import draw
 from ._interrupt import STATUS, Interrupted, InterruptibleGroup, interruptible
+from ._project import project_defaults
 from ._report import report
 from ._tables import lifecycles, sql
 
@@ -101,7 +102,8 @@ def _show_version(context: click.Context, _: click.Parameter, asked: bool) -> No
     callback=_show_version,
     help="Show the version and exit.",
 )
-def command() -> None:
+@click.pass_context
+def command(context: click.Context) -> None:
     """
     What a run's status may become: check histories, draw lifecycles.
 
@@ -115,6 +117,7 @@ def command() -> None:
       runstate sql --dialect postgresql         the machine as constraints and triggers
       runstate demo                             see all of it at work
     """
+    context.default_map = project_defaults(command.commands)
 
 
 for _each in (check, convert, dashboard, draw, report, lifecycles, sql, demo):

@@ -11,6 +11,7 @@ import click
 
 from .._text import printable
 from ..ddl import DIALECTS, QUERY_DIALECTS, Dialect, TableGuard, check_query
+from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
 
@@ -122,12 +123,12 @@ def _print(statements: Callable[[], str]) -> None:
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--maps", is_flag=True, help="Show maps from one lifecycle to another instead.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of definition files instead.")
-def lifecycles(name: str | None, maps: bool, schema: bool) -> int:
+def lifecycles(names: tuple[str, ...], maps: bool, schema: bool) -> int:
     """
-    List the presets, or show the lifecycle NAME (a preset or a file) as a table.
+    List the presets, or show each lifecycle NAME (a preset or a file) as a table.
 
     \b
     Examples:
@@ -144,35 +145,47 @@ def lifecycles(name: str | None, maps: bool, schema: bool) -> int:
         click.echo(json.dumps(definition_schema(), indent=2))
         return 0
     from rich.console import Console  # noqa: PLC0415  tables are not for every command
-    from rich.table import Column, Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
 
     console = Console(width=None if sys.stdout.isatty() else _WIDE)
     if maps:
-        _show_maps(console, name)
-        return 0
-    if name is None:
-        # One column for the beginning and the ends: some systems' statuses are long.
-        table = Table(Column("name", no_wrap=True), "statuses", "rows", "begins in → ends in")
-        for each in PRESETS.values():
-            way = f"{', '.join(each.initial_statuses)} → {', '.join(each.terminal) or '(endless)'}"
-            table.add_row(each.name, str(len(each.statuses)), str(len(each)), way)
+        _show_maps(console, names)
+    elif names:
+        # All are read before the first is shown.
+        for each in [lifecycle_named(name) for name in names]:
+            _show_lifecycle(console, each)
     else:
-        table = Table("trigger", "from", "to", "evidence", "source")
-        lifecycle = lifecycle_named(name)
-        for row in (*lifecycle, *lifecycle.reopenings):
-            trigger = f"{row.title} (reopens)" if row.reopens else row.title
-            cells = (trigger, row.source, row.target, row.evidence, row.citation)
-            table.add_row(*(Text(printable(cell, 500)) for cell in cells))
-    console.print(table)
+        _show_presets(console)
 
     return 0
 
 
-def _show_maps(console: Any, name: str | None) -> None:
+def _show_presets(console: Any) -> None:
+    from rich.table import Column, Table  # noqa: PLC0415
+
+    # One column for the beginning and the ends: some systems' statuses are long.
+    table = Table(Column("name", no_wrap=True), "statuses", "rows", "begins in → ends in")
+    for each in PRESETS.values():
+        way = f"{', '.join(each.initial_statuses)} → {', '.join(each.terminal) or '(endless)'}"
+        table.add_row(each.name, str(len(each.statuses)), str(len(each)), way)
+    console.print(table)
+
+
+def _show_lifecycle(console: Any, lifecycle: Lifecycle) -> None:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("trigger", "from", "to", "evidence", "source")
+    for row in (*lifecycle, *lifecycle.reopenings):
+        trigger = f"{row.title} (reopens)" if row.reopens else row.title
+        cells = (trigger, row.source, row.target, row.evidence, row.citation)
+        table.add_row(*(Text(printable(cell, 500)) for cell in cells))
+    console.print(table)
+
+
+def _show_maps(console: Any, names: tuple[str, ...]) -> None:
     from ._maps import map_named, print_map, print_maps  # noqa: PLC0415
 
-    if name is None:
+    if not names:
         print_maps(console)
-    else:
-        print_map(console, map_named(name))
+    for each in [map_named(name) for name in names]:
+        print_map(console, each)
