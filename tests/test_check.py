@@ -298,7 +298,7 @@ def test_what_is_neither_status_nor_snapshot_is_misuse():
         ValueError, match="observed is complete, polled or unordered, not 'guessed'"
     ):
         check(["queued", "in_progress"], observed="guessed")
-    with pytest.raises(ValueError, match="limit for 'asleep', which is no status of run"):
+    with pytest.raises(ValueError, match="limit given for unknown status 'asleep'"):
         Monitor(limits={"asleep": 1})
     for nothing in (
         {"id": "r"},

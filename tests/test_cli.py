@@ -403,7 +403,10 @@ def test_explain(command, code):
         (["check", "x", "--limit", "queued=x"], "--limit takes STATUS=SECONDS, not 'queued=x'"),
         (["check", "x", "--limit", "queued=nan"], "--limit takes STATUS=SECONDS, not 'queued=nan'"),
         (["check", "x", "--limit", "queued=-1"], "--limit takes STATUS=SECONDS, not 'queued=-1'"),
-        (["check", "x", "--limit", "quued=1"], "limit for 'quued', which is no status of run"),
+        (
+            ["check", "x", "--limit", "quued=1"],
+            "limit given for unknown status 'quued' (lifecycle run)",
+        ),
         (
             ["draw", "--format", "gif"],
             "no format 'gif' (known: mermaid, dot, svg, png, plantuml, markdown, json, scxml, xstate, transitions, "
@@ -722,7 +725,9 @@ def test_draw_refuses_a_png_on_a_terminal(command, monkeypatch):
     """
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
 
-    assert refused(command("draw", "--format", "png")) == "a PNG is no text: name a file with -o"
+    assert (
+        refused(command("draw", "--format", "png")) == "PNG is binary: write it to a file with -o"
+    )
     assert command("draw", "--format", "dot").status == 0
 
 

@@ -163,7 +163,7 @@ def test_map_from_a_file(command):
         (["--map", "none.toml"], "none.toml: No such file or directory"),
         (["--map", "celery-to-run", "--lifecycle", "run"], "--lifecycle is said by --map: celery as run"),
         (["--map", "celery-to-run", "--observed", "complete"], "celery-to-run needs observed='polled'"),
-        (["--map", "celery-to-run", "--limit", "PENDING=5"], "limit for 'PENDING', which is no status of run"),
+        (["--map", "celery-to-run", "--limit", "PENDING=5"], "limit given for unknown status 'PENDING' (lifecycle run)"),
         (["--map", "celery-to-run", "--engine", "duckdb"], "--map goes with --engine python, and not with duckdb"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -241,7 +241,7 @@ def test_suffix_says_scxml(command):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["draw", "run", "--format", "xstate", "--log", "x"], "xstate is no picture: --run and --log have no place in it"),
+        (["draw", "run", "--format", "xstate", "--log", "x"], "xstate is not a picture: --run and --log need a picture format, such as svg"),
         (["draw", "x.json", "--format", "statemachine"], "trigger 'is it' is no identifier, which an event must be"),
         (["draw", "x.yaml"], "x.yaml: YAML is not read: convert it to JSON"),
         (["check", "x", "--lifecycle", "bomb.scxml"], "bomb.scxml: line 1: declares a document type, which could make it anything"),

@@ -722,7 +722,7 @@ def test_arguments_are_those_of_check(logged: DataFrame):
     """
     with pytest.raises(ValueError, match="observed is complete, polled or unordered"):
         survey_spark(logged, observed="seen")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="limit for 'runing'"):
+    with pytest.raises(ValueError, match="limit given for unknown status 'runing'"):
         survey_spark(logged, limits={"runing": 3})
 
 

@@ -366,7 +366,7 @@ def test_questions_about_the_end_are_asked_in_the_other_words():
             ("RS107", "ends in in_progress, observed as running")] == [
         (finding.code, finding.message) for finding in report.findings
     ]  # fmt: skip
-    with pytest.raises(ValueError, match="limit for 'running'"):
+    with pytest.raises(ValueError, match="limit given for unknown status 'running'"):
         LANGGRAPH.check(history, limits={"running": 5})
 
 

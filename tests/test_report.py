@@ -252,7 +252,7 @@ def test_gaps_between_polls_are_no_moves():
     """
     page = page_of(run("queued", "completed"), "polled")
 
-    assert "Gaps: legal moves lie between, which nobody saw" in page.text
+    assert "Gaps: legal moves in between were not seen" in page.text
     assert "illegal" not in page.text
     assert [2] == [step[7] for step in page.data["runs"][0][2] if len(step) == 8]
 

@@ -1,5 +1,5 @@
 """
-``runstate check``: histories that somebody else observed, held against the table.
+``runstate check``: judge observed histories.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -75,7 +75,7 @@ def _told(outcome: Any, runs: int, workers: int) -> Iterator[str]:
     yield f"{runs:,} runs, {workers} workers, {moves:,} moves in {outcome.seconds:.1f} s"
     for status, count in outcome.statuses.most_common():
         yield f"  {status:<42} {count:>7,}"
-    yield f"{outcome.refused.total():,} triggers came too late; each was told what beat it:"
+    yield f"{outcome.refused.total():,} triggers came too late; each got the move that won:"
     for (trigger, by), count in outcome.refused.most_common(12):
         lost = f"{trigger} lost to {by}"
         yield f"  {lost:<42} {count:>7,}"

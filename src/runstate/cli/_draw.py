@@ -87,7 +87,9 @@ def draw(
     picture = _picture(picture, out)
     if picture in NOTATIONS:
         if run_path is not None or log_path is not None:
-            raise BadInput(f"{picture} is no picture: --run and --log have no place in it")
+            raise BadInput(
+                f"{picture} is not a picture: --run and --log need a picture format, such as svg"
+            )
         return _written(_said(lifecycle, picture), out)
     reading = Reading(
         format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone
@@ -140,7 +142,7 @@ def _picture(name: str | None, out: Path | None) -> str:
     if name not in known:
         raise BadInput(f"no format '{printable(name)}' (known: {', '.join(known)})")
     if name == "png" and out is None and sys.stdout.isatty():
-        raise BadInput("a PNG is no text: name a file with -o")
+        raise BadInput("PNG is binary: write it to a file with -o")
 
     return name
 

@@ -26,7 +26,7 @@ How an arrow or a box is drawn.
 
 ``path``: one run went there. ``faint``: it was not observed, neither on a path nor in counts.
 ``gap``: two statuses that one run had in succession with moves between them that
-nobody saw. ``illegal``: observed, and not in the table.
+was not seen. ``illegal``: observed, and not in the table.
 """
 
 MOST_UNKNOWN: Final = 12

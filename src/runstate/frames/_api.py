@@ -65,7 +65,7 @@ class Asked(TypedDict, total=False):
     Else, of a billion runs, each shares its hash with another with a probability of 1 in 18
     billion. No finding is made up by that, and none is hidden under ``unordered``, nor under
     ``polled`` where nothing is measured; where runs are sorted, one might be; and
-    counts of more than *limit* findings may be off. Ids that somebody else chooses might be
+    counts of more than *limit* findings may be off. Ids that others choose might be
     chosen so.
     """
     measured: bool
@@ -105,7 +105,7 @@ def survey_files(
     Raises:
         FrameError: A file cannot be read, lacks a column, or is text that DuckDB would read in
             another way than the readers do; or the engine is not installed.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     names = [paths] if isinstance(paths, str | PathLike) else [*paths]
 
@@ -140,7 +140,7 @@ def survey_table(
 
     Raises:
         FrameError: The database cannot be read, or the query fails.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     return _surveyed(
         lambda engine, columns: tables(engine, url, columns, lifecycle, table=table, query=query),
@@ -162,8 +162,8 @@ def survey_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked])
 
     Raises:
         FrameError: The frame lacks a column, or has one of a type that cannot be used.
-        TypeError: *frame* is no frame that is known.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        TypeError: *frame* is not a dataframe of a supported library.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     asked = _known("survey_frame", asked)
     if is_spark(frame):
@@ -192,8 +192,8 @@ def check_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) 
 
     Raises:
         FrameError: The frame lacks a column, or has one of a type that cannot be used.
-        TypeError: *frame* is no frame that is known.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        TypeError: *frame* is not a dataframe of a supported library.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     asked = _known("check_frame", asked)
     if is_spark(frame):

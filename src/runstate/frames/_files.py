@@ -259,7 +259,7 @@ def _fault(facts: Sequence[str]) -> str:
         f"when len(line) - len(replace(replace(line, '[', ''), '{{', '')) > {_MOST_BRACKETS} then 'has too many brackets' "
         "when regexp_matches(line, '\\\\u[dD][89a-fA-F]') then 'has an escaped surrogate' "
         "when coalesce(t0, '') not in ('VARCHAR', 'UBIGINT', 'BIGINT') then 'the id is neither text nor a whole number' "
-        "when coalesce(t1, '') <> 'VARCHAR' then 'the status is no text' "
+        "when coalesce(t1, '') <> 'VARCHAR' then 'the status is not text' "
         f"when coalesce(t2, 'NULL') not in ('NULL', 'VARCHAR') and t2 not in {numbers} then 'the time is neither text nor a number' "
         "when t2 = 'VARCHAR' and try_cast(c2 as double) is not null then 'the time is a number in quotes' end"
     )

@@ -1,5 +1,5 @@
 """
-Histories that somebody observed: their records, the rules they are judged by, and what is counted of them.
+Observed histories: their records, the rules that judge them, and the counts over many of them.
 """
 
 from ._check import check

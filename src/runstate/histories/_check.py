@@ -1,5 +1,5 @@
 """
-Histories that somebody else observed, held against the table.
+Check an observed history against a lifecycle.
 """
 
 from collections.abc import Iterable, Mapping
@@ -49,7 +49,7 @@ def check(
 
     Raises:
         TypeError: *history* is one item rather than several, or an item is neither a status, a snapshot nor an Observation.
-        ValueError: *observed* is none of the three models, or a limit is for no status.
+        ValueError: *observed* is not one of the three models, or a limit names an unknown status.
 
     Example:
         >>> check(["queued", "in_progress", "completed"]).ok

@@ -110,14 +110,14 @@ class Monitor:
         Watch under *lifecycle*; for the arguments see :func:`check`.
 
         Raises:
-            ValueError: *observed* is none of the three models, or a limit is for no status.
+            ValueError: *observed* is not one of the three models, or a limit names an unknown status.
         """
         if observed not in {"complete", "polled", "unordered"}:
             raise ValueError(f"observed is complete, polled or unordered, not {observed!r}")
         for status in limits or {}:
             if status not in lifecycle.statuses:
                 raise ValueError(
-                    f"limit for {str(status)!r}, which is no status of {lifecycle.name}"
+                    f"limit given for unknown status {str(status)!r} (lifecycle {lifecycle.name})"
                 )
         self.lifecycle = lifecycle
         self.observed = observed

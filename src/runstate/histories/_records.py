@@ -24,7 +24,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 class Observation(NamedTuple):
     """
-    One look at a run, or one move of it that somebody recorded.
+    One observation of a run, or one recorded move.
     """
 
     status: str
@@ -93,5 +93,5 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether there is no finding of severity error. Undecided runs are not vouched for."""
+        """Whether there is no finding of severity error. Undecided runs do not count."""
         return not any(finding.severity == "error" for finding in self.findings)

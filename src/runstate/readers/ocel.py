@@ -239,7 +239,11 @@ def _of_json(source: Source) -> Iterator[tuple[str, Any, int]]:
     if not cursor.peek():
         return
     if cursor.peek() != b"{":
-        yield "", BadRecordError("RS901", "not OCEL: the document is no object"), cursor.line
+        yield (
+            "",
+            BadRecordError("RS901", "not OCEL: expected an object, got another kind of document"),
+            cursor.line,
+        )
         return
     try:
         for part, element in members(cursor):
@@ -283,7 +287,7 @@ class _Elements(Document):
         Take the beginning of an element.
 
         Raises:
-            BadRecordError: It is no log.
+            BadRecordError: The document is not a log.
         """
         if not self.path and tag != "log":
             raise BadRecordError("RS901", "not OCEL: the document begins with no <log>")

@@ -58,7 +58,7 @@ class _Log(Document):
         Take the beginning of an element.
 
         Raises:
-            BadRecordError: It is no log.
+            BadRecordError: The document is not a log.
         """
         if not self.path and tag != "log":
             raise BadRecordError("RS901", "not XES: the document begins with no <log>")

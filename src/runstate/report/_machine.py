@@ -98,7 +98,7 @@ def _gaps(subject: Subject) -> str:
     rows = (f'<td>{code(s)}<td>{code(t)}<td class="n">{gaps[s, t]:,}' for s, t in listed)
     heads = ("Seen", "Then", "Observed#")
 
-    return table("Gaps: legal moves lie between, which nobody saw", heads, rows)
+    return table("Gaps: legal moves in between were not seen", heads, rows)
 
 
 def _difference(survey: Survey, made: Survey) -> dict[tuple[str, str], int]:

@@ -197,7 +197,7 @@ class AsyncRunStore:
 
     async def close(self) -> None:
         """
-        Close the connections that nobody uses; of the caller's own engine, none.
+        Close the unused connections. An engine of the caller's stays open.
         """
         if self._opened:
             await self.engine.dispose()
@@ -424,7 +424,7 @@ class AsyncRunStore:
         self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
     ) -> Lease | None:
         """
-        Return a lease on a run that nobody works on; None if there is none.
+        Return a lease on a run that no worker holds; None if no run is waiting.
 
         See :meth:`RunStore.claim`.
         """

@@ -46,7 +46,7 @@ class CursorForeignError(CursorError):
 
     Moves that were delivered before it are not in this database. They were lost in a
     failover to a standby that lacked them, in a crash of a server that did not wait for its
-    disk, or by restoring an older backup; or somebody deleted them from the journal; or the
+    disk, or by restoring an older backup; or they were deleted from the journal; or the
     cursor belongs to another store. The consumer may hold moves that never happened here.
 
     Waiting does not help, however many moves follow: discard what was derived from the

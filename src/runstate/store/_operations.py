@@ -373,7 +373,7 @@ class Operations:
 
     def claim(self, connection: sa.Connection, worker: Any, seconds: Any) -> Lease | None:
         """
-        Return a lease on a run that nobody works on; None if there is none.
+        Return a lease on a run that no worker holds; None if no run is waiting.
         """
         one_line(worker=worker)
         if worker is None:

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
-"""A cancel that nobody confirms takes effect after a minute."""
+"""A cancel that no worker confirms takes effect after a minute."""
 
 
 class _NoLog:
@@ -126,7 +126,8 @@ def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: 
     row = lifecycle.row(trigger, status)
     if row is None or not 0 <= seconds < math.inf:
         raise ValueError(
-            f"no deadline: {trigger!r} is no way out of {status!r} after {seconds!r} s"
+            "deadlines: expected seconds from 0 on and a trigger that leads out of "
+            f"{status!r}, got {seconds!r} and {trigger!r}"
         )
     # A sweep that had to make up an error, or an answer, could move nothing at all.
     if trigger == ANSWER or lifecycle.entry(row.target).requires:

@@ -201,7 +201,7 @@ class RunStore:
 
     def close(self) -> None:
         """
-        Close the connections that nobody uses; of the caller's own engine, none.
+        Close the unused connections. An engine of the caller's stays open.
         """
         if self._opened:
             self.engine.dispose()
@@ -234,7 +234,7 @@ class RunStore:
             thread_id: The thread to execute it on.
             expires_after: Seconds from now to the run's ``expires_at``, at which a sweep
                 ends it, also while a worker holds it; None for what the store was opened
-                with, which is no such time by default.
+                with; by default the run does not expire.
             expires_at: That time itself, in Unix seconds; instead of *expires_after*.
             connection: The caller's transaction.
             fields: Any other field that the lifecycle does not own, such as ``model``.
@@ -370,9 +370,9 @@ class RunStore:
         Args:
             run_id: The run.
             trigger: A trigger of the lifecycle.
-            token: Token of the worker's lease; None if it is not a worker that speaks.
+            token: Token of the worker's lease; None for a caller that is not a worker.
             key: Idempotency key: of any number of attempts under one key, one moves the
-                run, and all are told of that one move.
+                run, and all get the answer of that one move.
             actor: Who fires, for the journal.
             reason: Why, for the journal.
             connection: The caller's transaction.
@@ -433,7 +433,7 @@ class RunStore:
         self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
     ) -> Verdict:
         """
-        End a run well.
+        End a run as ``completed``.
         """
         return self.fire(run_id, "complete", usage=usage, **options)
 
@@ -493,7 +493,7 @@ class RunStore:
         self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
     ) -> Lease | None:
         """
-        Return a lease on a run that nobody works on; None if there is none.
+        Return a lease on a run that no worker holds; None if no run is waiting.
 
         A run whose lease ran out comes first, and stays in its status; else the oldest
         queued one, which is started.
@@ -525,8 +525,8 @@ class RunStore:
         """
         End what is overdue, and return the moves that did.
 
-        That is what passed the deadline of its status, what is being cancelled while
-        nobody works on it, and what passed its ``expires_at``. Any number of sweepers
+        These are the runs past the deadline of their status, those being cancelled that no
+        worker holds, and those past their ``expires_at``. Any number of sweepers
         may do this at once; each run is ended by one. Call it every few seconds.
 
         Args:

@@ -65,9 +65,9 @@ class Superseded:
     status: str
     """The status that the run ended in."""
     by: str | None
-    """The trigger that ended it; None where nobody recorded it."""
+    """The trigger that ended it; None if it was not recorded."""
     moved: Moved | None
-    """The move that ended it; None where nobody recorded it."""
+    """The move that ended it; None if it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,13 @@ class Illegal:
     allowed: tuple[str, ...]
     """Triggers that the table allows from there."""
     by: str | None
-    """The trigger that led there; None where nobody recorded it."""
+    """The trigger that led there; None if it was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
     """
-    Fenced out: the lease with this token has run out, or somebody else holds the run now.
+    Fenced out: the lease with this token has run out, or another worker holds the run now.
     """
 
     ok: ClassVar[Literal[False]] = False

@@ -1,8 +1,8 @@
 """
-What other systems want to hear of a move, each a projection of one :class:`~runstate.Moved`.
+Exporters: each turns a :class:`~runstate.Moved` record into the format of another system.
 
-Nothing here moves a run, and nothing can fail a move: an engine tells its observers
-after the fact, and a store's feed is read by whoever wants to. ``cloudevent`` and
+An exporter never moves a run, and never fails a move: an engine calls its observers after
+the move, and the feed of a store is read from outside. ``cloudevent`` and
 ``openlineage_events`` return plain dictionaries, and need nothing installed; the modules
 ``runstate.telemetry.otel`` and ``runstate.telemetry.prometheus`` each need the extra of
 their name.

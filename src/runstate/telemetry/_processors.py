@@ -28,7 +28,7 @@ _DEEPEST = 8
 
 def escape_untrusted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     r"""
-    Make every text in *event* harmless to a terminal and to whoever splits a log by lines.
+    Make every text in *event* harmless to a terminal and to a reader that splits the log by lines.
 
     Control and bidi characters, line separators and unpaired surrogates become escapes
     such as ``\x1b``. Put it before the renderer.

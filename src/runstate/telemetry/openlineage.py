@@ -1,7 +1,7 @@
 """
 A move as OpenLineage run events: one START and one end a run.
 
-OpenLineage has no twin for every status. What is lost is kept in a facet of ours:
+OpenLineage has no counterpart for some statuses. What is lost is kept in a facet of ours:
 ``cancelled`` and ``expired`` are both ABORT, and ``incomplete`` is a COMPLETE.
 """
 
