@@ -57,7 +57,14 @@ def test_what_is_counted_is_what_is_checked(history, observed, finished):
     report = check(iter(history), observed=observed, finished=finished)
     survey = histories.survey(history, observed=observed, finished=finished, samples=4)
 
-    counted = (survey.findings, survey.runs, survey.observations, survey.undecided, survey.tied)
+    counted = (
+        survey.findings,
+        survey.runs,
+        survey.observations,
+        survey.undecided,
+        survey.tied,
+        survey.reopened,
+    )
     assert report == counted
     assert Counter(finding.code for finding in report.findings) == survey.tally
     assert sum(f.severity == "error" for f in report.findings) == survey.errors

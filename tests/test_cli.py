@@ -338,6 +338,7 @@ def test_check_as_json(command):
         "undecided": 0,
         "tied": 0,
         "compared": True,
+        "reopened": 0,
         "errors": 1,
         "warnings": 0,
     }

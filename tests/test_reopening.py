@@ -105,7 +105,7 @@ def test_reopening_rows_stand_apart_from_the_table():
     assert lifecycle.reopenings[0] == lifecycle.reopening("retry", "done")
     assert None is lifecycle.reopening("retry", "running")
     assert None is lifecycle.row("retry", "done")
-    assert ["RS105"] == [f.code for f in check(["queued", "failed", "queued"], lifecycle).findings]
+    assert ["RS109"] == [f.code for f in check(["queued", "failed", "queued"], lifecycle).findings]
 
 
 def test_other_lifecycles_keep_the_reopening_rows():

@@ -249,6 +249,7 @@ def totals_of(survey: Survey) -> Totals:
         findings - survey.errors,
         survey.tied,
         survey.observations > survey.runs or bool(survey.recorded) or not survey.runs,
+        survey.reopened,
     )
 
 

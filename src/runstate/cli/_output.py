@@ -37,6 +37,8 @@ class Totals(NamedTuple):
     """Observations that share run and time with another one, whose order times leave open."""
     compared: bool = True
     """Whether any run was seen more than once, or a move was recorded."""
+    reopened: int = 0
+    """How often a run was reopened, and the record shows it."""
 
 
 Count = Callable[[], Totals]
@@ -67,6 +69,7 @@ def summary_of(totals: Totals) -> str:
     notes = [
         *([f"{totals.undecided:,} undecided: too little was seen"] if totals.undecided else []),
         *([f"{_count(totals.tied, 'row')} tied: one run, one time"] if totals.tied else []),
+        *([_count(totals.reopened, "reopening")] if totals.reopened else []),
     ]
     if not totals.compared and totals.undecided < totals.runs:
         notes.append("no transition was compared: each run was seen once")
@@ -261,6 +264,7 @@ class Tally:
             self._severities["warning"],
             monitor.tied,
             monitor.compared,
+            monitor.reopened,
         )
 
     @property

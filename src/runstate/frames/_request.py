@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..histories._monitor import Monitor
 from ..histories._records import ObservationModel
+from ..histories._reopened import Reopenings
 from ..lifecycle._table import Lifecycle
 from ._columns import Source
 from ._sort_key import Codes, Key, coded, codes_of, run_key
@@ -91,6 +92,6 @@ class Question(NamedTuple):
         if (before, after) in legal:
             return None
         if self.lifecycle.is_terminal(before):
-            return "RS105"
+            return Reopenings(self.lifecycle, self.observed).code(before, after)
 
         return "RS103" if complete else "RS104"

@@ -131,6 +131,7 @@ def _survey(
         _least(max, found.ended, apart.ended),
         _timelines(asked, verdict),
         tied=found.tied + apart.tied,
+        reopened=apart.reopened,
     )
 
 

@@ -70,7 +70,12 @@ def check(
     findings += monitor.finish(finished=finished, now=now)
 
     return Report(
-        tuple(findings), monitor.runs, monitor.observations, monitor.undecided, monitor.tied
+        tuple(findings),
+        monitor.runs,
+        monitor.observations,
+        monitor.undecided,
+        monitor.tied,
+        monitor.reopened,
     )
 
 
@@ -102,4 +107,4 @@ def _nothing_wrong(
     except (TypeError, IndexError):
         return None
 
-    return _new_report(Report, ((), 1, len(statuses), undecided, 0)) if legal else None
+    return _new_report(Report, ((), 1, len(statuses), undecided, 0, 0)) if legal else None

@@ -187,6 +187,7 @@ class Census:
             timelines=MappingProxyType(timelines),
             recorded=MappingProxyType(dict(self._recorded)),
             tied=self._monitor.tied,
+            reopened=self._monitor.reopened,
         )
 
     @property

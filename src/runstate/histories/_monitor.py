@@ -20,6 +20,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._order import Placed, first_backwards, placed
 from ._records import NOTHING, Finding, Observation, ObservationModel, Severity
+from ._reopened import Reopenings
 from ._rules import RULES
 from ._snapshot import SnapshotRules
 
@@ -38,6 +39,7 @@ _KINDS: Final[Mapping[str, tuple[type, str]]] = {
     "source": (str, "a status"),
     "seq": (Integral, "a whole number"),
     "trigger": (str, "a name"),
+    "attempt": (Integral, "a whole number"),
 }
 """What the parts of an observation must be, where they are not None."""
 
@@ -48,19 +50,24 @@ class _Run:
     """
 
     __slots__ = (
-        "ahead", "at", "backwards", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "misplaced",
-        "overdue", "seen", "seq", "since", "status", "stuck", "tied", "tied_at",
+        "ahead", "at", "attempt", "backwards", "decided", "due", "ended", "file", "headless", "kept", "last", "line", "misplaced",
+        "overdue", "reopened", "seen", "seq", "since", "status", "stuck", "tied", "tied_at",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.status: str | None = None
         self.ended: str | None = None
         self.at: float | None = None
+        self.attempt: int | None = None
+        """The largest attempt that was seen."""
+        self.reopened = 0
+        """How often it was reopened."""
         self.since: float | None = None
         """When it was first seen in its status."""
         self.due: float | None = None
         self.kept: dict[str, Any] = {}
-        self.seen: frozenset[str] = frozenset()
+        self.seen: dict[int | None, frozenset[str]] = {}
+        """Statuses by attempt, where they come in no order."""
         self.seq = 0
         self.last: tuple[str | None, str] | None = None
         """Source and target of the last numbered move."""
@@ -125,10 +132,13 @@ class Monitor:
         """How many observations were seen."""
         self.tied: int = 0
         """How many observations without a number share run and time with another one."""
+        self.reopened: int = 0
+        """How often a run was reopened, by a larger attempt or by the trigger of a row that reopens."""
         self._recorded = False
         self._contradicting: dict[str | None, _Run] = {}
         self._limits = dict(limits or {})
         self._rules = SnapshotRules(lifecycle, observed)
+        self._reopenings = Reopenings(lifecycle, observed)
         self._in_order = observed != "unordered"
         self._next = lifecycle.seen_next if observed == "complete" else lifecycle.seen_later
         self._runs: dict[str | None, _Run] = {}
@@ -222,6 +232,7 @@ class Monitor:
         known = self._runs.get(run_id)
         self.observations += len(rows) if known is None else 0
         self.tied -= 0 if known is None else known.tied
+        self.reopened -= 0 if known is None else known.reopened
         self._contradicting.pop(run_id, None)
         run = self._runs[run_id] = _Run()
         # A record of an unknown status has no place, here as when it comes as a stream.
@@ -311,7 +322,7 @@ class Monitor:
             )
             yield _finding("RS903", observation, message, source=now[0], target=now[1])
         elif then is None and run.ended is not None and self.lifecycle.is_terminal(now[1]):
-            yield self._no_move("RS105", observation, run.ended, now[1])
+            yield from self._after_end(run, observation, run.ended, now[1])
 
     def _judge(
         self, run: _Run, observation: Observation, *, gap: bool = False, judged: bool = True
@@ -335,7 +346,7 @@ class Monitor:
         found: list[Finding] = []
         if source is not None:
             self._recorded = True
-            found += self._wrong_row(observation, source)
+            found += self._wrong_row(run, observation, source)
         elif judged and observation.trigger == CREATE:
             found += self._wrong_birth(run, observation)
             run.misplaced |= before is not None
@@ -388,6 +399,9 @@ class Monitor:
 
     def _wrong_transition(self, run: _Run, observation: Observation, *, gap: bool) -> list[Finding]:
         before, source = run.status, observation.source
+        if self._is_late(run, observation.attempt):
+            run.misplaced = True
+            return [self._late(run, observation)]
         if before is None:
             found = self._wrong_start(run, observation)
         elif run.headless is None and source is None and (before, observation.status) in self._next:
@@ -395,21 +409,23 @@ class Monitor:
         else:
             found = [] if run.headless is None else [run.headless]
             run.headless = None
-            found += self._wrong_step(observation, before, gap=gap)
+            found += self._wrong_step(run, observation, before, gap=gap)
         if found or run.headless is not None:
             run.misplaced = True
 
         return found
 
-    def _wrong_step(self, observation: Observation, before: str, *, gap: bool) -> Iterator[Finding]:
+    def _wrong_step(
+        self, run: _Run, observation: Observation, before: str, *, gap: bool
+    ) -> Iterator[Finding]:
         source = observation.source
         if source is None:
-            yield from self._wrong_next(observation, before, observation.status)
+            yield from self._wrong_next(run, observation, before, observation.status)
         elif gap or self.observed != "complete":
             if (before, source) not in self.lifecycle.seen_later:
-                yield from self._wrong_next(observation, before, source)
+                yield from self._wrong_next(run, observation, before, source)
         elif before != source:
-            yield self._unmet(observation, before, source)
+            yield from self._unmet(run, observation, before, source)
 
     def _no_order(self, of: Placed, before: str | None) -> Finding:
         """
@@ -430,15 +446,17 @@ class Monitor:
             hint=f"{len(rows)} rows of one run have one time, and are judged as a set",
         )
 
-    def _wrong_row(self, observation: Observation, source: str) -> Iterator[Finding]:
+    def _wrong_row(self, run: _Run, observation: Observation, source: str) -> Iterator[Finding]:
         """
         A recorded move is one move under every model: it must be a row.
         """
         target, trigger = observation.status, observation.trigger
         rows = self.lifecycle.rows(source, target)
         if not rows:
-            ended = self.lifecycle.is_terminal(source)
-            yield self._no_move("RS105" if ended else "RS103", observation, source, target)
+            if self.lifecycle.is_terminal(source):
+                yield from self._after_end(run, observation, source, target)
+            else:
+                yield self._no_move("RS103", observation, source, target)
         elif trigger is not None and trigger not in {row.trigger for row in rows}:
             yield _finding(
                 "RS103",
@@ -472,15 +490,17 @@ class Monitor:
                 hint="two runs under one id, or two creators",
             )
 
-    def _unmet(self, observation: Observation, before: str, source: str) -> Finding:
+    def _unmet(
+        self, run: _Run, observation: Observation, before: str, source: str
+    ) -> Iterator[Finding]:
         """
         Every change was recorded, so a recorded move begins where the one before it ended.
         """
         if (before, source) not in self._next:
-            ended = self.lifecycle.is_terminal(before)
-            return self._no_move("RS105" if ended else "RS103", observation, before, source)
+            yield from self._wrong_next(run, observation, before, source)
+            return
 
-        return _finding(
+        yield _finding(
             "RS103",
             observation,
             f"{before} -> {source}: no such move was recorded",
@@ -509,21 +529,91 @@ class Monitor:
 
         return [finding]
 
-    def _wrong_next(self, observation: Observation, before: str, target: str) -> Iterator[Finding]:
+    def _wrong_next(
+        self, run: _Run, observation: Observation, before: str, target: str
+    ) -> Iterator[Finding]:
         if (before, target) in self._next:
             return
         if self.lifecycle.is_terminal(before):
-            code = "RS105"
+            yield from self._after_end(run, observation, before, target)
+        elif self._reopened_unseen(run, observation, before, target):
+            self._count_reopening(run)
         else:
             code = "RS103" if self.observed == "complete" else "RS104"
-        yield self._no_move(code, observation, before, target)
+            yield self._no_move(code, observation, before, target)
+
+    def _after_end(
+        self, run: _Run, observation: Observation, before: str, target: str
+    ) -> Iterator[Finding]:
+        """
+        Judge what was seen after an end: the record shows that the run was reopened, or it does not.
+        """
+        shown = self._reopenings.explained_by(observation, run.attempt, before, target)
+        if shown:
+            self._count_reopening(run)
+            return
+        code = "RS105" if shown is False else self._reopenings.code(before, target)
+        if code == "RS105":
+            yield self._no_move(code, observation, before, target)
+            return
+        run.ended = None
+        triggers = {row.trigger for row in self.lifecycle.reopenings if row.source == before}
+        yield _finding(
+            code,
+            observation,
+            f"{before} -> {target}: reopened ({', '.join(sorted(triggers))}), or a late writer",
+            source=before,
+            target=target,
+            hint="the record has no attempt and no trigger that would tell them apart",
+        )
+
+    def _is_late(self, run: _Run, attempt: int | None) -> bool:
+        return attempt is not None and run.attempt is not None and attempt < run.attempt
+
+    def _late(self, run: _Run, observation: Observation) -> Finding:
+        """
+        Return the finding about a record of an attempt before the one that is under way.
+        """
+        return _finding(
+            "RS105",
+            observation,
+            f"{observation.status} of attempt {observation.attempt} after attempt {run.attempt} "
+            "began: a late writer",
+            source=run.status,
+            target=observation.status,
+            hint="compare the attempt, or a token, with every write",
+        )
+
+    def _reopened_unseen(
+        self, run: _Run, observation: Observation, before: str, target: str
+    ) -> bool:
+        """
+        Return whether a larger attempt shows that the run ended and was reopened between two polls.
+        """
+        return (
+            self.observed != "complete"
+            and observation.attempt is not None
+            and observation.attempt > (run.attempt or 1)
+            and self._reopenings.may_follow(before, target)
+        )
+
+    def _count_reopening(self, run: _Run) -> None:
+        run.reopened += 1
+        self.reopened += 1
+        run.ended = None
+        # What the row clears, and which moves nobody saw after it, is not known.
+        run.kept = {name: run.kept[name] for name in self.lifecycle.identity if name in run.kept}
 
     def _misfit(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+        attempt = observation.attempt
         for status in (observation.source, observation.status):
-            if status is None or status in run.seen:
+            fitted = run.seen.get(attempt, frozenset())
+            if status is None or status in fitted:
                 continue
-            fitted, run.seen = run.seen, run.seen | {status}
-            if not self.lifecycle.fits_one_run(run.seen) and self.lifecycle.fits_one_run(fitted):
+            seen = run.seen[attempt] = fitted | {status}
+            if run.reopened:
+                continue
+            if not self.lifecycle.fits_one_run(seen) and self.lifecycle.fits_one_run(fitted):
                 others = sorted(s for s in fitted if not self.lifecycle.fits_one_run({s, status}))
                 yield _finding(
                     "RS106",
@@ -583,6 +673,8 @@ class Monitor:
             )  # fmt: skip
 
     def _remember(self, run: _Run, observation: Observation) -> None:
+        if self._in_order and self._is_late(run, observation.attempt):
+            return
         status = observation.status
         known = run.status is not None
         # Complete is decided by its first status; else it takes two, or a snapshot's fields.
@@ -597,6 +689,8 @@ class Monitor:
         run.status = status
         if self.lifecycle.is_terminal(status):
             run.ended = status
+        if observation.attempt is not None:
+            run.attempt = max(observation.attempt, run.attempt or observation.attempt)
         if observation.at is not None:
             run.at = observation.at
         run.due = self._due(observation.fields, run.due)
@@ -642,7 +736,7 @@ def _sound(seen: Observation) -> Observation:
         TypeError: One is not. Its status is judged like that of any other record.
     """
     parts: tuple[Any, ...] = seen
-    _, _, at, fields, source, seq, _, _, trigger = parts
+    _, _, at, fields, source, seq, _, _, trigger, attempt = parts
     # What nearly all are, told apart without asking an abstract class.
     if not (
         type(fields) in _PLAIN_FIELDS
@@ -650,6 +744,7 @@ def _sound(seen: Observation) -> Observation:
         and (at is None or type(at) is float or type(at) is int)
         and (source is None or isinstance(source, str))
         and (trigger is None or isinstance(trigger, str))
+        and (attempt is None or type(attempt) is int)
     ):
         _refuse_misfits(seen)
 

@@ -51,6 +51,7 @@ class _Move(NamedTuple):
     source: str | None
     status: str
     born: bool
+    attempt: int | None = None
 
 
 _Path = tuple[int, ...]
@@ -61,18 +62,19 @@ def in_order(observations: Sequence[Observation]) -> list[Observation]:
     """
     Return the observations of one object by number, else by time, else as they stand.
 
-    An observation without a time stays behind the one that it follows in the input. Observations
+    At one time, those of an earlier attempt come first. An observation without a time stays behind the one that it follows in the input. Observations
     at one time keep the order of the input.
 
     Args:
         observations: All of one object, in the order of the input.
     """
-    times: list[float] = []
-    at = -inf
+    times: list[tuple[float, int]] = []
+    at, attempt = -inf, 0
     for row in observations:
         known = _time(row)
         at = at if known is None else known
-        times.append(at)
+        attempt = attempt if row.attempt is None else row.attempt
+        times.append((at, attempt))
     order = sorted(range(len(times)), key=times.__getitem__)
     numbered = iter(
         sorted((row for row in observations if row.seq is not None), key=lambda row: row.seq or 0)
@@ -127,7 +129,17 @@ def placed(
     if len(sets) == len(rows):
         return [Placed(row) for row in rows]
 
-    rules = _Rules(lifecycle, observed)
+    found = _searched(rows, sets, _Rules(lifecycle, observed))
+    # A row that reopens is taken where no order does without it.
+    if lifecycle.reopenings and any(each.no_order for each in found):
+        return _searched(rows, sets, _Rules(lifecycle, observed, reopens=True))
+
+    return found
+
+
+def _searched(
+    rows: Sequence[Observation], sets: Sequence[Sequence[tuple[int, Observation]]], rules: "_Rules"
+) -> list[Placed]:
     if rules.all_legal(rows):
         return [Placed(row) for row in rows]
     search = _Search(rules)
@@ -142,12 +154,12 @@ def _time(row: Observation) -> float | None:
     return None if row.at is None or isnan(row.at) else row.at
 
 
-def _set_key(numbered: tuple[int, Observation]) -> tuple[float, int]:
+def _set_key(numbered: tuple[int, Observation]) -> tuple[float, int, int]:
     place, row = numbered
     at = _time(row)
 
     # A place of its own for what has a number or no time: its order is known.
-    return (-inf, place) if at is None or row.seq is not None else (at, -1)
+    return (-inf, place, 0) if at is None or row.seq is not None else (at, -1, row.attempt or 0)
 
 
 class _Rules:
@@ -155,10 +167,20 @@ class _Rules:
     Which observation may follow which, as :class:`Monitor` judges it.
     """
 
-    def __init__(self, lifecycle: Lifecycle, observed: ObservationModel) -> None:
+    def __init__(
+        self, lifecycle: Lifecycle, observed: ObservationModel, *, reopens: bool = False
+    ) -> None:
         self.lifecycle = lifecycle
         self.complete = observed == "complete"
-        self._next = lifecycle.seen_next if self.complete else lifecycle.seen_later
+        legal = lifecycle.seen_next if self.complete else lifecycle.seen_later
+        self._next = legal
+        again = lifecycle.seen_reopened if reopens else frozenset[tuple[str, str]]()
+        self._again = frozenset(
+            (before, after)
+            for before, after in again
+            if lifecycle.is_terminal(before)
+            and not (self.complete and lifecycle.is_terminal(after))
+        )
 
     def move(self, row: Observation) -> _Move | None:
         """
@@ -171,7 +193,9 @@ class _Rules:
         if row.source is not None and row.source not in known:
             return None
 
-        return _Move(row.source, status, row.source is None and row.trigger == CREATE)
+        born = row.source is None and row.trigger == CREATE
+
+        return _Move(row.source, status, born, row.attempt)
 
     def begins(self, move: _Move) -> bool:
         """
@@ -179,12 +203,19 @@ class _Rules:
         """
         return not self.complete or (move.source or move.status) in self.lifecycle.initial_statuses
 
-    def follows(self, before: str, move: _Move) -> bool:
+    def follows(self, before: str, move: _Move, attempt: int | None = None) -> bool:
         """
         Return whether *move* may come after an observation of the status *before*.
+
+        Args:
+            before: The status.
+            move: The move.
+            attempt: The attempt that *before* was seen in, if that is known.
         """
         if move.born:
             return False
+        if (before, move.source or move.status) in self._again:
+            return None in (attempt, move.attempt) or attempt != move.attempt
         if move.source is None:
             return (before, move.status) in self._next
         if self.complete:
@@ -196,14 +227,18 @@ class _Rules:
         """
         Return whether *rows* are legal in the order that they have.
         """
-        before: str | None = None
+        before: _Move | None = None
         for row in rows:
             move = self.move(row)
             if move is None:
                 continue
-            if not (self.begins(move) if before is None else self.follows(before, move)):
+            if before is None:
+                legal = self.begins(move)
+            else:
+                legal = self.follows(before.status, move, before.attempt)
+            if not legal:
                 return False
-            before = move.status
+            before = move
 
         return True
 
@@ -362,7 +397,11 @@ def _paths(rules: _Rules, moves: tuple[_Move, ...], counts: tuple[int, ...]) -> 
     if len(moves) == 1:
         return ((0,),)
     after = tuple(
-        tuple(place for place, move in enumerate(moves) if rules.follows(each.status, move))
+        tuple(
+            place
+            for place, move in enumerate(moves)
+            if rules.follows(each.status, move, each.attempt)
+        )
         for each in moves
     )
     # Under "polled" whatever can be reached twice can be reached in one go: nothing is repeated.

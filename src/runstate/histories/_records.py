@@ -45,6 +45,8 @@ class Observation(NamedTuple):
     """Line or row in *file*, from 1."""
     trigger: str | None = None
     """What caused the move, where the record says so; ``create`` for a creation."""
+    attempt: int | None = None
+    """The number of the attempt, from 1, where the record has one; a reopened run has a larger one."""
 
 
 class Finding(NamedTuple):
@@ -90,6 +92,8 @@ class Report(NamedTuple):
 
     Coarse times leave the order of these open, and so can hide what is wrong.
     """
+    reopened: int = 0
+    """How often a run was reopened by a new attempt, or by the trigger of a row that reopens."""
 
     @property
     def ok(self) -> bool:

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from ..lifecycle._rows import Transition
+from ..lifecycle._table import Lifecycle
 from ._records import Observation, Severity
 
 __all__ = ["RULES", "Rule"]
@@ -49,6 +51,17 @@ _BORN = 1_700_000_000
 _QUEUED = {"id": "run_1", "created_at": _BORN, "status": "queued"}
 _STARTED = {**_QUEUED, "status": "in_progress", "started_at": _BORN + 1}
 _ENDED = {**_STARTED, "status": "completed", "completed_at": _BORN + 9}
+
+_RETRIED = Lifecycle(
+    "retried-job",
+    (
+        Transition("start", "pending", "running"),
+        Transition("fail", "running", "failed"),
+        Transition("retry", "failed", "pending", reopens=True),
+    ),
+    "pending",
+    {"failed": "failure"},
+)
 
 RULES: Final[Mapping[str, Rule]] = _catalogue(
     Rule(
@@ -131,6 +144,19 @@ RULES: Final[Mapping[str, Rule]] = _catalogue(
         evidence="Clocks of several machines disagree; webhooks arrive out of order.",
         example={
             "history": [Observation("in_progress", at=_BORN + 5), Observation("queued", at=_BORN)]
+        },
+    ),
+    Rule(
+        "RS109",
+        "warning",
+        "reopened, or a late writer",
+        what="A status after a terminal one that a row of the lifecycle can reopen, where the record names neither that row's trigger nor a larger attempt.",
+        why="A retry by hand and a stale writer that overwrites the outcome look the same without the number of the attempt.",
+        instead="Record the attempt (attempt, --attempt), or the trigger. --allow-reopen takes every such status for a retry.",
+        evidence="The rows of the lifecycle that reopen. With an attempt that is not larger, it is RS105.",
+        example={
+            "history": ["pending", "running", "failed", "pending"],
+            "lifecycle": _RETRIED,
         },
     ),
     Rule(

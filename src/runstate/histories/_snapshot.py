@@ -251,7 +251,10 @@ class SnapshotRules:
         born = [(birth, name) for birth in created for name in entered if name not in created]
         due = [(birth, deadline.field) for birth in created] if deadline else []
 
-        return (*born, *due, *moved)
+        # Of an earlier attempt, a stamp may be left that no row clears.
+        left = {b for row in self._lifecycle.reopenings for _, b in moved if b not in row.clears}
+
+        return (*born, *due, *((a, b) for a, b in moved if b not in left))
 
 
 def _shown(value: Any) -> str:

@@ -119,6 +119,8 @@ class Survey(NamedTuple):
 
     Coarse times leave the order of these open, and so can hide what is wrong.
     """
+    reopened: int = 0
+    """How often a run was reopened by a new attempt, or by the trigger of a row that reopens."""
 
     def dwell_in(self, status: str) -> Dwell | None:
         """

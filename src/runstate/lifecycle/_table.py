@@ -387,6 +387,28 @@ class Lifecycle:
             for later in {status, *self.reachable(status)}
         )
 
+    @cached_property
+    def seen_reopened(self) -> frozenset[tuple[str, str]]:
+        """
+        Pairs that may be seen one after the other if the run was reopened in between.
+        """
+        again: dict[str, set[str]] = {}
+        for row in self.reopenings:
+            again.setdefault(row.source, set()).add(row.target)
+
+        def onward(status: str) -> set[str]:
+            return {*self.targets(status), *again.get(status, ())}
+
+        later = {status: {status, *_walk({status}, onward)} for status in self.statuses}
+
+        return frozenset(
+            (before, after)
+            for before in self.statuses
+            for row in self.reopenings
+            if row.source in later[before]
+            for after in later[row.target]
+        )
+
     def fits_one_run(self, statuses: Iterable[str]) -> bool:
         """
         Return whether some legal path passes through all *statuses*, in whatever order they came.

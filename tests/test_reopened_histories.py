@@ -1,0 +1,218 @@
+"""
+Observations after an end: a new attempt, a late writer, or what nobody can tell.
+"""
+
+from itertools import permutations, product
+
+import pytest
+
+from runstate import Lifecycle, Monitor, Observation, Transition, check
+
+JOB = Lifecycle(
+    "job",
+    (
+        Transition("start", "queued", "running"),
+        Transition("finish", "running", "done"),
+        Transition("fail", "running", "failed"),
+        Transition("retry", ["failed", "done"], "queued", reopens=True),
+    ),
+    "queued",
+    {"done": "success", "failed": "failure"},
+)
+NO_RETRY = Lifecycle(JOB.name, JOB.transitions, JOB.initial, JOB.terminal)
+
+
+def seen(*rows):
+    """
+    Return observations of one run, a second apart: a status, or a status and its attempt.
+    """
+    pairs = [row if isinstance(row, tuple) else (row, None) for row in rows]
+    return [
+        Observation(status, "j", float(at), attempt=attempt)
+        for at, (status, attempt) in enumerate(pairs)
+    ]
+
+
+def codes(history, lifecycle=JOB, observed="complete"):
+    """
+    Return the codes of the findings, and how often the run was reopened.
+    """
+    report = check(history, lifecycle, observed=observed)
+    return [finding.code for finding in report.findings], report.reopened
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_a_larger_attempt_is_a_reopening(observed):
+    """
+    It is legal, and counted.
+    """
+    history = seen(
+        ("queued", 1), ("running", 1), ("failed", 1), ("queued", 2), ("running", 2), ("done", 2)
+    )
+
+    assert ([], 1) == codes(history, observed=observed)
+
+
+def test_a_recorded_move_that_names_the_trigger_is_a_reopening():
+    """
+    Whatever the attempt says, since a row of the table was fired.
+    """
+    moves = [
+        ("queued", "running", "start"),
+        ("running", "failed", "fail"),
+        ("failed", "queued", "retry"),
+    ]
+    history = [Observation(to, "j", source=of, trigger=by, attempt=1) for of, to, by in moves]
+
+    assert ([], 1) == codes(history)
+    assert ([], 1) == codes(history, observed="polled")
+    assert ([], 1) == codes(history, observed="unordered")
+    assert (["RS105"], 0) == codes([*history[:2], history[2]._replace(trigger="finish")])
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_an_attempt_that_is_not_larger_is_a_late_writer(observed):
+    """
+    The record of an attempt that has ended is an error.
+    """
+    assert (["RS105"], 0) == codes(seen(("queued", 1), ("running", 1), ("failed", 1), ("queued", 1)),
+                                   observed=observed)  # fmt: skip
+    assert (["RS105"], 0) == codes(
+        seen("queued", "running", "failed", ("queued", 1)), observed=observed
+    )
+
+
+def test_without_evidence_both_readings_are_told():
+    """
+    A retry by hand and a late writer look the same: a warning.
+    """
+    report = check(["queued", "running", "failed", "queued", "running", "done"], JOB)
+
+    assert ["RS109"] == [finding.code for finding in report.findings]
+    assert "failed -> queued: reopened (retry), or a late writer" == report.findings[0].message
+    assert report.ok
+    assert 0 == report.reopened
+    assert (["RS109"], 0) == codes(["queued", "failed", "running"], observed="polled")
+
+
+def test_two_ends_in_a_row_are_two_writers():
+    """
+    Whoever sees every change would have seen the run being reopened; a poller need not.
+    """
+    assert (["RS105"], 0) == codes(["queued", "running", "done", "failed"])
+    assert (["RS109"], 0) == codes(["queued", "done", "failed"], observed="polled")
+    assert (["RS105"], 0) == codes(["queued", "running", "done", "failed"], NO_RETRY)
+    assert ([], 1) == codes(seen("queued", "running", ("done", 1), ("failed", 2)))
+
+
+def test_a_poller_that_missed_the_end_learns_of_it_from_the_attempt():
+    """
+    Running, then queued under a larger attempt: it has failed in between.
+    """
+    assert ([], 1) == codes(seen(("running", 1), ("queued", 2)), observed="polled")
+    assert (["RS104"], 0) == codes(seen(("running", 1), ("queued", 1)), observed="polled")
+    assert (["RS103"], 0) == codes(seen(("queued", 1), ("running", 1), ("queued", 2)))
+
+
+def test_a_record_of_an_earlier_attempt_is_a_late_writer():
+    """
+    The table would allow running -> failed; the attempt does not. The run goes on as it was.
+    """
+    late = seen(("queued", 1), ("failed", 1), ("running", 2), ("failed", 1), ("done", 2))
+    report = check(late, JOB, observed="polled")
+
+    assert [("RS105", 4)] == [(finding.code, finding.line) for finding in report.findings]
+    assert "failed of attempt 1 after attempt 2 began: a late writer" == report.findings[0].message
+
+
+def test_after_a_reopening_the_run_is_under_way_again():
+    """
+    A history that ends there has not ended.
+    """
+    monitor = Monitor(JOB)
+    for each in seen(("queued", 1), ("running", 1), ("failed", 1), ("queued", 2)):
+        assert [] == monitor.observe(each)
+
+    assert ["RS107"] == [finding.code for finding in monitor.finish(finished=True)]
+
+
+def test_outcomes_of_several_attempts_belong_to_one_run():
+    """
+    In no order, statuses of one attempt must fit together, those of several need not.
+    """
+    history = seen(("done", 2), ("failed", 1), ("queued", 1))
+
+    assert ([], 0) == codes(history, observed="unordered")
+    assert (["RS106"], 0) == codes(seen(("done", 1), ("failed", 1)), observed="unordered")
+    assert (["RS106"], 0) == codes(seen("done", "failed"), observed="unordered")
+
+
+ROWS = (("queued", 1), ("running", 1), ("failed", 1), ("queued", 2), ("running", 2))
+
+
+@pytest.mark.parametrize("order", [*permutations(range(5))][::7])
+def test_at_one_time_an_earlier_attempt_comes_first(order):
+    """
+    Coarse times leave the order open, and the attempts close it.
+    """
+    rows = [Observation(ROWS[place][0], "j", 5.0, attempt=ROWS[place][1]) for place in order]
+
+    assert ([], 1) == codes(rows)
+    assert ([], 1) == codes(rows, observed="polled")
+
+
+def test_a_set_is_put_in_order_by_a_row_that_reopens():
+    """
+    Without attempts, an order that needs no reopening goes before one that does.
+    """
+    at = [(1.0, "queued"), (2.0, "running"), (3.0, "failed"), (4.0, "running"), (4.0, "queued")]
+    rows = [Observation(status, "j", time) for time, status in at]
+    tied = [Observation(status, "j", 1.0) for status in ("done", "running", "queued")]
+
+    assert (["RS109"], 0) == codes(rows)
+    assert ([], 0) == codes(tied)
+
+
+def brute(history, lifecycle):
+    """
+    Judge each pair of statuses of a polled run with attempts by walking the table.
+    """
+    again = {(row.source, row.target) for row in lifecycle.reopenings}
+    rows = {(row.source, row.target) for row in lifecycle}
+
+    def reach(start, *, times):
+        found, queue = {(start, 0)}, [(start, 0)]
+        for status, used in queue:
+            for source, target in rows | again:
+                more = used + ((source, target) in again)
+                if source == status and more <= times and (target, more) not in found:
+                    found.add((target, more))
+                    queue.append((target, more))
+        return found
+
+    (before, first), (after, second) = history
+    if second < first:
+        return "RS105"
+    plainly = (after, 0) in reach(before, times=0)
+    if plainly or (second > first and any((after, n) in reach(before, times=3) for n in (1, 2, 3))):
+        return None
+    return "RS105" if before in lifecycle.terminal else "RS104"
+
+
+def test_every_pair_of_statuses_and_attempts_is_judged_as_the_table_says():
+    """
+    Against a judge that walks the rows one by one.
+    """
+    for history in product(product(JOB.statuses, (1, 2)), repeat=2):
+        expected = brute(history, JOB)
+        found, _ = codes(seen(*history), observed="polled")
+
+        assert ([] if expected is None else [expected]) == found, history
+
+
+def test_a_wrong_attempt_is_refused():
+    """
+    It is a whole number, or nothing.
+    """
+    with pytest.raises(TypeError, match=r"attempt must be a whole number, not str"):
+        Monitor(JOB).observe(Observation("queued", attempt="2"))
