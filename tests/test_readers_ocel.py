@@ -154,7 +154,7 @@ STATUS = '{"name": "status", "value": "queued", "time": "2023-11-14T22:13:20Z"}'
         ("<log><objects>" + "<a>" * 200, "RS901", "nested deeper"),
         ("<html/>", "RS901", "no <log>"),
         ("<log>", "RS901", "not XML"),
-        ("[]", "RS901", "no object"),
+        ("[]", "RS901", "expected an object"),
         ("{", "RS901", "in the middle"),
         ("{1: 2}", "RS901", "key is not a string"),
         ('{"objects" []}', "RS901", "colon is missing"),
