@@ -76,9 +76,12 @@ DAGSTER_RUN_TO_RUN: Final = StatusMap(
         Becomes("FAILURE", "failed", "inferred", _RUN),
         Becomes("CANCELED", "cancelled", "inferred", _RUN),
     ),
-    exceptions=tuple(
-        Excepted(status, "CANCELED", _AT_ONCE)
-        for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED")
+    exceptions=(
+        *(
+            Excepted(status, "CANCELED", _AT_ONCE)
+            for status in ("NOT_STARTED", "QUEUED", "STARTING", "STARTED")
+        ),
+        Excepted(None, "STARTED", "a job executed in its own process is never queued"),
     ),
 )  # fmt: skip
 """
