@@ -14,7 +14,7 @@ from ._figure import Overlay
 
 __all__ = ["render"]
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./-]+")
 _SPECIAL: Final = re.compile(r"""[&<>|`*_\[\]\\~#!{}@$^"=+]|:(?=/)|(?<=www)\.""", re.IGNORECASE)
 _NUMBERS: Final = ("observed", "p50", "p95", "longest")
 LONGEST_PATH: Final = 200
