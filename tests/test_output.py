@@ -87,7 +87,7 @@ def test_json():
     }
     assert [lines[0], lines[-1]] == [
         '{"findings": [',
-        '], "runs": 1234, "observations": 5678, "undecided": 1, "errors": 3, "warnings": 1, "tied": 0, "compared": true, "reopened": 0}',
+        '], "runs": 1234, "observations": 5678, "undecided": 1, "errors": 3, "warnings": 1, "tied": 0, "compared": true, "reopened": 0, "passed_over": 0}',
     ]
     assert len(lines) == len(FINDINGS) + 2
 

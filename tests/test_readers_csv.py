@@ -209,7 +209,17 @@ def test_object_cell_that_is_none():
     assert expected == items(text)
 
 
-@pytest.mark.parametrize("cell", ["x", "1", "NULL"])
+@pytest.mark.parametrize("cell", ["NULL", r"\N"])
+def test_null_of_a_database_client(cell):
+    """
+    What psql and mysql write for null in a column of times is null.
+    """
+    (seen,) = items(f"id,status,failed_at\na,queued,{cell}\n")
+
+    assert {"id": "a", "status": "queued", "failed_at": None} == seen.fields
+
+
+@pytest.mark.parametrize("cell", ["x", "1"])
 def test_stamp_cell_that_is_none(cell):
     """
     A stamp that is not a time of these years is reported and left out.

@@ -151,13 +151,13 @@ def test_stream_that_does_not_block_is_refused():
         list(read(stream))
 
 
-def test_zstd_and_utf16_inside_are_told():
+def test_an_archive_inside_is_named():
     """
     What is packed may be no text either.
     """
-    inside = gzip.compress("\ufeff{}".encode("utf-16-le"))
+    inside = gzip.compress(b"7z\xbc\xaf\x27\x1c")
 
-    assert [("RS901", 1, "the input is UTF-16; UTF-8 is expected")] == told(inside)
+    assert [("RS901", 1, "the input is a 7z archive: unpack it first")] == told(inside)
 
 
 def test_command_reads_packed_files(tmp_path, capsys):

@@ -126,14 +126,13 @@ def test_nothing_says_nothing(data, form):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ("\ufeff{}".encode("utf-16-le"), "the input is UTF-16; UTF-8 is expected"),
-        ("\ufeff{}".encode("utf-16-be"), "the input is UTF-16; UTF-8 is expected"),
+        (b"7z\xbc\xaf\x27\x1c", "the input is a 7z archive: unpack it first"),
         (b"\x28\xb5\x2f\xfd\x00", "the zstd input ends in the middle"),
     ],
 )
 def test_input_that_is_no_text(data, reason, form):
     """
-    An input in another encoding is one finding that says so, in every format.
+    An input that cannot be unpacked is one finding that says so, in every format.
     """
     assert [("RS901", 1, reason)] == told(data, format=form)
 
@@ -254,7 +253,8 @@ def test_unknown_format():
     A format that does not exist is refused at once, with those that do.
     """
     with pytest.raises(
-        ValueError, match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv, tsv, xes, ocel\)"
+        ValueError,
+        match=r"no format 'xml' \(known: auto, json, jsonl, sse, csv, tsv, xes, ocel, logfmt\)",
     ):
         read(BytesIO(b""), format="xml")
 
@@ -265,9 +265,18 @@ def test_unknown_format():
         ("a.jsonl", b"[]", "jsonl"),
         ("a.NDJSON", b"[]", "jsonl"),
         ("logs/a.log", b"[]", "jsonl"),
-        ("a.json", GOOD + b"\n" + GOOD, "json"),
+        ("a.json", GOOD + b"\n" + GOOD, "jsonl"),
+        ("a.json", GOOD + GOOD, "json"),
+        ("a.jsonl", b'{\n"id": "a", "status": "queued"}', "json"),
+        ("a.jsonl", b'[\n{"id": "a", "status": "queued"}]', "json"),
+        ("a.log", b"id,status\n1,2", "csv"),
+        ("a.log", b"id=1 status=queued", "logfmt"),
+        ("a.txt", b"web-1  | " + GOOD, "jsonl"),
+        ("a.txt", b"id;status\n1;2", "csv"),
+        ("a.txt", b"id|status\n1|2", "csv"),
+        ("a.txt", b"id\tstatus\n1\t2", "csv"),
         ("a.sse", GOOD, "sse"),
-        ("a.csv", GOOD, "csv"),
+        ("a.csv", GOOD, "jsonl"),
         ("<stdin>", b" \n [", "json"),
         ("a.txt", b"\n" + GOOD + b"\n" + GOOD, "jsonl"),
         ("a.txt", GOOD, "jsonl"),
@@ -285,7 +294,7 @@ def test_unknown_format():
 )
 def test_format_is_found(monkeypatch, name, data, expected):
     """
-    The format is known by the suffix, else by how the bytes begin, however they come.
+    The format is known by how the bytes begin, else by the suffix, however they come.
     """
     taken = {known: lambda source, _, known=known: [known, *source.lines()] for known in FORMATS}
     monkeypatch.setattr(_read, "_READERS", taken)
@@ -301,10 +310,8 @@ PROSE = (
     "runstate's own log is read as JSON lines (structlog's JSONRenderer)"
 )
 CONSOLE = (
-    b"2025-01-01 09:00:00 [info     ] run.transition   reason='a, b' run_id=run_1 seq=1\n",
     b"\x1b[2m2025-01-01\x1b[0m [\x1b[32m\x1b[1minfo\x1b[0m] \x1b[1mhello, world\x1b[0m\n",
     b"09:00:00,123 - root - INFO - hello\n",
-    b"timestamp=1 event=run.transition, run_id=run_1\n",
     b"INFO:     Started server process [1], waiting\n",
     b"Listening on port 80\n",
     b"\x89PNG\r\n\x1a\n",
@@ -339,16 +346,23 @@ def test_what_follows_a_banner_is_read():
     ]
 
 
-def test_own_log_in_words_is_told_how_to_be_written():
+def test_own_log_for_people_is_read():
     """
-    A move in a line for people says which lines are read; a broken line says what is broken.
+    A move in a line for people is read where it has its source and target; a broken line is one.
     """
-    data = CONSOLE[0] + b'{"event": "run.transition"\n'
-    hint = PROSE.partition("; ")[2]
+    data = (
+        b"2025-01-01 09:00:00 [info     ] run.transition   reason='a, b' run_id=run_1 seq=1\n"
+        b"\x1b[2m2025-01-01 09:00:01\x1b[0m [\x1b[32minfo\x1b[0m] run.transition run_id=run_2 source=None target=queued\n"
+        b'{"event": "run.transition"\n'
+        b"Listening on port 80\n"
+    )
 
-    assert [finding.message for finding in read(BytesIO(data), name="a.log")] == [
-        f"not JSON: something follows the value (column 5); {hint}",
+    assert [
+        "a move without a target",
+        "queued",
         "not JSON: it ends in the middle (column 26)",
+    ] == [
+        getattr(item, "message", None) or item.status for item in read(BytesIO(data), name="a.log")
     ]
 
 

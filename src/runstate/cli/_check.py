@@ -76,6 +76,8 @@ def check(
     at: str | None,
     assume_utc: bool,
     zone: tzinfo | None,
+    source: str | None,
+    skip_others: bool,
     order: str,
     **scale: Any,
 ) -> int:
@@ -107,7 +109,12 @@ def check(
         raise BadInput("--summary goes with --output text alone")
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file", zone
+        format_name,
+        Columns(run_id, status, at, source),
+        assume_utc,
+        order == "file",
+        zone,
+        skip_others,
     )
     engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:

@@ -43,6 +43,8 @@ def convert(
     at: str | None,
     assume_utc: bool,
     zone: tzinfo | None,
+    source: str | None,
+    skip_others: bool,
 ) -> int:
     """
     Write the histories in PATHs as an event log, which process mining tools read.
@@ -59,7 +61,11 @@ def convert(
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone
+        format_name,
+        Columns(run_id, status, at, source),
+        assume_utc,
+        zone=zone,
+        skip_others=skip_others,
     )
     refuse_input(out, [*paths, lifecycle_name])
     seen = list(_in_order(_all(paths, lifecycle, reading)))

@@ -63,6 +63,8 @@ def draw(
     at: str | None,
     assume_utc: bool,
     zone: tzinfo | None,
+    source: str | None,
+    skip_others: bool,
 ) -> int:
     """
     Draw LIFECYCLE, a preset or a file, as a picture, text or data.
@@ -92,7 +94,11 @@ def draw(
             )
         return _written(_said(lifecycle, picture), out)
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, zone=zone
+        format_name,
+        Columns(run_id, status, at, source),
+        assume_utc,
+        zone=zone,
+        skip_others=skip_others,
     )
     overlay = Overlay()
     if log_path is not None:

@@ -6,7 +6,7 @@ import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from threading import Event, Thread
@@ -17,8 +17,10 @@ import click
 from .._urls import shown_url
 from ..histories._records import Finding, Observation, ObservationModel
 from ..lifecycle._table import Lifecycle
-from ..readers import Columns, read
-from ..readers._read import unread_histories
+from ..readers import Columns
+from ..readers._read import reads_of, remark_on_times, unread_histories
+from ..readers._record import Passed
+from ..readers._times import Times
 
 __all__ = ["Reading", "Records", "records", "working"]
 
@@ -39,6 +41,8 @@ class Reading(NamedTuple):
     by_position: bool = False
     """Whether the places of records say their order, whatever their times say."""
     zone: tzinfo | None = None
+    skip_others: bool = False
+    """Whether records that lack what is needed are about something else."""
 
 
 _AS_IT_COMES: Final = Reading()
@@ -62,9 +66,44 @@ class Records:
         self._paths, self._lifecycle, self._reading = paths, lifecycle, reading
         self._spool = None if reading.by_position else _Spool()
         self._notices: dict[str, None] = {}
+        self.passed = Passed()
+        """Counts the records that are about something else, of the reading that was begun last."""
 
     def __iter__(self) -> Iterator[Observation | Finding]:
-        return _records(self._paths, self._lifecycle, self._reading, self._spool, self._notice)
+        self.passed = Passed()
+
+        return self._each(self.passed)
+
+    def _each(self, passed: Passed) -> Iterator[Observation | Finding]:
+        anything = False
+        with _progress(self._paths) as told:
+            for path in self._paths:
+                before, found = passed.count, False
+                try:
+                    for record in self._in_file(path, passed, told):
+                        found = anything = True
+                        yield record
+                except OSError as error:
+                    found = anything = True
+                    yield _unreadable(path, error.strerror or type(error).__name__)
+                if not found and passed.count == before:
+                    yield _unreadable(path, "holds no record of a run")
+        if not anything and passed.first is not None:
+            yield passed.first
+
+    def _in_file(
+        self, path: str, passed: Passed, told: Callable[[BinaryIO], None]
+    ) -> Iterator[Observation | Finding]:
+        reading, name = self._reading, _name(path)
+        times = Times(UTC if reading.assume_utc else reading.zone)
+        with _opened(path, self._spool) as stream:
+            told(stream)
+            yield from reads_of(
+                stream, reading.columns, self._lifecycle, times, passed, format=reading.format,
+                name=name, skip=reading.skip_others,
+            )  # fmt: skip
+            told(stream)
+        self._notice(remark_on_times(name, times))
 
     def unread_histories(self, observed: ObservationModel) -> Iterator[Finding]:
         """
@@ -73,7 +112,11 @@ class Records:
         Asked for where no run was seen twice. Who names the column of the id means it.
         """
         reading = self._reading
-        if reading.columns.run_id is not None or (self._spool is None and "-" in self._paths):
+        if (
+            reading.columns.run_id is not None
+            or self._lifecycle.shapes
+            or (self._spool is None and "-" in self._paths)
+        ):
             return
         for path in self._paths:
             try:
@@ -95,42 +138,9 @@ class Records:
         """
         Say once what is to be known about an input as a whole.
         """
-        if text not in self._notices:
+        if text and text not in self._notices:
             self._notices[text] = None
             click.echo(f"runstate: {text}", err=True)
-
-
-def _records(
-    paths: Sequence[str],
-    lifecycle: Lifecycle,
-    reading: Reading,
-    spool: "_Spool | None",
-    notice: Callable[[str], object],
-) -> Iterator[Observation | Finding]:
-    with _progress(paths) as told:
-        for path in paths:
-            found = False
-            try:
-                with _opened(path, spool) as stream:
-                    told(stream)
-                    for record in read(
-                        stream,
-                        format=reading.format,
-                        name=_name(path),
-                        columns=reading.columns,
-                        lifecycle=lifecycle,
-                        assume_utc=reading.assume_utc,
-                        zone=reading.zone,
-                        notice=notice,
-                    ):
-                        found = True
-                        yield record
-                    told(stream)
-            except OSError as error:
-                yield _unreadable(path, error.strerror or type(error).__name__)
-            else:
-                if not found:
-                    yield _unreadable(path, "holds no record of a run")
 
 
 def _unreadable(path: str, reason: str) -> Finding:

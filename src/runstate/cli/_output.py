@@ -39,6 +39,8 @@ class Totals(NamedTuple):
     """Whether any run was seen more than once, or a move was recorded."""
     reopened: int = 0
     """How often a run was reopened, and the record shows it."""
+    passed_over: int = 0
+    """Records about something else."""
 
 
 Count = Callable[[], Totals]
@@ -71,6 +73,11 @@ def summary_of(totals: Totals) -> str:
         *([f"{_count(totals.tied, 'row')} tied: one run, one time"] if totals.tied else []),
         *([_count(totals.reopened, "reopening")] if totals.reopened else []),
     ]
+    if totals.passed_over:
+        others = _count(totals.passed_over, "record")
+        notes.append(
+            f"{others} about something else {'was' if others == '1 record' else 'were'} passed over"
+        )
     if not totals.compared and totals.undecided < totals.runs:
         notes.append("no transition was compared: each run was seen once")
 
@@ -222,6 +229,7 @@ class Tally:
         Count what *monitor* finds; *census* counts the observations as well.
         """
         self._monitor, self._census = monitor, census
+        self._records: Records | None = None
         self._severities: Counter[str] = Counter()
         self._unread = False
 
@@ -235,6 +243,7 @@ class Tally:
         """
         Yield what is wrong with *seen*: findings as they are, observations judged.
         """
+        self._records = seen if isinstance(seen, Records) else None
         for finding in judged(seen, self._monitor, self._census, by_position=by_position):
             yield from self._counted([finding])
         if isinstance(seen, Records) and not self._monitor.compared:
@@ -265,6 +274,7 @@ class Tally:
             monitor.tied,
             monitor.compared,
             monitor.reopened,
+            self._records.passed.count if self._records else 0,
         )
 
     @property

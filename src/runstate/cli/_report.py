@@ -67,6 +67,8 @@ def report(
     at: str | None,
     assume_utc: bool,
     zone: tzinfo | None,
+    source: str | None,
+    skip_others: bool,
     order: str,
     finished: bool,
     limits: Sequence[str],
@@ -87,7 +89,12 @@ def report(
     """
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(
-        format_name, Columns(run_id=run_id, status=status, at=at), assume_utc, order == "file", zone
+        format_name,
+        Columns(run_id, status, at, source),
+        assume_utc,
+        order == "file",
+        zone,
+        skip_others,
     )
     monitor = monitor_of(lifecycle, observed, limits)
     engine, names = planned(paths, Scale(**scale), reading)

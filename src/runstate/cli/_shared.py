@@ -16,6 +16,7 @@ from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
 from ..readers._record import NO_TIMES
+from ..readers._shaped import needs_shape
 from ._input import Reading, records
 
 __all__ = [
@@ -85,9 +86,15 @@ def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callab
             show_default=True,
             help="Format of the input.",
         ),
-        click.option("--run-id", metavar="KEY", help="Column or dotted key of the run's id."),
+        click.option(
+            "--run-id", metavar="KEY", help="Column or dotted key of the run's id; or several."
+        ),
         click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
         click.option("--at", metavar="KEY", help="Column or dotted key of the time seen; or none."),
+        click.option("--from", "source", metavar="KEY", help="Key of the status before a move."),
+        click.option(
+            "--skip-others", is_flag=True, help="Pass over records that are about something else."
+        ),
         click.option("--assume-utc", is_flag=True, help="Take times without a zone as UTC."),
         click.option(
             "--zone",
@@ -114,6 +121,9 @@ def refuse_for_bulk(reading: Reading, engine: str) -> None:
         "--order file": reading.by_position,
         "--zone": reading.zone is not None,
         "--at none": reading.columns.at == NO_TIMES,
+        "--from": reading.columns.source is not None,
+        "--skip-others": reading.skip_others,
+        "a path or several keys": needs_shape(reading.columns),
     }
     for option, given in asked.items():
         if given:

@@ -9,13 +9,22 @@ from typing import Final, NamedTuple
 from pydantic.alias_generators import to_pascal
 
 from .._text import printable
+from ..lifecycle._shape import Shape
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers._record import TIME_KEYS, Interpreter
 from ._duckdb import Engine, quoted
 from ._errors import FrameError
 
-__all__ = ["Chosen", "Source", "chosen", "described", "judged_columns", "wide_columns"]
+__all__ = [
+    "Chosen",
+    "Source",
+    "chosen",
+    "described",
+    "judged_columns",
+    "refuse_shapes",
+    "wide_columns",
+]
 
 _MOST_NAMES: Final = 12
 
@@ -84,6 +93,7 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     Raises:
         FrameError: One that is needed is not there.
     """
+    refuse_shapes(place, names, columns, lifecycle)
     interpreter = Interpreter(columns, lifecycle, None, assume_utc=False)
     run_id = _column(place, names, columns.run_id, interpreter.id_keys, "--run-id")
     keys = (interpreter.status_key, to_pascal(interpreter.status_key))
@@ -95,6 +105,46 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
         return Chosen(run_id, status, next((name for name in TIME_KEYS if name in names), None))
 
     return Chosen(run_id, status, _column(place, names, columns.at, (), "--at"))
+
+
+def refuse_shapes(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecycle) -> None:
+    """
+    Pass a table that is read without the shapes of *lifecycle* as it is with them.
+
+    Raises:
+        FrameError: A shape that fits it says more than the columns of the id and the status.
+    """
+    if columns.source is None and columns.run_id is not None and columns.status is not None:
+        return
+    fitting = [shape for shape in lifecycle.shapes if _may_fit(shape, names, columns, lifecycle)]
+    plain = {lifecycle.id_field, lifecycle.status_field} <= {*names}
+    if fitting or (lifecycle.shapes and not plain) or columns.source is not None:
+        raise FrameError(
+            place,
+            f"this engine does not apply the shapes of {lifecycle.name!r}: name --run-id and "
+            "--status, or write the rows as CSV or JSON lines for --engine python",
+        )
+
+
+def _may_fit(shape: Shape, names: Sequence[str], columns: Columns, lifecycle: Lifecycle) -> bool:
+    """
+    Return whether rows with the columns *names* may have *shape*, and say another thing by it.
+    """
+    ids = shape.id or ((lifecycle.id_field,),)
+    statuses = shape.target or shape.status or (lifecycle.status_field,)
+    roots = {path.partition(".")[0].partition("[")[0] for path in statuses}
+    about = [path.partition("=")[0].strip().partition(".")[0] for path in shape.about]
+    if not (roots <= {*names} and {*about} <= {*names}):
+        return False
+    if not any({path.partition(".")[0] for path in each} <= {*names} for each in ids):
+        return False
+    same = (ids[0], *statuses) == ((lifecycle.id_field,), lifecycle.status_field)
+    attempts = bool(lifecycle.reopenings) and not {*shape.attempt}.isdisjoint(names)
+    more = shape.about or shape.source or shape.null or shape.words or shape.ignore_case
+
+    timed = columns.at is None and not {*shape.at}.isdisjoint(names)
+
+    return bool(not same or more or attempts or timed)
 
 
 def wide_columns(

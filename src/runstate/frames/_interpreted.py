@@ -160,4 +160,4 @@ def _tells_if_null(name: str, interpreter: Interpreter) -> bool:
     """
     needed = (*interpreter.id_keys, interpreter.status_key, *interpreter.columns[:2])
 
-    return interpreter.pascal.get(name, name) in {"source", *needed}
+    return interpreter.pascal.get(name, name) in {"source", "target", *needed}

@@ -19,7 +19,7 @@ from ..readers._keys import missing
 from ..readers._times import unix_seconds
 from ..readers._values import TIME_KEYS, BadRecordError
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
-from ._columns import judged_columns
+from ._columns import judged_columns, refuse_shapes
 from ._errors import FrameError
 
 __all__ = ["Given", "Times", "given_as"]
@@ -194,6 +194,7 @@ def _refuse_facts(
 def _columns(
     frame: DataFrame, columns: Columns, lifecycle: Lifecycle, place: str
 ) -> tuple["_Found", "_Found", "_Found"]:
+    refuse_shapes(place, frame.columns, columns, lifecycle)
     ids = ["run_id", "id"]
     if lifecycle.id_field not in ids:
         ids = [lifecycle.id_field, *ids]

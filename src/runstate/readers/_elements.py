@@ -59,12 +59,18 @@ class Cursor:
 
     def __init__(self, source: Source) -> None:
         self._source = source
+        self._most: int | None = None
         self.text = b""
         self.place = 0
         self.line = 1
         self.kept: bytearray | None = None
         """What was passed since it was made empty; None where that is not wanted, or too much."""
         self._rescanned = 0
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest value that is kept."""
+        return self._most or _source.LARGEST_RECORD
 
     def peek(self) -> bytes:
         """
@@ -93,7 +99,7 @@ class Cursor:
         self.place = place
         if self.kept is not None:
             self.kept += passed
-            if len(self.kept) > _source.LARGEST_RECORD:
+            if len(self.kept) > self.largest:
                 self.kept = None
 
     def take(self, pattern: re.Pattern[bytes]) -> None:
@@ -105,6 +111,16 @@ class Cursor:
             self.pass_to(match.end() if match else self.place)
             if self.place < len(self.text) or not self.fill():
                 return
+
+    def element(self, largest: int) -> Element:
+        """
+        Return the value that is ahead, of *largest* bytes at most.
+        """
+        self._most = largest
+        element = _element(self, bounded=False)
+        self._most = None
+
+        return element
 
     def blank(self) -> bytes:
         """
@@ -156,7 +172,7 @@ def members(cursor: Cursor) -> Iterator[tuple[str, Element]]:
     while _ahead(cursor) != b"}":
         key = _key(cursor)
         if _ahead(cursor) == b"[":
-            yield from ((key, element) for element in elements(cursor, alone=False))
+            yield from ((key, element) for element in elements(cursor))
             if not cursor.peek():
                 return  # which its last element told
         else:
@@ -194,20 +210,19 @@ def _key(cursor: Cursor) -> str:
     return str(key)
 
 
-def elements(cursor: Cursor, *, alone: bool = True) -> Iterator[Element]:
+def elements(cursor: Cursor) -> Iterator[Element]:
     """
     Yield the elements of the array that *cursor* is at, and what is wrong between them.
 
     Args:
         cursor: At its bracket; afterwards, where it is whole, behind the other one.
-        alone: Whether nothing may follow it.
     """
     cursor.pass_to(cursor.place + 1)
     due = ""
     while True:
         blank, ahead, line = cursor.blank(), cursor.peek(), cursor.line
         if ahead in (b"", b"]"):
-            yield from _end(cursor, due, alone)
+            yield from _end(cursor, due)
             return
         if ahead == b",":
             if due != "comma":
@@ -227,15 +242,13 @@ def elements(cursor: Cursor, *, alone: bool = True) -> Iterator[Element]:
             due = ""
 
 
-def _end(cursor: Cursor, due: str, alone: bool) -> Iterator[Element]:
+def _end(cursor: Cursor, due: str) -> Iterator[Element]:
     if not cursor.peek():
         yield _fault(cursor.line, "the array does not end")
         return
     if due == "element":
         yield _fault(cursor.line, "an element is missing after a comma")
     cursor.pass_to(cursor.place + 1)
-    if alone and _ahead(cursor):
-        yield _fault(cursor.line, "something follows the array")
 
 
 def _element(cursor: Cursor, *, bounded: bool) -> Element:
@@ -247,7 +260,7 @@ def _element(cursor: Cursor, *, bounded: bool) -> Element:
     """
     line, cursor.kept = cursor.line, bytearray()
     match = _SHALLOW.match(cursor.text, cursor.place)
-    if match and len(match[0]) <= _source.LARGEST_RECORD:
+    if match and len(match[0]) <= cursor.largest:
         cursor.kept = None
         cursor.pass_to(match.end())
         return Element(line, match[0])

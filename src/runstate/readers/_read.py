@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, tzinfo
 from itertools import islice
 from types import MappingProxyType
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from pydantic_core import from_json
 
@@ -15,19 +15,22 @@ from ..histories._records import Finding, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _source
+from ._envelopes import is_json, unwrapped
 from ._formats import TEXTS, suffix_of
 from ._grouping import MOST_RECORDS, Grouping
-from ._record import MOVE_EVENT, Columns, Interpreter, Read, Repeated
+from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read, Repeated
+from ._shaped import Shaped, shapes_for
 from ._source import Source
 from ._times import Times, moment
 from .csv import read_csv, read_tsv
 from .json import read_json
 from .jsonl import read_after_prose, read_jsonl
+from .logfmt import is_logfmt, read_logfmt
 from .ocel import begins_as_ocel, read_ocel
 from .sse import read_sse
 from .xes import read_xes
 
-__all__ = ["FORMATS", "read", "unread_histories"]
+__all__ = ["FORMATS", "read", "reads_of", "remark_on_times", "unread_histories"]
 
 _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
     {
@@ -38,6 +41,7 @@ _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] =
         "tsv": read_tsv,
         "xes": read_xes,
         "ocel": read_ocel,
+        "logfmt": read_logfmt,
     }
 )
 
@@ -47,6 +51,8 @@ FORMATS: Final[tuple[str, ...]] = tuple(_READERS)
 _USUAL_COLUMNS: Final = Columns()
 _SSE_BEGINNINGS: Final = (b"event:", b"data:", b"id:", b"retry:", b":")
 _LONGEST_BEGINNING: Final = max(map(len, _SSE_BEGINNINGS))
+_SAID_BY_NAME: Final = ("xes", "ocel", "sse")
+"""Formats that the name of a file is believed about."""
 _NEAR: Final = 4_096
 """Bytes within which an event log is known for what it is."""
 _PROSE_MARKS: Final = (b"\x1b", b"=", b": ", MOVE_EVENT.encode())
@@ -66,6 +72,8 @@ def read(
     assume_utc: bool = False,
     zone: tzinfo | None = None,
     notice: Callable[[str], object] | None = None,
+    source: str | None = None,
+    skip_others: bool = False,
 ) -> Iterator[Read]:
     """
     Yield what *stream* says about runs: observations, and a finding for each bad record.
@@ -91,18 +99,60 @@ def read(
             differences alone, *notice* says so, and a column that also holds times with a zone
             is a finding.
         notice: Called once with each remark about the input as a whole.
+        source: Key of the status before, where records are moves; the same as in *columns*.
+        skip_others: Whether a record that lacks what is needed is about something else. Where the
+            lifecycle has shapes, one that fits none always is. *notice* says how many there were.
 
     Raises:
-        ValueError: *format* is none of them, or a key is named twice.
+        ValueError: *format* is none of them, or a key is named twice or cannot be read.
         OSError: The stream failed; what it gave before has been yielded.
+    """
+    columns = columns.named(run_id, status, at, source)
+    times = Times(UTC if assume_utc else zone)
+    passed = Passed()
+    reads = reads_of(
+        stream, columns, lifecycle, times, passed, format=format, name=name, skip=skip_others
+    )
+
+    return _noticed(reads, name, times, passed, notice)
+
+
+def reads_of(
+    stream: BinaryIO,
+    columns: Columns,
+    lifecycle: Lifecycle,
+    times: Times,
+    passed: Passed,
+    *,
+    format: str,  # noqa: A002
+    name: str,
+    skip: bool,
+) -> Iterator[Read]:
+    """
+    Yield what *stream* says, as :func:`read` does, and leave to *passed* what is passed over.
+
+    Args:
+        stream: As for :func:`read`, like the others.
+        columns: Every column that the caller named.
+        lifecycle: Whose records they are.
+        times: Reads the times.
+        passed: Counts the records that are about something else.
+        format: As for :func:`read`.
+        name: As for :func:`read`.
+        skip: Whether a record that lacks what is needed is about something else.
     """
     if format != "auto" and format not in _READERS:
         raise ValueError(f"no format {format!r} (known: auto, {', '.join(FORMATS)})")
-    columns = columns.named(run_id, status, at)
-    times = Times(UTC if assume_utc else zone)
-    interpreter = Interpreter(columns, lifecycle, name, times=times)
+    shapes = shapes_for(columns, lifecycle)
+    common: dict[str, Any] = {"times": times, "passed": passed}
+    interpreter: Interpreter
+    if shapes:
+        skip = skip or bool(lifecycle.shapes)
+        interpreter = Shaped(columns, lifecycle, name, shapes=shapes, skip=skip, **common)
+    else:
+        interpreter = Interpreter(columns, lifecycle, name, skip=skip, **common)
 
-    return _noticed(_read(stream, format, name, interpreter), name, times, notice)
+    return _read(stream, format, name, interpreter)
 
 
 def unread_histories(
@@ -153,15 +203,40 @@ def unread_histories(
 
 
 def _noticed(
-    reads: Iterator[Read], name: str, times: Times, notice: Callable[[str], object] | None
+    reads: Iterator[Read],
+    name: str,
+    times: Times,
+    passed: Passed,
+    notice: Callable[[str], object] | None,
 ) -> Iterator[Read]:
-    yield from reads
-    if notice is not None and times.naive:
-        columns = ", ".join(printable(key, 60) for key in times.naive)
-        notice(
-            f"{printable(name)}: times without a zone in {columns}: only their differences are used; "
-            "--zone NAME or --assume-utc says which zone they are in"
-        )
+    found = False
+    for each in reads:
+        found = True
+        yield each
+    if passed.first is not None and not found:
+        yield passed.first
+    if notice is None:
+        return
+    naive = remark_on_times(name, times)
+    if naive:
+        notice(naive)
+    if passed.count:
+        records = "record" if passed.count == 1 else "records"
+        notice(f"{printable(name)}: {passed.count:,} {records} about something else passed over")
+
+
+def remark_on_times(name: str, times: Times) -> str:
+    """
+    Return what is to be known about the times in the input *name*; empty if nothing is.
+    """
+    if not times.naive:
+        return ""
+    columns = ", ".join(printable(key, 60) for key in times.naive)
+
+    return (
+        f"{printable(name)}: times without a zone in {columns}: only their differences are used; "
+        "--zone NAME or --assume-utc says which zone they are in"
+    )
 
 
 def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) -> Iterator[Read]:
@@ -170,7 +245,7 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
         yield interpreter.finding("RS901", source.foreign, 1)
         return
     if chosen == "auto":
-        chosen = TEXTS.get(suffix_of(name)) or _sniffed(source)
+        chosen = _chosen(source, TEXTS.get(suffix_of(name), ""))
         if chosen in {"json", "jsonl", "xes"} and begins_as_ocel(bytes(source.held[:_NEAR])):
             chosen = "ocel"
 
@@ -183,6 +258,56 @@ def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) ->
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
 
 
+def _chosen(source: Source, named: str) -> str:
+    """
+    Return the format of *source*, whose name says *named*: the content goes before the name.
+    """
+    if named in _SAID_BY_NAME:
+        return named
+    start = _visible(source, 0)
+    head = bytes(source.held[start : start + 1])
+    if named in ("json", "jsonl") and head in (b"[", b"{"):
+        return _one_or_lines(source, start, named, head)
+    found = _sniffed(source)
+    if named in ("csv", "tsv") and found not in ("json", "jsonl"):
+        return named
+    if found or named != "jsonl":
+        return found or named
+
+    return "" if _is_prose(source, start) else named
+
+
+def _one_or_lines(source: Source, start: int, named: str, head: bytes) -> str:
+    """
+    Return ``json`` or ``jsonl`` for JSON at *start* in a file that is *named* either.
+    """
+    if head == b"[" and named == "json":
+        return named
+    if named == "jsonl":
+        return _sniffed_object(source, start, trailing="jsonl")
+    end = _line_end(source, start)
+    if end is None or _visible(source, end) == len(source.held):
+        return named
+
+    return _sniffed_object(source, start)
+
+
+def _is_prose(source: Source, start: int) -> bool:
+    """
+    Return whether a line that is not JSON begins at *start*.
+    """
+    end = _line_end(source, start)
+    if end is None and len(source.held) >= _source.LARGEST_RECORD:
+        return False
+    line = bytes(source.held[start:end])
+    try:
+        from_json(line)
+    except ValueError:
+        return line[:1].isalnum() or line[:1] == b"\x1b"
+
+    return False
+
+
 def _sniffed(source: Source) -> str:
     """
     Return the format that *source* begins like, without taking anything from it; empty if none.
@@ -193,44 +318,68 @@ def _sniffed(source: Source) -> str:
         return "json"
     if head.startswith(b"{"):
         return _sniffed_object(source, start)
-
     if head.startswith(b"<"):
         return "xes"
     if head.startswith(_SSE_BEGINNINGS):
         return "sse"
 
-    return "csv" if _is_header(source, start) else ""
+    return _sniffed_line(source, start)
 
 
-def _is_header(source: Source, start: int) -> bool:
+def _sniffed_line(source: Source, start: int) -> str:
+    line = bytes(source.held[start : _line_end(source, start)])
+    if is_json(unwrapped(line) or b""):
+        return "jsonl"
+    if _is_header(source, start, line):
+        return "csv"
+
+    return "logfmt" if is_logfmt(line) else ""
+
+
+def _is_header(source: Source, start: int, line: bytes) -> bool:
     """
-    Return whether the line at *start* may be the header of a table.
+    Return whether *line* at *start* may be the header of a table.
 
     A run takes two columns at least, and no column is called like the rest of a time
-    that a log line begins with.
+    that a log line begins with. What has no comma is a table if its second line has as many cells.
     """
-    line = bytes(source.held[start : _line_end(source, start)])
-    if b"," not in line or any(mark in line for mark in _PROSE_MARKS):
+    if any(mark in line for mark in _PROSE_MARKS):
         return False
-
-    return not any(cell[:1].isdigit() for cell in line.split(b","))
-
-
-def _sniffed_object(source: Source, start: int) -> str:
-    """
-    Return ``json`` for an object that goes on after its first line, else ``jsonl``.
-
-    A first line that breaks off is a broken line where another object follows it.
-    """
+    if b"," in line:
+        return not any(cell[:1].isdigit() for cell in line.split(b","))
     end = _line_end(source, start)
     if end is None:
+        return False
+    second = bytes(source.held[end + 1 : _line_end(source, end + 1)])
+
+    return any(
+        line.count(mark) and line.count(mark) == second.count(mark) and b"{" not in line
+        for mark in (b"\t", b";", b"|")
+    )
+
+
+def _sniffed_object(source: Source, start: int, trailing: str = "json") -> str:
+    """
+    Return ``json`` for a value that goes on after its first line, else ``jsonl``.
+
+    A first line that breaks off is a broken line where another object follows it. *trailing* is
+    for a first line with more than one value.
+    """
+    end = _line_end(source, start)
+    if end is None and len(source.held) >= _source.LARGEST_RECORD:
         return "jsonl"
     try:
         from_json(bytes(source.held[start:end]), allow_inf_nan=False)
     except ValueError as error:
-        if str(error).startswith("EOF"):
+        if str(error).startswith("trailing"):
+            return trailing
+        if str(error).startswith("EOF") and end is not None:
             following = _visible(source, end)
-            return "jsonl" if source.held[following : following + 1] == b"{" else "json"
+            in_list = b"[" in (
+                source.held[start : start + 1], source.held[start:end].rstrip()[-1:],
+            )  # fmt: skip
+            broken = source.held[following : following + 1] == b"{" and not in_list
+            return "jsonl" if broken else "json"
 
     return "jsonl"
 

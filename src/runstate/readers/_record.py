@@ -23,13 +23,14 @@ from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._envelopes import contents, is_log_envelope, own_event
 from ._grouping import Grouping
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
 from ._times import Times
 from ._values import TIME_KEYS, BadRecordError, identifier, sequence_number, shown, status_name
 
-__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Read"]
+__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read"]
 
 _T = TypeVar("_T")
 
@@ -40,18 +41,24 @@ MOVE_EVENT: Final = "run.transition"
 OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
 """Events of runstate's own log that move nothing."""
 
+NO_MOVES: Final = ("late",)
+"""Kinds of records in a store's journal that move nothing."""
+
 NO_TIMES: Final = "none"
 """Named as the column of the time, it leaves times of observations out."""
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
 _LONGEST_MESSAGE: Final = 500
+_DEEPEST: Final = 5
+"""Envelopes around a record that are opened."""
 
 
 class Columns(NamedTuple):
     """
     Where a record keeps what is needed: keys, or dotted paths into nested objects.
 
-    A key that is spelt with its dots wins over the path. None means the usual keys.
-    Naming *run_id* or *status* says that every record is about a run.
+    A key that is spelt with its dots wins over the path, which selects in lists as paths of a
+    :class:`runstate.Shape` do. Several, with commas between them, are joined by ``/``. None means
+    the usual keys. Naming *run_id* or *status* says that every record is about a run.
     """
 
     run_id: str | None = None
@@ -61,9 +68,15 @@ class Columns(NamedTuple):
     When the run was seen to have its status. A stamp of the run that is named here is read as
     that, and not as a stamp. ``none`` leaves times of observations out.
     """
+    source: str | None = None
+    """The status before, where each record is a move; *status* is the one after it."""
 
     def named(
-        self, run_id: str | None = None, status: str | None = None, at: str | None = None
+        self,
+        run_id: str | None = None,
+        status: str | None = None,
+        at: str | None = None,
+        source: str | None = None,
     ) -> "Columns":
         """
         Return these columns with those that the caller names one by one.
@@ -72,12 +85,13 @@ class Columns(NamedTuple):
             run_id: Column of the run's id; None leaves it as it is here.
             status: Column of the status.
             at: Column of the time.
+            source: Column of the status before a move.
 
         Raises:
             ValueError: A column is named here already.
             TypeError: A name is not text.
         """
-        given = {"run_id": run_id, "status": status, "at": at}
+        given = {"run_id": run_id, "status": status, "at": at, "source": source}
         for field, name in given.items():
             if name is None:
                 continue
@@ -116,6 +130,18 @@ class Repeated:
             yield bad.code, bad.reason + count, line, run_id
 
 
+class Passed:
+    """
+    Counts the records that are about something else.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Records that were passed over."""
+        self.first: Finding | None = None
+        """What to say where nothing else was read: what was looked for in the first of them."""
+
+
 class Interpreter:
     """
     Says what records mean, under one lifecycle and one set of columns.
@@ -129,7 +155,17 @@ class Interpreter:
         assume_utc: bool = False,
         *,
         times: Times | None = None,
+        passed: Passed | None = None,
+        skip: bool = False,
     ) -> None:
+        self.passed: Passed = passed or Passed()
+        """Counts what is about something else."""
+        self.skip: bool = skip
+        """Whether a record that lacks what is needed is about something else."""
+        self.all_columns: bool = False
+        """Whether any column of a table may be needed."""
+        self.roots: frozenset[str] = frozenset()
+        """Keys of a record whose nulls mean something, beside those of the id and the status."""
         self._untimed = columns.at == NO_TIMES
         if self._untimed:
             columns = columns._replace(at=None)
@@ -173,7 +209,14 @@ class Interpreter:
         """
         Return one like this that looks in other *columns*.
         """
-        other = Interpreter(columns, self._lifecycle, self._file, times=self.times)
+        other = Interpreter(
+            columns,
+            self._lifecycle,
+            self._file,
+            times=self.times,
+            passed=self.passed,
+            skip=self.skip,
+        )
         other.repeated = self.repeated
 
         return other
@@ -229,7 +272,50 @@ class Interpreter:
         try:
             return read(record, line)
         except BadRecordError as bad:
-            return (self.refusal(bad, line),)
+            opened = self._opened(record, line, _DEEPEST) if bad.code == "RS902" else None
+            if opened is None and bad.code == "RS902" and self.skip:
+                self.pass_over(bad.reason, line)
+                return ()
+            return (self.refusal(bad, line),) if opened is None else opened
+
+    def pass_over(self, reason: str, line: int) -> None:
+        """
+        Count a record in *line* that is about something else; *reason* says what was looked for.
+        """
+        self.passed.count += 1
+        if self.passed.first is None:
+            self.passed.first = self.finding("RS902", reason, line)
+
+    def _opened(self, record: dict[str, Any], line: int, deeper: int) -> Sequence[Read] | None:
+        """
+        Return what is said in *record*, an envelope; None if it is not one of a run.
+        """
+        own = own_event(record)
+        if own is not None:
+            return self._guarded(self._move, own, line)
+        if is_log_envelope(record):
+            inner = next(contents(record), None)
+            if inner is not None:
+                return self.observe(inner, line)
+            self.pass_over("a line of a log that is not JSON", line)
+            return ()
+        for inner in contents(record) if deeper else ():
+            each = [inner] if isinstance(inner, dict) else [r for r in inner if isinstance(r, dict)]
+            if any(map(self._has_facts, each)):
+                return self.observe(inner, line)
+            found = self._opened(each[0], line, deeper - 1) if isinstance(inner, dict) else None
+            if found is not None:
+                return found
+
+        return None
+
+    def _has_facts(self, record: dict[str, Any]) -> bool:
+        if record.get("event") == MOVE_EVENT:
+            return True
+        known, status = self._lifecycle.known, record.get(self.status_key)
+        target = record.get("target") if "source" in record else None
+
+        return any(isinstance(each, str) and each in known for each in (status, target))
 
     def _record(self, record: dict[str, Any], line: int) -> Sequence[Read]:
         """
@@ -332,6 +418,9 @@ class Interpreter:
             refuse_doubled(record, self._read_keys)
         run_id, _ = self._run_id(record, record)
         target, source, seq = record.get("target"), record.get("source"), record.get("seq")
+        if target is None and record.get("kind") in NO_MOVES:
+            self.pass_over("a move that was refused", line)
+            return ()
         if target is None:
             raise BadRecordError("RS902", "a move without a target", run_id)
         target = status_name(target, "target", run_id)

@@ -8,7 +8,7 @@ they answer. Nothing is ever sought.
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from . import _gzip, _zstd
+from . import _gzip, _packings, _zstd
 
 __all__ = ["LARGEST_RECORD", "Source"]
 
@@ -18,12 +18,9 @@ LARGEST_RECORD: Final = 16 * 1024 * 1024
 PORTION: Final = 1 << 16
 
 _BOM: Final = b"\xef\xbb\xbf"
-_FOREIGN: Final = (
-    (b"\xff\xfe", "the input is UTF-16; UTF-8 is expected"),
-    (b"\xfe\xff", "the input is UTF-16; UTF-8 is expected"),
-    (_zstd.MAGIC, _zstd.MISSING),
-)
+_FOREIGN: Final = ((_zstd.MAGIC, _zstd.MISSING), *_packings.FOREIGN)
 """How inputs begin that cannot be text, and what they are."""
+_TAR: Final = (slice(257, 262), b"ustar")
 
 
 class Source:
@@ -34,21 +31,30 @@ class Source:
     def __init__(self, stream: BinaryIO) -> None:
         # read1 answers what is there, so that a pipe's lines are seen as they come.
         self._read = getattr(stream, "read1", stream.read)
-        self.packed: _gzip.Unpacked | _zstd.Unpacked | None = None
-        """What unpacks the stream, where it is packed with gzip or zstd; else None."""
+        self.packed: _gzip.Unpacked | _zstd.Unpacked | _packings.Unpacked | None = None
+        """What unpacks the stream, where it is packed; else None."""
         self._held = bytearray()
         self._hold_beginning()
         if self._held.startswith(_gzip.MAGIC):
             self.packed = self._read = _gzip.Unpacked(self._held, self._read)
         elif self._held.startswith(_zstd.MAGIC) and _zstd.available():
             self.packed = self._read = _zstd.Unpacked(self._held, self._read)
+        else:
+            self.packed = _packings.unpacked(self._held, self._read)
+            self._read = self.packed or self._read
         if self.packed is not None:
+            self._held = bytearray()
+            self._hold_beginning()
+        if _packings.is_wide(self._held):
+            self._read = _packings.Narrowed(self._held, self._read)
             self._held = bytearray()
             self._hold_beginning()
         self.foreign: str | None = next(
             (what for how, what in _FOREIGN if self._held.startswith(how)), None
         )
         """What the input is, if it begins like something that is no text; else None."""
+        if self._held[_TAR[0]] == _TAR[1]:
+            self.foreign = "the input is a tar archive: unpack it, and name the files in it"
         if self._held.startswith(_BOM):
             del self._held[: len(_BOM)]
 
@@ -65,6 +71,17 @@ class Source:
         self._held += portion
 
         return bool(portion)
+
+    def first_line(self) -> bytes:
+        """
+        Return the line ahead without its line feed, as far as a record may be long; it stays ahead.
+        """
+        start = 0
+        while True:
+            start = len(self._held) - len(self._held[start:].lstrip())
+            end = self._held.find(b"\n", start)
+            if end >= 0 or len(self._held) >= LARGEST_RECORD or not self.look_further():
+                return bytes(self._held[start : end if end >= 0 else None])
 
     def portion(self) -> bytes:
         """
@@ -108,7 +125,7 @@ class Source:
             yield bytes(begun) if size <= largest else None
 
     def _hold_beginning(self) -> None:
-        while len(self._held) < 4 and self.look_further():
+        while len(self._held) < _packings.begins_longer(self._held) and self.look_further():
             pass
 
     def _unified(self) -> Iterator[bytes]:

@@ -22,6 +22,12 @@ __all__ = ["cell_readers", "read_csv", "read_tsv"]
 
 _NUMBER: Final = re.compile(r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?", re.ASCII)
 
+_NULLS: Final = frozenset({"NULL", r"\N"})
+"""How the clients of databases write null."""
+_DELIMITERS: Final = ",\t;|"
+_QUOTED: Final = re.compile(r'"[^"]*+"')
+_MOST_NAMES: Final = 1_000
+
 
 def read_tsv(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     """
@@ -34,7 +40,7 @@ def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> 
     """
     Yield what each row of *source* says, whose cells *delimiter* separates.
     """
-    table = Rows(source.lines(), delimiter)
+    table = Rows(source.lines(), _delimiter(source, interpreter, delimiter))
     all_rows = iter(table)
     header = next(all_rows, None)
     if header is None:
@@ -50,6 +56,25 @@ def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> 
             yield interpreter.refusal(row.fault, row.line)
         else:
             yield from columns.read(row)
+
+
+def _delimiter(source: Source, interpreter: Interpreter, usual: str) -> str:
+    """
+    Return what separates the names in the header that *source* is at: *usual* if that is not clear.
+    """
+    header = source.first_line().decode("utf-8", "replace")
+    needed = {
+        *interpreter.id_keys,
+        interpreter.status_key,
+        *interpreter.columns,
+        *interpreter.roots,
+    }
+    if any(name.strip('" \r') in needed for name in header.split(usual)[:_MOST_NAMES]):
+        return usual
+    unquoted = _QUOTED.sub("", header)
+    best = max(_DELIMITERS, key=unquoted.count)
+
+    return best if best in unquoted else usual
 
 
 class _Columns:
@@ -77,12 +102,16 @@ class _Columns:
             if (key := name if name in kinds else interpreter.pascal.get(name)) in kinds
         ]
         _refuse_doubled([name for _, name, _ in used])
-        _refuse_missing(names, interpreter)
+        if not interpreter.all_columns:
+            _refuse_missing(names, interpreter)
         # An empty cell is unknown, as if it were not there. Here that has a meaning: a
         # move from nowhere is a creation, and a row without an id or a status is no use.
         needed = (*interpreter.id_keys, interpreter.status_key, *interpreter.columns[:2])
         self._told_if_empty = {
-            name for name in names if interpreter.pascal.get(name, name) in ("source", *needed)
+            name
+            for name in names
+            if interpreter.pascal.get(name, name)
+            in ("source", "target", *needed, *interpreter.roots)
         }
         self._names = names
         self._values = [(place, name, how) for place, name, how in used if how is not _object]
@@ -102,6 +131,12 @@ class _Columns:
             for place, name, how in self._values
             if cells[place] or name in self._told_if_empty
         }
+        if not _NULLS.isdisjoint(cells):
+            record |= {
+                name: None
+                for place, name, how in self._values
+                if cells[place] in _NULLS and (how is _number or interpreter.all_columns)
+            }
         for place, name in self._objects:
             if cells[place].startswith("{"):
                 try:
@@ -147,9 +182,13 @@ def cell_readers(
     for named in interpreter.columns:
         if named is not None and named not in names:
             kinds[named.partition(".")[0]] = _object
-    run_id, status, at = interpreter.columns
-    kinds |= {run_id: _text, status: _text, at: _number}
+    run_id, status, at, source = interpreter.columns
+    kinds |= {run_id: _text, status: _text, at: _number, source: _text}
+    if "source" in names and "target" in names:
+        kinds["kind"] = _text
     kinds.pop(None, None)
+    if interpreter.all_columns:
+        kinds = {**dict.fromkeys(names, _text), **kinds}
 
     return kinds
 
@@ -165,7 +204,7 @@ def _refuse_missing(names: list[str], interpreter: Interpreter) -> None:
     Pass a header that has what every row needs, and what the caller named.
     """
     there = {*names, *(interpreter.pascal.get(name, name) for name in names)}
-    run_id, status, at = interpreter.columns
+    run_id, status, at, _ = interpreter.columns
     moves = status is None and {"source", "target"} <= there
     wanted = (
         ((run_id,) if run_id else interpreter.id_keys, "--run-id"),

@@ -6,9 +6,12 @@ editor shows. Blank lines are nothing; an array is so many records of one line.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
+from ..histories._records import Finding
 from . import _source
+from ._envelopes import is_json, is_partial, unwrapped
 from ._parse import parse
 from ._record import MOVE_EVENT, Interpreter, Read
 from ._source import Source
@@ -40,17 +43,18 @@ def read_after_prose(source: Source, interpreter: Interpreter) -> Iterator[Read]
     lines = enumerate(source.lines(), 1)
     told = False
     for number, line in lines:
-        if line is not None and line.lstrip().startswith(b"{"):
-            yield from _read([(number, line)], interpreter)
+        content = None if line is None else line.lstrip()
+        if content and (content.startswith(b"{") or is_json(unwrapped(content) or b"")):
+            yield from _read(chain([(number, line)], lines), interpreter)
             break
-        if not told and (line is None or line.strip()):
+        if not told and (line is None or content):
             told = True
             yield interpreter.finding("RS901", _PROSE, number)
-    yield from _read(lines, interpreter)
 
 
 def _read(lines: Iterable[_Line], interpreter: Interpreter) -> Iterator[Read]:
     observe = interpreter.observe
+    begun = b""
     for number, line in lines:
         if line is None:
             yield interpreter.refusal(too_large("line", _source.LARGEST_RECORD), number)
@@ -58,7 +62,34 @@ def _read(lines: Iterable[_Line], interpreter: Interpreter) -> Iterator[Read]:
             try:
                 value = parse(line)
             except BadRecordError as bad:
-                own = f"; {_HINT}" if _OWN in line and not line.lstrip().startswith(b"{") else ""
-                yield interpreter.finding(bad.code, bad.reason + own, number)
+                rest = unwrapped(line.lstrip())
+                if rest is None:
+                    yield _refused(bad, line, number, interpreter)
+                elif is_partial(line) and len(begun) <= _source.LARGEST_RECORD:
+                    begun += rest
+                else:
+                    yield from _unwrapped(begun + rest, number, interpreter)
+                    begun = b""
             else:
                 yield from observe(value, number)
+
+
+def _refused(bad: BadRecordError, line: bytes, number: int, interpreter: Interpreter) -> Finding:
+    own = f"; {_HINT}" if _OWN in line and not line.lstrip().startswith(b"{") else ""
+
+    return interpreter.finding(bad.code, bad.reason + own, number)
+
+
+def _unwrapped(rest: bytes, number: int, interpreter: Interpreter) -> Iterable[Read]:
+    """
+    Return what the *rest* of a line says that a collector of logs put something before.
+    """
+    if not is_json(rest):
+        interpreter.pass_over("a line of a log that is not JSON", number)
+        return ()
+    try:
+        value = parse(rest)
+    except BadRecordError as bad:
+        return (interpreter.refusal(bad, number),)
+
+    return interpreter.observe(value, number)

@@ -29,7 +29,8 @@ def read_xes(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     Of XML that is broken, what comes after the break cannot be read.
     """
     usual = (
-        ours or by_default for ours, by_default in zip(interpreter.columns, _COLUMNS, strict=True)
+        ours or by_default
+        for ours, by_default in zip(interpreter.columns[:3], _COLUMNS[:3], strict=True)
     )
     interpreter = interpreter.with_columns(Columns(*usual))
     document = _Log()

@@ -1,0 +1,520 @@
+"""
+Records of systems that keep the facts in places of their own, read by the shapes of a lifecycle.
+
+The first shape that fits a record is taken. A record that no shape fits is about something else:
+it is counted, and so is a document in which nothing fits.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from .._text import printable
+from ..histories._records import NOTHING, Observation
+from ..lifecycle._shape import EVERY, Condition, Shape, Step, condition_of, steps_of
+from ..lifecycle._table import Lifecycle
+from ._envelopes import contents, own_event, parsed
+from ._keys import refuse_doubled
+from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read
+from ._times import Times
+from ._values import BadRecordError, identifier, status_name
+
+__all__ = ["Shaped", "needs_shape", "shapes_for"]
+
+_DEEPEST: Final = 5
+"""Envelopes around a record that are opened."""
+_MOST_SOUGHT: Final = 3
+_MISSING: Final = object()
+_NOTHING: Final = (None, "", _MISSING)
+"""What a null status is, in JSON and in tables."""
+
+
+class _Path(NamedTuple):
+    """
+    A path, as it was written and as its steps.
+    """
+
+    text: str
+    steps: tuple[Step, ...]
+
+
+class _Form:
+    """
+    One shape with everything in it made ready.
+    """
+
+    def __init__(self, shape: Shape, lifecycle: Lifecycle) -> None:
+        self.records = _paths(shape.records)
+        self.about: list[Condition] = [*map(condition_of, shape.about)]
+        self.conditions = shape.about
+        self.id = [*map(_paths, shape.id or ((lifecycle.id_field,),))]
+        self.status = _paths(shape.target or shape.status or (lifecycle.status_field,))
+        self.source = _paths(shape.source)
+        self.attempt, self.at = _paths(shape.attempt), _paths(shape.at)
+        self.trigger = _paths(shape.trigger)
+        self.moves = bool(shape.source or shape.target)
+        """Whether its records are moves."""
+        self.null = shape.null
+        self._fold = str.lower if shape.ignore_case else str
+        words = {self._fold(status): status for status in lifecycle.statuses}
+        words |= {self._fold(word): status for word, status in shape.words}
+        self._words = words
+        self._beginnings = [
+            (word[:-1], status) for word, status in words.items() if word.endswith("*")
+        ]
+
+    def fits(self, record: dict[str, Any], around: Sequence[Mapping[str, Any]], key: str) -> bool:
+        """
+        Return whether *record* has this shape: what it is about, an id and a status.
+        """
+        for steps, values in self.about:
+            found, _ = _look(record, _Path("", steps))
+            if found is _MISSING or (values is not None and _text(found) not in values):
+                return False
+        status, _ = _look(record, self.status[0])
+        if status is _MISSING and (self.null is None or not self.about or self.moves):
+            return False
+        if self.moves and status in _NOTHING:
+            return False
+
+        return bool(key) or self.id_in(record, around) is not None
+
+    def id_in(
+        self, record: dict[str, Any], around: Sequence[Mapping[str, Any]]
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """
+        Return the id in *record*, or in what is *around* it, and the object that it stands in.
+        """
+        for level in (record, *around):
+            for paths in self.id:
+                found = [_look(level, path) for path in paths]
+                if not any(value in _NOTHING for value, _ in found):
+                    value = found[0][0] if len(found) == 1 else _joined_id(v for v, _ in found)
+                    return value, found[0][1]
+
+        return None
+
+    def status_in(self, record: dict[str, Any], paths: Sequence[_Path], run_id: str) -> str | None:
+        """
+        Return the status under *paths*, in the lifecycle's spelling where that is known; None if null.
+
+        Raises:
+            BadRecordError: A part is missing before another one, or is not a text.
+        """
+        parts = [_part(_look(record, path)[0], path.text, run_id) for path in paths]
+        while parts and parts[-1] is None:
+            parts.pop()
+        if not parts:
+            return None
+        if None in parts:
+            empty = paths[parts.index(None)].text
+            raise BadRecordError(
+                "RS902", f"{empty} has no value, and {paths[len(parts) - 1].text} has one", run_id
+            )
+
+        if len(paths) > 1 and any("/" in part for part in parts if part):
+            raise BadRecordError("RS901", f"a part of the status holds /: {parts}", run_id)
+
+        return self._spelt("/".join(map(str, parts)))
+
+    def _spelt(self, status: str) -> str:
+        folded = self._fold(status)
+        known = self._words.get(folded)
+        if known is not None:
+            return known
+
+        return next((s for begins, s in self._beginnings if folded.startswith(begins)), status)
+
+
+class Shaped(Interpreter):
+    """
+    Says what records mean by the shapes of a lifecycle.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        lifecycle: Lifecycle,
+        name: str | None,
+        *,
+        times: Times,
+        passed: Passed,
+        shapes: Sequence[Shape],
+        skip: bool = True,
+    ) -> None:
+        """
+        Read records by *shapes*.
+
+        Args:
+            columns: What the caller named; *shapes* have it already.
+            lifecycle: Whose statuses and fields the records have.
+            name: Of the input.
+            times: Reads the times.
+            passed: Counts what is about something else.
+            shapes: In the order in which they are tried.
+            skip: Whether a record without a shape is passed over; else it is refused.
+        """
+        super().__init__(columns, lifecycle, name, times=times, passed=passed)
+        self._forms = [_Form(shape, lifecycle) for shape in shapes]
+        self.skip = skip
+        self.roots = frozenset(
+            path.text.partition(".")[0].partition("[")[0]
+            for form in self._forms
+            for path in (*form.status, *form.source, *form.trigger)
+        )
+        """The keys of a record whose nulls mean something."""
+        self.all_columns = True
+        self._wanted = {*self.stamps, *self.details, *self.identity, *(lifecycle.fields or ())}
+
+    def may_be_read(self, value: Any) -> bool:  # noqa: ARG002  which shapes it has is seen later
+        """
+        Return True: what a record is about, its shape says.
+        """
+        return True
+
+    def _record(self, record: dict[str, Any], line: int) -> Sequence[Read]:
+        found = self._within(record, line, (), _DEEPEST)
+        if found is not None:
+            return found
+        reason = self._unfit(record)
+        if not self.skip:
+            raise BadRecordError("RS902", reason)
+        self.pass_over(reason, line)
+
+        return ()
+
+    def _within(
+        self,
+        record: dict[str, Any],
+        line: int,
+        around: tuple[Mapping[str, Any], ...],
+        deeper: int,
+        key: str = "",
+    ) -> Sequence[Read] | None:
+        """
+        Return what *record* says, or what it is an envelope of; None if nothing in it has a shape.
+
+        Args:
+            record: An object.
+            line: Where it stands.
+            around: The objects that it is in, the innermost first.
+            deeper: How many more envelopes may be opened.
+            key: Its key, where it is one of the objects by their ids.
+        """
+        if record.get("event") == MOVE_EVENT and "target" in record:
+            return self._move(record, line)
+        if deeper:
+            for form in self._forms:
+                found = self._listed(form, record, line, (record, *around), deeper - 1)
+                if found is not None:
+                    return found
+        for form in self._forms:
+            if form.fits(record, around, key):
+                return self._facts(form, record, line, around, key)
+        for inner in contents(record) if deeper else ():
+            found = self._each(
+                [("", inner)] if isinstance(inner, dict) else [("", each) for each in inner],
+                line, (record, *around), deeper - 1,
+            )  # fmt: skip
+            if found is not None:
+                return found
+        own = own_event(record)
+
+        return None if own is None else self._move(own, line)
+
+    def _listed(
+        self,
+        form: _Form,
+        record: dict[str, Any],
+        line: int,
+        around: tuple[Mapping[str, Any], ...],
+        deeper: int,
+    ) -> Sequence[Read] | None:
+        for path in form.records:
+            wild = path.steps[-1] == EVERY
+            steps = path.steps[:-1] if wild else path.steps
+            value = _look(record, _Path("" if wild else path.text, steps))[0] if steps else record
+            value = parsed(value)
+            if wild and isinstance(value, dict):
+                found = self._each([*value.items()], line, around, deeper)
+            elif isinstance(value, list):
+                found = self._each([("", each) for each in value], line, around, deeper)
+            else:
+                continue
+            if found is not None:
+                return found
+
+        return None
+
+    def _each(
+        self,
+        inner: Sequence[tuple[str, Any]],
+        line: int,
+        around: tuple[Mapping[str, Any], ...],
+        deeper: int,
+    ) -> Sequence[Read] | None:
+        """
+        Return what the records *inner* say, by their keys; None if none of them has a shape.
+        """
+        reads: list[Read] = []
+        unfit: list[dict[str, Any]] = []
+        records = [(key, record) for key, record in inner if isinstance(record, dict)]
+        for key, record in records:
+            try:
+                found = self._within(record, line, around, deeper, key)
+            except BadRecordError as bad:
+                found = (self.refusal(bad, line),)
+            if found is None:
+                unfit.append(record)
+            else:
+                reads.extend(found)
+        if len(unfit) == len(records):
+            return None
+        for record in unfit:
+            self.pass_over(self._unfit(record), line)
+
+        return reads
+
+    def _facts(
+        self,
+        form: _Form,
+        record: dict[str, Any],
+        line: int,
+        around: Sequence[Mapping[str, Any]],
+        key: str,
+    ) -> Sequence[Read]:
+        """
+        Return the observation that *record* is by *form*.
+        """
+        place = form.id_in(record, around)
+        value, holder = place or (key, record)
+        run_id = identifier(value)
+        status = form.status_in(record, form.status, run_id)
+        status = form.null if status is None else status
+        if status is None:
+            raise BadRecordError("RS902", f"{form.status[0].text} has no value", run_id)
+        notes: list[BadRecordError] = []
+        at, at_key = self._when(form, record, notes)
+        source = form.status_in(record, form.source, run_id) if form.source else None
+        trigger = self._first(form.trigger, record)
+        seen = Observation(
+            status_name(status, form.status[0].text, run_id),
+            run_id,
+            at,
+            NOTHING if form.moves else self._fields_in(form, record, holder, at_key, notes),
+            source,
+            None,
+            self._file,
+            line,
+            trigger if isinstance(trigger, str) else None,
+        )
+
+        return self._with_notes(notes, seen) if notes else (seen,)
+
+    def _when(
+        self, form: _Form, record: dict[str, Any], notes: list[BadRecordError]
+    ) -> tuple[float | None, str]:
+        if self._untimed:
+            return None, ""
+        if not form.at:
+            return self._usual_time(record, notes), ""
+        for path in form.at:
+            value, _ = _look(record, path)
+            if value not in _NOTHING:
+                return self._seconds(value, path.text, notes), path.text
+
+        return None, ""
+
+    def _first(self, paths: Sequence[_Path], record: dict[str, Any]) -> Any:
+        values = (_look(record, path)[0] for path in paths)
+
+        return next((value for value in values if value not in _NOTHING), None)
+
+    def _fields_in(
+        self,
+        form: _Form,
+        record: dict[str, Any],
+        holder: dict[str, Any],
+        at_key: str,
+        notes: list[BadRecordError],
+    ) -> Mapping[str, Any]:
+        """
+        Return the fields that rules are about, from beside the status, else from beside the id.
+        """
+        beside = _look(record, form.status[0])[1]
+        levels = [level for level in (beside, holder) if isinstance(level, dict)]
+        fields = {}
+        for key in self._wanted:
+            value = next((level[key] for level in levels if key in level), _MISSING)
+            if value is _MISSING and "." in key:
+                value, _ = _look(record, _Path(key, steps_of(key)))
+            # When a row was made, where that is the time of its status, is not when the run was.
+            is_time = key in self._created and at_key.rpartition(".")[2] == key
+            if value is not _MISSING and not is_time:
+                fields[key] = value
+
+        return self._snapshot_fields(fields, notes)
+
+    def _unfit(self, record: dict[str, Any]) -> str:
+        """
+        Return what was looked for in *record*.
+        """
+        wanted = dict.fromkeys(map(_sought, self._forms[:_MOST_SOUGHT]))
+        keys = ", ".join(printable(str(key), 40) for key in [*record][:12])
+        more = ", ..." if len(self._forms) > _MOST_SOUGHT else ""
+
+        return (
+            f"no record has a shape of '{printable(self._lifecycle.name, 60)}': looked for "
+            f"{'; or '.join(wanted)}{more} (keys: {keys or 'none'})"
+        )
+
+
+def _sought(form: _Form) -> str:
+    """
+    Return what a record of *form* has.
+    """
+    ids = " or ".join(dict.fromkeys("/".join(path.text for path in paths) for paths in form.id))
+    about = f" where {', '.join(form.conditions)}" if form.conditions else ""
+
+    return f"{ids} and {'/'.join(path.text for path in form.status)}{about}"
+
+
+def shapes_for(columns: Columns, lifecycle: Lifecycle) -> tuple[Shape, ...]:
+    """
+    Return the shapes that records are read by: the lifecycle's, with what the caller named.
+
+    Empty where records have the usual keys, or the columns are such that no shape is needed.
+
+    Args:
+        columns: What the caller named. It goes before what a shape says, and who names the id
+            or the status says what records are about.
+        lifecycle: Whose shapes are meant.
+
+    Raises:
+        ValueError: A column is a path that cannot be read.
+    """
+    own = lifecycle.shapes
+    if not own and not needs_shape(columns):
+        return ()
+    usual = Columns()
+    if columns._replace(at=None) == usual and (own and columns == usual):
+        return own
+
+    return tuple(
+        dict.fromkeys(_with_columns(shape, columns, lifecycle) for shape in own or (Shape(),))
+    )
+
+
+def needs_shape(columns: Columns) -> bool:
+    """
+    Return whether *columns* say more than a column each of id, status and time.
+    """
+    named = (columns.run_id, columns.status, columns.at)
+
+    return columns.source is not None or any(
+        mark in name for name in named if name is not None for mark in ",["
+    )
+
+
+def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape:
+    about = shape.about if columns.run_id is columns.status is columns.source is None else ()
+    named: dict[str, Any] = {"about": about}
+    if columns.run_id is not None:
+        several = columns.run_id.split(",")
+        named["id"] = [columns.run_id, *([several] if len(several) > 1 else [])]
+    elif not shape.id and not lifecycle.shapes:
+        named["id"] = [lifecycle.id_field, "run_id", "id"]
+    if columns.status is not None:
+        named |= {"status": columns.status.split(","), "target": (), "source": ()}
+    elif columns.source is not None and not (shape.status or shape.target):
+        named["target"] = "target"
+    if columns.source is not None:
+        named["source"] = columns.source.split(",")
+    if columns.at is not None:
+        named["at"] = columns.at
+
+    return Shape(
+        **{
+            **{name: getattr(shape, name) for name in Shape.__dataclass_fields__},
+            **named,
+        }
+    )
+
+
+def _paths(paths: Sequence[str]) -> list[_Path]:
+    return [_Path(path, steps_of(path)) for path in paths]
+
+
+def _look(level: Any, path: _Path) -> tuple[Any, Any]:
+    """
+    Return what stands at *path* in *level*, and the object that its last key is in.
+
+    Raises:
+        BadRecordError: A key on the way is given twice.
+    """
+    if path.text in level:
+        refuse_doubled(level, {path.text})
+        return level[path.text], level
+    holder = None
+    for step in path.steps:
+        if type(level) is str:
+            level = parsed(level)
+        if type(step) is str:
+            if not isinstance(level, dict) or step not in level:
+                return _MISSING, holder
+            refuse_doubled(level, {step})
+            holder, level = level, level[step]
+        elif not isinstance(level, list):
+            return _MISSING, holder
+        else:
+            level = _selected(level, step)
+
+    return level, holder
+
+
+def _selected(level: list[Any], step: Step) -> Any:
+    if isinstance(step, int):
+        return level[step] if -len(level) <= step < len(level) else _MISSING
+    if isinstance(step, str):
+        return _MISSING
+    key, value = step
+    of_objects = (each for each in level if isinstance(each, dict) and key in each)
+
+    return next((each for each in of_objects if _text(each[key]) == value), _MISSING)
+
+
+def _text(value: Any) -> str:
+    """
+    Return *value* as a condition spells it: ``true``, ``null``, ``3``.
+    """
+    if isinstance(value, str):
+        return value
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+
+    return str(value) if isinstance(value, int | float) else ""
+
+
+def _part(value: Any, key: str, run_id: str) -> str | None:
+    """
+    Return one part of a status.
+
+    Raises:
+        BadRecordError: It holds what joins the parts, or is not a text.
+    """
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value in _NOTHING:
+        return None
+    if isinstance(value, bool | int):
+        return _text(value)
+
+    return status_name(value, key, run_id)
+
+
+def _joined_id(values: Iterator[Any]) -> str:
+    """
+    Return one id of several, in which a part cannot be taken for two.
+    """
+    parts = (identifier(value) for value in values)
+
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
