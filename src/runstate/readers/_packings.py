@@ -8,19 +8,19 @@ table of contents comes last.
 import codecs
 import zipfile
 from collections.abc import Callable
-from importlib import import_module
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final
+from weakref import finalize
 
 __all__ = ["FOREIGN", "Narrowed", "Unpacked", "begins_longer", "is_wide", "unpacked"]
 
 _XZ: Final = b"\xfd7zXZ\x00"
 _BZIP2: Final = b"BZh"
-_BZIP2_BLOCK: Final = b"1AY&SY"
+_BZIP2_BLOCKS: Final = (b"1AY&SY", b"\x17rE8P\x90")
+"""How the first block of bzip2 begins, and how the end of one without blocks does."""
 _ZIP: Final = b"PK\x03\x04"
 _7Z: Final = b"7z\xbc\xaf"
 FOREIGN: Final = (
-    (_XZ, "the input is packed with xz, which this Python cannot unpack: unpack it first"),
     (_7Z, "the input is a 7z archive: unpack it first"),
     (b"Obj\x01", "the input is Avro; write its records as JSON lines, for example with avro-tools"),
     (b"PAR1", "the input is Parquet: --engine duckdb reads it from a file whose name ends in .parquet"),
@@ -51,9 +51,9 @@ def unpacked(held: bytes | bytearray, read: _Read) -> "Unpacked | None":
     if held.startswith(_ZIP):
         return _Zip(held, read)
     if held.startswith(_XZ):
-        return _Stream("xz", "lzma", held, read)
-    if held.startswith(_BZIP2) and held[4:10] == _BZIP2_BLOCK:
-        return _Stream("bzip2", "bz2", held, read)
+        return _Stream("xz", held, read)
+    if held.startswith(_BZIP2) and bytes(held[4:10]) in _BZIP2_BLOCKS:
+        return _Stream("bzip2", held, read)
 
     return None
 
@@ -81,6 +81,9 @@ class Unpacked:
             return b""
         try:
             portion = self._next(size)
+        except ImportError:
+            self.fault = f"this Python cannot unpack {self._name}: unpack the input first"
+            return b""
         except Exception:  # noqa: BLE001  each library has errors of its own
             self.fault = f"the {self._name} input is broken from here on"
             return b""
@@ -97,10 +100,9 @@ class _Stream(Unpacked):
     An input packed with xz or bzip2.
     """
 
-    def __init__(self, name: str, library: str, held: bytes | bytearray, read: _Read) -> None:
+    def __init__(self, name: str, held: bytes | bytearray, read: _Read) -> None:
         super().__init__(name)
         self._packed, self._read = bytes(held), read
-        self._library = library
         self._member: Any = None
 
     def _next(self, size: int) -> bytes | None:
@@ -125,12 +127,13 @@ class _Stream(Unpacked):
                 return found
 
     def _new(self) -> Any:
-        library = import_module(self._library)
+        if self._name == "bzip2":
+            from bz2 import BZ2Decompressor  # noqa: PLC0415  few inputs are packed so
 
-        if self._library == "bz2":
-            return library.BZ2Decompressor()
+            return BZ2Decompressor()
+        from lzma import LZMADecompressor  # noqa: PLC0415
 
-        return library.LZMADecompressor(memlimit=_MOST_MEMORY)
+        return LZMADecompressor(memlimit=_MOST_MEMORY)
 
 
 class _Zip(Unpacked):
@@ -151,6 +154,7 @@ class _Zip(Unpacked):
 
     def _opened(self) -> IO[bytes] | None:
         copy = SpooledTemporaryFile(_MOST_SPOOLED)  # noqa: SIM115  read as long as the input is
+        finalize(self, copy.close)
         portion: bytes | None = self._begun
         while portion:
             copy.write(portion)
@@ -200,4 +204,5 @@ class Narrowed:
         try:
             return self._decoder.decode(portion, final=not portion)
         except UnicodeDecodeError:
+            self._decoder.reset()
             return "\udcff"
