@@ -260,6 +260,31 @@ def test_fields_of_the_run_are_judged():
     assert 1790000000.0 == seen.at
 
 
+def test_attempts_are_read():
+    """
+    The number of the attempt stands where the shape says, else in the lifecycle's own field.
+    """
+    again = Transition("retry", "done/bad", "queued", reopens=True)
+    ends = {"done/ok": "success", "done/bad": "failure"}
+    records = [
+        {"id": 1, "status": "queued", "try": "2", "attempt": 5},
+        {"id": 1, "status": "queued", "try": None, "attempt": None},
+        {"id": 1, "status": "queued", "try": 1.5, "attempt": "x"},
+    ]
+    shaped = Lifecycle("job", (*ROWS, again), "queued", ends, shapes=[Shape(attempt="try")])
+    plain = Lifecycle("job", (*ROWS, again), "queued", ends)
+    lines = "\n".join(map(json.dumps, records)).encode()
+    table = b"id,status,try,attempt\n1,queued,2,5\n1,queued,,\n1,queued,1.5,x\n"
+    for lifecycle, expected, wrong in ((shaped, 2, "try"), (plain, 5, "attempt")):
+        for data in (lines, table):
+            found = [*read(io.BytesIO(data), lifecycle=lifecycle, name="a.txt")]
+            seen = [each for each in found if not isinstance(each, Finding)]
+            (bad,) = (each.message for each in found if isinstance(each, Finding))
+
+            assert [expected, None, None] == [each.attempt for each in seen]
+            assert bad.startswith(f"{wrong} must be a whole number, not ")
+
+
 # -- laws -----------------------------------------------------------------------------
 
 RECORDS = st.lists(

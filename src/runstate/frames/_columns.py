@@ -139,7 +139,8 @@ def _may_fit(shape: Shape, names: Sequence[str], columns: Columns, lifecycle: Li
     if not any({path.partition(".")[0] for path in each} <= {*names} for each in ids):
         return False
     same = (ids[0], *statuses) == ((lifecycle.id_field,), lifecycle.status_field)
-    attempts = bool(lifecycle.reopenings) and not {*shape.attempt}.isdisjoint(names)
+    others = {*shape.attempt} - {lifecycle.attempt_field}
+    attempts = bool(lifecycle.reopenings) and not others.isdisjoint(names)
     more = shape.about or shape.source or shape.null or shape.words or shape.ignore_case
 
     timed = columns.at is None and not {*shape.at}.isdisjoint(names)
@@ -176,6 +177,8 @@ def judged_columns(
     fields = {*interpreter.stamps, *interpreter.details, *interpreter.identity, "object"}
     if lifecycle.deadline is not None:
         fields.add(lifecycle.deadline.field)
+    if interpreter.attempt_key is not None:
+        fields.add(interpreter.attempt_key)
     if columns.status is None:
         fields.add("event")
         if "target" in used:

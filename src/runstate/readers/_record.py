@@ -28,9 +28,17 @@ from ._grouping import Grouping
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
 from ._times import Times
-from ._values import TIME_KEYS, BadRecordError, identifier, sequence_number, shown, status_name
+from ._values import (
+    TIME_KEYS,
+    BadRecordError,
+    attempt_number,
+    identifier,
+    sequence_number,
+    shown,
+    status_name,
+)
 
-__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read"]
+__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read", "tried"]
 
 _T = TypeVar("_T")
 
@@ -192,6 +200,7 @@ class Interpreter:
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
         read = {"object", "event", "data", "source", "target", "seq", self.status_key}
         read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}
+        read |= {lifecycle.attempt_field} if lifecycle.reopenings else set()
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self._lifecycle = lifecycle
         self._file = name
@@ -203,6 +212,8 @@ class Interpreter:
         self.whole: Mapping[str, Any] | None = None
         """The record with the parts that a reader leaves out because no rule needs them."""
         self._line = 1
+        self.attempt_key: str | None = lifecycle.attempt_field if lifecycle.reopenings else None
+        """The key of the number of the attempt; None where a run has one attempt."""
         self._around = (*self.stamps, *lifecycle.detail_fields, *lifecycle.identity)
 
     def with_columns(self, columns: Columns) -> "Interpreter":
@@ -410,6 +421,8 @@ class Interpreter:
         if self._is_event(holder, run_id):
             at, fields = self._as_event(at, fields)
         seen = Observation(status, run_id, at, fields, None, None, self._file, line)
+        if self.attempt_key is not None:
+            seen = self._with_attempt(seen, holder, record, notes)
 
         return self._with_notes(notes, seen) if notes else (seen,)
 
@@ -429,13 +442,32 @@ class Interpreter:
         notes: list[BadRecordError] = []
         at = self._time(record, notes)
         if seq is not None:
-            seq = _tried(sequence_number, seq, "seq", notes)
+            seq = tried(sequence_number, seq, "seq", notes)
         trigger = record.get("trigger")
         if not isinstance(trigger, str):
             trigger = None
         seen = Observation(target, run_id, at, NOTHING, source, seq, self._file, line, trigger)
+        if self.attempt_key is not None:
+            seen = self._with_attempt(seen, record, record, notes)
 
         return self._with_notes(notes, seen) if notes else (seen,)
+
+    def _with_attempt(
+        self,
+        seen: Observation,
+        holder: dict[str, Any],
+        record: dict[str, Any],
+        notes: list[BadRecordError],
+    ) -> Observation:
+        """
+        Return *seen* with the number of the attempt that *holder* has, or *record* around it.
+        """
+        key = self.attempt_key or ""
+        value = holder.get(key, record.get(key))
+        if value is None:
+            return seen
+
+        return seen._replace(attempt=tried(attempt_number, value, key, notes))
 
     def _with_notes(self, notes: list[BadRecordError], seen: Observation) -> Sequence[Read]:
         line = seen.line or 0
@@ -562,7 +594,7 @@ class Interpreter:
                 type(value) is int and FIRST_SECOND <= value <= LAST_SECOND
             ):
                 fields = dict(fields)
-                seconds = _tried(self._stamp, value, key, notes)
+                seconds = tried(self._stamp, value, key, notes)
                 if seconds is None:
                     del fields[key]
                 else:
@@ -598,7 +630,7 @@ def _first(keys: Sequence[str], record: dict[str, Any]) -> Any:
     return None
 
 
-def _tried(
+def tried(
     read: Callable[[Any, str], _T], value: Any, key: str, notes: list[BadRecordError]
 ) -> _T | None:
     try:

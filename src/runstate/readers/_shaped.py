@@ -14,9 +14,9 @@ from ..lifecycle._shape import EVERY, Condition, Shape, Step, condition_of, step
 from ..lifecycle._table import Lifecycle
 from ._envelopes import contents, own_event, parsed
 from ._keys import refuse_doubled
-from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read
+from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read, tried
 from ._times import Times
-from ._values import BadRecordError, identifier, status_name
+from ._values import BadRecordError, attempt_number, identifier, status_name
 
 __all__ = ["Shaped", "needs_shape", "shapes_for"]
 
@@ -24,8 +24,6 @@ _DEEPEST: Final = 5
 """Envelopes around a record that are opened."""
 _MOST_SOUGHT: Final = 3
 _MISSING: Final = object()
-_NOTHING: Final = (None, "", _MISSING)
-"""What a null status is, in JSON and in tables."""
 
 
 class _Path(NamedTuple):
@@ -73,7 +71,7 @@ class _Form:
         status, _ = _look(record, self.status[0])
         if status is _MISSING and (self.null is None or not self.about or self.moves):
             return False
-        if self.moves and status in _NOTHING:
+        if self.moves and _is_nothing(status):
             return False
 
         return bool(key) or self.id_in(record, around) is not None
@@ -87,7 +85,7 @@ class _Form:
         for level in (record, *around):
             for paths in self.id:
                 found = [_look(level, path) for path in paths]
-                if not any(value in _NOTHING for value, _ in found):
+                if not any(_is_nothing(value) for value, _ in found):
                     value = found[0][0] if len(found) == 1 else _joined_id(v for v, _ in found)
                     return value, found[0][1]
 
@@ -295,7 +293,8 @@ class Shaped(Interpreter):
         notes: list[BadRecordError] = []
         at, at_key = self._when(form, record, notes)
         source = form.status_in(record, form.source, run_id) if form.source else None
-        trigger = self._first(form.trigger, record)
+        trigger, _ = self._first(form.trigger, record)
+        attempt, attempt_key = self._first(form.attempt, record)
         seen = Observation(
             status_name(status, form.status[0].text, run_id),
             run_id,
@@ -306,6 +305,7 @@ class Shaped(Interpreter):
             self._file,
             line,
             trigger if isinstance(trigger, str) else None,
+            None if attempt is None else tried(attempt_number, attempt, attempt_key, notes),
         )
 
         return self._with_notes(notes, seen) if notes else (seen,)
@@ -317,17 +317,17 @@ class Shaped(Interpreter):
             return None, ""
         if not form.at:
             return self._usual_time(record, notes), ""
-        for path in form.at:
-            value, _ = _look(record, path)
-            if value not in _NOTHING:
-                return self._seconds(value, path.text, notes), path.text
+        value, key = self._first(form.at, record)
 
-        return None, ""
+        return (None if value is None else self._seconds(value, key, notes)), key
 
-    def _first(self, paths: Sequence[_Path], record: dict[str, Any]) -> Any:
-        values = (_look(record, path)[0] for path in paths)
+    def _first(self, paths: Sequence[_Path], record: dict[str, Any]) -> tuple[Any, str]:
+        """
+        Return the first of *paths* that has a value in *record*, the value first; None if none has.
+        """
+        values = ((_look(record, path)[0], path.text) for path in paths)
 
-        return next((value for value in values if value not in _NOTHING), None)
+        return next((each for each in values if not _is_nothing(each[0])), (None, ""))
 
     def _fields_in(
         self,
@@ -471,6 +471,13 @@ def _look(level: Any, path: _Path) -> tuple[Any, Any]:
     return level, holder
 
 
+def _is_nothing(value: Any) -> bool:
+    """
+    Return whether *value* is what a null is, in JSON and in tables.
+    """
+    return value is None or value is _MISSING or value == ""
+
+
 def _selected(level: list[Any], step: Step) -> Any:
     if isinstance(step, int):
         return level[step] if -len(level) <= step < len(level) else _MISSING
@@ -503,7 +510,7 @@ def _part(value: Any, key: str, run_id: str) -> str | None:
     """
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
-    if value in _NOTHING:
+    if _is_nothing(value):
         return None
     if isinstance(value, bool | int):
         return _text(value)

@@ -12,6 +12,7 @@ from .._text import printable
 __all__ = [
     "TIME_KEYS",
     "BadRecordError",
+    "attempt_number",
     "identifier",
     "sequence_number",
     "shown",
@@ -21,6 +22,7 @@ __all__ = [
 
 TIME_KEYS: Final = ("observed_at", "at", "timestamp")
 """Where the time of an observation is looked for, in this order."""
+_MOST_DIGITS: Final = 20
 LONGEST_ID: Final = 512
 LONGEST_STATUS: Final = 200
 LONGEST_TIME: Final = 64
@@ -115,3 +117,19 @@ def sequence_number(value: object, key: str) -> int:
         return value
 
     raise BadRecordError("RS901", f"{key} must be a whole number from 1, not {shown(value)}")
+
+
+def attempt_number(value: object, key: str) -> int:
+    """
+    Return the number of an attempt that *value* is; 0 before the first one.
+
+    Raises:
+        BadRecordError: It is not a whole number, or has more than 64 bits.
+    """
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < _MOST_DIGITS:
+        value = int(value)
+    if type(value) is int and 0 <= value < 1 << 64:
+        return value
+
+    reason = f"{key} must be a whole number, not {shown(value)}"
+    raise BadRecordError("RS901", reason, about=key)

@@ -178,6 +178,8 @@ def cell_readers(
     texts |= {*interpreter.id_keys, *interpreter.identity}
     kinds: dict[str | None, Callable[[str], Any]] = dict.fromkeys(interpreter.details, _object)
     kinds |= dict.fromkeys(texts, _text)
+    if interpreter.attempt_key is not None:
+        kinds[interpreter.attempt_key] = _text
     kinds |= dict.fromkeys(("seq", *interpreter.stamps, *TIME_KEYS), _number)
     for named in interpreter.columns:
         if named is not None and named not in names:
