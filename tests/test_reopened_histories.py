@@ -33,11 +33,11 @@ def seen(*rows):
     ]
 
 
-def codes(history, lifecycle=JOB, observed="complete"):
+def codes(history, lifecycle=JOB, observed="complete", **more):
     """
     Return the codes of the findings, and how often the run was reopened.
     """
-    report = check(history, lifecycle, observed=observed)
+    report = check(history, lifecycle, observed=observed, **more)
     return [finding.code for finding in report.findings], report.reopened
 
 
@@ -171,6 +171,46 @@ def test_a_set_is_put_in_order_by_a_row_that_reopens():
 
     assert (["RS109"], 0) == codes(rows)
     assert ([], 0) == codes(tied)
+
+
+def test_a_record_that_names_another_trigger_was_not_reopened():
+    """
+    It says what was fired, and that is no row that reopens.
+    """
+    history = [Observation("failed", "j"), Observation("queued", "j", source="failed", trigger="start")]  # fmt: skip
+
+    assert (["RS105"], 0) == codes(history, observed="polled")
+    assert (["RS109"], 0) == codes([history[0], history[1]._replace(trigger=None)], observed="polled")  # fmt: skip
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled"])
+def test_the_same_end_under_a_larger_attempt_is_a_reopening(observed):
+    """
+    Nobody saw the attempt begin, and it ended as the one before.
+    """
+    assert ([], 1) == codes(seen(("queued", 1), ("running", 1), ("done", 1), ("done", 2), ("done", 2)),
+                            observed=observed)  # fmt: skip
+
+
+def test_reopenings_without_evidence_can_be_allowed():
+    """
+    They are counted then; two ends in a row, and an attempt that stayed, are errors as before.
+    """
+    again = ["queued", "running", "failed", "queued", "running", "done"]
+
+    assert ([], 1) == codes(again, allow_reopen=True)
+    assert ([], 1) == codes(["failed", "running"], observed="polled", allow_reopen=True)
+    assert (["RS105"], 0) == codes(["queued", "running", "done", "failed"], allow_reopen=True)
+    assert (["RS105"], 0) == codes(seen(("failed", 1), ("queued", 1)), observed="polled",
+                                   allow_reopen=True)  # fmt: skip
+    assert (["RS105"], 0) == codes(["done", "queued"], NO_RETRY, "polled", allow_reopen=True)
+
+
+def test_without_rows_that_reopen_the_attempt_says_nothing():
+    """
+    Deliveries are counted by many systems; only a row that reopens gives the number a meaning.
+    """
+    assert ([], 0) == codes(seen(("queued", 2), ("running", 1), ("done", 3)), NO_RETRY)
 
 
 def brute(history, lifecycle):

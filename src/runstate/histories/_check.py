@@ -27,6 +27,7 @@ def check(
     finished: bool = False,
     limits: Mapping[str, float] | None = None,
     now: float | None = None,
+    allow_reopen: bool = False,
 ) -> Report:
     """
     Return what is wrong with *history*; nothing is, where every run in it is possible.
@@ -46,6 +47,8 @@ def check(
         finished: Whether every run should have ended (RS107).
         limits: Longest time in a status, in seconds by status (RS302).
         now: When to judge what is still under way, in Unix seconds (RS301, RS302).
+        allow_reopen: Whether a run may be reopened without evidence such as a larger attempt;
+            such a record is then counted as a reopening instead of reported (RS109).
 
     Raises:
         TypeError: *history* is one item rather than several, or an item is neither a status, a snapshot nor an Observation.
@@ -65,7 +68,7 @@ def check(
             return legal
     elif isinstance(history, str | Mapping | BaseModel | Observation):
         raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
-    monitor = Monitor(lifecycle, observed=observed, limits=limits)
+    monitor = Monitor(lifecycle, observed=observed, limits=limits, allow_reopen=allow_reopen)
     findings: list[Finding] = [*judged(history, monitor)]
     findings += monitor.finish(finished=finished, now=now)
 

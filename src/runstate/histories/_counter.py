@@ -30,6 +30,7 @@ def survey(
     now: float | None = None,
     limit: int = 10_000,
     samples: int = 0,
+    allow_reopen: bool = False,
 ) -> Survey:
     """
     Count what *records* say of runs, and check it; findings among them are counted with the others.
@@ -49,12 +50,14 @@ def survey(
         now: As for :func:`check`.
         limit: How many findings are kept; all are counted.
         samples: How many runs have their timelines kept, those with findings first.
+        allow_reopen: As for :func:`check`.
 
     Raises:
         TypeError: A part of an Observation is of the wrong type.
         ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
-    census = Census(Monitor(lifecycle, observed=observed, limits=limits), limit, samples)
+    monitor = Monitor(lifecycle, observed=observed, limits=limits, allow_reopen=allow_reopen)
+    census = Census(monitor, limit, samples)
     for _ in census.findings(records, finished=finished, now=now):
         pass
 

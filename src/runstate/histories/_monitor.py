@@ -112,6 +112,7 @@ class Monitor:
         *,
         observed: ObservationModel = "complete",
         limits: Mapping[str, float] | None = None,
+        allow_reopen: bool = False,
     ) -> None:
         """
         Watch under *lifecycle*; for the arguments see :func:`check`.
@@ -139,6 +140,7 @@ class Monitor:
         self._limits = dict(limits or {})
         self._rules = SnapshotRules(lifecycle, observed)
         self._reopenings = Reopenings(lifecycle, observed)
+        self._allow_reopen = allow_reopen
         self._in_order = observed != "unordered"
         self._next = lifecycle.seen_next if observed == "complete" else lifecycle.seen_later
         self._runs: dict[str | None, _Run] = {}
@@ -405,6 +407,8 @@ class Monitor:
         if before is None:
             found = self._wrong_start(run, observation)
         elif run.headless is None and source is None and (before, observation.status) in self._next:
+            if before == run.ended and self._reopened_unseen(run, observation, before, before):
+                self._count_reopening(run)
             return []
         else:
             found = [] if run.headless is None else [run.headless]
@@ -536,7 +540,9 @@ class Monitor:
             return
         if self.lifecycle.is_terminal(before):
             yield from self._after_end(run, observation, before, target)
-        elif self._reopened_unseen(run, observation, before, target):
+        elif self.observed != "complete" and self._reopened_unseen(
+            run, observation, before, target
+        ):
             self._count_reopening(run)
         else:
             code = "RS103" if self.observed == "complete" else "RS104"
@@ -556,6 +562,9 @@ class Monitor:
         if code == "RS105":
             yield self._no_move(code, observation, before, target)
             return
+        if self._allow_reopen:
+            self._count_reopening(run)
+            return
         run.ended = None
         triggers = {row.trigger for row in self.lifecycle.reopenings if row.source == before}
         yield _finding(
@@ -564,11 +573,17 @@ class Monitor:
             f"{before} -> {target}: reopened ({', '.join(sorted(triggers))}), or a late writer",
             source=before,
             target=target,
-            hint="the record has no attempt and no trigger that would tell them apart",
+            hint="the record has no attempt and no trigger that would tell them apart; "
+            "--allow-reopen accepts it",
         )
 
     def _is_late(self, run: _Run, attempt: int | None) -> bool:
-        return attempt is not None and run.attempt is not None and attempt < run.attempt
+        return (
+            attempt is not None
+            and run.attempt is not None
+            and attempt < run.attempt
+            and bool(self.lifecycle.reopenings)
+        )
 
     def _late(self, run: _Run, observation: Observation) -> Finding:
         """
@@ -588,11 +603,10 @@ class Monitor:
         self, run: _Run, observation: Observation, before: str, target: str
     ) -> bool:
         """
-        Return whether a larger attempt shows that the run ended and was reopened between two polls.
+        Return whether a larger attempt shows that the run was reopened since it was seen last.
         """
         return (
-            self.observed != "complete"
-            and observation.attempt is not None
+            observation.attempt is not None
             and observation.attempt > (run.attempt or 1)
             and self._reopenings.may_follow(before, target)
         )

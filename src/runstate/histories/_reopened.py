@@ -32,10 +32,12 @@ class Reopenings:
             after: The status that the run was in next: the observed one, or the source of the
                 recorded move.
         """
-        if observation.trigger is not None and self._row(observation, before):
+        own = observation.trigger is not None and observation.source in {None, before}
+        if own and self._row(observation, before):
             return True
         if observation.attempt is None:
-            return None
+            # A record that names another trigger says that nothing was reopened.
+            return False if own else None
 
         return observation.attempt > (attempt or 1) and self.may_follow(before, after)
 
