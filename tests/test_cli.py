@@ -339,6 +339,7 @@ def test_check_as_json(command):
         "tied": 0,
         "compared": True,
         "reopened": 0,
+        "accepted": 0,
         "passed_over": 0,
         "errors": 1,
         "warnings": 0,

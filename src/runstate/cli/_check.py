@@ -2,10 +2,11 @@
 ``runstate check``: judge observed histories.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import tzinfo
-from functools import partial
 from math import isfinite
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,11 +16,13 @@ from ..histories._counter import Census
 from ..histories._monitor import Monitor
 from ..histories._records import Finding, Observation, ObservationModel
 from ..histories._rules import RULES, Rule
+from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
+from ._baseline import Baseline, baseline_of, baseline_options
+from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
 from ._input import Reading, records
-from ._output import FORMS, Tally, first
+from ._output import FORMS, Tally, exit_status, first
 from ._shared import (
     BadInput,
     lifecycle_named,
@@ -57,6 +60,7 @@ USUAL_MAX: Final = 100
 @click.option(
     "--max", "most", type=click.IntRange(min=0), help="Findings shown; 0 for all. Text shows 100."
 )
+@baseline_options
 @click.option("--summary", is_flag=True, help="Show last statuses, moves and times as tables too.")
 @click.option("--explain", metavar="CODE", help="Explain a finding's code, and check nothing.")
 def check(
@@ -68,6 +72,9 @@ def check(
     finished: bool,
     limits: Sequence[str],
     most: int | None,
+    fail_on: str,
+    baseline: Path | None,
+    write_baseline: Path | None,
     summary: bool,
     explain: str | None,
     format_name: str,
@@ -98,6 +105,8 @@ def check(
       runstate check 'events/*.parquet' --memory 1GB
       runstate check postgresql://localhost/app --table run_events
       runstate check langgraph.jsonl --map langgraph-run-to-run
+      runstate check runs.jsonl --write-baseline known.jsonl
+      runstate check runs.jsonl --baseline known.jsonl --fail-on warning
       runstate check --explain RS105
     """
     if explain is not None:
@@ -107,6 +116,7 @@ def check(
         raise click.UsageError("name a file to check, or - for standard input")
     if summary and output != "text":
         raise BadInput("--summary goes with --output text alone")
+    known = baseline_of(baseline, write_baseline, [*paths, lifecycle_name])
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(
         format_name,
@@ -119,23 +129,52 @@ def check(
     engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:
         monitor, seen = _through(map_name, names, reading, observed, limits, engine)
-        return _judged(monitor, seen, output, cap, reading, finished=finished, summary=summary)
+        tally = _judged(
+            monitor, seen, output, cap, reading, known, finished=finished, summary=summary
+        )
+        return tally.status(fail_on)
     lifecycle = lifecycle_named(lifecycle_name)
     monitor = monitor_of(lifecycle, observed, limits)
     if engine == "python":
         seen = records(names, lifecycle, reading)
-        return _judged(monitor, seen, output, cap, reading, finished=finished, summary=summary)
+        tally = _judged(
+            monitor, seen, output, cap, reading, known, finished=finished, summary=summary
+        )
+        return tally.status(fail_on)
     refuse_for_bulk(reading, engine)
     survey = surveyed(
         engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
-        limits=limits_of(limits), measured=summary, limit=cap,
+        limits=limits_of(limits), measured=summary, limit=0 if known.in_use else cap,
     )  # fmt: skip
-    for line in FORMS[output](iter(survey.findings), partial(totals_of, survey)):
+    if known.in_use:
+        survey = _without_known(survey, known)
+    totals = totals_of(survey)._replace(accepted=known.accepted)
+    known.write()
+    for line in FORMS[output](first(iter(survey.findings), cap), lambda: totals):
         click.echo(line)
     if summary:
         print_summary(survey, lifecycle, observed)
 
-    return status_of(survey)
+    return exit_status(totals, fail_on, unread=is_unread(survey))
+
+
+def _without_known(survey: Survey, known: Baseline) -> Survey:
+    """
+    Return *survey* without the findings that are *known*.
+    """
+    total = sum(survey.tally.values())
+    if total > len(survey.findings):
+        raise BadInput(
+            f"a baseline needs every finding, and {total:,} are more than one engine hands over: "
+            "use --engine python"
+        )
+    left = tuple(finding for finding in survey.findings if not known.accepts(finding))
+
+    return survey._replace(
+        findings=left,
+        tally=Counter(finding.code for finding in left),
+        errors=sum(finding.severity == "error" for finding in left),
+    )
 
 
 def _judged(
@@ -144,22 +183,25 @@ def _judged(
     output: str,
     cap: int,
     reading: Reading,
+    known: Baseline,
     *,
     finished: bool,
     summary: bool,
-) -> int:
+) -> Tally:
     """
-    Print what *monitor* says of what was *seen*, and return the exit status.
+    Print what *monitor* says of what was *seen*, other than what is *known*, and return the counts.
     """
     census = Census(monitor, limit=0) if summary else None
-    tally = Tally(monitor, census)
+    tally = Tally(monitor, census, known)
     findings = tally.findings(seen, finished=finished, by_position=reading.by_position)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
     if census is not None:
         print_summary(census.survey(), monitor.lifecycle, monitor.observed)
 
-    return tally.status
+    known.write()
+
+    return tally
 
 
 def _through(

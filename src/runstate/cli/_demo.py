@@ -64,7 +64,7 @@ def demo(runs: int, workers: int, url: str | None, out: Path) -> int:
     for line in FORMS["text"](findings, tally.totals):
         click.echo(line)
 
-    return 1 if outcome.ended_twice else tally.status
+    return 1 if outcome.ended_twice else tally.status("error")
 
 
 def _told(outcome: Any, runs: int, workers: int) -> Iterator[str]:

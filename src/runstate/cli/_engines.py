@@ -20,7 +20,7 @@ from ._input import Reading, working
 from ._output import Totals
 from ._shared import BadInput
 
-__all__ = ["Scale", "planned", "scale_options", "status_of", "surveyed", "totals_of"]
+__all__ = ["Scale", "is_unread", "planned", "scale_options", "surveyed", "totals_of"]
 
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
 MOST: Final = 900_000
@@ -253,8 +253,8 @@ def totals_of(survey: Survey) -> Totals:
     )
 
 
-def status_of(survey: Survey) -> int:
+def is_unread(survey: Survey) -> bool:
     """
-    Return the exit status: 2 if anything could not be read, else 1 for an error, else 0.
+    Return whether anything could not be read.
     """
-    return 2 if any(code.startswith("RS9") for code in survey.tally) else int(survey.errors > 0)
+    return any(code.startswith("RS9") for code in survey.tally)

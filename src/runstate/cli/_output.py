@@ -18,9 +18,10 @@ from ..histories._monitor import Monitor
 from ..histories._passes import judged
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
+from ._baseline import Baseline
 from ._input import Records
 
-__all__ = ["FORMS", "Tally", "Totals", "first", "summary_of"]
+__all__ = ["FORMS", "Tally", "Totals", "exit_status", "first", "summary_of"]
 
 
 class Totals(NamedTuple):
@@ -39,6 +40,8 @@ class Totals(NamedTuple):
     """Whether any run was seen more than once, or a move was recorded."""
     reopened: int = 0
     """How often a run was reopened, and the record shows it."""
+    accepted: int = 0
+    """Findings that a baseline accepts; they are not among the errors and warnings."""
     passed_over: int = 0
     """Records about something else."""
 
@@ -72,6 +75,7 @@ def summary_of(totals: Totals) -> str:
         *([f"{totals.undecided:,} undecided: too little was seen"] if totals.undecided else []),
         *([f"{_count(totals.tied, 'row')} tied: one run, one time"] if totals.tied else []),
         *([_count(totals.reopened, "reopening")] if totals.reopened else []),
+        *([f"{_count(totals.accepted, 'finding')} accepted"] if totals.accepted else []),
     ]
     if totals.passed_over:
         others = _count(totals.passed_over, "record")
@@ -224,11 +228,13 @@ class Tally:
     Counts what passes by, so that nothing has to be kept to be counted.
     """
 
-    def __init__(self, monitor: Monitor, census: Census | None = None) -> None:
+    def __init__(
+        self, monitor: Monitor, census: Census | None = None, baseline: Baseline | None = None
+    ) -> None:
         """
-        Count what *monitor* finds; *census* counts the observations as well.
+        Count what *monitor* finds, other than what *baseline* accepts; *census* counts observations.
         """
-        self._monitor, self._census = monitor, census
+        self._monitor, self._census, self._baseline = monitor, census, baseline
         self._records: Records | None = None
         self._severities: Counter[str] = Counter()
         self._unread = False
@@ -253,6 +259,8 @@ class Tally:
         yield from self._counted(self._monitor.finish(finished=finished))
 
     def _counted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        if self._baseline is not None and self._baseline.in_use:
+            findings = [each for each in findings if not self._baseline.accepts(each)]
         for finding in findings:
             self._severities[finding.severity] += 1
             self._unread |= finding.code.startswith("RS9")
@@ -274,13 +282,24 @@ class Tally:
             monitor.tied,
             monitor.compared,
             monitor.reopened,
+            0 if self._baseline is None else self._baseline.accepted,
             self._records.passed.count if self._records else 0,
         )
 
-    @property
-    def status(self) -> int:
-        """2 if anything could not be read, else 1 for an error, else 0."""
-        return 2 if self._unread else int(self._severities["error"] > 0)
+    def status(self, fail_on: str) -> int:
+        """
+        Return 2 if anything could not be read, else 1 for a finding as severe as *fail_on*, else 0.
+        """
+        return exit_status(self.totals(), fail_on, unread=self._unread)
+
+
+def exit_status(totals: Totals, fail_on: str, *, unread: bool) -> int:
+    """
+    Return 2 if anything was *unread*, else 1 for a finding as severe as *fail_on*, else 0.
+    """
+    failing = totals.errors + (totals.warnings if fail_on == "warning" else 0)
+
+    return 2 if unread else int(failing > 0)
 
 
 def first(findings: Iterator[Finding], most: int) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._check import limits_of, monitor_of
-from ._engines import Scale, planned, scale_options, status_of, surveyed, totals_of
+from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
 from ._input import Reading, records
 from ._output import summary_of
 from ._shared import (
@@ -112,7 +112,7 @@ def report(
     write_report(out, survey, lifecycle, observed, paths)
     click.echo(f"wrote {printable(shown_url(str(out)))}: {summary_of(totals_of(survey))}")
 
-    return status_of(survey)
+    return 2 if is_unread(survey) else int(survey.errors > 0)
 
 
 def _surveyed(
