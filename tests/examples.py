@@ -159,7 +159,7 @@ def run_console(block: Block, folder: Path) -> None:
     for typed, expected in commands(block):
         done = subprocess.run(
             ["bash", "-c", typed], cwd=folder, env=_environment(folder),
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=300,
         )  # fmt: skip
         pattern = re.escape(expected).replace(r"\.\.\.", ".*")
         where = f"line {block.line}: {typed}\n{done.stdout}\n{done.stderr}"
