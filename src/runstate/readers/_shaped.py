@@ -53,7 +53,7 @@ class _Form:
         """Whether its records are moves."""
         self.null = shape.null
         self._fold = str.lower if shape.ignore_case else str
-        words = {self._fold(status): status for status in lifecycle.statuses}
+        words = {self._fold(status): str(status) for status in lifecycle.statuses}
         words |= {self._fold(word): status for word, status in shape.words}
         self._words = words
         self._beginnings = [
@@ -349,7 +349,7 @@ class Shaped(Interpreter):
                 value, _ = _look(record, _Path(key, steps_of(key)))
             # When a row was made, where that is the time of its status, is not when the run was.
             is_time = key in self._created and at_key.rpartition(".")[2] == key
-            if value is not _MISSING and not is_time:
+            if value not in (_MISSING, "") and not is_time:
                 fields[key] = value
 
         return self._snapshot_fields(fields, notes)
