@@ -189,7 +189,7 @@ def test_runs_may_begin_in_each_initial_status(tmp_path, observed):
         for at, status in enumerate([begin, *river.targets(begin)[:1]])
     ]
     names = written(tmp_path, [rows], timed=True)
-    columns = Columns(status="status")
+    columns = Columns(run_id="run_id", status="status")
     expected_tally = expected(
         names, Case([rows], {"observed": observed}), timed=True, lifecycle=river, columns=columns
     ).tally

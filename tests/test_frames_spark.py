@@ -353,7 +353,7 @@ def test_runs_may_begin_in_each_initial_status(spark: SparkSession):
     rows: list[Row] = [
         (f"begins {s}", str(s), BORN + second) for s in river.statuses for second in (0, 1)
     ]
-    named = Columns(status="status")
+    named = Columns(run_id="run_id", status="status")
     actual = survey_spark(frame(spark, rows), lifecycle=river, columns=named)
 
     assert {"RS102": 5} == actual.tally

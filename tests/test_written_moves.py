@@ -35,7 +35,7 @@ class Clock:
     """
 
     def __init__(self):
-        self.times = iter([100.5, 101.5, 90.0, *range(200, 300)])
+        self.times = iter([100.5, 101.5, 90.0, *range(200, 1000)])
 
     def __call__(self):
         """
