@@ -60,6 +60,9 @@ USUAL_MAX: Final = 100
 @click.option(
     "--max", "most", type=click.IntRange(min=0), help="Findings shown; 0 for all. Text shows 100."
 )
+@click.option(
+    "--allow-reopen", is_flag=True, help="Accept reopenings that show no attempt and no trigger."
+)
 @baseline_options
 @click.option("--summary", is_flag=True, help="Show last statuses, moves and times as tables too.")
 @click.option("--explain", metavar="CODE", help="Explain a finding's code, and check nothing.")
@@ -72,6 +75,7 @@ def check(
     finished: bool,
     limits: Sequence[str],
     most: int | None,
+    allow_reopen: bool,
     fail_on: str,
     baseline: Path | None,
     write_baseline: Path | None,
@@ -84,6 +88,7 @@ def check(
     assume_utc: bool,
     zone: tzinfo | None,
     source: str | None,
+    attempt: str | None,
     skip_others: bool,
     order: str,
     **scale: Any,
@@ -120,7 +125,7 @@ def check(
     cap = (USUAL_MAX if output == "text" else 0) if most is None else most
     reading = Reading(
         format_name,
-        Columns(run_id, status, at, source),
+        Columns(run_id, status, at, source, attempt),
         assume_utc,
         order == "file",
         zone,
@@ -128,13 +133,15 @@ def check(
     )
     engine, names = planned(paths, Scale(**scale), reading)
     if map_name is not None:
+        if allow_reopen:
+            raise BadInput("--allow-reopen is not supported with --map")
         monitor, seen = _through(map_name, names, reading, observed, limits, engine)
         tally = _judged(
             monitor, seen, output, cap, reading, known, finished=finished, summary=summary
         )
         return tally.status(fail_on)
     lifecycle = lifecycle_named(lifecycle_name)
-    monitor = monitor_of(lifecycle, observed, limits)
+    monitor = monitor_of(lifecycle, observed, limits, allow_reopen=allow_reopen)
     if engine == "python":
         seen = records(names, lifecycle, reading)
         tally = _judged(
@@ -145,6 +152,7 @@ def check(
     survey = surveyed(
         engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
         limits=limits_of(limits), measured=summary, limit=0 if known.in_use else cap,
+        allow_reopen=allow_reopen,
     )  # fmt: skip
     if known.in_use:
         survey = _without_known(survey, known)
@@ -229,12 +237,20 @@ def _through(
     return monitor, mapped(records(paths, map_.source, reading), map_)
 
 
-def monitor_of(lifecycle: Lifecycle, observed: ObservationModel, limits: Sequence[str]) -> Monitor:
+def monitor_of(
+    lifecycle: Lifecycle,
+    observed: ObservationModel,
+    limits: Sequence[str],
+    *,
+    allow_reopen: bool = False,
+) -> Monitor:
     """
     Return a monitor; *limits* are as typed, ``STATUS=SECONDS``.
     """
     try:
-        return Monitor(lifecycle, observed=observed, limits=limits_of(limits))
+        return Monitor(
+            lifecycle, observed=observed, limits=limits_of(limits), allow_reopen=allow_reopen
+        )
     except ValueError as error:
         raise BadInput(printable(str(error), 500)) from None
 

@@ -44,6 +44,7 @@ def convert(
     assume_utc: bool,
     zone: tzinfo | None,
     source: str | None,
+    attempt: str | None,
     skip_others: bool,
 ) -> int:
     """
@@ -62,7 +63,7 @@ def convert(
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(
         format_name,
-        Columns(run_id, status, at, source),
+        Columns(run_id, status, at, source, attempt),
         assume_utc,
         zone=zone,
         skip_others=skip_others,

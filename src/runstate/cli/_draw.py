@@ -64,6 +64,7 @@ def draw(
     assume_utc: bool,
     zone: tzinfo | None,
     source: str | None,
+    attempt: str | None,
     skip_others: bool,
 ) -> int:
     """
@@ -95,7 +96,7 @@ def draw(
         return _written(_said(lifecycle, picture), out)
     reading = Reading(
         format_name,
-        Columns(run_id, status, at, source),
+        Columns(run_id, status, at, source, attempt),
         assume_utc,
         zone=zone,
         skip_others=skip_others,

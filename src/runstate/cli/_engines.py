@@ -186,6 +186,7 @@ def surveyed(
     measured: bool,
     limit: int,
     samples: int = 0,
+    allow_reopen: bool = False,
 ) -> Survey:
     """
     Return what *engine* says of *paths*.
@@ -199,6 +200,10 @@ def surveyed(
         "finished": finished, "limits": limits, "measured": measured,
         "limit": min(limit or MOST, MOST), "samples": samples,
     }  # fmt: skip
+    if allow_reopen:
+        if engine == "spark":
+            raise BadInput("--allow-reopen is not supported with --engine spark")
+        asked["allow_reopen"] = True
     with working(paths):
         if engine == "spark":
             survey = _on_spark(paths, lifecycle, asked)

@@ -68,6 +68,7 @@ def report(
     assume_utc: bool,
     zone: tzinfo | None,
     source: str | None,
+    attempt: str | None,
     skip_others: bool,
     order: str,
     finished: bool,
@@ -90,7 +91,7 @@ def report(
     lifecycle = lifecycle_named(lifecycle_name)
     reading = Reading(
         format_name,
-        Columns(run_id, status, at, source),
+        Columns(run_id, status, at, source, attempt),
         assume_utc,
         order == "file",
         zone,

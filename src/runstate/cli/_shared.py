@@ -91,6 +91,7 @@ def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callab
         ),
         click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
         click.option("--at", metavar="KEY", help="Column or dotted key of the time seen; or none."),
+        click.option("--attempt", metavar="KEY", help="Key of the number of the attempt."),
         click.option("--from", "source", metavar="KEY", help="Key of the status before a move."),
         click.option(
             "--skip-others", is_flag=True, help="Pass over records that are about something else."

@@ -48,6 +48,8 @@ class Asked(TypedDict, total=False):
     """Column of the status; the same as in *columns*."""
     at: str | None
     """Column of the time when a run was seen to have its status; the same as in *columns*."""
+    attempt: str | None
+    """Column of the number of the attempt; the same as in *columns*."""
     assume_utc: bool
     """Whether a time without a zone is UTC rather than unreadable."""
     finished: bool
@@ -68,6 +70,8 @@ class Asked(TypedDict, total=False):
     counts of more than *limit* findings may be off. Ids that others choose might be
     chosen so.
     """
+    allow_reopen: bool
+    """Whether a run may be reopened without evidence (RS109); see :func:`runstate.check`. Not on Spark."""
     measured: bool
     """Whether to count moves and how long they took, not only what is wrong. True, if not said."""
     limit: int
@@ -220,7 +224,10 @@ def _known(function: str, asked: Asked) -> Asked:
         raise TypeError(f"{function}() expects columns=Columns(…), got {type(columns).__name__}")
     known = asked.copy()
     known["columns"] = columns.named(
-        known.pop("run_id", None), known.pop("status", None), known.pop("at", None)
+        known.pop("run_id", None),
+        known.pop("status", None),
+        known.pop("at", None),
+        attempt=known.pop("attempt", None),
     )
 
     return known
@@ -248,6 +255,7 @@ def _surveyed(
             asked.get("measured", True),
             min(asked.get("limit", 10_000), _MOST),
             asked.get("samples", 0),
+            asked.get("allow_reopen", False),
         )
 
         survey = surveyed(engine, question, exact=asked.get("exact", False))

@@ -101,6 +101,8 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     if {"source", "target"} <= {*names} and not {*keys} & {*names}:
         usual = ["target"]
     status = _column(place, names, columns.status, usual, "--status")
+    if columns.attempt is not None:
+        _column(place, names, columns.attempt, (), "--attempt")
     if columns.at is None:
         return Chosen(run_id, status, next((name for name in TIME_KEYS if name in names), None))
 

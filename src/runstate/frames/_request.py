@@ -30,6 +30,7 @@ class Question(NamedTuple):
     measured: bool
     limit: int
     samples: int
+    allow_reopen: bool = False
     by_id: bool = False
     """Whether runs are told apart by their ids themselves, as collisions of hashes were found."""
     apart: bool = False
@@ -81,7 +82,19 @@ class Question(NamedTuple):
         """
         Return what judges a run.
         """
-        return Monitor(self.lifecycle, observed=self.observed, limits=self.limits)
+        return Monitor(
+            self.lifecycle,
+            observed=self.observed,
+            limits=self.limits,
+            allow_reopen=self.allow_reopen,
+        )
+
+    @property
+    def counts_reopenings(self) -> bool:
+        """Whether the answer depends on where runs were reopened, which only a monitor follows."""
+        return bool(self.lifecycle.reopenings) and (
+            self.allow_reopen or self.finished or self.waits
+        )
 
     def wrong(self, before: str, after: str) -> str | None:
         """

@@ -170,6 +170,12 @@ def _question(
             f"on Spark, {MOST_STATUSES} at most"
         )
 
+    if lifecycle.reopenings and (finished or limits):
+        raise ValueError(
+            f"{lifecycle.name} has rows that reopen: Spark does not follow which run ended last; "
+            "use --engine duckdb or python with --finished and --limit"
+        )
+
     return Question(lifecycle, observed, finished, dict(limits or {}), now, measured)
 
 

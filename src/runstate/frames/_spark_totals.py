@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..histories._records import Finding, Observation
+from ..histories._reopened import Reopenings
 from ..histories._rules import RULES
 from ..histories._survey import Dwell, Survey
 from ._spark_question import Question
@@ -70,7 +71,9 @@ class Totals:
         question = self._question
         if not question.may_follow(source, target):
             other = "RS103" if question.observed == "complete" else "RS104"
-            self.tally["RS105" if question.lifecycle.is_terminal(source) else other] += kind.n
+            if question.lifecycle.is_terminal(source):
+                other = Reopenings(question.lifecycle, question.observed).code(source, target)
+            self.tally[other] += kind.n
         if question.moving:
             self._dwell.setdefault((source, target), _Durations()).add(kind)
 

@@ -34,7 +34,8 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
         raise FrameError(
             engine.place, "rows of a database are in no order: name the column of their time (--at)"
         )
-    if asked.source.facts or (asked.waits and not asked.in_order):
+    one_by_one = asked.source.facts or asked.counts_reopenings
+    if one_by_one or (asked.waits and not asked.in_order):
         return streamed(engine, asked)
     found = _screened(engine, asked)
     unusable = judge_unusable(engine, asked) if found.unusable else ([], Counter[str]())
@@ -71,6 +72,7 @@ def streamed(engine: Engine, asked: Question) -> Survey:
         now=asked.now,
         limit=asked.limit,
         samples=asked.samples,
+        allow_reopen=asked.allow_reopen,
     )
 
 

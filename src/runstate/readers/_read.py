@@ -74,6 +74,7 @@ def read(
     notice: Callable[[str], object] | None = None,
     source: str | None = None,
     skip_others: bool = False,
+    attempt: str | None = None,
 ) -> Iterator[Read]:
     """
     Yield what *stream* says about runs: observations, and a finding for each bad record.
@@ -102,12 +103,14 @@ def read(
         source: Key of the status before, where records are moves; the same as in *columns*.
         skip_others: Whether a record that lacks what is needed is about something else. Where the
             lifecycle has shapes, one that fits none always is. *notice* says how many there were.
+        attempt: Key of the number of the attempt; the same as in *columns*. By default the
+            lifecycle's ``attempt_field``.
 
     Raises:
         ValueError: *format* is none of them, or a key is named twice or cannot be read.
         OSError: The stream failed; what it gave before has been yielded.
     """
-    columns = columns.named(run_id, status, at, source)
+    columns = columns.named(run_id, status, at, source, attempt)
     times = Times(UTC if assume_utc else zone)
     passed = Passed()
     reads = reads_of(

@@ -78,6 +78,8 @@ class Columns(NamedTuple):
     """
     source: str | None = None
     """The status before, where each record is a move; *status* is the one after it."""
+    attempt: str | None = None
+    """The number of the attempt, where the lifecycle has rows that reopen."""
 
     def named(
         self,
@@ -85,6 +87,7 @@ class Columns(NamedTuple):
         status: str | None = None,
         at: str | None = None,
         source: str | None = None,
+        attempt: str | None = None,
     ) -> "Columns":
         """
         Return these columns with those that the caller names one by one.
@@ -94,12 +97,19 @@ class Columns(NamedTuple):
             status: Column of the status.
             at: Column of the time.
             source: Column of the status before a move.
+            attempt: Column of the number of the attempt.
 
         Raises:
             ValueError: A column is named here already.
             TypeError: A name is not text.
         """
-        given = {"run_id": run_id, "status": status, "at": at, "source": source}
+        given = {
+            "run_id": run_id,
+            "status": status,
+            "at": at,
+            "source": source,
+            "attempt": attempt,
+        }
         for field, name in given.items():
             if name is None:
                 continue
@@ -200,7 +210,10 @@ class Interpreter:
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
         read = {"object", "event", "data", "source", "target", "seq", self.status_key}
         read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}
-        read |= {lifecycle.attempt_field} if lifecycle.reopenings else set()
+        attempt = columns.attempt or lifecycle.attempt_field
+        self.attempt_key: str | None = attempt if lifecycle.reopenings else None
+        """The key of the number of the attempt; None where a run has one attempt."""
+        read |= {attempt} if lifecycle.reopenings else set()
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self._lifecycle = lifecycle
         self._file = name
@@ -212,8 +225,6 @@ class Interpreter:
         self.whole: Mapping[str, Any] | None = None
         """The record with the parts that a reader leaves out because no rule needs them."""
         self._line = 1
-        self.attempt_key: str | None = lifecycle.attempt_field if lifecycle.reopenings else None
-        """The key of the number of the attempt; None where a run has one attempt."""
         self._around = (*self.stamps, *lifecycle.detail_fields, *lifecycle.identity)
 
     def with_columns(self, columns: Columns) -> "Interpreter":
@@ -463,7 +474,9 @@ class Interpreter:
         Return *seen* with the number of the attempt that *holder* has, or *record* around it.
         """
         key = self.attempt_key or ""
-        value = holder.get(key, record.get(key))
+        value = holder.get(key)
+        if value is None and (place := found(record, key)) is not None:
+            value = place[0][place[1]]
         if value is None:
             return seen
 

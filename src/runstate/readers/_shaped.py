@@ -47,7 +47,8 @@ class _Form:
         self.id = [*map(_paths, shape.id or ((lifecycle.id_field,),))]
         self.status = _paths(shape.target or shape.status or (lifecycle.status_field,))
         self.source = _paths(shape.source)
-        self.attempt, self.at = _paths(shape.attempt), _paths(shape.at)
+        own = (lifecycle.attempt_field,) if lifecycle.reopenings else ()
+        self.attempt, self.at = _paths(shape.attempt or own), _paths(shape.at)
         self.trigger = _paths(shape.trigger)
         self.moves = bool(shape.source or shape.target)
         """Whether its records are moves."""
@@ -408,7 +409,7 @@ def needs_shape(columns: Columns) -> bool:
     """
     Return whether *columns* say more than a column each of id, status and time.
     """
-    named = (columns.run_id, columns.status, columns.at)
+    named = (columns.run_id, columns.status, columns.at, columns.attempt)
 
     return columns.source is not None or any(
         mark in name for name in named if name is not None for mark in ",["
@@ -431,6 +432,8 @@ def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape
         named["source"] = columns.source.split(",")
     if columns.at is not None:
         named["at"] = columns.at
+    if columns.attempt is not None:
+        named["attempt"] = columns.attempt
 
     return Shape(
         **{

@@ -184,8 +184,8 @@ def cell_readers(
     for named in interpreter.columns:
         if named is not None and named not in names:
             kinds[named.partition(".")[0]] = _object
-    run_id, status, at, source = interpreter.columns
-    kinds |= {run_id: _text, status: _text, at: _number, source: _text}
+    run_id, status, at, source, attempt = interpreter.columns
+    kinds |= {run_id: _text, status: _text, at: _number, source: _text, attempt: _text}
     if "source" in names and "target" in names:
         kinds["kind"] = _text
     kinds.pop(None, None)
@@ -206,12 +206,13 @@ def _refuse_missing(names: list[str], interpreter: Interpreter) -> None:
     Pass a header that has what every row needs, and what the caller named.
     """
     there = {*names, *(interpreter.pascal.get(name, name) for name in names)}
-    run_id, status, at, _ = interpreter.columns
+    run_id, status, at, _, attempt = interpreter.columns
     moves = status is None and {"source", "target"} <= there
     wanted = (
         ((run_id,) if run_id else interpreter.id_keys, "--run-id"),
         ((status or ("target" if moves else interpreter.status_key),), "--status"),
         ((at,) if at else (), "--at"),
+        ((attempt,) if attempt else (), "--attempt"),
     )
     for keys, option in wanted:
         if keys and not any(key in there or key.partition(".")[0] in there for key in keys):
