@@ -256,7 +256,7 @@ def test_fields_of_the_run_are_judged():
     }  # fmt: skip
     (seen,) = read(io.BytesIO(json.dumps(record).encode()), lifecycle=lifecycle, name="a.json")
 
-    assert {"owner": "o"} == seen.fields
+    assert {"owner": "o", "s": "queued", "x": 1} == seen.fields
     assert 1790000000.0 == seen.at
 
 

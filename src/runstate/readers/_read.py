@@ -269,7 +269,8 @@ def _chosen(source: Source, named: str) -> str:
         return named
     start = _visible(source, 0)
     head = bytes(source.held[start : start + 1])
-    if named in ("json", "jsonl") and head in (b"[", b"{"):
+    words = head == b"[" and _is_prose(source, start)
+    if named in ("json", "jsonl") and head in (b"[", b"{") and not words:
         return _one_or_lines(source, start, named, head)
     found = _sniffed(source)
     if named in ("csv", "tsv") and found not in ("json", "jsonl"):
@@ -305,7 +306,9 @@ def _is_prose(source: Source, start: int) -> bool:
     line = bytes(source.held[start:end])
     try:
         from_json(line)
-    except ValueError:
+    except ValueError as error:
+        if line[:1] == b"[":
+            return line[1:2].isalnum() and not str(error).startswith("EOF")
         return line[:1].isalnum() or line[:1] == b"\x1b"
 
     return False
@@ -317,7 +320,7 @@ def _sniffed(source: Source) -> str:
     """
     start = _visible(source, 0)
     head = bytes(source.held[start : start + _LONGEST_BEGINNING])
-    if head.startswith(b"["):
+    if head.startswith(b"[") and not _is_prose(source, start):
         return "json"
     if head.startswith(b"{"):
         return _sniffed_object(source, start)

@@ -565,7 +565,7 @@ class Interpreter:
         place = found(record, key)
         value = place[0][place[1]] if place else None
 
-        return None if value is None else self._seconds(value, key, notes)
+        return None if value is None or value == "" else self._seconds(value, key, notes)
 
     def _usual_time(self, record: dict[str, Any], notes: list[BadRecordError]) -> float | None:
         for key in TIME_KEYS:
@@ -603,7 +603,10 @@ class Interpreter:
             fields = {key: value for key, value in fields.items() if key in known}
         for key in self.stamps:
             value = fields.get(key)
-            if value is not None and not (
+            if value == "":
+                # Some clients print a time that is not known so.
+                fields = {name: each for name, each in fields.items() if name != key}
+            elif value is not None and not (
                 type(value) is int and FIRST_SECOND <= value <= LAST_SECOND
             ):
                 fields = dict(fields)

@@ -52,10 +52,11 @@ class _Form:
         self.trigger = _paths(shape.trigger)
         self.moves = bool(shape.source or shape.target)
         """Whether its records are moves."""
-        self.null = shape.null
+        self.null = None if shape.null is None else str(shape.null)
         self._fold = str.lower if shape.ignore_case else str
+        # Members of an Enum are texts of another type, which an observation does not have.
         words = {self._fold(status): str(status) for status in lifecycle.statuses}
-        words |= {self._fold(word): status for word, status in shape.words}
+        words |= {self._fold(word): str(status) for word, status in shape.words}
         self._words = words
         self._beginnings = [
             (word[:-1], status) for word, status in words.items() if word.endswith("*")
@@ -339,19 +340,23 @@ class Shaped(Interpreter):
         notes: list[BadRecordError],
     ) -> Mapping[str, Any]:
         """
-        Return the fields that rules are about, from beside the status, else from beside the id.
+        Return the fields beside the status, and those that rules are about from beside the id.
         """
         beside = _look(record, form.status[0])[1]
-        levels = [level for level in (beside, holder) if isinstance(level, dict)]
-        fields = {}
+        fields = {**(beside if isinstance(beside, dict) else holder)}
         for key in self._wanted:
-            value = next((level[key] for level in levels if key in level), _MISSING)
-            if value is _MISSING and "." in key:
+            if key not in fields and key in holder:
+                fields[key] = holder[key]
+            elif key not in fields and "." in key:
                 value, _ = _look(record, _Path(key, steps_of(key)))
-            # When a row was made, where that is the time of its status, is not when the run was.
-            is_time = key in self._created and at_key.rpartition(".")[2] == key
-            if value not in (_MISSING, "") and not is_time:
-                fields[key] = value
+                fields |= {} if value is _MISSING else {key: value}
+        # When a row was made, where that is the time of its status, is not when the run was.
+        at_name = at_key.rpartition(".")[2]
+        if at_name in self._created:
+            fields.pop(at_name, None)
+        for key in self._wanted:
+            if fields.get(key) == "":
+                del fields[key]
 
         return self._snapshot_fields(fields, notes)
 
