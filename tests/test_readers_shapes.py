@@ -2,18 +2,25 @@
 Records read by the shapes of a lifecycle: the facts are the same wherever they stand.
 """
 
+import csv
 import io
 import json
+import sqlite3
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runstate import Finding, Lifecycle, Shape, Transition
+from runstate import RUN, Finding, Lifecycle, Shape, Transition
 from runstate.cli import main
 from runstate.diagrams import draw
 from runstate.readers import Columns, read
+from runstate.store import RunStore
+
+GOLDEN = Path(__file__).parent / "data" / "golden"
 
 ROWS = (
     Transition("start", "queued", "running"),
@@ -390,6 +397,49 @@ def test_skip_others_passes_over_what_lacks_a_key():
     found = told(records, job(), run_id="k", status="s", skip_others=True)
 
     assert [("a", "queued", None, None)] == found
+
+
+@pytest.mark.parametrize("name", ["cloudevents", "openlineage"])
+@pytest.mark.parametrize("lifecycle", [RUN, JOB], ids=lambda each: each.name)
+def test_events_of_this_package_are_moves(name, lifecycle):
+    """
+    What runstate sends says the same as its log, and under any lifecycle.
+    """
+    log = [*read(io.BytesIO((GOLDEN / "structlog.jsonl").read_bytes()), name="a.log")]
+    moves = [
+        (each.run_id, each.source, each.status, each.at, each.seq, each.trigger) for each in log
+    ]
+    events = [*read(io.BytesIO((GOLDEN / f"{name}.json").read_bytes()), lifecycle=lifecycle)]
+    found = [
+        (each.run_id, each.source, each.status, each.at, each.seq, each.trigger) for each in events
+    ]
+
+    assert found
+    assert {*found} <= {*moves}
+
+
+def test_a_stores_journal_is_read(tmp_path, check):
+    """
+    The journal as CSV: its moves are moves, and those that came too late are passed over.
+    """
+    store = RunStore.open(f"sqlite:///{tmp_path / 'runs.db'}")
+    run = store.create()
+    store.start(run.id)
+    store.fail(run.id, last_error={"code": "server_error", "message": "x"})
+    store.complete(run.id)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database:
+        rows = database.execute("select * from runstate_journal")
+        names = [column[0] for column in rows.description]
+        with (tmp_path / "journal.csv").open("w", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(names)
+            writer.writerows(rows)
+
+    assert (
+        0,
+        "1 run, 3 observations: nothing wrong (1 record about something else was passed over)",
+    ) == check(tmp_path / "journal.csv")
 
 
 # -- the command ----------------------------------------------------------------------

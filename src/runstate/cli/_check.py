@@ -96,8 +96,8 @@ def check(
     """
     Check the histories in PATHs; - is standard input.
 
-    Reads JSON, JSON lines, server-sent events, CSV, XES, OCEL, and the log that runstate writes;
-    each packed with gzip or not, and Parquet and databases by the engine duckdb. A folder stands
+    Reads JSON, JSON lines, server-sent events, CSV, key=value lines, XES, OCEL, and the log that
+    runstate writes, packed or not and in what collectors of logs put around it, and Parquet and databases by the engine duckdb. A folder stands
     for the files in it whose suffixes are known; the name of an existing file is taken literally.
 
     \b
