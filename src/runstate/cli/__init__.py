@@ -19,6 +19,7 @@ from ._convert import convert
 from ._dashboard import dashboard
 from ._demo import demo
 from ._draw import draw
+from ._init import init
 from ._interrupt import STATUS, Interrupted, InterruptibleGroup, interruptible
 from ._project import project_defaults
 from ._report import report
@@ -113,6 +114,7 @@ def command(context: click.Context) -> None:
       runstate check polls.csv --observed polled
       runstate draw run -o run.svg              the machine as a picture
       runstate report runs.jsonl                what was observed, as one page
+      runstate init events.csv -o job.toml      a draft of your own lifecycle
       runstate lifecycles run                   the machine as a table
       runstate sql --dialect postgresql         the machine as constraints and triggers
       runstate demo                             see all of it at work
@@ -120,7 +122,7 @@ def command(context: click.Context) -> None:
     context.default_map = project_defaults(command.commands)
 
 
-for _each in (check, convert, dashboard, draw, report, lifecycles, sql, demo):
+for _each in (check, convert, dashboard, draw, init, report, lifecycles, sql, demo):
     command.add_command(_each)
 
 

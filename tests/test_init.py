@@ -1,0 +1,172 @@
+# ruff: noqa: F811  a fixture is imported
+"""
+``runstate init``: a draft that is a lifecycle, and that allows what it kept.
+"""
+
+import tomllib
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import Observation, check, load_lifecycle
+from runstate.cli._draft import drafted
+from runstate.cli._shared import BadInput
+from runstate.readers import Columns
+from test_cli import command, file, refused  # noqa: F401
+
+NAMES = st.sampled_from(["new", "run ning", 'd"one', "fäiled\\", "a/b", "x=1", "#"])
+HISTORIES = st.lists(st.lists(NAMES, min_size=1, max_size=6), min_size=1, max_size=6)
+LOGS = st.builds(
+    # So that some moves are rare where they are made.
+    lambda usual, odd: usual * 25 + odd,
+    HISTORIES,
+    st.lists(st.lists(NAMES, min_size=1, max_size=6), max_size=3),
+)
+
+
+def seen(histories):
+    """
+    Return the observations of *histories*, one run after another.
+    """
+    return [
+        Observation(status, f"r{run}")
+        for run, history in enumerate(histories)
+        for status in history
+    ]
+
+
+def csv(histories, header="run_id,status"):
+    """
+    Return *histories* as a table.
+    """
+    rows = [f"{each.run_id},{each.status}" for each in seen(histories)]
+    return "\n".join([header, *rows, ""])
+
+
+@given(LOGS)
+def test_every_draft_is_a_lifecycle_that_allows_what_it_kept(histories):
+    """
+    It reads back from TOML as it was; of its histories, only moves that it left out are findings.
+    """
+    try:
+        draft = drafted(seen(histories))
+    except BadInput:
+        assert all(len(set(history)) == 1 for history in histories)
+        return
+    lifecycle = draft.lifecycle("draft")
+
+    with NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as stream:
+        stream.writelines(f"{line}\n" for line in draft.text("draft", Columns()))
+        stream.flush()
+        assert lifecycle == load_lifecycle(stream.name)
+    for history in histories:
+        wrong = {pair for pair in pairwise(history) if pair in draft.rare}
+        findings = check(history, lifecycle).findings
+        assert bool(wrong) >= bool(findings)
+        if not wrong:
+            assert () == findings
+
+
+@given(LOGS)
+def test_counts_are_those_of_a_directly_follows_graph(histories):
+    """
+    A move is counted as often as a status follows another one; repeats are none.
+    """
+    counts = Counter(
+        pair for history in histories for pair in pairwise(history) if pair[0] != pair[1]
+    )
+    if counts:
+        draft = drafted(seen(histories))
+
+        assert counts == draft.moves
+        assert Counter(history[-1] for history in histories) == draft.ends
+        assert Counter(history[0] for history in histories) == draft.begins
+
+
+def test_a_rare_move_out_of_an_end_is_left_for_a_person_to_judge(command):
+    """
+    The draft of a log with one second outcome finds that outcome, and nothing else.
+    """
+    log = file("jobs.csv", csv([["new", "done"]] * 30 + [["new", "done", "failed"]]))
+    done = command("init", log, "-o", "jobs.toml")
+    text = Path("jobs.toml").read_text()
+    checked = command("check", log, "--lifecycle", "jobs.toml")
+
+    assert (0, "wrote jobs.toml: 2 statuses, 1 move, 1 rare one to judge\n") == (
+        done.status,
+        done.text,
+    )
+    assert '{ trigger = "to_done", source = "new", target = "done"' in text
+    assert "31 times" in text
+    assert '# { trigger = "to_failed", source = "done", target = "failed"' in text
+    assert {"done": "success"} == tomllib.loads(text)["terminal"]
+    assert (1, 1) == (checked.status, checked.text.count(" error: "))
+
+
+def test_columns_that_were_named_become_the_shape(command):
+    """
+    So the draft reads its log without options.
+    """
+    log = file("jobs.csv", csv([["new", "done"]] * 3, "job,state"))
+    done = command("init", log, "--run-id", "job", "--status", "state", "-o", "jobs.toml")
+
+    assert 0 == done.status
+    assert ["job"] == list(load_lifecycle("jobs.toml").shapes[0].id[0])
+    assert 0 == command("check", log, "--lifecycle", "jobs.toml").status
+
+
+def test_triggers_that_were_recorded_are_kept(command):
+    """
+    Where one trigger leads to two statuses, the second one is named after its target too.
+    """
+    moves = [
+        f'{{"run_id": "r{n}", "source": "new", "target": "{to}", "trigger": "end"}}'
+        for n, to in enumerate(["done", "failed"])
+    ]
+    done = command("init", file("moves.jsonl", "\n".join(moves)))
+    rows = tomllib.loads(done.text)["transitions"]
+
+    assert ["end", "end_to_failed"] == [row["trigger"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("run_id,status\na,x\nb,y\n", "name the column of the run's id with --run-id"),
+        ("a,b\n1,2\n", "no 'id' or 'run_id'"),
+        ("", "holds no record of a run"),
+        (csv([[f"s{n}" for n in range(1_100)]]), "--status names another"),
+    ],
+)
+def test_what_is_not_a_log_of_histories_is_refused(command, content, reason):
+    """
+    One line says what is missing.
+    """
+    assert reason in refused(command("init", file("log.csv", content)))
+
+
+def test_records_that_cannot_be_read_are_said_to_be(command):
+    """
+    The draft is written from the others, and the exit status is 2.
+    """
+    log = '{"id": "a", "status": "x"}\n{"id": "a"}\n{"id": "a", "status": "y"}\n{"id": "b"}\n'
+    done = command("init", file("log.jsonl", log))
+
+    assert 2 == done.status
+    assert "to_y" in done.text
+    assert "log.jsonl:2: no 'status'" in done.err
+    assert "(and 1 more)" in done.err
+
+
+def test_the_log_is_not_replaced_by_its_draft(command):
+    """
+    Nor by a draft under another spelling of its name.
+    """
+    log = file("log.csv", csv([["new", "done"]]))
+
+    assert "is the input" in refused(command("init", log, "-o", "./log.csv"))
