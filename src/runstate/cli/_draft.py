@@ -240,7 +240,9 @@ def _reached(begins: Iterable[str], moves: Iterable[_Move]) -> set[str]:
 
 
 def _shape(columns: Columns) -> Iterator[str]:
-    named = {"id": columns.run_id, "status": columns.status, "at": columns.at}
+    named = {
+        "id": columns.run_id, "attempt": columns.attempt, "status": columns.status, "at": columns.at,
+    }  # fmt: skip
     lines = [
         f"{key} = [{_quoted(path)}]"
         for key, path in named.items()

@@ -38,6 +38,7 @@ def init(
     assume_utc: bool,
     zone: tzinfo | None,
     source: str | None,
+    attempt: str | None,
     skip_others: bool,
 ) -> int:
     """
@@ -52,7 +53,7 @@ def init(
       runstate init events.csv --run-id job --status state --at time -o job.toml
       runstate check events.csv --lifecycle job.toml
     """
-    columns = Columns(run_id, status, at, source)
+    columns = Columns(run_id, status, at, source, attempt)
     reading = Reading(format_name, columns, assume_utc, zone=zone, skip_others=skip_others)
     if out is not None:
         refuse_input(out, paths)
