@@ -108,6 +108,16 @@ def test_a_rare_move_out_of_an_end_is_left_for_a_person_to_judge(command):
     assert (1, 1) == (checked.status, checked.text.count(" error: "))
 
 
+def test_an_end_that_some_histories_leave_stays_an_end():
+    """
+    Reopenings by hand are for a person to judge, also where they are not rare.
+    """
+    draft = drafted(seen([["new", "done"]] * 10 + [["new", "done", "new", "done"]]))
+
+    assert (["done"], {("done", "new")}) == (draft.terminal, draft.rare)
+    assert draft.lifecycle("draft").is_terminal("done")
+
+
 def test_columns_that_were_named_become_the_shape(command):
     """
     So the draft reads its log without options.

@@ -20,6 +20,8 @@ __all__ = ["Draft", "drafted"]
 _RARE: Final = 20
 """A move is rare if it is made in less than one of so many times that its source is left or kept."""
 
+_END: Final = 4
+"""A status is an end if more than all but one of so many visits of it are the last of a history."""
 _MEANINGS: Final[dict[str, Outcome]] = {
     "fail": "failure", "reject": "failure", "den": "failure", "err": "error", "crash": "error",
     "cancel": "cancelled", "abort": "cancelled", "revoked": "cancelled", "terminated": "cancelled",
@@ -127,8 +129,8 @@ def drafted(observations: Iterable[Observation]) -> Draft:
     Return what *observations* are of, in which rare moves are set apart.
 
     A move is rare if its source is left by it in less than one of twenty times, those included
-    in which a history ends there. A rare one is kept if a status is not reached without it, unless
-    most histories that come to its source end there.
+    in which a history ends there; and if more than three of four of these are ends. A rare one is
+    kept if a status is not reached without it, unless its source is an end.
 
     Args:
         observations: Of many runs, in the order of the input; their statuses are held.
@@ -199,12 +201,14 @@ def _rare(begins: Counter[str], moves: Counter[_Move], ends: Counter[str]) -> fr
     visits = Counter(ends)
     for (source, _), count in moves.items():
         visits[source] += count
-    rare = {move for move, count in moves.items() if count * _RARE < visits[move[0]]}
+    ended = {status for status in visits if ends[status] * _END > visits[status] * (_END - 1)}
+    rare = {
+        move for move, count in moves.items() if move[0] in ended or count * _RARE < visits[move[0]]
+    }
     reached = _reached(begins, moves.keys() - rare)
     for move, _ in moves.most_common():
-        # What most histories end in, few leave by a legal move.
-        ended = ends[move[0]] * 2 > visits[move[0]]
-        if move in rare and not ended and move[0] in reached and move[1] not in reached:
+        left = move[0] in reached and move[0] not in ended
+        if move in rare and left and move[1] not in reached:
             rare.remove(move)
             reached = _reached(begins, moves.keys() - rare)
     rare |= {move for move in moves if move[0] not in reached}
