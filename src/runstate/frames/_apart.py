@@ -5,6 +5,7 @@ They are judged one by one. Among them are runs with several rows at one time, w
 these decides what is wrong, runs with a row without a time, and repeated statuses.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from ._request import Question
 from ._screen_sql import MOST_APART, MOST_LONGEST, Group, statement
 from ._sort_key import APART
 
-__all__ = ["complete", "grouped", "set_apart", "tied_runs", "without"]
+__all__ = ["complete", "grouped", "set_apart", "without"]
 
 
 def grouped(engine: Engine, asked: Question, *, once: bool, first: bool) -> list[Group]:
@@ -38,21 +39,6 @@ def complete(lists: Iterable[Sequence[Any] | None]) -> frozenset[Any] | None:
     return frozenset(run for runs in named for run in runs)
 
 
-def tied_runs(engine: Engine, asked: Question, candidates: frozenset[Any] | None) -> frozenset[Any]:
-    """
-    Return those of *candidates*, or of all runs, that were in several statuses at one time.
-    """
-    among, values = "", []
-    if candidates is not None:
-        among, values = f" and h in (select unnest($1::{asked.key_kind}[]))", [[*candidates]]
-    times = (
-        f"select h from {asked.columns} where c <= {asked.codes.last}{among} "
-        "group by h, us having min(c) <> max(c)"
-    )
-
-    return frozenset(run for (run,) in engine.rows(f"select distinct h from ({times})", values))
-
-
 def set_apart(engine: Engine, asked: Question, runs: Iterable[Any]) -> None:
     """
     Make *runs* those that statements leave out.
@@ -70,9 +56,9 @@ def without(
     Return *groups* without the rows of the runs *apart*.
     """
     set_apart(engine, asked, apart)
-    rows = f"(select * from {asked.rows} where h in (select h from {APART}))"
+    rows = asked.rows_apart
     counted = {_key(group): group for group in _groups(engine, asked, rows, once=once, first=False)}
-    rest = [_less(group, counted.get(_key(group)), apart) for group in groups]
+    rest = [_less(group, counted.get(_key(group))) for group in groups]
     if any(group is None for group in rest):
         # None of the durations that were kept is left: only another sort tells the longest.
         return grouped(engine, asked._replace(apart=True), once=once, first=False)
@@ -84,21 +70,21 @@ def _key(group: Group) -> tuple[int, int, int]:
     return group.before, group.code, group.bucket
 
 
-def _less(group: Group, less: Group | None, apart: frozenset[Any]) -> Group | None:
+def _less(group: Group, less: Group | None) -> Group | None:
     """
     Return *group* without what *less* counts; None if its longest duration is not known any more.
     """
     if less is None:
         return group
-    longest = [each for each in group.longest or () if each["h"] not in apart]
+    longest = Counter(group.longest or ()) - Counter(less.longest or ())
     lost = len(group.longest or ()) == MOST_LONGEST and not longest
     if lost and group.rows > less.rows:
         return None
 
     return group._replace(
         rows=group.rows - less.rows,
+        longest=sorted(longest.elements(), reverse=True),
         total=(group.total or 0) - (less.total or 0),
-        longest=longest,
         lone=group.lone - less.lone,
         tied=group.tied - less.tied,
         too_long=group.too_long - less.too_long,

@@ -59,6 +59,8 @@ class Source(NamedTuple):
     """The names of those that the plain screen does not look at."""
     columns: Columns = Columns()
     """What the caller said that columns are called."""
+    coded: str = ""
+    """The table that holds all rows as h, us, c, f and r, where texts were read into one."""
 
     @property
     def timed(self) -> bool:

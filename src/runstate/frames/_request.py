@@ -64,6 +64,14 @@ class Question(NamedTuple):
         return f"(select h, {key.of(self.codes)} as k from {coded(self, self.codes, placed=key.placed)})"
 
     @property
+    def rows_apart(self) -> str:
+        """The same of the runs alone that are judged one by one."""
+        key = self.key
+        rows = coded(self, self.codes, placed=key.placed, only=True)
+
+        return f"(select h, {key.of(self.codes)} as k from {rows})"
+
+    @property
     def columns(self) -> str:
         """The statement of all rows as h, us and c, in no order; see :func:`coded`."""
         return coded(self, self.codes, placed=False)

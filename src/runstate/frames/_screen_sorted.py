@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ..histories._survey import Dwell
-from ._apart import complete, grouped, tied_runs, without
+from ._apart import complete, grouped, without
 from ._duckdb import Engine
 from ._request import Question
 from ._result import Screening, Suspect
@@ -42,7 +42,10 @@ def screen_sorted(engine: Engine, asked: Question) -> Screening:
     candidates = complete(g.candidates for g in groups)
     apart = unsure
     if sum(g.tied for g in groups) and any(g.candidates for g in groups):
-        apart |= tied_runs(engine, asked, candidates)
+        mixed = complete(g.mixed for g in groups)
+        if mixed is None:
+            return Screening(certain=False)
+        apart |= mixed if candidates is None else mixed & candidates
     found = Screening(
         apart=apart,
         unusable=sum(g.rows for g in groups if g.code == asked.codes.unusable),
@@ -168,8 +171,7 @@ def _count_moves(found: Screening, asked: Question, groups: list[Group]) -> None
         if asked.source.timed:
             histograms[move][group.bucket] += group.rows
             totals[move] += group.total or 0
-            most = max((each["dt"] for each in group.longest or ()), default=0)
-            longest[move] = max(longest.get(move, 0), most)
+            longest[move] = max(longest.get(move, 0), *(group.longest or [0])[:1])
     found.dwell = {
         move: Dwell(
             histogram.total(), totals[move] / _MICRO, longest[move] / _MICRO, dict(+histogram)

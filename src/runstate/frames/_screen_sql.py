@@ -2,6 +2,7 @@
 The statement that sorts the rows of each run, and counts each with the one before it.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,8 @@ MOST_APART: Final = 50_000
 """Runs that each group names to be judged one by one."""
 MOST_LONGEST: Final = 16
 """The longest durations that are kept of each group, in case that some of them do not count."""
+_MOST_IN_MASK: Final = 60
+"""Statuses whose numbers fit into the bits of one number."""
 
 
 class Group(NamedTuple):
@@ -29,8 +32,8 @@ class Group(NamedTuple):
     """That of the durations; 0 where there is none."""
     rows: int
     total: int | None
-    longest: list[dict[str, Any]] | None
-    """The longest durations (dt) and their runs (h)."""
+    longest: list[int] | None
+    """The longest durations, the longest first."""
     first: int | None
     """The least number of a row."""
     last: int | None
@@ -46,6 +49,8 @@ class Group(NamedTuple):
     late_suspects: list[dict[str, Any]] | None
     candidates: list[int | str] | None
     """Runs that there may be a finding about, the first ones by their keys."""
+    mixed: list[int | str] | None
+    """Runs that were in several statuses at one time."""
     back: list[int | str] | None
     """Runs of rows that stand before an earlier one in the source."""
     unsure: list[int | str] | None
@@ -72,9 +77,7 @@ def statement(asked: Question, rows: str, *, once: bool, first: bool) -> str:
         "pc, c",
         f"{bucket} as bucket",
         "count(*)",
-        f"sum(dt), max({{'dt': dt, 'h': h}}, {MOST_LONGEST}) filter (pc > 0 and pc <> c)"
-        if measured
-        else "null, null",
+        f"sum(dt), max(dt, {MOST_LONGEST})" if measured else "null, null",
         "min(k), max(k)" if measured else "null, null",
         _first(asked, "k", flag) if first else "null",
         "count(*) filter (lone)",
@@ -84,6 +87,7 @@ def statement(asked: Question, rows: str, *, once: bool, first: bool) -> str:
         else "0, 0",
         _first(asked, "first_k", late) if first and late else "null",
         _runs(f"{flag} or {late}" if late else flag),
+        _runs("mixed") if timed else "null",
         _runs("back") if timed and asked.key.placed else "null",
         _runs(_unsure(asked, once=once)),
         f"min(h, {asked.samples}) filter (pc = 0 and c <= {asked.codes.unknown})"
@@ -134,7 +138,7 @@ def pairs(asked: Question, rows: str, *, once: bool) -> str:
     the last row of a run where runs may wait.
     """
     key = asked.key
-    more = ", lone, tied, back"
+    more = ", lone, tied, mixed, back"
     before = more
     if asked.waits:
         terminal = _among(f"k & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
@@ -173,11 +177,15 @@ def _beside(asked: Question) -> str:
     if asked.source.timed:
         low = key.low
         parts.append(
+            f"{here} and coalesce(k >> {low} = pk >> {low} and (k & {CODE}) <> (pk & {CODE}), false) "
+            "as mixed"
+        )
+        parts.append(
             f"{here} and (coalesce(k >> {low} = pk >> {low}, false) "
             f"or coalesce(k >> {low} = nk >> {low} and (nk & {CODE}) <= {last}, false)) as tied"
         )
     else:
-        parts.append("false as tied")
+        parts.append("false as mixed, false as tied")
     behind = f"{here} and coalesce({key.place('k')} < {key.place('pk')}, false)"
     parts.append(f"{behind if key.placed else 'false'} as back")
 
@@ -227,7 +235,22 @@ def _wrong(asked: Question) -> str:
     starts = asked.codes.of(frozenset(asked.lifecycle.initial_statuses))
     legal += starts if asked.observed == "complete" else range(1, last + 1)
 
-    return f"(pc << 10 | c) not in ({', '.join(map(str, legal))}) and not lone and c <= {asked.codes.unknown}"
+    return f"{_none_of(legal, last)} and not lone and c <= {asked.codes.unknown}"
+
+
+def _none_of(legal: Iterable[int], last: int) -> str:
+    """
+    Return the condition that the statuses of a row, pc and c, are none of the pairs *legal*.
+    """
+    if last > _MOST_IN_MASK:
+        return f"(pc << 10 | c) not in ({', '.join(map(str, legal))})"
+    # A bit for each status that may follow: half the time of a list of all pairs.
+    masks: Counter[int] = Counter()
+    for pair in legal:
+        masks[pair >> 10] |= 1 << (pair & CODE)
+    cases = " ".join(f"when {before} then {mask}" for before, mask in masks.items())
+
+    return f"((case pc {cases} else 0 end)::bigint >> c & 1) = 0"
 
 
 def _too_long(asked: Question) -> str:

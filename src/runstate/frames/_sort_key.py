@@ -187,20 +187,29 @@ def run_key(*, exact: bool) -> str:
     return "coalesce('=' || id, '')" if exact else _HASH
 
 
-def coded(asked: Rows, codes: Codes, *, placed: bool) -> str:
+def coded(asked: Rows, codes: Codes, *, placed: bool, only: bool = False) -> str:
     """
     Return the statement of all rows as h, us, c and, where they are *placed*, f and r.
+
+    *Only* those of the runs in :data:`APART`, where that is asked for.
     """
     source = asked.source
+    place = ", f, r" if placed else ""
+    chosen = (
+        f" where h {'' if only else 'not '}in (select h from {APART})"
+        if asked.apart or only
+        else ""
+    )
+    if source.coded:
+        return f"(select h, us, c{place} from {source.coded}{chosen})"
     us = microseconds(source, assume_utc=asked.assume_utc) if source.timed else "0"
     table = source.table if placed else source.unnumbered or source.table
-    place = ", f, r" if placed else ""
-    others = f" where h not in (select h from {APART})" if asked.apart else ""
+    # What is left out is left out first, before its time and its id are looked at.
+    rows = f"(select {run_key(exact=asked.by_id)} as h, id, moment, status{place} from {table}){chosen}"
 
     return (
         f"(select h, us, {_code(source, codes, in_order=asked.in_order)} as c{place} from (select "
-        f"{run_key(exact=asked.by_id)} as h, {us} as us, moment, status, {usable()} as usable{place} "
-        f"from {table}){others})"
+        f"h, {us} as us, moment, status, {usable()} as usable{place} from {rows}))"
     )
 
 
