@@ -61,6 +61,21 @@ MOVES = {
 }
 
 
+def listed(store: Any) -> Any:
+    """
+    List what a column of an unknown name holds.
+    """
+    return store.list(**{WORD: 1})
+
+
+STORE_CALLS: dict[str, Callable[[Any], Any]] = {
+    "Store.create": MOVES["create"],
+    "Store.fire": MOVES["fire"],
+    "Store.list": listed,
+    "Store.update": lambda store: store.update("run_1", **{WORD: 1}),
+}
+
+
 def on_store(call: Callable[[RunStore], Any]) -> Callable[[], Any]:
     """
     Return what makes *call* on a store with a run that waits for an answer.
@@ -125,20 +140,17 @@ CALLS: dict[str, Callable[[], Any]] = {
     ),
     "runs._engine.RunEngine.create": lambda: RunEngine().create(**{WORD: 1}),
     "runs._models.RunResponse.copy": lambda: RunEngine().create().copy(**{WORD: 1}),
-    "store._store.RunStore.__init__": lambda: RunStore(sa.create_engine("sqlite://"), **{WORD: 1}),
-    "store._store.RunStore.open": lambda: RunStore.open("sqlite://", **{WORD: 1}),
-    "store._async_store.AsyncRunStore.__init__": lambda: AsyncRunStore(
-        create_async_engine("sqlite+aiosqlite://"), **{WORD: 1}
-    ),
-    "store._async_store.AsyncRunStore.open": lambda: asyncio.run(
-        AsyncRunStore.open("sqlite+aiosqlite://", **{WORD: 1})
-    ),
     "store.own.apply_move_async": lambda: asyncio.run(own_row()),
-    **{f"store._store.RunStore.{name}": on_store(call) for name, call in MOVES.items()},
+    **{f"store._store.{name}": on_store(call) for name, call in STORE_CALLS.items()},
     **{
-        f"store._async_store.AsyncRunStore.{name}": on_async_store(call)
-        for name, call in MOVES.items()
+        f"store._async_store.Async{name}": on_async_store(call)
+        for name, call in STORE_CALLS.items()
     },
+    **{
+        f"store._named_moves.NamedMoves.{name}": on_store(MOVES[name])
+        for name in MOVES.keys() - {"create", "fire"}
+    },
+    "store._named_moves.NamedMoves.fire": on_store(MOVES["fire"]),
 }
 """For each public function with ``**``, a call that is right but for one word."""
 

@@ -72,7 +72,7 @@ def sentence(member):
 
 def test_both_stores_have_the_same_methods():
     """
-    With the same parameters and sentences; one is awaited, and makes its tables when it can await.
+    With the same parameters and sentences; one is awaited (a named move returns what fire returns), and makes its tables when it can await.
     """
     threads, loop = public(RunStore), public(AsyncRunStore)
     caller = re.compile(r"\bAsync(Connection|Session|Engine)\b|sqlalchemy\.[a-z.]*")
@@ -88,7 +88,8 @@ def test_both_stores_have_the_same_methods():
     assert set() == threads.keys() - loop.keys()
     for name, member in threads.items():
         assert parameters(member) == parameters(loop[name]), name
-        assert inspect.iscoroutinefunction(loop[name]), name
+        awaited = member.__qualname__.startswith("NamedMoves")
+        assert awaited or inspect.iscoroutinefunction(loop[name]), name
         if name != "open":
             assert sentence(member) == sentence(loop[name]), name
 

@@ -259,7 +259,9 @@ def test_a_run_that_never_stands_still_is_given_up(store):
     run_id = store.create().id
     store._do._refused = lambda *_: None
 
-    with pytest.raises(RuntimeError, match=rf"run '{run_id}' is moved faster than 20 looks"):
+    with pytest.raises(
+        RuntimeError, match=rf"run '{run_id}' kept changing; gave up after 20 attempts"
+    ):
         store.complete(run_id)
 
 

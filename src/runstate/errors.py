@@ -176,6 +176,9 @@ class MoveRefusedError(RunstateError):
     Base of the errors that say a run was not moved, and is as it was.
     """
 
+    noun = "run"
+    """What the message calls the object; a store calls it by the name of its lifecycle."""
+
     def __init__(
         self,
         run_id: str | None,
@@ -197,7 +200,8 @@ class MoveRefusedError(RunstateError):
         super().__init__(run_id, status, trigger, target, self.allowed)
 
     def _where(self) -> str:
-        who = "run" if self.run_id is None else f"run '{printable(self.run_id)}'"
+        noun = printable(self.noun)
+        who = noun if self.run_id is None else f"{noun} '{printable(self.run_id)}'"
 
         return f"{who} is {printable(self.status)}"
 

@@ -4,8 +4,8 @@ The API: runs as OpenAI's client wants them, answered out of a store.
 This API has no authentication: whoever reaches it reads and moves every run. Put it behind
 your own, and let a user reach only the threads that belong to them.
 
-It serves runs only. Threads, messages, run steps and assistants are not part of it, and the
-parameters of a run stay as they were created: ``runs.update`` is refused.
+It serves runs only. Threads, messages, run steps and assistants are not part of it, and of the
+parameters of a run only its metadata can be updated.
 
 The store decides what may be done with a run. Every request asks it, and a verdict that says no
 is a refusal that names the status which the run had instead.
@@ -28,7 +28,7 @@ from runstate import RunResponse
 from runstate.store import Applied, AsyncRunStore, Illegal, Page, RunNotFoundError, Superseded
 
 from .bodies import body_of, outputs_in, wants_stream
-from .refusals import HANDLERS, Refusal, invalid, missing, not_found, refused, unacceptable
+from .refusals import HANDLERS, invalid, missing, not_found, refused, unacceptable
 from .stream import TAKEN, Moves, events
 from .worker import Model, always, sweep, work
 
@@ -103,11 +103,14 @@ async def retrieve(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     """
-    Refuse to change a run's metadata: a store changes a run only by a transition.
+    Replace the metadata of a run, which may have ended.
     """
-    await run_of(request)
-    message = "Updating a run is not supported: its metadata stays as it was created."
-    raise Refusal(message, param="metadata", code="unsupported", status_code=405)
+    body, run = await body_of(request), await run_of(request)
+    given = {"metadata": body["metadata"]} if "metadata" in body else {}
+    try:
+        return answer(await store_of(request).update(run.id, given))
+    except ValidationError as error:
+        raise unacceptable(error) from None
 
 
 async def list_runs(request: Request) -> Response:

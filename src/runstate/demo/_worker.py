@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
+from ..runs._models import RunResponse
 from ..runs._wire import LastError, RequiredAction, Usage
 from ..store import Illegal, Lease, RunStore, Stale, Verdict
 from ._config import HANDS, LEASE, Refused, Stage, note
@@ -35,7 +36,7 @@ class _Call(NamedTuple):
     A call of the model, which the worker waits for.
     """
 
-    lease: Lease
+    lease: Lease[RunResponse]
     answers: float
     """When the model answers, on the monotonic clock."""
     beat: float
@@ -108,7 +109,7 @@ class Worker:
 
         return True
 
-    def _call(self, lease: Lease) -> _Call:
+    def _call(self, lease: Lease[RunResponse]) -> _Call:
         """
         Ask the model: most answers are quick, a few take long, a few let the worker oversleep.
         """
@@ -121,7 +122,7 @@ class Worker:
 
         return _Call(lease, now + self._chance.random() * 0.04, beat=now + lasts / 3)
 
-    def _may_go_on(self, lease: Lease) -> bool:
+    def _may_go_on(self, lease: Lease[RunResponse]) -> bool:
         beat = self._store.heartbeat(lease)
         if isinstance(beat, Stale):
             note(self._refused, "heartbeat", beat)
@@ -132,7 +133,7 @@ class Worker:
 
         return False
 
-    def _finish(self, lease: Lease) -> None:
+    def _finish(self, lease: Lease[RunResponse]) -> None:
         luck = self._chance.random()
         if luck < 0.35:
             verdict = self._fire(lease, "require_action", required_action=_TOOL_CALL)
@@ -146,7 +147,7 @@ class Worker:
         if isinstance(verdict, Illegal) and "confirm_cancel" in verdict.allowed:
             self._fire(lease, "confirm_cancel")
 
-    def _fire(self, lease: Lease, trigger: str, **payload: Any) -> Verdict:
+    def _fire(self, lease: Lease[RunResponse], trigger: str, **payload: Any) -> Verdict:
         verdict = self._store.fire(
             lease.run.id, trigger, token=lease.token, actor=self.name, **payload
         )

@@ -25,7 +25,7 @@ from ._run import RUN
 from ._wire import IncompleteDetails, LastError, RequiredAction, Usage, reference_names
 from ._writable import why_unwritable
 
-__all__ = ["Engine", "RunEngine"]
+__all__ = ["Engine", "RunEngine", "check_conditions"]
 
 _T = TypeVar("_T")
 
@@ -35,7 +35,13 @@ _CREATED: Final = frozenset(RunResponse.model_fields) | reference_names(RunRespo
 """What :meth:`RunEngine.create` takes by name; the fields that a move owns are refused before."""
 
 
-def _check_conditions(lifecycle: Lifecycle, conditions: Mapping[str, Condition]) -> None:
+def check_conditions(lifecycle: Lifecycle, conditions: Mapping[str, Condition]) -> None:
+    """
+    Expect *conditions* to have exactly the names that the rows of *lifecycle* have.
+
+    Raises:
+        LifecycleError: A name is missing, or is not the name of a condition.
+    """
     needed = lifecycle.conditions
     found = [f"condition {name!r} is missing: conditions={{{name!r}: ...}}" for name in needed
              if name not in conditions]  # fmt: skip
@@ -99,7 +105,7 @@ class Engine(Generic[_T]):
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they
                 lack.
         """
-        _check_conditions(lifecycle, conditions)
+        check_conditions(lifecycle, conditions)
         self.lifecycle = lifecycle
         log, heard_by = MoveLog(logger, lifecycle.name), tuple(observers)
         self._mover = Mover(

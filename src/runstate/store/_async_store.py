@@ -1,242 +1,318 @@
 """
-The store, for asyncio: the same operations, run on an asynchronous connection.
+Stores for asyncio.
+
+Made of ``_store.py``: do not edit; see ``tests/make_async_store.py``.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar
-
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import (
-    AsyncConnection,
-    AsyncEngine,
-    AsyncSession,
-    create_async_engine,
-)
 
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._models import RunResponse
+from ..runs._move import Condition
 from ..runs._run import RUN
-from ..runs._wire import LastError, RequiredAction, Usage
-from ._conflicts import in_transaction_of_caller, retriable
-from ._engines import (
-    begin_immediate,
-    check_engine,
-    commit,
-    drivers,
-    engine_options,
-    operate,
-    set_up,
-    set_up_engine,
-    store_url,
-)
-from ._install import install
-from ._poolers import PoolerError, find_pooler
-from ._retries import pauses, readable_again
-from ._row_errors import wrong_argument
-from ._setup import Setup, moved_by, new_run_id
-from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of
+from ._named_moves import NamedMoves
+from ._operations import Creation
+from ._setup import Setup
+from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
-__all__ = ["AsyncRunStore"]
+__all__ = ["AsyncRunStore", "AsyncStore"]
 
 _T = TypeVar("_T")
 
-_Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
-Caller = AsyncConnection | AsyncSession
-"""The caller's own transaction."""
-
-
-class AsyncRunStore:
+class AsyncStore(AsyncTransactions[_T]):
     """
-    :class:`RunStore` for asyncio: the same methods, answers and errors, awaited.
+    Keeps the objects of a lifecycle in a database, and moves each by one writer at a time.
 
-    A task that is cancelled leaves a move before or after, never between.
-
-    Example:
-        >>> import asyncio, structlog, tempfile
-        >>> async def finish(url):
-        ...     async with await AsyncRunStore.open(url) as store:
-        ...         run = await store.create(assistant_id="asst_1")
-        ...         lease = await store.claim("worker-1")
-        ...         return await store.complete(run.id, token=lease.token)
-        >>> with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
-        ...     done = asyncio.run(finish(f"sqlite+aiosqlite:///{folder}/runs.db"))
-        >>> done.moved.target
-        'completed'
+    State, journal and feed are one transaction: a store's own, committed when the
+    method returns, or the caller's, where one is given as *connection*. For one event loop.
+    Losing a race is an answer, not an exception: see :data:`Verdict`. What is called a run
+    here is whatever the lifecycle is about; messages call it by the lifecycle's name.
     """
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        lifecycle: Lifecycle = RUN,
+        engine: Engine,
+        lifecycle: Lifecycle,
         *,
-        prefix: str = "runstate_",
+        model: type[_T] | None = None,
+        columns: Mapping[str, type] = MappingProxyType({}),
+        claim: str | None = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
+        prefix: str | None = None,
         expires_after: int | None = None,
         deadlines: Mapping[str, tuple[float, str]] | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> None:
         """
-        Use *engine*, the caller's own. :meth:`install` makes the tables in its database.
+        Use *engine*, the caller's own, and make or migrate the tables in its database.
+
+        With an asyncio engine, :meth:`AsyncStore.install` makes them.
+
+        After a fork, the child must make an engine of its own, as SQLAlchemy requires;
+        only a store from :meth:`open` does that by itself.
 
         Args:
             engine: For SQLite or PostgreSQL. The caller closes it.
-            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
-            prefix: This and all others as for :class:`RunStore`.
-            expires_after: See there.
-            deadlines: See there.
-            clock: See there.
-            new_id: See there.
-            logger: See there.
-            adopt_lifecycle: See there.
+            lifecycle: The table.
+            model: The class of the objects: a model of pydantic or a dataclass, with a field
+                for the status. None for plain records, dictionaries whose keys are attributes
+                too. The store gives an object what its model has fields for: id and status
+                under the lifecycle's names, the columns, stamps and details, ``version``, and
+                the attempt.
+            columns: The application's own columns by name, each with its type: str, int, float
+                or bool. Lists and claims can be restricted by them.
+            claim: The trigger by which a worker takes an object; by default ``start``, or the
+                first that leads to a status from which an object can succeed.
+            conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
+                function that is called with the object and returns whether it holds. It
+                changes nothing, and is asked again where another writer was faster.
+            prefix: How the names of the tables begin: lower-case letters, digits and
+                underscores. By default the name of the lifecycle.
+            expires_after: Seconds from a run's creation to its deadline, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides 60 for every status in which a cancel
+                waits to be confirmed. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
+            LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
         """
-        self.engine = engine
-        """Where the store is; for transactions of the caller's own."""
-        self._opened = False
-        options = {
-            "prefix": prefix,
-            "expires_after": expires_after,
-            "deadlines": deadlines,
-            "clock": clock,
-            "new_id": new_id,
-            "logger": logger,
-            "adopt_lifecycle": adopt_lifecycle,
-        }
-        self._setup = Setup(engine.dialect, lifecycle, **options)
-        self._do = self._setup.operations
-        self._pooled: bool | None = None
-        check_engine(engine)
+        setup = Setup(
+            engine.dialect,
+            lifecycle,
+            model,
+            columns=columns,
+            claim=claim,
+            conditions=conditions,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
+        super().__init__(engine, setup)
 
     @classmethod
     async def open(
         cls,
         url: str,
+        lifecycle: Lifecycle,
         *,
-        lifecycle: Lifecycle = RUN,
+        model: type[_T] | None = None,
+        columns: Mapping[str, type] = MappingProxyType({}),
+        claim: str | None = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
         timeout: float = 30.0,
         pooler: bool | None = None,
-        prefix: str = "runstate_",
+        prefix: str | None = None,
         expires_after: int | None = None,
         deadlines: Mapping[str, tuple[float, str]] | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> Self:
         """
-        Open the store at *url*, and make or migrate its tables; see :meth:`RunStore.open`.
+        Open the store at *url*, and make or migrate its tables.
 
         Args:
-            url: ``sqlite+aiosqlite:///runs.db`` or ``postgresql+psycopg://host/database``;
-                ``sqlite://``, ``postgres://`` and ``postgresql://`` mean these.
-            lifecycle: As for :meth:`RunStore.open`, and so are all others.
-            durable: See there.
-            timeout: See there.
-            pooler: See there.
-            prefix: See there.
-            expires_after: See there.
-            deadlines: See there.
-            clock: See there.
-            new_id: See there.
-            logger: See there.
-            adopt_lifecycle: See there.
-        """
-        options: dict[str, Any] = {
-            "prefix": prefix,
-            "expires_after": expires_after,
-            "deadlines": deadlines,
-            "clock": clock,
-            "new_id": new_id,
-            "logger": logger,
-            "adopt_lifecycle": adopt_lifecycle,
-        }
-        parsed = store_url(url, awaited=True)
-        with drivers(parsed):
-            engine = create_async_engine(parsed, **engine_options(parsed, timeout, pooler))
-        set_up_engine(engine.sync_engine, durable, pooler)
-        try:
-            store = cls(engine, lifecycle, **options)
-            await store.install()
-        except PoolerError:
-            # A driver that has to know of it from the start.
-            await engine.dispose()
-            return await cls.open(
-                url, lifecycle=lifecycle, durable=durable, timeout=timeout, pooler=True, **options
-            )
-        except BaseException:
-            await engine.dispose()
-            raise
-        store._opened = True
+            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
+                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+                the same as ``postgresql://``.
+            lifecycle: The table.
+            model: The class of the objects: a model of pydantic or a dataclass, with a field
+                for the status. None for plain records, dictionaries whose keys are attributes
+                too. The store gives an object what its model has fields for: id and status
+                under the lifecycle's names, the columns, stamps and details, ``version``, and
+                the attempt.
+            columns: The application's own columns by name, each with its type: str, int, float
+                or bool. Lists and claims can be restricted by them.
+            claim: The trigger by which a worker takes an object; by default ``start``, or the
+                first that leads to a status from which an object can succeed.
+            conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
+                function that is called with the object and returns whether it holds. It
+                changes nothing, and is asked again where another writer was faster.
+            durable: Whether committed moves outlive a power cut, also where the PostgreSQL
+                server or role has ``synchronous_commit`` off. If False, moves are faster.
+                SQLite then loses none when any process dies, and may lose the last ones
+                in a power cut. PostgreSQL may lose those of about the last second when the
+                server crashes, and it does so when any one of its backends is killed.
+            timeout: Seconds to wait for SQLite's write lock.
+            pooler: Whether a connection pooler such as PgBouncer is between the store and
+                PostgreSQL; None to find out at connect. Behind one, the store prepares no
+                statements and sends every operation as one transaction. False for a pooler
+                that gives each client a server connection of its own.
+            prefix: How the names of the tables begin: lower-case letters, digits and
+                underscores. By default the name of the lifecycle.
+            expires_after: Seconds from a run's creation to its deadline, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides 60 for every status in which a cancel
+                waits to be confirmed. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
-        return store
-
-    async def install(self) -> None:
+        Raises:
+            StoreVersionError: The tables are of a later version, or of a lifecycle
+                whose statuses this one does not know.
+            LifecycleMismatchError: The store was made with another lifecycle.
+            LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
+            ValueError: An option makes no sense.
+            ImportError: The database's driver is not installed.
         """
-        Make or migrate the tables; :meth:`open` has done it.
-        """
-        async with self.engine.connect() as connection:
-            await connection.run_sync(set_up)
-            self._pooled = await connection.run_sync(find_pooler)
-        await self._transact(
-            self.engine.connect,
-            install,
-            self._setup.tables,
-            self._setup.lifecycle,
-            self._setup.adopt_lifecycle,
+        make = partial(
+            cls,
+            lifecycle=lifecycle,
+            model=model,
+            columns=columns,
+            claim=claim,
+            conditions=conditions,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
         )
 
-    async def close(self) -> None:
-        """
-        Close the unused connections. An engine of the caller's stays open.
-        """
-        if self._opened:
-            await self.engine.dispose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
+        return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
 
     # -- runs ----------------------------------------------------------------------
 
     async def create(
         self,
+        data: Mapping[str, Any] = MappingProxyType({}),
         *,
         id: str | None = None,  # noqa: A002  the wire's own name
-        assistant_id: str | None = None,
-        thread_id: str | None = None,
+        status: str | None = None,
+        key: str | None = None,
+        not_before: float | None = None,
         expires_after: int | None = None,
         expires_at: int | None = None,
         connection: Caller | None = None,
         **fields: Any,
-    ) -> RunResponse:
+    ) -> _T:
         """
-        Store a new run in the initial status, and return it.
+        Create a run, and return it.
 
-        See :meth:`RunStore.create`.
+        Args:
+            data: Fields of the run that the lifecycle does not own, and columns.
+            id: The run's id; a new one by default.
+            status: The initial status to begin in, where the lifecycle has several; the
+                default one if None.
+            key: Idempotency key: of any number of calls under one key, one creates a run, and all
+                return it. Without *id*, the key decides the id.
+            not_before: When a worker may first claim the run, in Unix seconds; at once if None.
+            expires_after: Seconds from now to the run's deadline, at which a sweep ends it,
+                also while a worker holds it; None for what the store was opened
+                with; by default the run does not expire.
+            expires_at: That time itself, in Unix seconds; instead of *expires_after*.
+            connection: The caller's transaction.
+            fields: More of *data*, such as ``queue="gpu"``.
+
+        Raises:
+            RunExistsError: There is a run of that id already.
+            LifecycleFieldError: A field is given that only a move may set.
+            TypeError: The model has no field of that name.
+            StoreArgumentError: A value is of the wrong type, or JSON cannot hold it; or *key* was
+                used before, with other fields.
+            pydantic.ValidationError: A field does not hold what the model says.
         """
-        given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
-        run = await self._run(connection, self._do.create, given, expires_after, expires_at)
-        self._setup.log(_sync(connection), moved_by(run))
+        creation = Creation(id, status, expires_after, expires_at, not_before, key)
+        made = await self._run(connection, self._do.create, {**data, **fields}, creation)
+        self._setup.log(caller_of(connection), made.moved)
 
-        return run
+        return made.object
 
-    async def get(self, run_id: str, *, connection: Caller | None = None) -> RunResponse:
+    async def create_many(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        status: str | None = None,
+        not_before: float | None = None,
+        expires_after: int | None = None,
+        expires_at: int | None = None,
+        connection: Caller | None = None,
+    ) -> tuple[_T, ...]:
+        """
+        Create runs in one statement, all or none, and return them in order.
+
+        Args:
+            items: The fields of each, as *data* of :meth:`create`; its id, if it has one, as ``id``.
+            status: As for :meth:`create`, for all of them, and so are the others.
+            not_before: See there.
+            expires_after: See there.
+            expires_at: See there.
+            connection: The caller's transaction.
+
+        Raises:
+            RunExistsError: There is a run of one of the ids already. For the rest see :meth:`create`.
+        """
+        creation = Creation(None, status, expires_after, expires_at, not_before)
+        made = await self._run(connection, self._do.create_many, tuple(items), creation)
+        self._setup.log(caller_of(connection), made.moved)
+
+        return made.object
+
+    async def update(
+        self,
+        run_id: str,
+        data: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        connection: Caller | None = None,
+        **fields: Any,
+    ) -> _T:
+        """
+        Replace fields that the lifecycle does not own, and return the run.
+
+        The run is not moved: its version and its journal stay as they are.
+
+        Args:
+            run_id: The run.
+            data: The new values, columns among them; other fields keep theirs.
+            connection: The caller's transaction.
+            fields: More of *data*, such as ``metadata={"user": "u1"}``.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            LifecycleFieldError: A field is given that only a move may set, or that never changes.
+            TypeError: The model has no field of that name.
+            pydantic.ValidationError: A field does not hold what the model says.
+        """
+        return await self._run(connection, self._do.update, run_id, {**data, **fields})
+
+    async def get(self, run_id: str, *, connection: Caller | None = None) -> _T:
         """
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
-        See :meth:`RunStore.get`.
+        Raises:
+            RunNotFoundError: There is no such run.
         """
         return await self._read(connection, self._do.get, run_id)
 
@@ -246,7 +322,8 @@ class AsyncRunStore:
         """
         Return everything the journal says of a run, oldest first.
 
-        See :meth:`RunStore.history`.
+        Raises:
+            RunNotFoundError: There is no such run.
         """
         return await self._read(connection, self._do.history, run_id)
 
@@ -262,30 +339,47 @@ class AsyncRunStore:
         *,
         limit: int = 100,
         connection: Caller | None = None,
-    ) -> tuple[RunResponse, ...]:
+    ) -> tuple[_T, ...]:
         """
         Return runs that have been in a status for longer than its limit, the longest first.
 
-        See :meth:`RunStore.stuck`.
+        Args:
+            limits: Seconds by status.
+            limit: How many runs at most.
+            connection: The caller's transaction.
         """
         return await self._read(connection, self._do.stuck, limits, limit)
 
     async def list(
         self,
         *,
-        status: str | None = None,
-        thread_id: str | None = None,
+        status: str | Iterable[str] | None = None,
         after: str | None = None,
+        before: str | None = None,
         limit: int = 20,
         order: Literal["asc", "desc"] = "desc",
         connection: Caller | None = None,
-    ) -> Page[RunResponse]:
+        **columns: Any,
+    ) -> Page[_T]:
         """
         Return a page of runs by the time of their creation, the newest first.
 
-        See :meth:`RunStore.list`.
+        Args:
+            status: Only runs in this status, or in one of several.
+            after: Id of the run to go on behind: a page's *cursor*, or any run's.
+            before: Id of the run to stop in front of: the page that ends there.
+            limit: How many runs at most.
+            order: ``asc`` for the oldest first.
+            connection: The caller's transaction.
+            columns: Only runs with these values in columns of the application's own.
+
+        Raises:
+            RunNotFoundError: There is no run *after* or *before*.
+            TypeError: There is no such column.
         """
-        return await self._read(connection, self._do.page, status, thread_id, after, limit, order)
+        return await self._read(
+            connection, self._do.page, status, columns, after, before, limit, order
+        )
 
     async def moves(
         self, *, after: str | None = None, limit: int = 100, connection: Caller | None = None
@@ -293,7 +387,28 @@ class AsyncRunStore:
         """
         Return the next committed moves of all runs, each at least once.
 
-        See :meth:`RunStore.moves`.
+        Those of one run come in the order of their numbers. Give the page's *cursor*
+        back as *after* once its items are dealt with; :attr:`JournalEntry.event_id` is
+        the same at every delivery. On SQLite, a caller's transaction that has moved runs
+        sees its own moves too: keep no cursor of it before it is committed.
+
+        A cursor proves that everything delivered before it is still in the database. On a
+        hot standby of PostgreSQL a move is delivered once all transactions that began
+        before it have ended; a standby that lags behind the cursor delivers nothing yet.
+
+        Args:
+            after: The cursor of the page before; None to read from the beginning.
+            limit: How many moves at most.
+            connection: The caller's transaction.
+
+        Raises:
+            CursorInvalidError: *after* is not a cursor of a feed.
+            CursorForeignError: Moves that were delivered before *after* are not in this
+                database: a failover, a crash or a restore lost them, or they were deleted,
+                or the cursor is of another store. Discard what was derived from the feed,
+                and read it from the beginning.
+            CursorExpiredError: *after* has the format of an earlier version. Read the feed
+                from the beginning, and skip the event ids that were dealt with.
         """
         return await self._read(connection, self._do.moves, after, limit)
 
@@ -306,20 +421,44 @@ class AsyncRunStore:
         /,
         *,
         token: int | None = None,
+        expected_version: int | None = None,
         key: str | None = None,
         actor: str | None = None,
         reason: str | None = None,
+        not_before: float | None = None,
         connection: Caller | None = None,
         **payload: Any,
     ) -> Verdict:
         """
         Move a run by *trigger*, or return why not.
 
-        See :meth:`RunStore.fire`.
+        Args:
+            run_id: The run.
+            trigger: A trigger of the lifecycle.
+            token: Token of the worker's lease; None for a caller that is not a worker.
+            expected_version: Version that the run must still have, which is the number of its
+                last move. Where ended runs can be reopened, a trigger that ends one needs this
+                or *token*: a writer of an earlier attempt is refused.
+            key: Idempotency key: of any number of attempts under one key, one moves the
+                run, and all get the answer of that one move. It belongs to one attempt of the run.
+            actor: Who fires, for the journal.
+            reason: Why, for the journal.
+            not_before: When a worker may claim the run again, in Unix seconds.
+            connection: The caller's transaction.
+            payload: The fields that the trigger takes; for runs as for :meth:`RunEngine.fire`,
+                the reason of ``stop_incomplete`` as ``incomplete_details``.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            UnknownTriggerError: The table has no such trigger at all.
+            PayloadError: The payload lacks, or has, or garbles something.
+            StoreArgumentError: Neither *token* nor *expected_version* is given where one must be.
         """
-        fire = Fire(run_id, trigger, payload, token, key, actor, reason)
+        fire = Fire(
+            run_id, trigger, payload, token, key, actor, reason, expected_version, not_before
+        )
         verdict = await self._at_once(connection, self._do.fire, fire)
-        self._tell(connection, fire, verdict)
+        self._setup.tell(caller_of(connection), fire, verdict)
 
         return verdict
 
@@ -329,117 +468,94 @@ class AsyncRunStore:
         """
         Fire triggers in one transaction, in order; much cheaper than one after the other.
 
-        See :meth:`RunStore.fire_many`.
+        Neighbours that fire the same trigger at different runs become one statement.
+        Either all verdicts stand or, if this raises, nothing has moved; in the caller's
+        own transaction, once that is rolled back.
         """
         fires = tuple(fires)
         verdicts = await self._run(connection, self._do.fire_many, fires)
         for fire, verdict in zip(fires, verdicts, strict=True):
-            self._tell(connection, fire, verdict)
+            self._setup.tell(caller_of(connection), fire, verdict)
 
         return verdicts
-
-    async def start(self, run_id: str, **options: Any) -> Verdict:
-        """
-        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
-        """
-        return await self.fire(run_id, "start", **options)
-
-    async def require_action(
-        self, run_id: str, required_action: RequiredAction | Mapping[str, Any], **options: Any
-    ) -> Verdict:
-        """
-        Move a run in progress to ``requires_action``, where it waits for tool outputs.
-        """
-        return await self.fire(run_id, "require_action", required_action=required_action, **options)
-
-    async def submit_tool_outputs(
-        self, run_id: str, outputs: Mapping[str, str], **options: Any
-    ) -> Verdict:
-        """
-        Queue a run again that waits for tool outputs, which the journal keeps by call id.
-        """
-        return await self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
-
-    async def complete(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run well.
-        """
-        return await self.fire(run_id, "complete", usage=usage, **options)
-
-    async def fail(
-        self,
-        run_id: str,
-        last_error: LastError | Mapping[str, Any],
-        usage: Usage | Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Verdict:
-        """
-        End a run as failed, because of *last_error*.
-        """
-        return await self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
-
-    async def stop_incomplete(
-        self,
-        run_id: str,
-        reason: str,
-        usage: Usage | Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Verdict:
-        """
-        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
-        """
-        details = {"reason": reason}
-
-        return await self.fire(
-            run_id, "stop_incomplete", incomplete_details=details, usage=usage, **options
-        )
-
-    async def request_cancel(self, run_id: str, **options: Any) -> Verdict:
-        """
-        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
-        """
-        return await self.fire(run_id, "request_cancel", **options)
-
-    async def confirm_cancel(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run that is being cancelled as ``cancelled``.
-        """
-        return await self.fire(run_id, "confirm_cancel", usage=usage, **options)
-
-    async def expire(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run that took too long.
-        """
-        return await self.fire(run_id, "expire", usage=usage, **options)
 
     # -- leases --------------------------------------------------------------------
 
     async def claim(
-        self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
-    ) -> Lease | None:
+        self,
+        worker: str,
+        seconds: float = 30.0,
+        *,
+        where: Mapping[str, Any] = MappingProxyType({}),
+        connection: Caller | None = None,
+    ) -> Lease[_T] | None:
         """
         Return a lease on a run that no worker holds; None if no run is waiting.
 
-        See :meth:`RunStore.claim`.
+        A run whose lease ran out comes first, and stays in its status; else the oldest
+        that the trigger of claims can be fired at, which is moved by it.
+
+        Args:
+            worker: Who claims, for the journal.
+            seconds: How long the lease lasts, from now and from every heartbeat on; up to
+                30 days.
+            where: Only runs with these values in columns of the application's own.
+            connection: The caller's transaction.
+
+        Raises:
+            StoreArgumentError: The lifecycle has no trigger for claims.
+            TypeError: There is no such column.
         """
-        lease = await self._at_once(connection, self._do.claim, worker, seconds)
-        self._setup.log(_sync(connection), moved_by(lease))
+        made = await self._at_once(connection, self._do.claim, worker, seconds, where)
+        self._setup.log(caller_of(connection), made.moved)
 
-        return lease
+        return made.object
 
-    async def heartbeat(self, lease: Lease, *, connection: Caller | None = None) -> Held | Stale:
+    async def claim_many(
+        self,
+        worker: str,
+        limit: int,
+        seconds: float = 30.0,
+        *,
+        where: Mapping[str, Any] = MappingProxyType({}),
+        connection: Caller | None = None,
+    ) -> tuple[Lease[_T], ...]:
+        """
+        Return leases on runs that no worker holds, taken in one statement; empty if there are none.
+
+        Args:
+            worker: Who claims, for the journal.
+            limit: How many leases at most.
+            seconds: As for :meth:`claim`.
+            where: As for :meth:`claim`.
+            connection: The caller's transaction.
+
+        Raises:
+            StoreArgumentError: The lifecycle has no trigger for claims.
+            TypeError: There is no such column.
+        """
+        made = await self._at_once(connection, self._do.claim_many, worker, seconds, where, limit)
+        self._setup.log(caller_of(connection), made.moved)
+
+        return made.object
+
+    async def heartbeat(
+        self, lease: Lease[Any], *, connection: Caller | None = None
+    ) -> Held | Stale:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
         """
         return await self._at_once(connection, self._do.heartbeat, lease)
 
-    async def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
+    async def heartbeat_many(
+        self, leases: Iterable[Lease[_T]], *, connection: Caller | None = None
+    ) -> tuple[Held | Stale, ...]:
+        """
+        Renew *leases* in one statement; the answers are in order, as those of :meth:`heartbeat`.
+        """
+        return await self._at_once(connection, self._do.heartbeat_many, tuple(leases))
+
+    async def release(self, lease: Lease[Any], *, connection: Caller | None = None) -> bool:
         """
         Give *lease* back, so that the next claim finds the run; False if it was lost already.
         """
@@ -451,123 +567,146 @@ class AsyncRunStore:
         """
         End what is overdue, and return the moves that did.
 
-        See :meth:`RunStore.sweep`.
+        These are the runs past the deadline of their status, those being cancelled that no
+        worker holds, and those past their ``expires_at``. Any number of sweepers
+        may do this at once; each run is ended by one. Call it every few seconds.
+
+        Args:
+            limit: How many runs at most.
+            connection: The caller's transaction.
         """
         moved = await self._run(connection, self._do.sweep, limit)
-        self._setup.log(_sync(connection), moved)
+        self._setup.log(caller_of(connection), moved)
 
         return moved
 
-    # -- transactions ----------------------------------------------------------------
 
-    def _tell(self, connection: Caller | None, fire: Fire, verdict: Verdict) -> None:
-        if isinstance(verdict, Applied):
-            self._setup.log(_sync(connection), moved_by(verdict))
-        elif not verdict.ok:
-            self._setup.refused(fire, verdict)
+class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verdict]]):
+    """
+    Keeps runs in a database: a store for :data:`RUN` with one typed method a trigger.
 
-    async def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
-        if connection is not None:
-            return await _on(connection, operation, *args)
+    ``thread_id`` and ``assistant_id`` are columns: ``create`` takes them beside the other fields
+    of a run, ``list`` and ``claim`` can be restricted by them.
+    """
 
-        return await self._transact(self.engine.connect, operation, *args)
-
-    async def _at_once(
-        self, connection: Caller | None, operation: Callable[..., _T], *args: Any
-    ) -> _T:
-        if connection is not None:
-            return await _on(connection, operation, *args)
-
-        return await self._transact(self._brief, operation, *args)
-
-    async def _read(
-        self, connection: Caller | None, operation: Callable[..., _T], *args: Any
-    ) -> _T:
-        if connection is not None:
-            return await _on(connection, operation, *args)
-
-        return await self._retried(readable_again, self._look, operation, *args)
-
-    async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
-        async with self._brief() as fresh:
-            return await fresh.run_sync(operate, operation, *args)
-
-    @asynccontextmanager
-    async def _brief(self) -> AsyncIterator[AsyncConnection]:
-        """
-        Yield a connection for one statement, for which no BEGIN and no COMMIT are sent.
-        """
-        async with self.engine.connect() as connection:
-            if self._pooled is None:
-                self._pooled = await connection.run_sync(find_pooler)
-                await connection.rollback()
-            if not (self._setup.immediate or self._pooled):
-                # Not as an option of the engine: a task cancelled at that loses the connection.
-                try:
-                    await connection.execution_options(isolation_level="AUTOCOMMIT")
-                except BaseException:
-                    # Nobody knows whether it commits by itself now.
-                    await connection.invalidate()
-                    raise
-            yield connection
-
-    async def _transact(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
-        return await self._retried(retriable, self._once, connect, operation, *args)
-
-    async def _retried(
+    def __init__(
         self,
-        again: Callable[[DBAPIError], bool],
-        attempt: Callable[..., Coroutine[Any, Any, _T]],
-        *args: Any,
-    ) -> _T:
-        for pause in pauses():
-            try:
-                return await self._whole(attempt(*args))
-            except DBAPIError as error:
-                if not again(error):
-                    raise
-            await asyncio.sleep(pause)
-
-        return await self._whole(attempt(*args))
-
-    async def _once(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
-        async with connect() as connection:
-            if self._setup.immediate:
-                await connection.run_sync(begin_immediate)
-            answer = await connection.run_sync(operate, operation, *args)
-            await connection.run_sync(commit)
-
-        return answer
-
-    async def _whole(self, work: Coroutine[Any, Any, _T]) -> _T:
+        engine: Engine,
+        lifecycle: Lifecycle = RUN,
+        *,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] | None = None,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> None:
         """
-        Await *work*; on SQLite to its end, also if this task is cancelled meanwhile.
+        Use *engine*, the caller's own, and make or migrate the tables in its database.
 
-        A connection to SQLite that is closed amid a statement keeps its lock until the
-        garbage collector finds the cursor, and every other writer waits for that.
+        With an asyncio engine, :meth:`AsyncStore.install` makes them.
+
+        After a fork, the child must make an engine of its own, as SQLAlchemy requires;
+        only a store from :meth:`open` does that by itself.
+
+        Args:
+            engine: For SQLite or PostgreSQL. The caller closes it.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
+
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
         """
-        if not self._setup.immediate:
-            return await work
-        task = asyncio.create_task(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            # Looked at, since asyncio complains of errors that nobody looks at.
-            _ = task.cancelled() or task.exception()
-            raise
+        super().__init__(
+            engine,
+            lifecycle,
+            model=RunResponse,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
 
+    @classmethod
+    async def open(  # type: ignore[override]
+        cls,
+        url: str,
+        *,
+        lifecycle: Lifecycle = RUN,
+        durable: bool = True,
+        timeout: float = 30.0,
+        pooler: bool | None = None,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] | None = None,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> Self:
+        """
+        Open the store at *url*, and make or migrate its tables.
 
-async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
-    connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
-    if not isinstance(connection, AsyncConnection):
-        raise wrong_argument("connection", "an AsyncConnection or AsyncSession", connection)
+        Args:
+            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
+                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+                the same as ``postgresql://``.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            durable: Whether committed moves outlive a power cut, also where the PostgreSQL
+                server or role has ``synchronous_commit`` off. If False, moves are faster.
+                SQLite then loses none when any process dies, and may lose the last ones
+                in a power cut. PostgreSQL may lose those of about the last second when the
+                server crashes, and it does so when any one of its backends is killed.
+            timeout: Seconds to wait for SQLite's write lock.
+            pooler: Whether a connection pooler such as PgBouncer is between the store and
+                PostgreSQL; None to find out at connect. Behind one, the store prepares no
+                statements and sends every operation as one transaction. False for a pooler
+                that gives each client a server connection of its own.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
-    return await connection.run_sync(in_transaction_of_caller, operation, *args)
+        Raises:
+            StoreVersionError: The tables are of a later version, or of a lifecycle
+                whose statuses this one does not know.
+            LifecycleMismatchError: The store was made with another lifecycle.
+            ValueError: An option makes no sense.
+            ImportError: The database's driver is not installed.
+        """
+        make = partial(
+            cls,
+            lifecycle=lifecycle,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
 
-
-def _sync(connection: Caller | None) -> sa.Connection | None:
-    if isinstance(connection, AsyncSession):
-        return connection.sync_session.connection()
-
-    return None if connection is None else connection.sync_connection
+        return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

@@ -75,7 +75,7 @@ def in_transaction_of_caller(
     subject = args[0] if args else None
     run_id = subject.run_id if isinstance(subject, Fire) else None
     if isinstance(subject, Lease):
-        run_id = subject.run.id
+        run_id = subject.id
     with conflicts_named(run_id):
         return operate(connection, operation, *args)
 

@@ -2,17 +2,15 @@
 The statements about leases: who works on a run, and what nobody looks after.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
+from ..lifecycle._roles import cancelling_rows, timeout_rows
 from ._sql import CLOCK_ERROR, Phrases, Prepared, Value, among, word
 
 __all__ = ["LeaseStatements"]
-
-CLAIM: Final = "start"
-"""The trigger by which a worker takes a run."""
 
 
 class LeaseStatements:
@@ -22,30 +20,49 @@ class LeaseStatements:
 
     def __init__(self, phrases: Phrases, dialect: sa.Dialect) -> None:
         self._say = phrases
-        self._tables, self._lifecycle = phrases.tables, phrases.lifecycle
-        self.claim = Prepared(self._claim(), dialect)
+        self._tables, self._dialect = phrases.tables, dialect
+        self._lifecycle = phrases.lifecycle
+        self._claims: dict[tuple[bool, tuple[str, ...]], Prepared] = {}
+        if phrases.claims:
+            self.claim((), many=False)
+        self.heartbeats = Prepared(self._renew_many(), dialect)
         self.heartbeat = Prepared(self._renew(sa.bindparam("seconds", type_=sa.Double())), dialect)
         self.release = Prepared(self._renew(sa.literal_column("0.0")), dialect)
         self.rearm = Prepared(self._rearm(), dialect)
         self.overdue = tuple(Prepared(each, dialect) for each in self._overdue())
 
-    def _claim(self) -> Any:
+    def claim(self, where: Iterable[str], *, many: bool) -> Prepared:
+        """
+        Return the claim among the runs of which the columns *where* have given values.
+
+        Where it is for *many*, it takes as many as ``most``.
+        """
+        names = tuple(sorted(where))
+        found = self._claims.get((many, names))
+        if found is None:
+            found = Prepared(self._claim(names, many), self._dialect)
+            self._claims[many, names] = found
+
+        return found
+
+    def _claim(self, where: Sequence[str], many: bool) -> Any:
         """
         Return the claim: a run whose lease ran out, or else the oldest that can start.
         """
         table, clock = self._tables.runs, self._say.clock()
         runs, now = table.c, clock.c.now
-        row = next(r for r in self._lifecycle if r.trigger == CLAIM)
-        ready = [r.source for r in self._lifecycle if r.trigger == CLAIM]
+        row, ready = self._say.claims[0], [row.source for row in self._say.claims]
         fresh = among(runs.status, ready)
+        changes = self._say.changes(
+            row.trigger, row.target, now, dict.fromkeys(table.c.keys(), sa.null())
+        )
+        counted = {"claims": runs.claims + sa.literal_column("1")} if "claims" in runs else {}
         update = (
             table.update()
-            .where(runs.id == self._claimable(ready), self._say.sane(now))
+            .where(self._is_claimable(ready, where, many), self._say.sane(now))
             .values(
-                {
-                    name: sa.case((fresh, value), else_=runs[name])
-                    for name, value in self._say.changes(CLAIM, row.target, now, {}).items()
-                }
+                {name: sa.case((fresh, value), else_=runs[name]) for name, value in changes.items()}
+                | counted
                 | {
                     "lease_owner": sa.bindparam("worker", type_=sa.Text()),
                     "lease_token": runs.lease_token + sa.literal_column("1"),
@@ -62,25 +79,47 @@ class LeaseStatements:
 
         return sa.select(moved).add_cte(insert.cte("line"))
 
-    def _claimable(self, ready: Sequence[str]) -> Any:
+    def _is_claimable(self, ready: Sequence[str], where: Sequence[str], many: bool) -> Any:
+        """
+        Return whether a run is one of those that are picked, which is done once.
+        """
+        ids = self._tables.runs.c.id
+        if not many:
+            return ids == self._claimable(ready, where, 1).scalar_subquery()
+        picked = self._claimable(ready, where, sa.bindparam("most", type_=sa.BigInteger()))
+
+        return (
+            ids == sa.func.any(sa.func.array(picked.scalar_subquery()))
+            if self._say.postgres
+            else ids.in_(picked)
+        )
+
+    def _claimable(self, ready: Sequence[str], where: Sequence[str], most: Any) -> Any:
         runs, clock = self._tables.runs.c, self._say.clock().alias("since")
+        now = sa.select(clock.c.now).scalar_subquery()
+        among_these = [
+            runs[name] == sa.bindparam(f"where_{name}", type_=runs[name].type) for name in where
+        ]
+        due = (
+            [sa.or_(runs.not_before.is_(None), runs.not_before <= now)] if "claims" in runs else []
+        )
         lost = self._say.skipping(
             sa.select(runs.id)
-            .where(runs.lease_until <= sa.select(clock.c.now).scalar_subquery())
+            .where(runs.lease_until <= now, *among_these)
             .order_by(runs.lease_until)
-            .limit(1)
+            .limit(most)
         )
         frozen = self._say.skipping(
             sa.select(runs.id)
-            .where(self._say.too_far(sa.select(clock.c.now).scalar_subquery()))
+            .where(self._say.too_far(now), *among_these)
             .order_by(runs.lease_until)
-            .limit(1)
+            .limit(most)
         )
         fresh = self._say.skipping(
             sa.select(runs.id)
-            .where(among(runs.status, ready))
+            .where(among(runs.status, ready), *among_these, *due)
             .order_by(runs.born_at, runs.id)
-            .limit(1)
+            .limit(most)
         )
         kinds = ((lost, "lost"), (frozen, "frozen"), (fresh, "fresh"))
         if self._say.postgres:
@@ -90,7 +129,7 @@ class LeaseStatements:
             picked = [sa.select(each.subquery(name).c.id) for each, name in kinds]
         either = sa.union_all(*picked).subquery("either")
 
-        return sa.select(either.c.id).limit(1).scalar_subquery()
+        return sa.select(either.c.id).limit(most)
 
     def _claim_line(self, moved: Any) -> dict[str, Any]:
         """
@@ -138,6 +177,18 @@ class LeaseStatements:
             .returning(runs.lease_until, runs.status, runs.moved_at)
         )
 
+    def _renew_many(self) -> Any:
+        table, clock = self._tables.runs, self._say.clock()
+        runs, now = table.c, clock.c.now
+        batch = self._say.batch({"id": sa.Text(), "token": sa.BigInteger(), "seconds": sa.Double()})
+
+        return (
+            table.update()
+            .where(runs.id == batch.c.id, runs.lease_token == batch.c.token, runs.lease_until > now)
+            .values(lease_until=now + batch.c.seconds)
+            .returning(runs.id, runs.lease_token, runs.lease_until, runs.status)
+        )
+
     def _rearm(self) -> Any:
         """
         Return the statement that sets deadlines anew which a wrong clock set too far ahead.
@@ -169,11 +220,10 @@ class LeaseStatements:
         """
         runs, clock = self._tables.runs.c, self._say.clock()
         now = sa.select(clock.c.now).scalar_subquery()
-        ends = self._lifecycle.terminal
-        giving_up = {
-            r.source: r.trigger for r in self._lifecycle if ends.get(r.target) == "cancelled"
-        }
-        timeouts = {r.source: r.trigger for r in self._lifecycle if ends.get(r.target) == "timeout"}
+        giving_up = cancelling_rows(self._lifecycle)
+        deadline = self._say.layout.deadline
+        timeouts = timeout_rows(self._lifecycle) if deadline else {}
+        expires = runs[self._say.layout.stamps[deadline]] if deadline else sa.null()
         nobody_on_it = sa.or_(
             runs.lease_until <= now,
             self._say.too_far(now),
@@ -185,7 +235,7 @@ class LeaseStatements:
                 giving_up,
                 sa.and_(self._say.seldom(among(runs.status, list(giving_up))), nobody_on_it),
             ),
-            (timeouts, runs.expires_at <= now),
+            (timeouts, expires <= now),
         ]
 
         return [

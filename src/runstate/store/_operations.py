@@ -6,38 +6,37 @@ in the transaction of the connection. :class:`RunStore` and :class:`AsyncRunStor
 one of their own, or take the caller's; what happens in it is said here once.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Final, Literal
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
+from .._keywords import refuse_unknown
 from ..errors import PayloadError
 from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
-from ..runs._engine import RunEngine
 from ..runs._log import Moved
-from ..runs._models import RunResponse
-from ..runs._move import remember
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._counts import count, roll_up
 from ._feed import feed_of
-from ._payload import Move, Preparation
+from ._kinds import Kind, New, readable
+from ._layout import Layout
+from ._payload import Move, Preparation, check_not_before, key_of_attempt
 from ._records import (
+    as_json,
     check_expires_after,
     check_expires_at,
     checked,
-    document_of,
     entry_of,
     is_seconds,
     is_word,
     last_moved,
     line_of,
     one_line,
-    readable,
-    run_of,
     valid_id,
 )
 from ._row_errors import ClockError, UnreadableRunError, wrong_argument
@@ -62,7 +61,7 @@ from ._verdicts import (
     Verdict,
 )
 
-__all__ = ["Operations"]
+__all__ = ["Creation", "Made", "Operations"]
 
 _MOST_UNREADABLE: Final = 100
 """How many runs that cannot be read one claim sets aside."""
@@ -76,7 +75,32 @@ _MOST_LATE: Final = 20
 """So many late outcomes of a run are kept in its journal: the first ones."""
 
 
-class Operations:
+_T = TypeVar("_T")
+
+
+class Creation(NamedTuple):
+    """
+    What an object is created with, besides its fields.
+    """
+
+    id: str | None = None
+    status: str | None = None
+    expires_after: int | None = None
+    expires_at: int | None = None
+    not_before: float | None = None
+    key: str | None = None
+
+
+class Made(NamedTuple, Generic[_T]):
+    """
+    An object, and the move that made it what it is.
+    """
+
+    object: _T
+    moved: tuple[Moved, ...]
+
+
+class Operations(Generic[_T]):
     """
     The operations of one store; each takes the connection to work on first.
     """
@@ -85,63 +109,143 @@ class Operations:
         self,
         tables: Tables,
         lifecycle: Lifecycle,
+        layout: Layout,
         statements: Statements,
-        engine: RunEngine,
+        kind: Kind[_T],
         expires_after: int | None,
         report: Callable[[UnreadableRunError], None],
     ) -> None:
         self._tables = tables
         self._lifecycle = lifecycle
+        self._layout = layout
         self._sql = statements
-        self._engine = engine
+        self._kind = kind
         self._expires_after = expires_after
         self._report = report
-        self._prepare = Preparation(lifecycle, engine, statements)
+        self._prepare = Preparation(lifecycle, layout, kind, statements)
         self._feed = feed_of(tables, postgres=statements.postgres)
 
     # -- runs ----------------------------------------------------------------------
 
     def create(
-        self,
-        connection: sa.Connection,
-        fields: dict[str, Any],
-        expires_after: int | None,
-        expires_at: int | None,
-    ) -> RunResponse:
+        self, connection: sa.Connection, fields: Mapping[str, Any], creation: Creation
+    ) -> Made[_T]:
         """
         Store a new run, and return it.
         """
-        check_expires_after(expires_after)
-        check_expires_at(expires_at, expires_after)
-        run, _ = self._engine._draft(**fields)  # noqa: SLF001  its own judgement
-        one_line(id=run.id, thread_id=run.thread_id, assistant_id=run.assistant_id)
-        rows = self._sql.create.run(
-            connection,
-            id=run.id,
-            thread_id=run.thread_id,
-            assistant_id=run.assistant_id,
-            document=document_of(run),
-            expires_after=self._expires_after if expires_after is None else expires_after,
-            expires_at=expires_at,
-        )
+        new, given = self._new(fields, creation)
+        rows = self._sql.create[new.status].run(connection, **given)
         if not rows:
             self._check_clock(connection)
-            raise RunExistsError(run.id)
-        created_at, expires_at, at, created_id, trigger = rows[0]
-        if (created_id, trigger) != (run.id, CREATE):
-            raise AnswerMismatchError(created_id, CREATE, trigger, None)
-        moved = Moved(run.id, CREATE, None, str(run.status), at, None, 1)
-        self._sql.line.add(connection, [line_of(moved)])
-        run.__dict__.update(created_at=created_at, expires_at=expires_at)
-        remember(run, moved)
+            return Made(self._created_before(connection, new, creation.key), ())
+        row = rows[0]
+        if (row.id, row.last_trigger) != (new.id, CREATE):
+            raise AnswerMismatchError(row.id, CREATE, row.last_trigger, None)
+        moved = last_moved(row)
+        payload = None if creation.key is None else as_json({"digest": _digest(new)})
+        self._sql.line.add(connection, [line_of(moved, key=creation.key, payload=payload)])
 
-        return run
+        return Made(self._kind.stored(new, row), (moved,))
 
-    def get(self, connection: sa.Connection, run_id: str) -> RunResponse:
+    def create_many(
+        self, connection: sa.Connection, items: Iterable[Mapping[str, Any]], creation: Creation
+    ) -> Made[tuple[_T, ...]]:
+        """
+        Store new runs, all or none.
+        """
+        pairs = [self._new(fields, creation) for fields in items]
+        if not pairs:
+            return Made((), ())
+        statement = self._sql.create_many[pairs[0][0].status]
+        batch = json.dumps([given for _, given in pairs])
+        rows = {row.id: row for row in statement.run(connection, batch=batch)}
+        if len(rows) < len(pairs):
+            self._check_clock(connection)
+            taken = (new.id for new, _ in pairs if rows.pop(new.id, None) is None)
+            raise RunExistsError(next(taken), self._layout.noun)
+        moved = tuple(last_moved(rows[new.id]) for new, _ in pairs)
+        self._sql.line.add(connection, [line_of(each) for each in moved])
+
+        return Made(tuple(self._kind.stored(new, rows[new.id]) for new, _ in pairs), moved)
+
+    def _new(self, fields: Mapping[str, Any], creation: Creation) -> tuple[New[_T], dict[str, Any]]:
+        """
+        Return a new object, and what its statement is given.
+        """
+        self._check_creation(creation)
+        identity = creation.id
+        if identity is None and creation.key is not None:
+            # The same key leads to the same id, so that the database finds out who was first.
+            identity = f"{self._layout.noun}_{_hash(creation.key)}"
+        if "id" in fields:
+            fields = dict(fields)
+            identity = fields.pop("id")
+        new = self._kind.new(identity, creation.status, fields)
+        after = creation.expires_after
+        given = {
+            **self._sql.nothing_new,
+            **new.values,
+            "id": new.id,
+            "expires_after": self._expires_after if after is None else after,
+            "expires_at": creation.expires_at,
+        }
+        if self._layout.extended:
+            given["not_before"] = creation.not_before
+
+        return new, given
+
+    def _created_before(self, connection: sa.Connection, new: New[_T], key: str | None) -> _T:
+        """
+        Return the object that was created under *key* before.
+
+        Raises:
+            RunExistsError: The one that has its id was not.
+            StoreArgumentError: It was created with other fields.
+        """
+        if key is None or not (lines := self._sql.keyed.run(connection, id=new.id, key=key)):
+            raise RunExistsError(new.id, self._layout.noun)
+        if entry_of(lines[0]).payload != {"digest": _digest(new)}:
+            raise wrong_argument("key", "the same fields as when the key was first used", key)
+
+        return self._kind.read(self._row(connection, new.id))
+
+    def update(self, connection: sa.Connection, run_id: str, fields: Mapping[str, Any]) -> _T:
+        """
+        Replace fields that the lifecycle does not own, and return the run.
+        """
+        runs = self._tables.runs
+        for _ in range(_LOOKS):
+            row = self._row(connection, run_id)
+            values = self._kind.changed(row, fields)
+            # Only what differs: another writer may change another column meanwhile.
+            new = {name: value for name, value in values.items() if value != getattr(row, name)}
+            if not new:
+                return self._kind.read(row)
+            same = (runs.c[name].is_not_distinct_from(getattr(row, name)) for name in new)
+            change = runs.update().where(runs.c.id == row.id, *same).values(new)
+            changed = connection.execute(change.returning(runs)).all()
+            if changed:
+                return self._kind.read(self._row(connection, run_id))
+        raise RuntimeError(
+            f"{self._layout.noun} {run_id!r} kept changing; gave up after {_LOOKS} attempts"
+        )
+
+    def _check_creation(self, creation: Creation) -> None:
+        check_expires_after(creation.expires_after)
+        check_expires_at(creation.expires_at, creation.expires_after)
+        check_not_before(creation.not_before, self._layout)
+        one_line(key=creation.key)
+        if self._layout.deadline is None and not (
+            creation.expires_after is creation.expires_at is None
+        ):
+            expected = f"None: the lifecycle {self._lifecycle.name} has no field for a deadline"
+            raise wrong_argument("expires_after", expected, creation.expires_after)
+
+    def get(self, connection: sa.Connection, run_id: str) -> _T:
         """
         Return the run as it is now.
         """
-        return run_of(self._row(connection, run_id))
+        return self._kind.read(self._row(connection, run_id))
 
     def history(self, connection: sa.Connection, run_id: str) -> tuple[JournalEntry, ...]:
         """
@@ -150,11 +254,11 @@ class Operations:
         journal = self._tables.journal
         lines = connection.execute(
             sa.select(journal)
-            .where(journal.c.run_id == valid_id(run_id))
+            .where(journal.c.run_id == valid_id(run_id, self._layout.noun))
             .order_by(journal.c.position)
         ).all()
         if not lines:
-            raise RunNotFoundError(run_id)
+            raise RunNotFoundError(run_id, self._layout.noun)
 
         return tuple(map(entry_of, lines))
 
@@ -174,7 +278,7 @@ class Operations:
 
     def stuck(
         self, connection: sa.Connection, limits: Mapping[str, float], most: int
-    ) -> tuple[RunResponse, ...]:
+    ) -> tuple[_T, ...]:
         """
         Return runs that have been in a status for longer than its limit, the longest first.
         """
@@ -198,44 +302,74 @@ class Operations:
             .limit(checked(most))
         ).all()
 
-        return readable(rows, self._report)
+        return readable(self._kind, rows, self._report)
 
     def page(
         self,
         connection: sa.Connection,
-        status: str | None,
-        thread_id: str | None,
+        status: str | Iterable[str] | None,
+        columns: Mapping[str, Any],
         after: str | None,
+        before: str | None,
         limit: int,
         order: Literal["asc", "desc"],
-    ) -> Page[RunResponse]:
+    ) -> Page[_T]:
         """
         Return a page of runs by the time of their creation.
         """
         if order not in ("asc", "desc"):
             raise wrong_argument("order", "'asc' or 'desc'", order)
+        if after is not None and before is not None:
+            raise wrong_argument("before", "None where after is given", before)
         runs = self._tables.runs
-        query = sa.select(runs)
-        if status is not None:
-            query = query.where(runs.c.status == self._known(status))
-        if thread_id is not None:
-            if not isinstance(thread_id, str):
-                raise wrong_argument("thread_id", "the id of a thread, as text", thread_id)
-            # What no thread can be called never reaches the database, which might choke on it.
-            query = query.where(runs.c.thread_id == thread_id if is_word(thread_id) else sa.false())
+        query = sa.select(runs).where(*self._filters(status, columns))
         place: Any = sa.tuple_(runs.c.born_at, runs.c.id)
-        if after is not None:
-            row = self._row(connection, after)
+        # A page before some run is read from there backwards, and turned round.
+        newest_first = (order == "desc") == (before is None)
+        beside = after if before is None else before
+        if beside is not None:
+            row = self._row(connection, beside)
             here = sa.tuple_(sa.literal(row.born_at, sa.Double()), sa.literal(row.id, sa.Text()))
-            query = query.where(place < here if order == "desc" else place > here)
-        by = [c.desc() if order == "desc" else c.asc() for c in (runs.c.born_at, runs.c.id)]
+            query = query.where(place < here if newest_first else place > here)
+        by = [c.desc() if newest_first else c.asc() for c in (runs.c.born_at, runs.c.id)]
         rows = connection.execute(query.order_by(*by).limit(checked(limit) + 1)).all()
+        found = rows[:limit] if before is None else rows[:limit][::-1]
         unreadable: list[UnreadableRunError] = []
-        items = readable(rows[:limit], unreadable.append)
+        items = readable(self._kind, found, unreadable.append)
         for error in unreadable:
             self._report(error)
+        more = len(rows) > limit or (before is not None and rows)
 
-        return Page(items, rows[limit - 1].id if len(rows) > limit else None, tuple(unreadable))
+        return Page(items, found[-1].id if more else None, tuple(unreadable))
+
+    def _filters(
+        self, status: str | Iterable[str] | None, columns: Mapping[str, Any]
+    ) -> Iterator[Any]:
+        """
+        Yield the conditions of a list.
+        """
+        runs = self._tables.runs.c
+        if status is not None:
+            several = [status] if isinstance(status, str) else _listed(status)
+            known = [self._known(each) for each in several]
+            yield runs.status == known[0] if len(known) == 1 else runs.status.in_(known)
+        for name, value in self._checked_columns("list", columns).items():
+            # What no column can hold never reaches the database, which might choke on it.
+            held = not isinstance(value, str) or is_word(value)
+            yield runs[name] == value if held else sa.false()
+
+    def _checked_columns(self, method: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        Return the columns that have a value, each of a type that the column can hold.
+        """
+        refuse_unknown(method, columns, self._layout.columns)
+        for name, value in columns.items():
+            kind = self._layout.columns[name]
+            if type(value) is not kind and not isinstance(value, str):
+                expected = "text" if kind is str else f"{kind.__name__}"
+                raise wrong_argument(name, expected, value)
+
+        return dict(columns)
 
     # -- moves ---------------------------------------------------------------------
 
@@ -258,7 +392,9 @@ class Operations:
             verdict = self._refused(connection, move)
             if verdict is not None:
                 return verdict
-        raise RuntimeError(f"run {fire.run_id!r} is moved faster than {_LOOKS} looks can follow")
+        raise RuntimeError(
+            f"{self._layout.noun} {fire.run_id!r} kept changing; gave up after {_LOOKS} attempts"
+        )
 
     def fire_many(self, connection: sa.Connection, fires: Iterable[Fire]) -> tuple[Verdict, ...]:
         """
@@ -305,17 +441,25 @@ class Operations:
         """
         Return *fire* looked over, with its payload parsed.
         """
-        needs_the_run = self._prepare.needs_the_run(fire)
-        try:
-            if not needs_the_run:
+        if not self._prepare.needs_the_run(fire):
+            try:
                 return self._prepare.move(fire)
-            return self._prepare.move_of(fire, self._row(connection, fire.run_id))
+            except PayloadError as error:
+                row = self._row(connection, fire.run_id)
+                raise self._prepare.fault(error, fire.run_id, row.status) from None
+        row = self._row(connection, fire.run_id)
+        try:
+            move = self._prepare.move_of(fire, row)
         except PayloadError as error:
-            if needs_the_run and self._keyed(connection, fire):
+            if self._keyed(connection, fire, row):
                 # A retry, of a trigger that was judged beside what the run held then.
                 return self._prepare.unjudged(fire)
-            status = self._row(connection, fire.run_id).status
-            raise self._prepare.fault(error, fire.run_id, status) from None
+            raise self._prepare.fault(error, fire.run_id, row.status) from None
+        if move.way.reopens and self._keyed(connection, fire, row):
+            # A retry of the reopening that began this attempt, which has ended by now.
+            return move.not_made("")
+
+        return move
 
     def _refused(self, connection: sa.Connection, move: Move) -> Verdict | None:
         """
@@ -325,33 +469,43 @@ class Operations:
         if row.is_snapshot:
             # PostgreSQL refuses the lock if the run has changed since: no verdict is out of date.
             row = self._sql.locked_row.run(connection, id=move.run_id)[0]
-        first = self._keyed(connection, fire)
+        first = self._keyed(connection, fire, row)
         if first is not None:
             if first.trigger != fire.trigger:
-                raise KeyReusedError(fire.run_id, fire.key or "", fire.trigger, first.trigger)
+                raise KeyReusedError(
+                    fire.run_id, fire.key or "", fire.trigger, first.trigger, self._layout.noun
+                )
             return Duplicate(entry_of(first).moved)
         ended = self._lifecycle.is_terminal(row.status)
         if fire.token is not None:
             held = row.lease_until is not None and row.lease_until > row.now
             if row.lease_token != fire.token or not (ended or held):
                 return Stale(fire.token)
-        if ended:
+        moved_on = fire.expected_version not in (None, row.version)
+        if moved_on and not ended:
+            return Stale(fire.token, fire.expected_version)
+        if ended and (moved_on or not self._lifecycle.reopening(fire.trigger, row.status)):
             if self._lifecycle.is_terminal(move.way.target):
                 self._keep_late(connection, row, move)
             return Superseded(row.status, row.last_trigger, last_moved(row))
-        if self._lifecycle.row(fire.trigger, row.status) is not None:
+        legal = ended or self._lifecycle.candidates(fire.trigger, row.status)
+        if legal and not move.reason:
             self._check_clock(connection)
             return None
 
-        return Illegal(row.status, self._lifecycle.allowed(row.status), row.last_trigger)
+        return Illegal(
+            row.status, self._lifecycle.allowed(row.status), row.last_trigger, move.reason
+        )
 
-    def _keyed(self, connection: sa.Connection, fire: Fire) -> Any:
+    def _keyed(self, connection: sa.Connection, fire: Fire, row: Any) -> Any:
         """
         Return the journal's line of the move that was made under the key; None if there is none.
         """
         if fire.key is None:
             return None
-        lines = self._sql.keyed.run(connection, id=fire.run_id, key=fire.key)
+        reopened = row.reopened if self._layout.extended else 0
+        key = key_of_attempt(fire.key, reopened)
+        lines = self._sql.keyed.run(connection, id=fire.run_id, key=key)
 
         return lines[0] if lines and lines[0].kind == "move" else None
 
@@ -371,32 +525,82 @@ class Operations:
 
     # -- leases --------------------------------------------------------------------
 
-    def claim(self, connection: sa.Connection, worker: Any, seconds: Any) -> Lease | None:
+    def claim(
+        self, connection: sa.Connection, worker: Any, seconds: Any, where: Mapping[str, Any]
+    ) -> Made[Lease[_T] | None]:
         """
         Return a lease on a run that no worker holds; None if no run is waiting.
         """
+        made = self._claim(connection, worker, seconds, where, None)
+
+        return Made(made.object[0] if made.object else None, made.moved)
+
+    def claim_many(
+        self,
+        connection: sa.Connection,
+        worker: Any,
+        seconds: Any,
+        where: Mapping[str, Any],
+        limit: int,
+    ) -> Made[tuple[Lease[_T], ...]]:
+        """
+        Return leases on runs that no worker holds, as many as *limit*.
+        """
+        return self._claim(connection, worker, seconds, where, checked(limit))
+
+    def _claim(
+        self,
+        connection: sa.Connection,
+        worker: Any,
+        seconds: Any,
+        where: Mapping[str, Any],
+        limit: int | None,
+    ) -> Made[tuple[Lease[_T], ...]]:
+        self._check_claim(worker, seconds)
+        columns = self._checked_columns("where", where)
+        statement = self._sql.leases.claim(columns, many=limit is not None)
+        given = {f"where_{name}": value for name, value in columns.items()}
+        leases: list[Lease[_T]] = []
+        moved: list[Moved] = []
+        for _ in range(_MOST_UNREADABLE):
+            rows = statement.run(
+                connection, worker=worker, seconds=float(seconds), most=limit, **given
+            )
+            for row in sorted(rows, key=_age) if len(rows) > 1 else rows:
+                if row.lease_owner != worker:
+                    raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
+                try:
+                    leases.append(self._lease(row, worker, seconds))
+                    moved += [last_moved(row)] if row.attempt == 1 else []
+                except UnreadableRunError as error:
+                    self._set_aside(connection, row, error)
+            if not self._sql.postgres:
+                self._sql.line.add(connection, [_line_of_claim(row, seconds) for row in rows])
+            if leases or not rows:
+                break
+
+        return Made(tuple(leases), tuple(moved))
+
+    def _lease(self, row: Any, worker: str, seconds: float) -> Lease[_T]:
+        run, claims = self._kind.read(row), row.claims if self._layout.extended else 0
+
+        return Lease(
+            run, row.lease_token, worker, row.lease_until, row.attempt, seconds, row.id, claims
+        )
+
+    def _check_claim(self, worker: Any, seconds: Any) -> None:
         one_line(worker=worker)
         if worker is None:
             raise wrong_argument("worker", "the name of the worker", worker)
         if not is_seconds(seconds) or not 0 < seconds <= LONGEST_LEASE:
             raise wrong_argument("seconds", "a positive number of seconds, up to 30 days", seconds)
-        for _ in range(_MOST_UNREADABLE):
-            rows = self._sql.leases.claim.run(connection, worker=worker, seconds=float(seconds))
-            if not rows:
-                return None
-            row = rows[0]
-            if row.lease_owner != worker:
-                raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
-            if not self._sql.postgres:
-                self._sql.line.add(connection, [_line_of_claim(row, seconds)])
-            try:
-                run = run_of(row)
-            except UnreadableRunError as error:
-                self._set_aside(connection, row, error)
-            else:
-                return Lease(run, row.lease_token, worker, row.lease_until, row.attempt, seconds)
-
-        return None
+        if not self._sql.say.claims:
+            raise wrong_argument(
+                "claim",
+                f"a lifecycle with a trigger by which a worker takes a {self._layout.noun}; "
+                "name it when the store is opened: claim=",
+                None,
+            )
 
     def _set_aside(self, connection: sa.Connection, row: Any, error: UnreadableRunError) -> None:
         """
@@ -407,13 +611,13 @@ class Operations:
         )
         self._report(error)
 
-    def heartbeat(self, connection: sa.Connection, lease: Lease) -> Held | Stale:
+    def heartbeat(self, connection: sa.Connection, lease: Lease[_T]) -> Held | Stale:
         """
         Renew *lease*.
         """
         _check_lease(lease)
         rows = self._sql.leases.heartbeat.run(
-            connection, id=lease.run.id, token=lease.token, seconds=lease.seconds
+            connection, id=lease.id, token=lease.token, seconds=lease.seconds
         )
         if not rows:
             return Stale(lease.token)
@@ -421,12 +625,29 @@ class Operations:
 
         return Held(until, status in self._sql.say.given_up)
 
-    def release(self, connection: sa.Connection, lease: Lease) -> bool:
+    def heartbeat_many(
+        self, connection: sa.Connection, leases: Sequence[Lease[_T]]
+    ) -> tuple[Held | Stale, ...]:
+        """
+        Renew *leases*.
+        """
+        for lease in leases:
+            _check_lease(lease)
+        batch = json.dumps([{"id": x.id, "token": x.token, "seconds": x.seconds} for x in leases])
+        rows = self._sql.leases.heartbeats.run(connection, batch=batch) if leases else ()
+        held = {
+            (name, token): Held(until, status in self._sql.say.given_up)
+            for name, token, until, status in rows
+        }
+
+        return tuple(held.get((x.id, x.token), Stale(x.token)) for x in leases)
+
+    def release(self, connection: sa.Connection, lease: Lease[_T]) -> bool:
         """
         Give *lease* back.
         """
         _check_lease(lease)
-        rows = self._sql.leases.release.run(connection, id=lease.run.id, token=lease.token)
+        rows = self._sql.leases.release.run(connection, id=lease.id, token=lease.token)
         if rows:
             until, _, moved_at = rows[0]
             line = _line_about(lease, "release", max(until, moved_at))
@@ -476,16 +697,42 @@ class Operations:
             raise ClockError(now)
 
     def _row(self, connection: sa.Connection, run_id: str) -> Any:
-        rows = self._sql.row.run(connection, id=valid_id(run_id))
+        rows = self._sql.row.run(connection, id=valid_id(run_id, self._layout.noun))
         if not rows:
-            raise RunNotFoundError(run_id)
+            raise RunNotFoundError(run_id, self._layout.noun)
 
         return rows[0]
 
 
-def _check_lease(lease: Lease) -> None:
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _digest(new: New[Any]) -> str:
+    """
+    Return a digest of what an object is created with.
+    """
+    return _hash(json.dumps(new.values, sort_keys=True))
+
+
+def _listed(statuses: Any) -> Sequence[str]:
+    """
+    Return *statuses* if they are several, at least one.
+    """
+    listed = tuple(statuses) if isinstance(statuses, Iterable) else ()
+    if not listed:
+        raise wrong_argument("status", "a status, or several", statuses)
+
+    return listed
+
+
+def _check_lease(lease: Lease[Any]) -> None:
     if not isinstance(lease, Lease):
         raise wrong_argument("lease", "a lease that claim() returned", lease)
+
+
+def _age(row: Any) -> tuple[Any, ...]:
+    return row.born_at, row.id
 
 
 def _line_of_claim(row: Any, seconds: float) -> dict[str, Any]:
@@ -499,11 +746,11 @@ def _line_of_claim(row: Any, seconds: float) -> dict[str, Any]:
     return _line_without_move(row.id, row.lease_token, row.lease_owner, "claim", at)
 
 
-def _line_about(lease: Lease, kind: str, at: float) -> dict[str, Any]:
+def _line_about(lease: Lease[Any], kind: str, at: float) -> dict[str, Any]:
     """
     Return the journal's line about what happened to *lease*.
     """
-    return _line_without_move(lease.run.id, lease.token, lease.worker, kind, at)
+    return _line_without_move(lease.id, lease.token, lease.worker, kind, at)
 
 
 def _line_without_move(

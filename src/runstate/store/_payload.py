@@ -7,21 +7,20 @@ from typing import Any, Final
 
 from ..errors import PayloadError
 from ..lifecycle._table import Lifecycle
-from ..runs._engine import RunEngine
 from ..runs._log import Moved
-from ..runs._models import RunResponse, RunStatus
-from ._records import as_json, as_object, line_of, one_line, run_of, valid_id
+from ._kinds import Kind
+from ._layout import Layout
+from ._records import as_json, as_object, is_seconds, line_of, one_line, valid_id
 from ._row_errors import wrong_argument
 from ._statements import MoveStatements, Statements
-from ._tables import JSON_FIELDS
 from ._verdicts import AnswerMismatchError, Fire
 
-__all__ = ["Move", "Preparation"]
+__all__ = ["Move", "Preparation", "check_not_before", "key_of_attempt"]
 
-ANSWER: Final = "submit_tool_outputs"
 _CARRIED: Final = ("payload", "key", "token", "actor", "reason")
 _NO_TOKEN: Final = 2**63
-_NOTHING: Final = dict.fromkeys((*_CARRIED, "version", *JSON_FIELDS))
+_NO_VERSION: Final = -1
+"""The version of no run."""
 
 
 class Move:
@@ -29,34 +28,43 @@ class Move:
     A trigger looked over, and what it gives to its statement.
     """
 
-    __slots__ = ("fire", "given", "run_id", "way")
+    __slots__ = ("fire", "given", "reason", "run_id", "way")
 
     def __init__(
         self,
         fire: Fire,
         way: MoveStatements,
-        values: Mapping[str, Any],
-        version: int | None = None,
+        parts: Mapping[str, str],
+        given: dict[str, Any],
     ) -> None:
         self.fire, self.way, self.run_id = fire, way, fire.run_id
-        parts = {name: as_json(value) for name, value in values.items() if value is not None}
-        self.given: dict[str, Any] = {
-            **_NOTHING,
-            **{name: text for name, text in parts.items() if name in _NOTHING},
-            "id": fire.run_id,
-            "token": fire.token,
-            "version": version,
-            "key": fire.key,
-            "actor": fire.actor,
-            "reason": fire.reason,
-            "payload": as_object(parts),
-        }
+        self.reason = ""
+        """Why the database need not be asked; empty if it decides."""
+        self.given = given
+        given["id"] = fire.run_id
+        given["token"] = fire.token
+        given["version"] = fire.expected_version
+        given["key"] = fire.key
+        given["actor"] = fire.actor
+        given["reason"] = fire.reason
+        given["payload"] = as_object(parts)
 
     def at_version(self, version: int) -> "Move":
         """
         Have this move made only while the run is at *version*.
         """
-        self.given["version"] = version
+        if self.given["version"] is None:
+            self.given["version"] = version
+        elif self.given["version"] != version:
+            self.given["version"] = _NO_VERSION
+
+        return self
+
+    def not_made(self, reason: str) -> "Move":
+        """
+        Have this move not made, because of *reason*.
+        """
+        self.given["version"], self.reason = _NO_VERSION, reason
 
         return self
 
@@ -85,32 +93,45 @@ class Preparation:
     Looks triggers over as the engine does, most of them without asking the database.
     """
 
-    def __init__(self, lifecycle: Lifecycle, engine: RunEngine, statements: Statements) -> None:
-        self._lifecycle, self._engine, self._sql = lifecycle, engine, statements
-        self._targets = {
-            trigger: list(dict.fromkeys(r.target for r in lifecycle if r.trigger == trigger))
-            for trigger in lifecycle.triggers
-        }
-        # The payload of most triggers is judged alike, whatever run it is for.
-        self._any_run = {
-            trigger: RunResponse.model_construct(
-                id="", created_at=0, status=RunStatus(lifecycle.sources(trigger)[0])
-            )
-            for trigger, targets in self._targets.items()
-            if trigger != ANSWER and len(targets) == 1
-        }
+    def __init__(
+        self, lifecycle: Lifecycle, layout: Layout, kind: Kind[Any], statements: Statements
+    ) -> None:
+        self._lifecycle, self._layout = lifecycle, layout
+        self._kind, self._sql = kind, statements
+        rows = (*lifecycle, *lifecycle.reopenings)
+        self._first = {row.trigger: statements.moves.get((row.trigger, row.target)) or
+                       statements.reopenings[row.trigger, row.source]
+                       for row in reversed(rows)}  # fmt: skip
+        """Some statement of each trigger."""
+        self._alike = frozenset(t for t in lifecycle.triggers if kind.alike(t))
+        self._fenced = frozenset(
+            row.trigger for row in lifecycle if lifecycle.is_terminal(row.target)
+        ) if lifecycle.reopenings else frozenset()  # fmt: skip
+        """The outcomes that a writer of an earlier attempt might bring."""
 
     def needs_the_run(self, fire: Fire) -> bool:
         """
         Return whether *fire* can only be judged beside the run, or is misuse in any case.
         """
-        valid_id(fire.run_id)
+        valid_id(fire.run_id, self._layout.noun)
         one_line(key=fire.key, actor=fire.actor, reason=fire.reason)
         # Not isinstance: True is none, though PostgreSQL alone would say so.
         if fire.token is not None and not (type(fire.token) is int and 0 <= fire.token < _NO_TOKEN):
             raise wrong_argument("token", "the number that a lease came with", fire.token)
+        if fire.expected_version is not None and not (
+            type(fire.expected_version) is int and 0 <= fire.expected_version < _NO_TOKEN
+        ):
+            expected = "the number of the last move that was seen"
+            raise wrong_argument("expected_version", expected, fire.expected_version)
+        check_not_before(fire.not_before, self._layout)
+        if fire.trigger in self._fenced and fire.token is fire.expected_version is None:
+            expected = (
+                f"the token of a lease, or expected_version= instead: {fire.trigger} ends an "
+                "attempt, and a late writer of an earlier one must be refused"
+            )
+            raise wrong_argument("token", expected, None)
 
-        return fire.trigger not in self._any_run
+        return fire.trigger not in self._alike
 
     def move(self, fire: Fire) -> Move:
         """
@@ -119,53 +140,73 @@ class Preparation:
         Raises:
             PayloadError: The payload does not fit; of which status is not known here.
         """
-        return self._judged(fire, self._any_run[fire.trigger])
+        return self._judged(fire, None)
 
     def move_of(self, fire: Fire, row: Any) -> Move:
         """
         Return *fire* looked over beside the run that *row* holds, and armed against its version.
         """
-        legal = self._lifecycle.row(fire.trigger, row.status)
-        if legal is None and fire.trigger in self._targets:
+        lifecycle = self._lifecycle
+        legal = lifecycle.candidates(fire.trigger, row.status)
+        if fire.trigger in self._first and not (
+            legal or lifecycle.reopening(fire.trigger, row.status)
+        ):
             # The database refuses it, and knows better than this glance by whom it was beaten.
             # Should it be legal by then, it is looked over again, and its payload too.
             return self.unjudged(fire).at_version(row.version)
 
-        return self._judged(fire, run_of(row)).at_version(row.version)
+        return self._judged(fire, row).at_version(row.version)
 
     def ending(self, fire: Fire, status: str) -> Move:
         """
         Return *fire* of a sweep at a run in *status*, which may be one that cannot be read.
         """
-        if not self.needs_the_run(fire):
-            return self.move(fire)
         row = self._lifecycle.row(fire.trigger, status)
-        target = self._targets[fire.trigger][0] if row is None else row.target
+        way = None if row is None else self._sql.moves[fire.trigger, row.target]
 
-        return Move(fire, self._sql.moves[fire.trigger, target], {})
+        return self._move(fire, way or self._first[fire.trigger], {})
 
     def unjudged(self, fire: Fire) -> Move:
         """
         Return *fire* without its payload, for a statement that is bound to refuse it.
         """
-        return Move(fire, self._sql.moves[fire.trigger, self._targets[fire.trigger][0]], {})
+        return self._move(fire, self._first[fire.trigger], {})
 
-    def _judged(self, fire: Fire, run: RunResponse) -> Move:
-        judge = self._engine._prepare  # noqa: SLF001  as the engine judges, so does the store
-        plan, changes = judge(run, fire.trigger, self._payload(fire))
-        values = {name: changes.get(name) for name in plan.payload}
-        if fire.trigger == ANSWER:
-            values["outputs"] = dict(fire.payload["outputs"])
+    def _judged(self, fire: Fire, row: Any) -> Move:
+        found, values = self._kind.judge(fire.trigger, self._payload(fire), row)
+        if found is None:
+            return self.unjudged(fire).not_made("no condition held")
+        way = (
+            self._sql.reopenings[fire.trigger, found.source]
+            if found.reopens
+            else self._sql.moves[fire.trigger, found.target]
+        )
+        move = self._move(fire, way, values)
+        if self._layout.extended and row is not None and fire.key is not None:
+            move.given["key"] = key_of_attempt(fire.key, row.reopened + found.reopens)
 
-        return Move(fire, self._sql.moves[fire.trigger, plan.row.target], values)
+        return move
+
+    def _move(self, fire: Fire, way: MoveStatements, values: Mapping[str, Any]) -> Move:
+        parts = {name: as_json(value) for name, value in values.items() if value is not None}
+        given = self._sql.no_values.copy()
+        for name, text in parts.items():
+            column = self._layout.details.get(name)
+            if column is not None:
+                given[column] = text
+        if self._layout.extended:
+            given["not_before"] = fire.not_before
+
+        return Move(fire, way, parts, given)
 
     def _payload(self, fire: Fire) -> Mapping[str, Any]:
         """
         Return the payload; the reason of an incomplete end may be given as such, as to an engine.
         """
         name = "incomplete_details"
-        target = self._targets.get(fire.trigger, [""])[0]
-        if name in fire.payload or name not in self._lifecycle.entry(target).requires:
+        if self._layout.extended or name in fire.payload or fire.trigger not in self._first:
+            return fire.payload
+        if name not in self._lifecycle.entry(self._first[fire.trigger].target).requires:
             return fire.payload
         payload = dict(fire.payload)
         reason = payload.pop("reason", fire.reason)
@@ -177,5 +218,28 @@ class Preparation:
         Return *error* with the run's own id and status.
         """
         allowed = self._lifecycle.allowed(status)
+        named = PayloadError(run_id, status, error.trigger, error.target, allowed, error.reason)
+        named.noun = self._layout.noun
 
-        return PayloadError(run_id, status, error.trigger, error.target, allowed, error.reason)
+        return named
+
+
+def key_of_attempt(key: str, reopened: int) -> str:
+    """
+    Return *key* as the journal keeps it: it belongs to one attempt.
+
+    No key has a control character, so that nobody can give one that belongs to another attempt.
+    """
+    return key if not reopened else f"{key}\x1f{reopened + 1}"
+
+
+def check_not_before(moment: Any, layout: Layout) -> None:
+    """
+    Refuse what is neither None nor a time, or a time in a store that has no place for it.
+    """
+    if moment is None:
+        return
+    if not layout.extended:
+        raise wrong_argument("not_before", "None in a RunStore, which has no column for it", moment)
+    if not is_seconds(moment):
+        raise wrong_argument("not_before", "a time in Unix seconds", moment)

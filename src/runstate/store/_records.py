@@ -4,7 +4,7 @@ Rows of the tables, and what they are in Python.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -13,8 +13,8 @@ from ..runs._log import Moved
 from ..runs._models import LIFECYCLE_FIELDS, RunResponse
 from ..runs._move import remember
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._layout import RUN_LAYOUT
 from ._row_errors import UnreadableRunError, wrong_argument
-from ._tables import JSON_FIELDS, SECOND_FIELDS
 from ._verdicts import JournalEntry, RunNotFoundError
 
 __all__ = [
@@ -30,12 +30,12 @@ __all__ = [
     "last_moved",
     "line_of",
     "one_line",
-    "readable",
     "run_of",
     "valid_id",
 ]
 
 _OWN_COLUMNS: Final = ("id", "thread_id", "assistant_id")
+_PLAIN: Final = (*_OWN_COLUMNS, "status", *RUN_LAYOUT.stamps)
 _ELSEWHERE: Final = {*LIFECYCLE_FIELDS, *_OWN_COLUMNS}
 _WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,512}")
 _LARGEST: Final = 1e15
@@ -44,18 +44,18 @@ _MOST_BYTES: Final = 1_024
 _NO_LINE: Final = dict.fromkeys(name for name in JournalEntry._fields if name != "position")
 
 
-def valid_id(run_id: str) -> str:
+def valid_id(run_id: str, noun: str = "run") -> str:
     """
-    Return *run_id* if a run can have it; a text that none can have never reaches the database.
+    Return *run_id* if an object can have it; a text that none can have never reaches the database.
 
     Raises:
-        RunNotFoundError: No run can have that text as its id.
+        RunNotFoundError: No object can have that text as its id.
         StoreArgumentError: It is not a text.
     """
     if not isinstance(run_id, str):
-        raise wrong_argument("run_id", "the id of a run, as text", run_id)
+        raise wrong_argument("run_id", f"the id of a {noun}, as text", run_id)
     if not is_word(run_id):
-        raise RunNotFoundError(run_id)
+        raise RunNotFoundError(run_id, noun)
 
     return run_id
 
@@ -165,9 +165,9 @@ def run_of(row: Any) -> RunResponse:
 
 def _parsed(row: Any) -> RunResponse:
     values = json.loads(row.document)
-    for name in (*_OWN_COLUMNS, "status", *SECOND_FIELDS):
+    for name in _PLAIN:
         values[name] = getattr(row, name)
-    for name in JSON_FIELDS:
+    for name in RUN_LAYOUT.details:
         text = getattr(row, name)
         values[name] = None if text is None else json.loads(text)
 
@@ -183,22 +183,6 @@ def _reason(error: Exception) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
 
     return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
-
-
-def readable(
-    rows: Iterable[Any], unreadable: Callable[[UnreadableRunError], Any]
-) -> tuple[RunResponse, ...]:
-    """
-    Return the runs that *rows* hold, and give *unreadable* the error of each that holds none.
-    """
-    runs = []
-    for row in rows:
-        try:
-            runs.append(run_of(row))
-        except UnreadableRunError as error:
-            unreadable(error)
-
-    return tuple(runs)
 
 
 def last_moved(row: Any) -> Moved:
@@ -230,6 +214,9 @@ def entry_of(line: Any) -> JournalEntry:
     """
     payload = None if line.payload is None else _payload_of(line.payload)
     facts = {name: getattr(line, name) for name in JournalEntry._fields}
+    if facts["key"] is not None:
+        # Behind the control character is the attempt that the key belongs to.
+        facts["key"] = facts["key"].partition("\x1f")[0]
 
     return JournalEntry(
         **facts | {"payload": payload, "clock_regressed": bool(line.clock_regressed)}

@@ -108,15 +108,17 @@ class UnreadableRunError(RunstateError, ValueError):
     run: every other run is served as usual.
     """
 
-    def __init__(self, run_id: str, reason: str) -> None:
+    def __init__(self, run_id: str, reason: str, noun: str = "run") -> None:
         self.run_id = run_id
         """Id of the run."""
         self.reason = reason
         """What is wrong with the row."""
+        self.noun = noun
+        """What an object of the store is called."""
         super().__init__(run_id, reason)
 
     def _message(self) -> str:
         return (
-            f"run '{printable(self.run_id)}' cannot be read: {printable(self.reason, 1_000)}; "
+            f"{printable(self.noun)} '{printable(self.run_id)}' cannot be read: {printable(self.reason, 1_000)}; "
             "correct its row, or delete it"
         )

@@ -3,39 +3,39 @@ What both kinds of store are made of, and what they log.
 """
 
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar, cast
 from uuid import uuid4
 
 import sqlalchemy as sa
 
 from .._text import printable
+from ..lifecycle._roles import cancelling_rows, claim_rows
 from ..lifecycle._rows import BAD_OUTCOMES
 from ..lifecycle._table import Lifecycle
-from ..runs._engine import RunEngine
+from ..runs._engine import RunEngine, check_conditions
 from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
-from ..runs._move import last_move
-from ..runs._run import RUN
+from ..runs._move import Condition
 from ._after_commit import at_commit
+from ._kinds import ANSWER, Kind, RecordKind, RunKind
+from ._layout import RUN_LAYOUT, layout_of
 from ._operations import Operations
-from ._payload import ANSWER
 from ._records import check_expires_after
 from ._row_errors import UnreadableRunError
 from ._sql import CLOCKS, Deadlines
 from ._statements import Statements
 from ._tables import build_tables
-from ._verdicts import Applied, Fire, Illegal, Lease, Superseded, Verdict
+from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
 
-__all__ = [
-    "Setup",
-    "moved_by",
-    "new_run_id",
-]
+__all__ = ["Setup"]
 
-DEADLINES: Final[Deadlines] = {"cancelling": (60.0, "confirm_cancel")}
+_CANCEL_SECONDS: Final = 60.0
 """A cancel that no worker confirms takes effect after a minute."""
+_T = TypeVar("_T")
 
 
 class _NoLog:
@@ -47,14 +47,7 @@ class _NoLog:
         return lambda *_, **__: None
 
 
-def new_run_id() -> str:
-    """
-    Return an id that no other run has.
-    """
-    return f"run_{uuid4().hex}"
-
-
-class Setup:
+class Setup(Generic[_T]):
     """
     The parts of a store, for one dialect.
     """
@@ -62,34 +55,55 @@ class Setup:
     def __init__(
         self,
         dialect: sa.Dialect,
-        lifecycle: Lifecycle = RUN,
+        lifecycle: Lifecycle,
+        model: type[_T] | None,
         *,
-        prefix: str = "runstate_",
+        prefix: str | None,
+        columns: Mapping[str, Any] = MappingProxyType({}),
+        claim: str | None = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
         expires_after: int | None = None,
         deadlines: Deadlines | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> None:
         if dialect.name not in CLOCKS:
             raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
         check_expires_after(expires_after)
-        # A lifecycle that knows no cancel has nobody to wait for.
-        ours = {s: due for s, due in DEADLINES.items() if lifecycle.row(due[1], s)}
+        check_conditions(lifecycle, conditions)
+        claims = claim_rows(lifecycle, claim)
+        if claim is not None and not claims:
+            raise ValueError(
+                f"claim: expected a trigger of {lifecycle.name} that leads to a status that is not "
+                f"terminal, without a payload and without a condition, got {claim!r}"
+            )
+        ours = {s: (_CANCEL_SECONDS, t) for s, t in cancelling_rows(lifecycle).items()}
         deadlines = {**ours, **(deadlines or {})}
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
         self.adopt_lifecycle = adopt_lifecycle
         self.immediate = dialect.name == "sqlite"
-        self.tables = build_tables(prefix, lifecycle, postgres=dialect.name == "postgresql")
-        engine = RunEngine(lifecycle, new_id=new_id, logger=_NoLog())
+        runs = model is RunResponse
+        layout = RUN_LAYOUT if runs else layout_of(lifecycle, columns)
+        if expires_after is not None and layout.deadline is None:
+            raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
+        prefix = _prefix_of(lifecycle) if prefix is None else prefix
+        self.tables = build_tables(prefix, lifecycle, layout, postgres=not self.immediate)
+        new_id = new_id or (lambda: f"{layout.noun}_{uuid4().hex}")
+        kind: Any = (
+            RunKind(lifecycle, RunEngine(lifecycle, new_id=new_id, logger=_NoLog()))
+            if runs
+            else RecordKind(lifecycle, layout, model, new_id, conditions)
+        )
         self.operations = Operations(
             self.tables,
             lifecycle,
-            Statements(self.tables, lifecycle, deadlines, clock, dialect),
-            engine,
+            layout,
+            Statements(self.tables, lifecycle, layout, claims, deadlines, clock, dialect),
+            cast(Kind[_T], kind),
             expires_after,
             self._unreadable,
         )
@@ -104,6 +118,15 @@ class Setup:
                 self._say(each)
             else:
                 at_commit(connection, partial(self._say, each))
+
+    def tell(self, connection: sa.Connection | None, fire: Fire, verdict: Verdict) -> None:
+        """
+        Log what became of a trigger.
+        """
+        if isinstance(verdict, Applied):
+            self.log(connection, [verdict.moved])
+        elif not verdict.ok:
+            self.refused(fire, verdict)
 
     def _say(self, moved: Moved) -> None:
         bad = self.lifecycle.terminal.get(moved.target) in BAD_OUTCOMES
@@ -134,14 +157,10 @@ def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: 
         raise ValueError(f"no deadline: {trigger!r} needs a payload, which no sweep has")
 
 
-def moved_by(answer: Applied | RunResponse | Lease | None) -> list[Moved]:
+def _prefix_of(lifecycle: Lifecycle) -> str:
     """
-    Return the move that an operation's answer tells of, if it does.
+    Return how the names of the tables begin, where nobody said: as the lifecycle is called.
     """
-    if isinstance(answer, Applied):
-        return [answer.moved]
-    if isinstance(answer, Lease):
-        answer = answer.run if answer.attempt == 1 else None
-    moved = None if answer is None else last_move(answer)
+    name = re.sub("[^a-z0-9]+", "_", lifecycle.name.lower()).strip("_")
 
-    return [] if moved is None else [moved]
+    return f"{name if name[:1].isalpha() else f'x{name}'}"[:39] + "_"

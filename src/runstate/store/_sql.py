@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from ..lifecycle._roles import cancelling_rows
+from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._layout import Layout
 from ._tables import Tables, quoted
 
 __all__ = [
@@ -92,20 +95,23 @@ class Phrases:
         self,
         tables: Tables,
         lifecycle: Lifecycle,
+        layout: Layout,
+        claims: Sequence[Transition],
         deadlines: Deadlines,
         clock: str | None,
         dialect: sa.Dialect,
     ) -> None:
         self.tables = tables
+        self.layout = layout
+        self.claims = claims
+        """The rows by which a worker takes a run."""
         self.postgres = dialect.name == "postgresql"
         self.lifecycle = lifecycle
         self.deadlines = deadlines
         self._now = clock or CLOCKS[dialect.name]
-        self.worked = working_statuses(lifecycle)
+        self.worked = working_statuses(lifecycle, claims)
         """Statuses in which a worker has the run."""
-        self.given_up = frozenset(
-            row.source for row in lifecycle if lifecycle.terminal.get(row.target) == "cancelled"
-        )
+        self.given_up = frozenset(cancelling_rows(lifecycle))
         """Statuses in which a worker should stop."""
 
     def clock(self) -> Any:
@@ -173,8 +179,28 @@ class Phrases:
         # SQLite has one writer at a time, so that there is nothing to skip.
         return select.with_for_update(skip_locked=True) if self.postgres else select
 
+    def batch(self, given: Mapping[str, sa.types.TypeEngine[Any]]) -> Any:
+        """
+        Return a list of objects with the members *given*, one JSON text, as rows to select from.
+        """
+        batch = sa.bindparam("batch", type_=sa.Text())
+        if self.postgres:
+            columns: list[Any] = [sa.column(name, type_) for name, type_ in given.items()]
+            rows = sa.func.json_to_recordset(sa.cast(batch, sa.JSON())).table_valued(*columns)
+            return rows.render_derived(name="batch", with_types=True)
+        each = sa.func.json_each(batch).table_valued("value")
+
+        return sa.select(
+            *(sa.func.json_extract(each.c.value, f"$.{name}").label(name) for name in given)
+        ).subquery("batch")
+
     def changes(
-        self, trigger: str, target: str, now: Value, given: Mapping[str, Value]
+        self,
+        trigger: str,
+        target: str,
+        now: Value,
+        given: Mapping[str, Value],
+        reopening: Transition | None = None,
     ) -> dict[str, Any]:
         """
         Return the new value of every column that a move changes.
@@ -194,12 +220,24 @@ class Phrases:
             # move there, and the deadline must not wait for it.
             "deadline_at": self.deadline(target, now),
         }
-        if target not in self.worked:
+        fields = self.layout.fields
+        if target not in self.worked or reopening:
             changes |= {"lease_owner": sa.null(), "lease_until": sa.null()}
-        changes |= {name: self.whole(at) for name in entry.stamps}
-        changes |= {name: sa.null() for name in entry.clears}
+        if self.layout.extended:
+            changes["not_before"] = given.get("not_before", sa.null())
+        if reopening:
+            changes |= {fields[name]: sa.null() for name in reopening.clears if name in fields}
+            changes |= {
+                "reopened": runs.reopened + sa.literal_column("1"),
+                "lease_token": runs.lease_token + sa.literal_column("1"),
+                "attempt": sa.literal_column("0"),
+                "claims": sa.literal_column("0"),
+            }
+        changes |= {fields[name]: self.whole(at) for name in entry.stamps}
+        changes |= {fields[name]: sa.null() for name in entry.clears if name in fields}
         for name in (*entry.requires, *entry.accepts):
-            changes[name] = sa.func.coalesce(given[name], runs[name])
+            column = fields[name]
+            changes[column] = sa.func.coalesce(given[column], runs[column])
 
         return changes
 
@@ -225,13 +263,20 @@ class Phrases:
         return sa.null() if seconds is None else at + sa.literal_column(repr(float(seconds)))
 
 
-def working_statuses(lifecycle: Lifecycle) -> tuple[str, ...]:
+def working_statuses(lifecycle: Lifecycle, claims: Sequence[Transition]) -> tuple[str, ...]:
     """
-    Return the statuses in which a worker has the run: those from which it can succeed.
+    Return the statuses in which a worker has the run.
+
+    They are the one that claims lead to, those from which it can succeed, and those in which the
+    worker has to confirm a cancel.
     """
     good = {status for status, outcome in lifecycle.terminal.items() if outcome == "success"}
 
-    return tuple(dict.fromkeys(row.source for row in lifecycle if row.target in good))
+    worked = dict.fromkeys(row.source for row in lifecycle if row.target in good)
+
+    worked |= dict.fromkeys(row.target for row in claims)
+
+    return tuple(worked | dict.fromkeys(cancelling_rows(lifecycle)))
 
 
 def word(text: str) -> sa.ColumnClause[Any]:

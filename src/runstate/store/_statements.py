@@ -7,15 +7,17 @@ PostgreSQL the same statement adds the line to the journal; SQLite has no such f
 and gets it as a second statement under the same lock.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
+from ._layout import Layout
 from ._lease_statements import LeaseStatements
 from ._sql import Deadlines, Phrases, Prepared, Value, among, inserting, word
-from ._tables import JSON_FIELDS, Tables
+from ._tables import Tables
 
 __all__ = ["MoveStatements", "Statements"]
 
@@ -27,9 +29,8 @@ _GIVEN: Final[dict[str, sa.types.TypeEngine[Any]]] = {
     "actor": sa.Text(),
     "reason": sa.Text(),
     "payload": sa.Text(),
-    **{name: sa.Text() for name in JSON_FIELDS},
 }
-"""What comes with a move, by name."""
+"""What comes with every move, by name."""
 
 _LINE: Final = (
     "run_id", "seq", "kind", "trigger", "source", "target", "at", "duration_s", "clock_regressed",
@@ -43,6 +44,7 @@ class MoveStatements(NamedTuple):
     """
 
     target: str
+    reopens: bool
     one: Prepared
     many: Prepared
     """The same for a list of them, given as JSON under the name ``batch``."""
@@ -57,20 +59,44 @@ class Statements:
         self,
         tables: Tables,
         lifecycle: Lifecycle,
+        layout: Layout,
+        claims: Sequence[Transition],
         deadlines: Deadlines,
         clock: str | None,
         dialect: sa.Dialect,
     ) -> None:
-        say = self.say = Phrases(tables, lifecycle, deadlines, clock, dialect)
+        say = self.say = Phrases(tables, lifecycle, layout, claims, deadlines, clock, dialect)
         self.postgres = say.postgres
         self._tables, self._lifecycle, self._dialect = tables, lifecycle, dialect
+        self._layout = layout
+        self._given = _GIVEN | dict.fromkeys(layout.details.values(), sa.Text())
+        if layout.extended:
+            self._given["not_before"] = sa.Double()
+        self.no_values: dict[str, Any] = dict.fromkeys(self._given)
+        """Every value that a move can be given, and None for it."""
         self.moves = {
             (trigger, target): self._move_statements(trigger, target)
             for trigger in lifecycle.triggers
             for target in dict.fromkeys(r.target for r in lifecycle if r.trigger == trigger)
         }
+        self.reopenings = {
+            (row.trigger, row.source): self._move_statements(row.trigger, row.target, row)
+            for row in lifecycle.reopenings
+        }
         self.line = Prepared(self._line(), dialect)
-        self.create = Prepared(self._create(), dialect)
+        self._new = self._new_values()
+        self.nothing_new: dict[str, Any] = dict.fromkeys(self._new)
+        """Every value that a new run can be given, and None for it."""
+        one = {name: sa.bindparam(name, type_=type_) for name, type_ in self._new.items()}
+        batch = say.batch(self._new)
+        several = {name: batch.c[name] for name in self._new}
+        self.create, self.create_many = (
+            {
+                status: Prepared(self._create(status, given, source), dialect)
+                for status in lifecycle.initial_statuses
+            }
+            for given, source in ((one, ()), (several, (batch,)))
+        )
         self.row = Prepared(self._row(), dialect)
         self.now = Prepared(sa.select(self.say.clock().c.now), dialect)
         self.locked_row = Prepared(self._row(lock=True), dialect)
@@ -79,36 +105,35 @@ class Statements:
 
     # -- a move --------------------------------------------------------------------
 
-    def _move_statements(self, trigger: str, target: str) -> MoveStatements:
-        one = self._move(
-            trigger, target, {n: sa.bindparam(n, type_=t) for n, t in _GIVEN.items()}, None
-        )
-        batch = self._batch()
-        many = self._move(trigger, target, {name: batch.c[name] for name in _GIVEN}, batch)
+    def _move_statements(
+        self, trigger: str, target: str, reopening: Transition | None = None
+    ) -> MoveStatements:
+        each = {n: sa.bindparam(n, type_=t) for n, t in self._given.items()}
+        one = self._move(trigger, target, each, None, reopening)
+        batch = self.say.batch(self._given)
+        given = {name: batch.c[name] for name in self._given}
+        many = self._move(trigger, target, given, batch, reopening)
 
         return MoveStatements(
-            str(target), Prepared(one, self._dialect), Prepared(many, self._dialect)
+            str(target),
+            reopening is not None,
+            Prepared(one, self._dialect),
+            Prepared(many, self._dialect),
         )
 
-    def _batch(self) -> Any:
-        """
-        Return a list of moves, given as one JSON text, as rows to select from.
-        """
-        batch = sa.bindparam("batch", type_=sa.Text())
-        if self.postgres:
-            columns: list[Any] = [sa.column(name, type_) for name, type_ in _GIVEN.items()]
-            rows = sa.func.json_to_recordset(sa.cast(batch, sa.JSON())).table_valued(*columns)
-            return rows.render_derived(name="batch", with_types=True)
-        each = sa.func.json_each(batch).table_valued("value")
-
-        return sa.select(
-            *(sa.func.json_extract(each.c.value, f"$.{name}").label(name) for name in _GIVEN)
-        ).subquery("batch")
-
-    def _move(self, trigger: str, target: str, given: Mapping[str, Value], batch: Any) -> Any:
+    def _move(
+        self,
+        trigger: str,
+        target: str,
+        given: Mapping[str, Value],
+        batch: Any,
+        reopening: Transition | None,
+    ) -> Any:
         runs = self._tables.runs.c
         clock = self.say.clock()
         sources = [r.source for r in self._lifecycle if (r.trigger, r.target) == (trigger, target)]
+        if reopening:
+            sources = [reopening.source]
         update = (
             self._tables.runs.update()
             .where(
@@ -117,12 +142,14 @@ class Statements:
                 among(self.say.compared("status"), sources),
                 sa.or_(
                     given["token"].is_(None),
-                    sa.and_(runs.lease_token == given["token"], runs.lease_until > clock.c.now),
+                    sa.and_(runs.lease_token == given["token"], runs.lease_until > clock.c.now)
+                    if reopening is None
+                    else runs.lease_token == given["token"],
                 ),
                 sa.or_(given["version"].is_(None), runs.version == given["version"]),
                 sa.or_(given["key"].is_(None), ~self._used(given)),
             )
-            .values(self.say.changes(trigger, target, clock.c.now, given))
+            .values(self.say.changes(trigger, target, clock.c.now, given, reopening))
         )
         if not self.postgres:
             return update.returning(*_last_move(runs))
@@ -169,45 +196,64 @@ class Statements:
 
     # -- creation, and what a run is now ---------------------------------------------
 
-    def _create(self) -> Any:
-        runs, clock = self._tables.runs, self.say.clock()
-        initial = self._lifecycle.initial
+    def _new_values(self) -> dict[str, sa.types.TypeEngine[Any]]:
+        """
+        Return what comes with a new run, by name.
+        """
+        runs, layout = self._tables.runs.c, self._layout
+        own = {name: runs[name].type for name in (*layout.columns, *layout.details.values())}
+        more: dict[str, Any] = {"not_before": sa.Double()} if layout.extended else {}
+        expiry = dict.fromkeys(("expires_at", "expires_after"), sa.BigInteger())
+
+        return {"id": sa.Text(), "document": sa.Text(), **own, **expiry, **more}
+
+    def _create(self, status: str, given: Mapping[str, Value], source: Sequence[Any]) -> Any:
+        runs, clock, layout = self._tables.runs, self.say.clock(), self._layout
         now = clock.c.now
         columns: dict[str, Any] = {
-            "id": sa.bindparam("id", type_=sa.Text()),
-            "thread_id": sa.bindparam("thread_id", type_=sa.Text()),
-            "assistant_id": sa.bindparam("assistant_id", type_=sa.Text()),
-            "document": sa.bindparam("document", type_=sa.Text()),
-            "status": word(initial),
+            "id": given["id"],
+            **{name: given[name] for name in layout.columns},
+            "document": given["document"],
+            "status": word(status),
             "version": sa.literal_column("1"),
-            "created_at": self.say.whole(now),
-            "expires_at": sa.func.coalesce(
-                sa.bindparam("expires_at", type_=sa.BigInteger()),
-                self.say.whole(now) + sa.bindparam("expires_after", type_=sa.BigInteger()),
-            ),
+            **self._born_with(status, now, given),
             "born_at": now,
             "moved_at": now,
             "last_trigger": sa.literal_column("'create'"),
             "clock_regressed": sa.false(),
-            "deadline_at": self.say.deadline(initial, now),
+            "deadline_at": self.say.deadline(status, now),
             "lease_token": sa.literal_column("0"),
             "attempt": sa.literal_column("0"),
         }
+        if layout.extended:
+            columns |= {"reopened": sa.literal_column("0"), "claims": sa.literal_column("0")}
+            columns["not_before"] = given["not_before"]
         insert: Any = inserting(self.postgres)(runs)
         # The WHERE also keeps SQLite from taking ON CONFLICT for a join's ON.
-        values = sa.select(*columns.values()).select_from(clock).where(self.say.sane(now))
+        values = sa.select(*columns.values()).select_from(clock, *source)
+        values = values.where(self.say.sane(now))
 
         return (
             insert.from_select(list(columns), values)
             .on_conflict_do_nothing(index_elements=["id"])
-            .returning(
-                runs.c.created_at,
-                runs.c.expires_at,
-                runs.c.moved_at,
-                runs.c.id,
-                runs.c.last_trigger,
-            )
+            .returning(*(runs.c if layout.extended else _born(runs.c)))
         )
+
+    def _born_with(self, status: str, now: Value, given: Mapping[str, Value]) -> dict[str, Any]:
+        """
+        Return the fields of the lifecycle that an object has which begins in *status*.
+        """
+        layout, entry = self._layout, self._lifecycle.entry(status)
+        fields: dict[str, Any] = {}
+        if layout.deadline is not None and layout.deadline not in entry.clears:
+            fields[layout.deadline] = sa.func.coalesce(
+                given["expires_at"], self.say.whole(now) + given["expires_after"]
+            )
+        fields |= {name: self.say.whole(now) for name in (*layout.created, *entry.stamps)}
+        for name in (*entry.requires, *entry.accepts):
+            fields[name] = given[layout.details[name]]
+
+        return {layout.fields[name]: value for name, value in fields.items()}
 
     def _row(self, *, lock: bool = False) -> Any:
         """
@@ -232,6 +278,13 @@ class Statements:
             journal.c.run_id == sa.bindparam("id", type_=sa.Text()),
             journal.c.key == sa.bindparam("key", type_=sa.Text()),
         )
+
+
+def _born(runs: Any) -> tuple[Any, ...]:
+    """
+    Return the columns of a new run that only the database knows, and its first move.
+    """
+    return (runs.created_at, runs.expires_at, *_last_move(runs))
 
 
 def _last_move(runs: Any) -> tuple[Any, ...]:

@@ -1,96 +1,88 @@
 """
-The store, for threads.
+Stores for any lifecycle, and for runs.
+
+``_async_store.py`` is made of this file: see ``tests/make_async_store.py``.
 """
 
-import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Literal, Self, TypeVar
-
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
 
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._models import RunResponse
+from ..runs._move import Condition
 from ..runs._run import RUN
-from ..runs._wire import LastError, RequiredAction, Usage
-from ._conflicts import in_transaction_of_caller, retriable
-from ._engines import (
-    begin_immediate,
-    check_engine,
-    commit,
-    drivers,
-    engine_options,
-    operate,
-    set_up,
-    set_up_engine,
-    store_url,
-)
-from ._install import install
-from ._poolers import find_pooler
-from ._retries import pauses, readable_again
-from ._row_errors import wrong_argument
-from ._setup import Setup, moved_by, new_run_id
-from ._verdicts import Applied, Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._named_moves import NamedMoves
+from ._operations import Creation
+from ._setup import Setup
+from ._transactions import Caller, Engine, Transactions, caller_of
+from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 
-__all__ = ["RunStore"]
+__all__ = ["RunStore", "Store"]
 
 _T = TypeVar("_T")
 
-Caller = sa.Connection | Session
-"""The caller's own transaction."""
 
-
-class RunStore:
+class Store(Transactions[_T]):
     """
-    Keeps runs in a database, and moves each by one writer at a time.
+    Keeps the objects of a lifecycle in a database, and moves each by one writer at a time.
 
     State, journal and feed are one transaction: a store's own, committed when the
     method returns, or the caller's, where one is given as *connection*. Thread-safe.
-    Losing a race is an answer, not an exception: see :data:`Verdict`.
-
-    Example:
-        >>> import structlog, tempfile
-        >>> with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
-        ...     with RunStore.open(f"sqlite:///{folder}/runs.db") as store:
-        ...         run = store.create(assistant_id="asst_1", thread_id="thread_1")
-        ...         lease = store.claim("worker-1")
-        ...         done = store.complete(run.id, token=lease.token)
-        ...         late = store.request_cancel(run.id)
-        ...         moves = [entry.trigger for entry in store.history(run.id)]
-        >>> done.moved.seq, done.ok, late.status, late.by, moves
-        (3, True, 'completed', 'complete', ['create', 'start', 'complete'])
+    Losing a race is an answer, not an exception: see :data:`Verdict`. What is called a run
+    here is whatever the lifecycle is about; messages call it by the lifecycle's name.
     """
 
     def __init__(
         self,
-        engine: sa.Engine,
-        lifecycle: Lifecycle = RUN,
+        engine: Engine,
+        lifecycle: Lifecycle,
         *,
-        prefix: str = "runstate_",
+        model: type[_T] | None = None,
+        columns: Mapping[str, type] = MappingProxyType({}),
+        claim: str | None = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
+        prefix: str | None = None,
         expires_after: int | None = None,
         deadlines: Mapping[str, tuple[float, str]] | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
 
+        With an asyncio engine, :meth:`AsyncStore.install` makes them.
+
         After a fork, the child must make an engine of its own, as SQLAlchemy requires;
         only a store from :meth:`open` does that by itself.
 
         Args:
             engine: For SQLite or PostgreSQL. The caller closes it.
-            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
-            prefix: How the names of the tables begin.
-            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+            lifecycle: The table.
+            model: The class of the objects: a model of pydantic or a dataclass, with a field
+                for the status. None for plain records, dictionaries whose keys are attributes
+                too. The store gives an object what its model has fields for: id and status
+                under the lifecycle's names, the columns, stamps and details, ``version``, and
+                the attempt.
+            columns: The application's own columns by name, each with its type: str, int, float
+                or bool. Lists and claims can be restricted by them.
+            claim: The trigger by which a worker takes an object; by default ``start``, or the
+                first that leads to a status from which an object can succeed.
+            conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
+                function that is called with the object and returns whether it holds. It
+                changes nothing, and is asked again where another writer was faster.
+            prefix: How the names of the tables begin: lower-case letters, digits and
+                underscores. By default the name of the lifecycle.
+            expires_after: Seconds from a run's creation to its deadline, at which a
                 sweep ends it, also while a worker holds it; None for no such time. One
                 run's own is given to :meth:`create`.
             deadlines: By status, the seconds that a run may be in it and the trigger that
-                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                ends it then, besides 60 for every status in which a cancel
+                waits to be confirmed. Every
                 process that uses the store should give the same.
             clock: An SQL expression for the time in Unix seconds; the database's own clock
                 by default.
@@ -100,43 +92,43 @@ class RunStore:
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
+            LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
         """
-        self.engine = engine
-        """Where the store is; for transactions of the caller's own."""
-        self._opened = False
-        options = {
-            "prefix": prefix,
-            "expires_after": expires_after,
-            "deadlines": deadlines,
-            "clock": clock,
-            "new_id": new_id,
-            "logger": logger,
-            "adopt_lifecycle": adopt_lifecycle,
-        }
-        self._setup = Setup(engine.dialect, lifecycle, **options)
-        self._do = self._setup.operations
-        check_engine(engine)
-        with engine.connect() as connection:
-            set_up(connection)
-            whole = self._setup.immediate or find_pooler(connection)
-        # A single statement needs no BEGIN and no COMMIT, unless a pooler is in between.
-        self._brief = engine if whole else engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._transact(engine, install, self._setup.tables, lifecycle, self._setup.adopt_lifecycle)
+        setup = Setup(
+            engine.dialect,
+            lifecycle,
+            model,
+            columns=columns,
+            claim=claim,
+            conditions=conditions,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
+        super().__init__(engine, setup)
 
     @classmethod
     def open(
         cls,
         url: str,
+        lifecycle: Lifecycle,
         *,
-        lifecycle: Lifecycle = RUN,
+        model: type[_T] | None = None,
+        columns: Mapping[str, type] = MappingProxyType({}),
+        claim: str | None = None,
+        conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
         timeout: float = 30.0,
         pooler: bool | None = None,
-        prefix: str = "runstate_",
+        prefix: str | None = None,
         expires_after: int | None = None,
         deadlines: Mapping[str, tuple[float, str]] | None = None,
         clock: str | None = None,
-        new_id: Callable[[], str] = new_run_id,
+        new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
     ) -> Self:
@@ -144,9 +136,22 @@ class RunStore:
         Open the store at *url*, and make or migrate its tables.
 
         Args:
-            url: ``sqlite:///runs.db`` or ``postgresql+psycopg://host/database``;
-                ``postgres://`` and ``postgresql://`` mean the latter.
-            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
+                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+                the same as ``postgresql://``.
+            lifecycle: The table.
+            model: The class of the objects: a model of pydantic or a dataclass, with a field
+                for the status. None for plain records, dictionaries whose keys are attributes
+                too. The store gives an object what its model has fields for: id and status
+                under the lifecycle's names, the columns, stamps and details, ``version``, and
+                the attempt.
+            columns: The application's own columns by name, each with its type: str, int, float
+                or bool. Lists and claims can be restricted by them.
+            claim: The trigger by which a worker takes an object; by default ``start``, or the
+                first that leads to a status from which an object can succeed.
+            conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
+                function that is called with the object and returns whether it holds. It
+                changes nothing, and is asked again where another writer was faster.
             durable: Whether committed moves outlive a power cut, also where the PostgreSQL
                 server or role has ``synchronous_commit`` off. If False, moves are faster.
                 SQLite then loses none when any process dies, and may lose the last ones
@@ -157,12 +162,14 @@ class RunStore:
                 PostgreSQL; None to find out at connect. Behind one, the store prepares no
                 statements and sends every operation as one transaction. False for a pooler
                 that gives each client a server connection of its own.
-            prefix: How the names of the tables begin.
-            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+            prefix: How the names of the tables begin: lower-case letters, digits and
+                underscores. By default the name of the lifecycle.
+            expires_after: Seconds from a run's creation to its deadline, at which a
                 sweep ends it, also while a worker holds it; None for no such time. One
                 run's own is given to :meth:`create`.
             deadlines: By status, the seconds that a run may be in it and the trigger that
-                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                ends it then, besides 60 for every status in which a cancel
+                waits to be confirmed. Every
                 process that uses the store should give the same.
             clock: An SQL expression for the time in Unix seconds; the database's own clock
                 by default.
@@ -174,84 +181,133 @@ class RunStore:
             StoreVersionError: The tables are of a later version, or of a lifecycle
                 whose statuses this one does not know.
             LifecycleMismatchError: The store was made with another lifecycle.
+            LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
         """
-        options: dict[str, Any] = {
-            "prefix": prefix,
-            "expires_after": expires_after,
-            "deadlines": deadlines,
-            "clock": clock,
-            "new_id": new_id,
-            "logger": logger,
-            "adopt_lifecycle": adopt_lifecycle,
-        }
-        parsed = store_url(url, awaited=False)
-        with drivers(parsed):
-            engine = sa.create_engine(parsed, **engine_options(parsed, timeout, pooler))
-        set_up_engine(engine, durable, pooler)
-        try:
-            store = cls(engine, lifecycle, **options)
-        except BaseException:
-            engine.dispose()
-            raise
-        store._opened = True
+        make = partial(
+            cls,
+            lifecycle=lifecycle,
+            model=model,
+            columns=columns,
+            claim=claim,
+            conditions=conditions,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
 
-        return store
-
-    def close(self) -> None:
-        """
-        Close the unused connections. An engine of the caller's stays open.
-        """
-        if self._opened:
-            self.engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
 
     # -- runs ----------------------------------------------------------------------
 
     def create(
         self,
+        data: Mapping[str, Any] = MappingProxyType({}),
         *,
         id: str | None = None,  # noqa: A002  the wire's own name
-        assistant_id: str | None = None,
-        thread_id: str | None = None,
+        status: str | None = None,
+        key: str | None = None,
+        not_before: float | None = None,
         expires_after: int | None = None,
         expires_at: int | None = None,
         connection: Caller | None = None,
         **fields: Any,
-    ) -> RunResponse:
+    ) -> _T:
         """
-        Store a new run in the initial status, and return it.
+        Create a run, and return it.
 
         Args:
+            data: Fields of the run that the lifecycle does not own, and columns.
             id: The run's id; a new one by default.
-            assistant_id: The assistant to execute.
-            thread_id: The thread to execute it on.
-            expires_after: Seconds from now to the run's ``expires_at``, at which a sweep
-                ends it, also while a worker holds it; None for what the store was opened
+            status: The initial status to begin in, where the lifecycle has several; the
+                default one if None.
+            key: Idempotency key: of any number of calls under one key, one creates a run, and all
+                return it. Without *id*, the key decides the id.
+            not_before: When a worker may first claim the run, in Unix seconds; at once if None.
+            expires_after: Seconds from now to the run's deadline, at which a sweep ends it,
+                also while a worker holds it; None for what the store was opened
                 with; by default the run does not expire.
             expires_at: That time itself, in Unix seconds; instead of *expires_after*.
             connection: The caller's transaction.
-            fields: Any other field that the lifecycle does not own, such as ``model``.
+            fields: More of *data*, such as ``queue="gpu"``.
 
         Raises:
             RunExistsError: There is a run of that id already.
             LifecycleFieldError: A field is given that only a move may set.
-            TypeError: A run has no field of that name.
-            pydantic.ValidationError: A field does not hold what it must.
+            TypeError: The model has no field of that name.
+            StoreArgumentError: A value is of the wrong type, or JSON cannot hold it; or *key* was
+                used before, with other fields.
+            pydantic.ValidationError: A field does not hold what the model says.
         """
-        given = {"id": id, "assistant_id": assistant_id, "thread_id": thread_id, **fields}
-        run = self._run(connection, self._do.create, given, expires_after, expires_at)
-        self._setup.log(_sync(connection), moved_by(run))
+        creation = Creation(id, status, expires_after, expires_at, not_before, key)
+        made = self._run(connection, self._do.create, {**data, **fields}, creation)
+        self._setup.log(caller_of(connection), made.moved)
 
-        return run
+        return made.object
 
-    def get(self, run_id: str, *, connection: Caller | None = None) -> RunResponse:
+    def create_many(
+        self,
+        items: Iterable[Mapping[str, Any]],
+        *,
+        status: str | None = None,
+        not_before: float | None = None,
+        expires_after: int | None = None,
+        expires_at: int | None = None,
+        connection: Caller | None = None,
+    ) -> tuple[_T, ...]:
+        """
+        Create runs in one statement, all or none, and return them in order.
+
+        Args:
+            items: The fields of each, as *data* of :meth:`create`; its id, if it has one, as ``id``.
+            status: As for :meth:`create`, for all of them, and so are the others.
+            not_before: See there.
+            expires_after: See there.
+            expires_at: See there.
+            connection: The caller's transaction.
+
+        Raises:
+            RunExistsError: There is a run of one of the ids already. For the rest see :meth:`create`.
+        """
+        creation = Creation(None, status, expires_after, expires_at, not_before)
+        made = self._run(connection, self._do.create_many, tuple(items), creation)
+        self._setup.log(caller_of(connection), made.moved)
+
+        return made.object
+
+    def update(
+        self,
+        run_id: str,
+        data: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        connection: Caller | None = None,
+        **fields: Any,
+    ) -> _T:
+        """
+        Replace fields that the lifecycle does not own, and return the run.
+
+        The run is not moved: its version and its journal stay as they are.
+
+        Args:
+            run_id: The run.
+            data: The new values, columns among them; other fields keep theirs.
+            connection: The caller's transaction.
+            fields: More of *data*, such as ``metadata={"user": "u1"}``.
+
+        Raises:
+            RunNotFoundError: There is no such run.
+            LifecycleFieldError: A field is given that only a move may set, or that never changes.
+            TypeError: The model has no field of that name.
+            pydantic.ValidationError: A field does not hold what the model says.
+        """
+        return self._run(connection, self._do.update, run_id, {**data, **fields})
+
+    def get(self, run_id: str, *, connection: Caller | None = None) -> _T:
         """
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
@@ -281,7 +337,7 @@ class RunStore:
         *,
         limit: int = 100,
         connection: Caller | None = None,
-    ) -> tuple[RunResponse, ...]:
+    ) -> tuple[_T, ...]:
         """
         Return runs that have been in a status for longer than its limit, the longest first.
 
@@ -295,28 +351,31 @@ class RunStore:
     def list(
         self,
         *,
-        status: str | None = None,
-        thread_id: str | None = None,
+        status: str | Iterable[str] | None = None,
         after: str | None = None,
+        before: str | None = None,
         limit: int = 20,
         order: Literal["asc", "desc"] = "desc",
         connection: Caller | None = None,
-    ) -> Page[RunResponse]:
+        **columns: Any,
+    ) -> Page[_T]:
         """
         Return a page of runs by the time of their creation, the newest first.
 
         Args:
-            status: Only runs in this status.
-            thread_id: Only runs on this thread.
+            status: Only runs in this status, or in one of several.
             after: Id of the run to go on behind: a page's *cursor*, or any run's.
+            before: Id of the run to stop in front of: the page that ends there.
             limit: How many runs at most.
             order: ``asc`` for the oldest first.
             connection: The caller's transaction.
+            columns: Only runs with these values in columns of the application's own.
 
         Raises:
-            RunNotFoundError: There is no run *after*.
+            RunNotFoundError: There is no run *after* or *before*.
+            TypeError: There is no such column.
         """
-        return self._read(connection, self._do.page, status, thread_id, after, limit, order)
+        return self._read(connection, self._do.page, status, columns, after, before, limit, order)
 
     def moves(
         self, *, after: str | None = None, limit: int = 100, connection: Caller | None = None
@@ -358,9 +417,11 @@ class RunStore:
         /,
         *,
         token: int | None = None,
+        expected_version: int | None = None,
         key: str | None = None,
         actor: str | None = None,
         reason: str | None = None,
+        not_before: float | None = None,
         connection: Caller | None = None,
         **payload: Any,
     ) -> Verdict:
@@ -371,22 +432,29 @@ class RunStore:
             run_id: The run.
             trigger: A trigger of the lifecycle.
             token: Token of the worker's lease; None for a caller that is not a worker.
+            expected_version: Version that the run must still have, which is the number of its
+                last move. Where ended runs can be reopened, a trigger that ends one needs this
+                or *token*: a writer of an earlier attempt is refused.
             key: Idempotency key: of any number of attempts under one key, one moves the
-                run, and all get the answer of that one move.
+                run, and all get the answer of that one move. It belongs to one attempt of the run.
             actor: Who fires, for the journal.
             reason: Why, for the journal.
+            not_before: When a worker may claim the run again, in Unix seconds.
             connection: The caller's transaction.
-            payload: The fields that the trigger takes, as for :meth:`RunEngine.fire`;
+            payload: The fields that the trigger takes; for runs as for :meth:`RunEngine.fire`,
                 the reason of ``stop_incomplete`` as ``incomplete_details``.
 
         Raises:
             RunNotFoundError: There is no such run.
             UnknownTriggerError: The table has no such trigger at all.
             PayloadError: The payload lacks, or has, or garbles something.
+            StoreArgumentError: Neither *token* nor *expected_version* is given where one must be.
         """
-        fire = Fire(run_id, trigger, payload, token, key, actor, reason)
+        fire = Fire(
+            run_id, trigger, payload, token, key, actor, reason, expected_version, not_before
+        )
         verdict = self._at_once(connection, self._do.fire, fire)
-        self._tell(connection, fire, verdict)
+        self._setup.tell(caller_of(connection), fire, verdict)
 
         return verdict
 
@@ -403,119 +471,85 @@ class RunStore:
         fires = tuple(fires)
         verdicts = self._run(connection, self._do.fire_many, fires)
         for fire, verdict in zip(fires, verdicts, strict=True):
-            self._tell(connection, fire, verdict)
+            self._setup.tell(caller_of(connection), fire, verdict)
 
         return verdicts
-
-    def start(self, run_id: str, **options: Any) -> Verdict:
-        """
-        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
-        """
-        return self.fire(run_id, "start", **options)
-
-    def require_action(
-        self, run_id: str, required_action: RequiredAction | Mapping[str, Any], **options: Any
-    ) -> Verdict:
-        """
-        Move a run in progress to ``requires_action``, where it waits for tool outputs.
-        """
-        return self.fire(run_id, "require_action", required_action=required_action, **options)
-
-    def submit_tool_outputs(
-        self, run_id: str, outputs: Mapping[str, str], **options: Any
-    ) -> Verdict:
-        """
-        Queue a run again that waits for tool outputs, which the journal keeps by call id.
-        """
-        return self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
-
-    def complete(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run as ``completed``.
-        """
-        return self.fire(run_id, "complete", usage=usage, **options)
-
-    def fail(
-        self,
-        run_id: str,
-        last_error: LastError | Mapping[str, Any],
-        usage: Usage | Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Verdict:
-        """
-        End a run as failed, because of *last_error*.
-        """
-        return self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
-
-    def stop_incomplete(
-        self,
-        run_id: str,
-        reason: str,
-        usage: Usage | Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Verdict:
-        """
-        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
-        """
-        details = {"reason": reason}
-
-        return self.fire(
-            run_id, "stop_incomplete", incomplete_details=details, usage=usage, **options
-        )
-
-    def request_cancel(self, run_id: str, **options: Any) -> Verdict:
-        """
-        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
-        """
-        return self.fire(run_id, "request_cancel", **options)
-
-    def confirm_cancel(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run that is being cancelled as ``cancelled``.
-        """
-        return self.fire(run_id, "confirm_cancel", usage=usage, **options)
-
-    def expire(
-        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
-    ) -> Verdict:
-        """
-        End a run that took too long.
-        """
-        return self.fire(run_id, "expire", usage=usage, **options)
 
     # -- leases --------------------------------------------------------------------
 
     def claim(
-        self, worker: str, seconds: float = 30.0, *, connection: Caller | None = None
-    ) -> Lease | None:
+        self,
+        worker: str,
+        seconds: float = 30.0,
+        *,
+        where: Mapping[str, Any] = MappingProxyType({}),
+        connection: Caller | None = None,
+    ) -> Lease[_T] | None:
         """
         Return a lease on a run that no worker holds; None if no run is waiting.
 
         A run whose lease ran out comes first, and stays in its status; else the oldest
-        queued one, which is started.
+        that the trigger of claims can be fired at, which is moved by it.
 
         Args:
             worker: Who claims, for the journal.
             seconds: How long the lease lasts, from now and from every heartbeat on; up to
                 30 days.
+            where: Only runs with these values in columns of the application's own.
             connection: The caller's transaction.
+
+        Raises:
+            StoreArgumentError: The lifecycle has no trigger for claims.
+            TypeError: There is no such column.
         """
-        lease = self._at_once(connection, self._do.claim, worker, seconds)
-        self._setup.log(_sync(connection), moved_by(lease))
+        made = self._at_once(connection, self._do.claim, worker, seconds, where)
+        self._setup.log(caller_of(connection), made.moved)
 
-        return lease
+        return made.object
 
-    def heartbeat(self, lease: Lease, *, connection: Caller | None = None) -> Held | Stale:
+    def claim_many(
+        self,
+        worker: str,
+        limit: int,
+        seconds: float = 30.0,
+        *,
+        where: Mapping[str, Any] = MappingProxyType({}),
+        connection: Caller | None = None,
+    ) -> tuple[Lease[_T], ...]:
+        """
+        Return leases on runs that no worker holds, taken in one statement; empty if there are none.
+
+        Args:
+            worker: Who claims, for the journal.
+            limit: How many leases at most.
+            seconds: As for :meth:`claim`.
+            where: As for :meth:`claim`.
+            connection: The caller's transaction.
+
+        Raises:
+            StoreArgumentError: The lifecycle has no trigger for claims.
+            TypeError: There is no such column.
+        """
+        made = self._at_once(connection, self._do.claim_many, worker, seconds, where, limit)
+        self._setup.log(caller_of(connection), made.moved)
+
+        return made.object
+
+    def heartbeat(self, lease: Lease[Any], *, connection: Caller | None = None) -> Held | Stale:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
         """
         return self._at_once(connection, self._do.heartbeat, lease)
 
-    def release(self, lease: Lease, *, connection: Caller | None = None) -> bool:
+    def heartbeat_many(
+        self, leases: Iterable[Lease[_T]], *, connection: Caller | None = None
+    ) -> tuple[Held | Stale, ...]:
+        """
+        Renew *leases* in one statement; the answers are in order, as those of :meth:`heartbeat`.
+        """
+        return self._at_once(connection, self._do.heartbeat_many, tuple(leases))
+
+    def release(self, lease: Lease[Any], *, connection: Caller | None = None) -> bool:
         """
         Give *lease* back, so that the next claim finds the run; False if it was lost already.
         """
@@ -534,72 +568,137 @@ class RunStore:
             connection: The caller's transaction.
         """
         moved = self._run(connection, self._do.sweep, limit)
-        self._setup.log(_sync(connection), moved)
+        self._setup.log(caller_of(connection), moved)
 
         return moved
 
-    # -- transactions ----------------------------------------------------------------
 
-    def _tell(self, connection: Caller | None, fire: Fire, verdict: Verdict) -> None:
-        if isinstance(verdict, Applied):
-            self._setup.log(_sync(connection), moved_by(verdict))
-        elif not verdict.ok:
-            self._setup.refused(fire, verdict)
+class RunStore(Store[RunResponse], NamedMoves[Verdict]):
+    """
+    Keeps runs in a database: a store for :data:`RUN` with one typed method a trigger.
 
-    def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
-        own = _sync(connection)
-        if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+    ``thread_id`` and ``assistant_id`` are columns: ``create`` takes them beside the other fields
+    of a run, ``list`` and ``claim`` can be restricted by them.
+    """
 
-        return self._transact(self.engine, operation, *args)
+    def __init__(
+        self,
+        engine: Engine,
+        lifecycle: Lifecycle = RUN,
+        *,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] | None = None,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> None:
+        """
+        Use *engine*, the caller's own, and make or migrate the tables in its database.
 
-    def _at_once(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
-        own = _sync(connection)
-        if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+        With an asyncio engine, :meth:`AsyncStore.install` makes them.
 
-        return self._transact(self._brief, operation, *args)
+        After a fork, the child must make an engine of its own, as SQLAlchemy requires;
+        only a store from :meth:`open` does that by itself.
 
-    def _read(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
-        own = _sync(connection)
-        if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+        Args:
+            engine: For SQLite or PostgreSQL. The caller closes it.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
-        return _retried(readable_again, lambda: self._look(operation, *args))
+        Raises:
+            ValueError: An option makes no sense, or the engine knows no transactions.
+        """
+        super().__init__(
+            engine,
+            lifecycle,
+            model=RunResponse,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
 
-    def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
-        with self._brief.connect() as fresh:
-            return operate(fresh, operation, *args)
+    @classmethod
+    def open(  # type: ignore[override]
+        cls,
+        url: str,
+        *,
+        lifecycle: Lifecycle = RUN,
+        durable: bool = True,
+        timeout: float = 30.0,
+        pooler: bool | None = None,
+        prefix: str = "runstate_",
+        expires_after: int | None = None,
+        deadlines: Mapping[str, tuple[float, str]] | None = None,
+        clock: str | None = None,
+        new_id: Callable[[], str] | None = None,
+        logger: Any = None,
+        adopt_lifecycle: bool = False,
+    ) -> Self:
+        """
+        Open the store at *url*, and make or migrate its tables.
 
-    def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
-        return _retried(retriable, lambda: self._once(engine, operation, *args))
+        Args:
+            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
+                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+                the same as ``postgresql://``.
+            lifecycle: The table; :data:`RUN`, or a narrower or wider one.
+            durable: Whether committed moves outlive a power cut, also where the PostgreSQL
+                server or role has ``synchronous_commit`` off. If False, moves are faster.
+                SQLite then loses none when any process dies, and may lose the last ones
+                in a power cut. PostgreSQL may lose those of about the last second when the
+                server crashes, and it does so when any one of its backends is killed.
+            timeout: Seconds to wait for SQLite's write lock.
+            pooler: Whether a connection pooler such as PgBouncer is between the store and
+                PostgreSQL; None to find out at connect. Behind one, the store prepares no
+                statements and sends every operation as one transaction. False for a pooler
+                that gives each client a server connection of its own.
+            prefix: How the names of the tables begin.
+            expires_after: Seconds from a run's creation to its ``expires_at``, at which a
+                sweep ends it, also while a worker holds it; None for no such time. One
+                run's own is given to :meth:`create`.
+            deadlines: By status, the seconds that a run may be in it and the trigger that
+                ends it then, besides ``{"cancelling": (60, "confirm_cancel")}``. Every
+                process that uses the store should give the same.
+            clock: An SQL expression for the time in Unix seconds; the database's own clock
+                by default.
+            new_id: Makes the id of a run that is created without one.
+            logger: A structlog logger.
+            adopt_lifecycle: True to record *lifecycle* where the store was made with another.
 
-    def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
-        with engine.connect() as connection:
-            if self._setup.immediate:
-                begin_immediate(connection)
-            answer = operate(connection, operation, *args)
-            commit(connection)
+        Raises:
+            StoreVersionError: The tables are of a later version, or of a lifecycle
+                whose statuses this one does not know.
+            LifecycleMismatchError: The store was made with another lifecycle.
+            ValueError: An option makes no sense.
+            ImportError: The database's driver is not installed.
+        """
+        make = partial(
+            cls,
+            lifecycle=lifecycle,
+            prefix=prefix,
+            expires_after=expires_after,
+            deadlines=deadlines,
+            clock=clock,
+            new_id=new_id,
+            logger=logger,
+            adopt_lifecycle=adopt_lifecycle,
+        )
 
-        return answer
-
-
-def _sync(connection: Caller | None) -> sa.Connection | None:
-    if isinstance(connection, Session):
-        return connection.connection()
-    if connection is not None and not isinstance(connection, sa.Connection):
-        raise wrong_argument("connection", "a SQLAlchemy Connection or Session", connection)
-
-    return connection
-
-
-def _retried(again: Callable[[DBAPIError], bool], attempt: Callable[[], _T]) -> _T:
-    for pause in pauses():
-        try:
-            return attempt()
-        except DBAPIError as error:
-            if not again(error):
-                raise
-        time.sleep(pause)
-
-    return attempt()
+        return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

@@ -9,6 +9,7 @@ added to, and is the feed at the same time: state, history and event are one com
 it is, and of which lifecycle.
 """
 
+import hashlib
 import re
 from typing import Any, Final, NamedTuple
 
@@ -16,28 +17,25 @@ import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from ..lifecycle._table import Lifecycle
+from ._layout import Layout
 
 __all__ = [
     "COUNTED",
-    "JSON_FIELDS",
-    "SECOND_FIELDS",
     "Snapshot",
     "Tables",
     "build_tables",
     "quoted",
 ]
 
-SECOND_FIELDS: Final = (
-    "created_at", "started_at", "completed_at", "failed_at", "cancelled_at", "expires_at",
-)  # fmt: skip
-"""Fields of a run that hold a time, in whole seconds as on the wire."""
-JSON_FIELDS: Final = ("required_action", "last_error", "incomplete_details", "usage")
-"""Fields of a run that a payload sets."""
-
 COUNTED: Final = "counted"
 """Name in ``meta`` of the place in the feed up to which ``counts`` are summed."""
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
+_LONGEST_NAME: Final = 63
+_TYPES: Final[dict[type, Any]] = {
+    str: sa.Text, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean,
+}  # fmt: skip
+"""The types of an application's own columns, in the database."""
 
 
 class _TransactionId(UserDefinedType[int]):
@@ -73,7 +71,7 @@ class Tables(NamedTuple):
     counts: sa.Table
 
 
-def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables:
+def build_tables(prefix: str, lifecycle: Lifecycle, layout: Layout, *, postgres: bool) -> Tables:
     """
     Return the tables under *prefix*, with checks that tie the stamps to the status.
 
@@ -91,11 +89,13 @@ def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables
         sa.Column("id", sa.Text, primary_key=True),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("version", big, nullable=False),
-        sa.Column("thread_id", sa.Text),
-        sa.Column("assistant_id", sa.Text),
+        *(sa.Column(name, _TYPES[kind]) for name, kind in layout.columns.items()),
         sa.Column("document", json_text, nullable=False),
-        *(sa.Column(name, big, nullable=name != "created_at") for name in SECOND_FIELDS),
-        *(sa.Column(name, json_text) for name in JSON_FIELDS),
+        *(
+            sa.Column(column, big, nullable=field not in layout.created)
+            for field, column in layout.stamps.items()
+        ),
+        *(sa.Column(column, json_text) for column in layout.details.values()),
         sa.Column("born_at", moment, nullable=False),
         sa.Column("moved_at", moment, nullable=False),
         sa.Column("last_trigger", sa.Text, nullable=False),
@@ -107,14 +107,19 @@ def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables
         sa.Column("lease_token", big, nullable=False),
         sa.Column("lease_until", moment),
         sa.Column("attempt", big, nullable=False),
-        *_checks(prefix, lifecycle),
+        *(_more_columns() if layout.extended else ()),
+        *_checks(prefix, lifecycle, layout),
         sqlite_with_rowid=True,
     )
     column = runs.c
     sa.Index(f"{prefix}runs_status", column.status, column.born_at, column.id)
     sa.Index(f"{prefix}runs_born", column.born_at, column.id)
-    sa.Index(f"{prefix}runs_thread", column.thread_id, column.born_at, column.id)
-    for name in ("lease_until", "deadline_at", "expires_at"):
+    for name in layout.indexed:
+        # In databases that are there already, it has this name.
+        index = f"{prefix}runs_{name.removesuffix('_id') if name == 'thread_id' else name}"
+        sa.Index(_short(index), column[name], column.born_at, column.id)
+    deadline = () if layout.deadline is None else (layout.stamps[layout.deadline],)
+    for name in ("lease_until", "deadline_at", *deadline):
         due = column[name].is_not(None)
         sa.Index(
             f"{prefix}runs_{name}", column[name], sqlite_where=due, postgresql_where=due
@@ -172,22 +177,43 @@ def build_tables(prefix: str, lifecycle: Lifecycle, *, postgres: bool) -> Tables
     return Tables(runs, journal, meta, counts)
 
 
-def _checks(prefix: str, lifecycle: Lifecycle) -> list[sa.CheckConstraint]:
+def _more_columns() -> tuple[sa.Column[Any], ...]:
+    """
+    Return what runs of a RunStore do not have: their tables stay as they are.
+    """
+    return (
+        sa.Column("reopened", sa.BigInteger, nullable=False),
+        sa.Column("claims", sa.BigInteger, nullable=False),
+        sa.Column("not_before", sa.Double),
+    )
+
+
+def _short(name: str) -> str:
+    """
+    Return *name* as PostgreSQL takes it: 63 characters at most.
+    """
+    digest = hashlib.blake2b(name.encode(), digest_size=4).hexdigest()
+
+    return name if len(name) <= _LONGEST_NAME else f"{name[:54]}_{digest}"
+
+
+def _checks(prefix: str, lifecycle: Lifecycle, layout: Layout) -> list[sa.CheckConstraint]:
     """
     Return what the lifecycle says about stamps, as checks that an unknown status passes.
     """
     checks = []
-    for name in SECOND_FIELDS:
+    for name, column in layout.stamps.items():
         needed = [s for s in lifecycle.statuses if name in lifecycle.required_fields(s)]
         barred = [s for s in lifecycle.statuses if name in lifecycle.excluded_fields(s)]
         rules = [(needed, "IS NOT NULL"), (barred, "IS NULL")]
         parts = [
-            f"(status NOT IN ({', '.join(map(quoted, map(str, which)))}) OR {name} {what})"
+            f"(status NOT IN ({', '.join(map(quoted, map(str, which)))}) OR {column} {what})"
             for which, what in rules
             if which
         ]
         if parts:
-            checks.append(sa.CheckConstraint(" AND ".join(parts), name=f"{prefix}runs_{name}_fits"))
+            fits = _short(f"{prefix}runs_{column}_fits")
+            checks.append(sa.CheckConstraint(" AND ".join(parts), name=fits))
 
     return checks
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from .._text import printable
 from ..errors import RunstateError
 from ..runs._log import Moved
-from ..runs._models import RunResponse
 from ._row_errors import UnreadableRunError
 
 __all__ = [
@@ -73,7 +72,7 @@ class Superseded:
 @dataclass(frozen=True, slots=True)
 class Illegal:
     """
-    The table has no row for this trigger from the run's status.
+    The table has no row for this trigger from the run's status, or no condition of one held.
     """
 
     ok: ClassVar[Literal[False]] = False
@@ -83,16 +82,21 @@ class Illegal:
     """Triggers that the table allows from there."""
     by: str | None
     """The trigger that led there; None if it was not recorded."""
+    reason: str = ""
+    """``no condition held`` where conditions decided; empty if the table has no row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
     """
-    Fenced out: the lease with this token has run out, or another worker holds the run now.
+    Fenced out: the lease with this token has run out, somebody else holds the run now, or it moved.
     """
 
     ok: ClassVar[Literal[False]] = False
-    token: int
+    token: int | None
+    """The token that was given."""
+    version: int | None = None
+    """The version that was expected, where the run has another one now."""
 
 
 Verdict = Applied | Duplicate | Superseded | Illegal | Stale
@@ -109,13 +113,17 @@ class Fire(NamedTuple):
     payload: dict[str, Any] = {}  # noqa: RUF012  never written to
     """The fields that the trigger takes, as for :meth:`RunEngine.fire`."""
     token: int | None = None
-    """Token of the worker's lease; None if it is not a worker that speaks."""
+    """Token of the worker's lease; None for a caller that is not a worker."""
     key: str | None = None
     """Idempotency key: of any number of attempts of a trigger under one key, one moves the run."""
     actor: str | None = None
     """Who fires, for the journal."""
     reason: str | None = None
     """Why, for the journal."""
+    expected_version: int | None = None
+    """The version that the run must still have: the ``seq`` of the last move that was seen."""
+    not_before: float | None = None
+    """When the run may be claimed again, in Unix seconds; not for runs of a RunStore."""
 
 
 class JournalEntry(NamedTuple):
@@ -179,12 +187,12 @@ class Page(NamedTuple, Generic[_T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Generic[_T]):
     """
     The right of one worker to carry on one run, for a while.
     """
 
-    run: RunResponse
+    run: _T
     """The run as it was when it was claimed."""
     token: int
     """Grows with every claim of the run; to be given with every write."""
@@ -195,6 +203,14 @@ class Lease:
     """How many workers have claimed the run since it last started, this one included."""
     seconds: float
     """How long the lease lasts from a heartbeat on."""
+    id: str = ""
+    """Id of the run."""
+    claims: int = 0
+    """How often it was claimed since it was created or reopened; 0 in a RunStore, which keeps no count."""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", getattr(self.run, "id"))  # noqa: B009
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,13 +231,15 @@ class RunNotFoundError(RunstateError, LookupError):
     Raised when the store has no run of that id.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, noun: str = "run") -> None:
         self.run_id = run_id
         """The id that was asked for."""
+        self.noun = noun
+        """What an object of the store is called."""
         super().__init__(run_id)
 
     def _message(self) -> str:
-        return f"no run '{printable(str(self.run_id))}' in the store"
+        return f"no {printable(self.noun)} '{printable(str(self.run_id))}' in the store"
 
 
 class RunExistsError(RunstateError, ValueError):
@@ -229,13 +247,15 @@ class RunExistsError(RunstateError, ValueError):
     Raised when a run is created under an id that the store has already.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, noun: str = "run") -> None:
         self.run_id = run_id
         """The id that is taken."""
+        self.noun = noun
+        """What an object of the store is called."""
         super().__init__(run_id)
 
     def _message(self) -> str:
-        return f"the store has a run '{printable(self.run_id)}' already"
+        return f"the store has a {printable(self.noun)} '{printable(self.run_id)}' already"
 
 
 class KeyReusedError(RunstateError, ValueError):
@@ -243,7 +263,7 @@ class KeyReusedError(RunstateError, ValueError):
     Raised when an idempotency key moved the run before, by another trigger: it is another request.
     """
 
-    def __init__(self, run_id: str, key: str, trigger: str, first: str) -> None:
+    def __init__(self, run_id: str, key: str, trigger: str, first: str, noun: str = "run") -> None:
         self.run_id = run_id
         """The run; another one may use the same key."""
         self.key = key
@@ -252,11 +272,13 @@ class KeyReusedError(RunstateError, ValueError):
         """What was fired under it now."""
         self.first = first
         """What was fired under it then."""
+        self.noun = noun
+        """What an object of the store is called."""
         super().__init__(run_id, key, trigger, first)
 
     def _message(self) -> str:
         return (
-            f"run '{printable(self.run_id)}': key '{printable(self.key)}' belongs to "
+            f"{printable(self.noun)} '{printable(self.run_id)}': key '{printable(self.key)}' belongs to "
             f"{printable(self.first)}: {printable(self.trigger)} needs a key of its own"
         )
 

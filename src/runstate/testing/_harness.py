@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from ..histories._check import check as check_history
 from ..histories._records import Observation
+from ..lifecycle._roles import cancelling_rows
 from ..lifecycle._rows import CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ._protocols import CAPABILITIES, Answer, Line, Service, WholeStore
@@ -273,9 +274,7 @@ class Harness:
     @property
     def cancelling(self) -> tuple[str, ...]:
         """Statuses between the request of a cancel and its confirmation."""
-        ends = self.lifecycle.terminal
-
-        return tuple(row.source for row in self.lifecycle if ends.get(row.target) == "cancelled")
+        return tuple(cancelling_rows(self.lifecycle))
 
     # -- interrupting ---------------------------------------------------------------
 

@@ -189,6 +189,7 @@ def stale_worker_is_fenced_between_any_statements(harness: Harness) -> None:
     """
     peer = harness.store.peer()
     stale: Any = None
+    end = ""
 
     def lose(_: str) -> Any:
         harness.store.advance(31)
@@ -196,13 +197,15 @@ def stale_worker_is_fenced_between_any_statements(harness: Harness) -> None:
         return peer.claim("worker-2", 30)
 
     def prepare() -> str:
-        nonlocal stale
+        nonlocal stale, end
         stale = harness.claimed(seconds=30)
+        # Asked before the rival acts, at the statements of the write alone.
+        end = harness.end(str(harness.store.status(stale.run_id)))
 
         return str(stale.run_id)
 
     for run_id, answer, holder in harness.interrupted(
-        prepare, lambda at: harness.fire(at, "complete", token=stale.token), lose
+        prepare, lambda at: harness.fire(at, end, token=stale.token), lose
     ):
         won = "the worker" if answer.ok else "no worker"
         ended = harness.lifecycle.is_terminal(harness.store.status(run_id))

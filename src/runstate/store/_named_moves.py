@@ -1,0 +1,102 @@
+"""
+One method a trigger, for stores of runs: written once for threads and for asyncio.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from ..runs._wire import LastError, RequiredAction, Usage
+
+__all__ = ["NamedMoves"]
+
+_Answer = TypeVar("_Answer")
+
+
+class NamedMoves(Generic[_Answer]):
+    """
+    The triggers of a run by their names; each returns what ``fire`` returns.
+    """
+
+    def fire(self, run_id: str, trigger: str, /, **options: Any) -> _Answer:
+        """Move a run by *trigger*; the store does."""
+        raise NotImplementedError
+
+    def start(self, run_id: str, **options: Any) -> _Answer:
+        """
+        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
+        """
+        return self.fire(run_id, "start", **options)
+
+    def require_action(
+        self, run_id: str, required_action: RequiredAction | Mapping[str, Any], **options: Any
+    ) -> _Answer:
+        """
+        Move a run in progress to ``requires_action``, where it waits for tool outputs.
+        """
+        return self.fire(run_id, "require_action", required_action=required_action, **options)
+
+    def submit_tool_outputs(
+        self, run_id: str, outputs: Mapping[str, str], **options: Any
+    ) -> _Answer:
+        """
+        Queue a run again that waits for tool outputs, which the journal keeps by call id.
+        """
+        return self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
+
+    def complete(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> _Answer:
+        """
+        End a run as ``completed``.
+        """
+        return self.fire(run_id, "complete", usage=usage, **options)
+
+    def fail(
+        self,
+        run_id: str,
+        last_error: LastError | Mapping[str, Any],
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> _Answer:
+        """
+        End a run as failed, because of *last_error*.
+        """
+        return self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
+
+    def stop_incomplete(
+        self,
+        run_id: str,
+        reason: str,
+        usage: Usage | Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> _Answer:
+        """
+        End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+        """
+        details = {"reason": reason}
+
+        return self.fire(
+            run_id, "stop_incomplete", incomplete_details=details, usage=usage, **options
+        )
+
+    def request_cancel(self, run_id: str, **options: Any) -> _Answer:
+        """
+        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+        """
+        return self.fire(run_id, "request_cancel", **options)
+
+    def confirm_cancel(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> _Answer:
+        """
+        End a run that is being cancelled as ``cancelled``.
+        """
+        return self.fire(run_id, "confirm_cancel", usage=usage, **options)
+
+    def expire(
+        self, run_id: str, usage: Usage | Mapping[str, Any] | None = None, **options: Any
+    ) -> _Answer:
+        """
+        End a run that took too long.
+        """
+        return self.fire(run_id, "expire", usage=usage, **options)

@@ -1,0 +1,181 @@
+"""
+Every lifecycle that the package knows opens a store, which passes the conformance kit.
+"""
+
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from databases import fresh_database
+from runstate import RUN
+from runstate.lifecycle._roles import claim_rows, unattended
+from runstate.presets import PRESETS
+from runstate.store import Stale, Store
+from runstate.testing import CAPABILITIES, CHECKS, conformance
+from stores_under_test import CLOCK, Subject, make_clock
+
+LIMIT = 300.0
+
+
+def limits_of(lifecycle):
+    """
+    Return a deadline for every status that a trigger ends without a payload.
+    """
+    return {
+        row.source: (LIMIT, row.trigger)
+        for row in reversed(lifecycle.transitions)
+        if lifecycle.is_terminal(row.target) and unattended(lifecycle, row.trigger, row.source)
+    }
+
+
+def payloads_of(lifecycle):
+    """
+    Return what each trigger needs.
+    """
+    return {
+        row.trigger: {name: {"why": "x"} for name in lifecycle.entry(row.target).requires}
+        for row in lifecycle
+    }
+
+
+class AnySubject(Subject):
+    """
+    A Store of any lifecycle under test.
+    """
+
+    lifecycle = RUN
+
+    def open(self, url, **options):
+        """
+        Open the store.
+        """
+        deadlines = limits_of(self.lifecycle)
+        self.store = self._stack.enter_context(
+            Store.open(
+                url, self.lifecycle, deadlines=deadlines, clock=CLOCK, durable=False, **options
+            )
+        )
+        self.limits = {status: seconds for status, (seconds, _) in deadlines.items()}
+        self.engine = self.store.engine
+
+    def create(self, **options):
+        """See the protocol."""
+        return self.call("create", **options)[self.lifecycle.id_field]
+
+    def fire(self, run_id, trigger, **payload):
+        """
+        Fire, with the version that was seen where ended objects can be reopened.
+        """
+        if not self.lifecycle.reopenings or "token" in payload:
+            return self.call("fire", run_id, trigger, **payload)
+        while True:
+            version = self.call("get", run_id)["version"]
+            answer = self.call("fire", run_id, trigger, expected_version=version, **payload)
+            if not isinstance(answer, Stale):
+                return answer
+
+    def status(self, run_id):
+        """See the protocol."""
+        return self.call("get", run_id)[self.lifecycle.status_field]
+
+    def fields(self, run_id):
+        """See the protocol."""
+        return {k: v for k, v in self.call("get", run_id).items() if k != "version"}
+
+    def claim(self, worker, seconds):
+        """See the protocol."""
+        lease = self.call("claim", worker, seconds)
+
+        return None if lease is None else TakenOf(lease)
+
+    @contextmanager
+    def transaction(self):
+        """See the protocol."""
+        with self.store.engine.begin() as connection:
+            yield AnyWithin(self, connection)
+
+
+class AnyWithin(AnySubject):
+    """
+    The same, in a transaction of the caller's.
+    """
+
+    def __init__(self, outer, connection):
+        self.store, self.lifecycle = outer.store, outer.lifecycle
+        self._own = {"connection": connection}
+
+
+class TakenOf:
+    """
+    A lease, with the id of its object where the suite looks for it.
+    """
+
+    def __init__(self, lease):
+        self.run_id, self.token, self.lease = lease.id, lease.token, lease
+
+
+def checked(lifecycle, database, only=None):
+    """
+    Return what the conformance kit says of a store of *lifecycle*.
+    """
+    claims = {row.source for row in claim_rows(lifecycle)}
+    # The kit claims what it has just created.
+    missing = set() if lifecycle.initial in claims else {"leases"}
+    missing |= set() if limits_of(lifecycle) else {"sweep"}
+    kind = type(
+        "Of", (AnySubject,),
+        {"lifecycle": lifecycle, "capabilities": frozenset(CAPABILITIES) - missing},
+    )  # fmt: skip
+
+    @contextmanager
+    def make():
+        with database() as url, ExitStack() as stack:
+            make_clock(url)
+            yield kind(url, stack)
+
+    return conformance(make, lifecycle=lifecycle, payloads=payloads_of(lifecycle), only=only)
+
+
+WHOLE = ("oban-job", "celery", "a2a-task", "openai-batch")
+"""The presets that pass all checks in the suite; the others pass those that need no rival."""
+
+SLOW = (
+    "between",
+    "at_once",
+    "sweep",
+    "stale",
+    "lease",
+    "holder",
+    "interrupted",
+    "heartbeat",
+    "claim",
+)
+QUICK = [name for name in CHECKS if not any(word in name for word in SLOW)]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_passes_the_conformance_kit_on_sqlite(name, tmp_path):
+    """
+    Whatever its statuses, stamps and ends are.
+    """
+    numbers = iter(range(1_000))
+
+    @contextmanager
+    def database():
+        yield f"sqlite:///{tmp_path}/{next(numbers)}.db"
+
+    result = checked(PRESETS[name], database, None if name in WHOLE else QUICK)
+
+    assert result.ok, str(result)
+    assert len(result.passed) >= (37 if name in WHOLE else 10), str(result)
+
+
+@pytest.mark.parametrize("name", ["oban-job"])
+def test_presets_pass_the_conformance_kit_on_postgresql(name, postgresql_url):
+    """
+    All checks that the lifecycle has a place for.
+    """
+    result = checked(PRESETS[name], lambda: fresh_database(postgresql_url))
+
+    assert result.ok, str(result)
+    assert len(result.passed) >= 45, str(result)
