@@ -47,7 +47,10 @@ class _Form:
         self.id = [*map(_paths, shape.id or ((lifecycle.id_field,),))]
         self.status = _paths(shape.target or shape.status or (lifecycle.status_field,))
         self.source = _paths(shape.source)
-        own = (lifecycle.attempt_field,) if lifecycle.reopenings else ()
+        # Where other shapes name the attempt, one that does not has a reason: the number that its
+        # records have is still that of the attempt before.
+        named = any(each.attempt for each in lifecycle.shapes)
+        own = (lifecycle.attempt_field,) if lifecycle.reopenings and not named else ()
         self.attempt, self.at = _paths(shape.attempt or own), _paths(shape.at)
         self.trigger = _paths(shape.trigger)
         self.moves = bool(shape.source or shape.target)
