@@ -42,6 +42,40 @@ def test_ties_with_unknown_words_are_told_by_their_rows():
     assert ["RS101", "RS101"] == codes
 
 
+def test_numbered_rows_of_one_history_are_judged_by_their_numbers():
+    """
+    Read once more as a whole, they are judged as when they came one by one.
+    """
+    rows = [
+        Observation("in_progress", run_id="a", source="queued", seq=2),
+        Observation("queued", run_id="a", seq=1),
+        Observation("failed", run_id="a", source="completed", seq=3),
+    ]
+    monitor = Monitor()
+    codes = [finding.code for _, found in monitor.observe_history(rows) for finding in found]
+
+    assert ["RS105", "RS103"] == codes
+    assert ["queued", "in_progress", "failed"] == [
+        row.status for row, _ in Monitor().observe_history(rows)
+    ]
+
+
+def test_a_creation_among_rows_of_one_time_comes_first():
+    """
+    Nothing may precede it, in whatever order the rows stand.
+    """
+    rows = [
+        Observation("queued", run_id="a", at=1.0),
+        Observation("in_progress", run_id="a", at=2.0),
+        Observation("queued", run_id="a", at=2.0, trigger="create"),
+    ]
+    codes = [finding.code for _, found in Monitor().observe_history(rows) for finding in found]
+    born = [finding.code for _, found in Monitor().observe_history(rows[1:]) for finding in found]
+
+    assert ["RS103"] == codes
+    assert [] == born
+
+
 def test_a_limit_waits_for_observations_with_a_time():
     """
     Of one without, nobody can say how long it took.

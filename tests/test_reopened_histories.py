@@ -213,6 +213,29 @@ def test_without_rows_that_reopen_the_attempt_says_nothing():
     assert ([], 0) == codes(seen(("queued", 2), ("running", 1), ("done", 3)), NO_RETRY)
 
 
+def test_the_end_of_an_earlier_attempt_may_be_delivered_again():
+    """
+    Its number was there before: the run has gone on since, and ended once more.
+    """
+    moves = [("queued", "running"), ("running", "failed"), ("failed", "queued"),
+             ("queued", "running"), ("running", "done")]  # fmt: skip
+    history = [
+        Observation(to, "j", source=of, seq=seq, attempt=1 if seq < 3 else 2)
+        for seq, (of, to) in enumerate(moves, 1)
+    ]
+
+    assert ([], 1) == codes([*history, history[1]])
+
+
+def test_in_no_order_a_trigger_parts_what_was_seen():
+    """
+    Which status belongs to which attempt is not known then, and both ends are legal.
+    """
+    retried = Observation("queued", "j", source="failed", trigger="retry")
+
+    assert ([], 1) == codes([retried, *seen("done", "failed")], observed="unordered")
+
+
 def brute(history, lifecycle):
     """
     Judge each pair of statuses of a polled run with attempts by walking the table.

@@ -279,7 +279,7 @@ class Monitor:
                 continue
             last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
             if now is not None:
-                findings += self._waiting(run, last)
+                findings += self._waiting(run, last, now)
             if finished:
                 hint = f"from {run.status}: {', '.join(self.lifecycle.allowed(run.status))}"
                 findings.append(
@@ -323,7 +323,12 @@ class Monitor:
                 f"move {seq} is there twice: to {printable(then[1])} and to {printable(now[1])}"
             )
             yield _finding("RS903", observation, message, source=now[0], target=now[1])
-        elif then is None and run.ended is not None and self.lifecycle.is_terminal(now[1]):
+        elif (
+            then is None
+            and run.ended is not None
+            and not run.reopened  # the end of an earlier attempt may be delivered again
+            and self.lifecycle.is_terminal(now[1])
+        ):
             yield from self._after_end(run, observation, run.ended, now[1])
 
     def _judge(
@@ -364,7 +369,7 @@ class Monitor:
         if observation.fields:
             found += self._misheld(run, observation, before, moved=moved)
         if observation.at is not None:
-            found += self._waiting(run, observation)
+            found += self._waiting(run, observation, observation.at)
         self._remember(run, observation)
 
         return found
@@ -658,13 +663,11 @@ class Monitor:
                 hint=fault.hint,
             )
 
-    def _waiting(self, run: _Run, observation: Observation) -> Iterator[Finding]:
+    def _waiting(self, run: _Run, observation: Observation, at: float) -> Iterator[Finding]:
         """
-        What has gone on for too long, told once a run or a status.
+        Yield what has gone on for too long at the time *at*, once a run or a status.
         """
-        at, status = observation.at, observation.status
-        if at is None:
-            return
+        status = observation.status
         due = self._due(observation.fields, run.due)
         if (
             due is not None
