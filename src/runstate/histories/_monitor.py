@@ -44,6 +44,9 @@ _KINDS: Final[Mapping[str, tuple[type, str]]] = {
 """What the parts of an observation must be, where they are not None."""
 
 
+_NOTHING_SEEN: Final = frozenset[str]()
+
+
 class _Run:
     """
     What is remembered of one run: a constant amount, whatever its length.
@@ -625,11 +628,12 @@ class Monitor:
 
     def _misfit(self, run: _Run, observation: Observation) -> Iterator[Finding]:
         attempt = observation.attempt
+        seen = run.seen.get(attempt, _NOTHING_SEEN)
         for status in (observation.source, observation.status):
-            fitted = run.seen.get(attempt, frozenset())
-            if status is None or status in fitted:
+            if status is None or status in seen:
                 continue
-            seen = run.seen[attempt] = fitted | {status}
+            fitted, seen = seen, seen | {status}
+            run.seen[attempt] = seen
             if run.reopened:
                 continue
             if not self.lifecycle.fits_one_run(seen) and self.lifecycle.fits_one_run(fitted):
