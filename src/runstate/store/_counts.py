@@ -7,7 +7,8 @@ what was moved since is added when somebody asks. A sweep carries the place forw
 Triggers keep both true when rows are deleted.
 """
 
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,18 +18,37 @@ from ._tables import COUNTED, Snapshot, Tables
 __all__ = ["count", "recount", "roll_up"]
 
 
+class _Statements(NamedTuple):
+    """
+    The statements of one store; to build them takes longer than to run them.
+    """
+
+    place: Any
+    """The place that the sums are of."""
+    place_for_update: Any
+    """The same, held until the end of the transaction; nothing while another one holds it."""
+    count: Any
+    """The sums, and what was moved since the place *before*."""
+    upto: Any
+    """The last place now."""
+    moved: Any
+    """What was moved between the places *before* and *upto*."""
+    add: Any
+    """Adds *runs* to the sum of *status*."""
+    carry: Any
+    """Makes *upto* the place that the sums are of."""
+
+
 def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
     """
     Return the number of runs by status, of those statuses that were ever seen.
     """
-    meta = tables.meta.c
-    place = sa.select(meta.value).where(meta.name == COUNTED)
-    sums = sa.select(tables.counts.c.status, tables.counts.c.runs)
+    statements = _statements(tables, postgres=_is_postgres(connection))
     while True:
         # The place as a value, so that the database knows how few lines lie behind it.
-        before = connection.execute(place).scalar_one()
-        found = _added_up(connection, [sums], tables, _behind(connection, tables, before))
-        if connection.execute(place).scalar_one() == before:
+        before = connection.execute(statements.place).scalar_one()
+        found = _added_up(connection, statements.count, before=_value(connection, before))
+        if connection.execute(statements.place).scalar_one() == before:
             return found
 
 
@@ -36,28 +56,15 @@ def roll_up(connection: sa.Connection, tables: Tables) -> None:
     """
     Bring the sums up to now; of several who do so at once, one does.
     """
-    meta, counts, journal = tables.meta, tables.counts, tables.journal.c
-    mine = sa.select(meta.c.value).where(meta.c.name == COUNTED)
-    upto: Any
-    until: Any
-    if _is_postgres(connection):
-        before = connection.execute(mine.with_for_update(skip_locked=True)).scalar()
-        upto = connection.execute(_VISIBLE).scalar_one()
-        until = sa.func.pg_visible_in_snapshot(journal.txid, _snapshot(upto))
-    else:
-        before = connection.execute(mine).scalar()
-        upto = connection.execute(sa.select(sa.func.max(journal.position))).scalar() or 0
-        until = journal.position <= upto
+    statements = _statements(tables, postgres=_is_postgres(connection))
+    before = connection.execute(statements.place_for_update).scalar()
+    upto = connection.execute(statements.upto).scalar() or 0
     if before is None:
         return
-    new = sa.and_(_behind(connection, tables, before), until)
-    insert: Any = inserting(_is_postgres(connection))(counts)
-    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
-    more = {"runs": counts.c.runs + insert.excluded.runs}
-    add = insert.on_conflict_do_update(index_elements=["status"], set_=more)
-    for status, runs in sorted(_added_up(connection, [], tables, new).items()):
-        connection.execute(add, {"status": status, "runs": runs})
-    connection.execute(meta.update().where(meta.c.name == COUNTED).values(value=str(upto)))
+    moved = _added_up(connection, statements.moved, before=_value(connection, before), until=upto)
+    for status, runs in sorted(moved.items()):
+        connection.execute(statements.add, {"status": status, "runs": runs})
+    connection.execute(statements.carry, {"upto": str(upto)})
 
 
 def recount(connection: sa.Connection, tables: Tables) -> None:
@@ -68,8 +75,9 @@ def recount(connection: sa.Connection, tables: Tables) -> None:
     counted = sa.select(meta.c.value).where(meta.c.name == COUNTED)
     place = connection.execute(counted.with_for_update()).scalar_one()
     rows = sa.select(runs.status, sa.func.count().label("runs")).group_by(runs.status)
-    behind = _behind(connection, tables, place)
-    sums = _added_up(connection, [rows], tables, behind, sign=-1)
+    behind = _behind(tables, postgres=_is_postgres(connection))
+    taken = _sums([rows], tables, behind, sign=-1)
+    sums = _added_up(connection, taken, before=_value(connection, place))
     connection.execute(tables.counts.delete())
     if sums:
         connection.execute(
@@ -84,18 +92,45 @@ def _is_postgres(connection: sa.Connection) -> bool:
     return connection.dialect.name == "postgresql"
 
 
-def _snapshot(text: str) -> Any:
-    return sa.cast(sa.literal(text, sa.Text()), Snapshot())
+def _value(connection: sa.Connection, place: str) -> Any:
+    return place if _is_postgres(connection) else int(place)
 
 
-def _behind(connection: sa.Connection, tables: Tables, place: str) -> Any:
+@lru_cache(maxsize=64)
+def _statements(tables: Tables, *, postgres: bool) -> _Statements:
+    meta, counts, journal = tables.meta, tables.counts, tables.journal.c
+    place = sa.select(meta.c.value).where(meta.c.name == COUNTED)
+    behind = _behind(tables, postgres=postgres)
+    until: Any = sa.bindparam("until", type_=sa.Text() if postgres else sa.BigInteger())
+    if postgres:
+        visible = sa.func.pg_visible_in_snapshot(journal.txid, sa.cast(until, Snapshot()))
+        upto: Any = _VISIBLE
+    else:
+        visible = journal.position <= until
+        upto = sa.select(sa.func.max(journal.position))
+    insert: Any = inserting(postgres)(counts)
+    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
+    more = {"runs": counts.c.runs + insert.excluded.runs}
+
+    return _Statements(
+        place,
+        place.with_for_update(skip_locked=True) if postgres else place,
+        _sums([sa.select(counts.c.status, counts.c.runs)], tables, behind),
+        upto,
+        _sums([], tables, sa.and_(behind, visible)),
+        insert.on_conflict_do_update(index_elements=["status"], set_=more),
+        meta.update().where(meta.c.name == COUNTED).values(value=sa.bindparam("upto")),
+    )
+
+
+def _behind(tables: Tables, *, postgres: bool) -> Any:
     """
-    Return the condition that a line of the journal is none of those up to *place*.
+    Return the condition that a line of the journal is none of those up to the place *before*.
     """
     journal = tables.journal.c
-    if not _is_postgres(connection):
-        return journal.position > int(place)
-    snapshot = _snapshot(place)
+    if not postgres:
+        return journal.position > sa.bindparam("before", type_=sa.BigInteger())
+    snapshot = sa.cast(sa.bindparam("before", type_=sa.Text()), Snapshot())
 
     return sa.and_(
         journal.txid >= sa.func.pg_snapshot_xmin(snapshot),
@@ -103,11 +138,9 @@ def _behind(connection: sa.Connection, tables: Tables, place: str) -> Any:
     )
 
 
-def _added_up(
-    connection: sa.Connection, sums: list[Any], tables: Tables, new: Any, sign: int = 1
-) -> dict[str, int]:
+def _sums(sums: list[Any], tables: Tables, new: Any, sign: int = 1) -> Any:
     """
-    Return *sums* and what the *new* lines add to them; or take from them, if *sign* is -1.
+    Return the statement of *sums* and what the *new* lines add to them; or take, if *sign* is -1.
     """
     journal = tables.journal.c
     moves = sa.and_(journal.kind == "move", new)
@@ -118,8 +151,9 @@ def _added_up(
         arrived.where(moves).group_by(journal.target),
         left.where(moves, journal.source.is_not(None)).group_by(journal.source),
     ).subquery("parts")
-    rows = connection.execute(
-        sa.select(parts.c.status, sa.func.sum(parts.c.runs)).group_by(parts.c.status)
-    ).all()
 
-    return {status: int(runs) for status, runs in rows if runs}
+    return sa.select(parts.c.status, sa.func.sum(parts.c.runs)).group_by(parts.c.status)
+
+
+def _added_up(connection: sa.Connection, statement: Any, **places: Any) -> dict[str, int]:
+    return {status: int(runs) for status, runs in connection.execute(statement, places) if runs}
