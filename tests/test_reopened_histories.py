@@ -7,6 +7,9 @@ from itertools import permutations, product
 import pytest
 
 from runstate import Lifecycle, Monitor, Observation, Transition, check
+from runstate.cli._summary import print_summary
+from runstate.histories import survey
+from runstate.report import render_report
 
 JOB = Lifecycle(
     "job",
@@ -279,3 +282,20 @@ def test_a_wrong_attempt_is_refused():
     """
     with pytest.raises(TypeError, match=r"attempt must be a whole number, not str"):
         Monitor(JOB).observe(Observation("queued", attempt="2"))
+
+
+def test_a_row_that_reopens_is_no_illegal_move_in_a_summary_or_a_page(capsys):
+    """
+    It is named by its trigger, wherever moves are shown.
+    """
+    history = seen(("queued", 1), ("running", 1), ("failed", 1), ("queued", 2))
+    counted = survey(history, JOB, samples=1)
+    print_summary(counted, JOB, "complete")
+    printed = capsys.readouterr().out
+    illegal = render_report(survey(["done", "failed"], JOB), JOB).count(b"llegal")
+
+    assert ["retry"] == [row.trigger for row in JOB.ways("failed", "queued")]
+    assert () == JOB.ways("done", "failed")
+    assert "retry" in printed
+    assert "illegal" not in printed
+    assert render_report(counted, JOB).count(b"llegal") < illegal

@@ -53,11 +53,11 @@ def _ends(made: Survey) -> Iterator[tuple[str, ...]]:
 
 
 def _moves(made: Survey, lifecycle: Lifecycle) -> Iterator[tuple[str, ...]]:
-    pairs = sorted(made.moves, key=lambda p: (bool(lifecycle.rows(*p)), -made.moves[p], p))
+    pairs = sorted(made.moves, key=lambda p: (bool(lifecycle.ways(*p)), -made.moves[p], p))
     for pair in pairs[:MOST_ROWS]:
         dwell = made.dwell.get(pair)
         times = (dwell.quantile(0.5), dwell.quantile(0.95), dwell.longest) if dwell else ()
-        name = ", ".join(row.trigger for row in lifecycle.rows(*pair)) or "illegal"
+        name = ", ".join(row.trigger for row in lifecycle.ways(*pair)) or "illegal"
         yield name, *pair, f"{made.moves[pair]:,}", *map(how_long, times)
     if len(pairs) > MOST_ROWS:
         yield (f"... and {len(pairs) - MOST_ROWS:,} more",)

@@ -294,13 +294,7 @@ def _extra_pairs(lifecycle: Lifecycle, overlay: Overlay, steps: Iterable[Pair]) 
         key=lambda pair: (-overlay.counts[pair], pair),
     )
 
-    return tuple(pair for pair in dict.fromkeys((*steps, *counted)) if not _rows(lifecycle, pair))
-
-
-def _rows(lifecycle: Lifecycle, pair: Pair) -> tuple[Transition, ...]:
-    reopening = (row for row in lifecycle.reopenings if (row.source, row.target) == pair)
-
-    return (*lifecycle.rows(*pair), *reopening)
+    return tuple(pair for pair in dict.fromkeys((*steps, *counted)) if not lifecycle.ways(*pair))
 
 
 def _unknown(lifecycle: Lifecycle, overlay: Overlay, extra: Iterable[Pair]) -> tuple[str, ...]:
@@ -325,7 +319,7 @@ def _arrow(
     steps: Mapping[Pair, tuple[int, ...]],
     most: int,
 ) -> Arrow:
-    rows = _rows(lifecycle, pair)
+    rows = lifecycle.ways(*pair)
     count = overlay.counts.get(pair, 0) if overlay.counted else None
     role: Role = "plain"
     if not rows:

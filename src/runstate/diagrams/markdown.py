@@ -87,11 +87,10 @@ def _illegal_lines(lifecycle: Lifecycle, overlay: Overlay) -> Iterator[str]:
     """
     Yield the section of the moves that were observed and that no row allows.
     """
-    reopened = {(row.source, row.target) for row in lifecycle.reopenings}
     illegal = sorted(
         (-count, pair)
         for pair, count in overlay.counts.items()
-        if count and not lifecycle.rows(*pair) and pair not in reopened
+        if count and not lifecycle.ways(*pair)
     )
     if illegal:
         yield from ("", "## Illegal moves", "")

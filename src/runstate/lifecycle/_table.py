@@ -279,6 +279,17 @@ class Lifecycle:
             (name_of(source), name_of(target)), ()
         )
 
+    def ways(self, source: str, target: str) -> tuple[Transition, ...]:
+        """
+        Return the rows that lead from *source* to *target* in one move, those that reopen last.
+        """
+        pair = name_of(source), name_of(target)
+
+        return (
+            *self.rows(source, target),
+            *(row for row in self.reopenings if (row.source, row.target) == pair),
+        )
+
     def allowed(self, status: str) -> tuple[str, ...]:
         """
         Return the triggers that may be fired from *status*; empty where it is terminal or unknown.

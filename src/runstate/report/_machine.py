@@ -64,7 +64,7 @@ def _moves(subject: Subject) -> str:
     made = subject.made.moves
     if not made:
         return ""
-    pairs = sorted(made, key=lambda p: (bool(subject.lifecycle.rows(*p)), -made[p], p))
+    pairs = sorted(made, key=lambda p: (bool(subject.lifecycle.ways(*p)), -made[p], p))
     shown = pairs[:MOST_MOVES]
     hidden = len(pairs) - len(shown)
     more = f"; {counted(hidden, 'more kind')} not listed" if hidden else ""
@@ -78,7 +78,7 @@ def _moves(subject: Subject) -> str:
 
 
 def _move(subject: Subject, pair: tuple[str, str]) -> str:
-    rows = subject.lifecycle.rows(*pair)
+    rows = subject.lifecycle.ways(*pair)
     names = ", ".join(text(row.trigger, 100) for row in rows)
     dwell = subject.made.dwell.get(pair)
     start = "<tr><td>" + names if rows else '<tr class="bad"><td><b class="tag">illegal</b>'

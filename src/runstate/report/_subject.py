@@ -48,7 +48,7 @@ class Subject(NamedTuple):
         """
         Return whether *target* may be seen right after *source*.
         """
-        return bool(self.lifecycle.rows(source, target)) or self.gap(source, target)
+        return bool(self.lifecycle.ways(source, target)) or self.gap(source, target)
 
     def gap(self, source: str, target: str) -> bool:
         """
@@ -56,6 +56,6 @@ class Subject(NamedTuple):
         """
         return (
             self.observed == "polled"
-            and not self.lifecycle.rows(source, target)
+            and not self.lifecycle.ways(source, target)
             and (source, target) in self.lifecycle.seen_later
         )

@@ -122,14 +122,14 @@ def _verdict(subject: Subject, before: str | None, recorded: str | None, each: O
     source = each.source or before
     if source is None or (subject.observed == "unordered" and each.source is None):
         return 0
-    if each.source is not None and not subject.lifecycle.rows(source, each.status):
+    if each.source is not None and not subject.lifecycle.ways(source, each.status):
         return 1
     if recorded is not None and before is not None and not subject.legal(before, recorded):
         return 1
 
     return (
         0
-        if subject.lifecycle.rows(source, each.status)
+        if subject.lifecycle.ways(source, each.status)
         else 2
         if subject.gap(source, each.status)
         else 1
