@@ -55,4 +55,5 @@ def setup(app):
     """
     Write the pages that are made from the code before Sphinx looks for pages.
     """
-    app.connect("builder-inited", lambda app: write_pages(Path(app.srcdir)))
+    # Before Sphinx looks whether the folders that the configuration names are there.
+    app.connect("config-inited", lambda app, _: write_pages(Path(app.srcdir)))
