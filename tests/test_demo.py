@@ -64,7 +64,7 @@ def test_every_run_ends_once_and_was_possible(database_url, tmp_path):
     made = Counter((move.source, move.status) for move in logged)
     ended = Counter(move.status for move in logged if RUN.is_terminal(move.status))
 
-    assert ((), 60, len(logged), 0, 0) == check(logged, observed="complete", finished=True)
+    assert ((), 60, len(logged), 0, 0, 0) == check(logged, observed="complete", finished=True)
     assert (made, ended, ()) == (outcome.moves, outcome.statuses, outcome.ended_twice)
     assert 60 == outcome.statuses.total() == outcome.moves[None, "queued"]
     assert {trigger for trigger, _ in outcome.refused} <= {*RUN.triggers, "heartbeat"}
@@ -78,7 +78,7 @@ def test_the_dead_are_replaced(url, tmp_path):
     """
     outcome, logged = played(url, tmp_path, 1, 1)
 
-    assert ((), 1, len(logged), 0, 0) == check(logged, observed="complete", finished=True)
+    assert ((), 1, len(logged), 0, 0, 0) == check(logged, observed="complete", finished=True)
     assert outcome.killed is not None
     assert "worker-1" == outcome.killed.worker
     assert {*outcome.killed.fates.values()} <= {"worker-2", "sweep"}

@@ -584,7 +584,7 @@ def test_stream_has_the_recorded_order(service):
     assert names[1:] == [run.status for run in snapshots]
     assert snapshots[-1] == service.store.get(snapshots[-1].id)
     assert raw.endswith(b"event: done\ndata: [DONE]\n\n")
-    assert ((), 1, 4, 0, 0) == check(read(BytesIO(raw), name="s.sse"), observed="complete")
+    assert ((), 1, 4, 0, 0, 0) == check(read(BytesIO(raw), name="s.sse"), observed="complete")
 
 
 def test_stream_ends_where_a_tool_is_wanted(service):
