@@ -12,6 +12,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from ..histories._records import ObservationModel
+from ..histories._reopened import Reopenings
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
@@ -174,10 +175,15 @@ _BREAKS: dict[ObservationModel, Callable[[Lifecycle], _Breaks]] = {
 
 def _moves(lifecycle: Lifecycle, code: str, legal: set[tuple[str, str]]) -> _Breaks:
     wrong = [pair for pair in _pairs(lifecycle) if pair not in legal]
+    after_an_end = Reopenings(lifecycle, "complete" if code == "RS103" else "polled")
 
     return {
         code: [pair for pair in wrong if pair[0] not in lifecycle.terminal],
-        "RS105": [pair for pair in wrong if pair[0] in lifecycle.terminal],
+        "RS105": [
+            pair
+            for pair in wrong
+            if pair[0] in lifecycle.terminal and after_an_end.code(*pair) == "RS105"
+        ],
     }
 
 
