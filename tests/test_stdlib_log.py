@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 import runstate
 from runstate import Lifecycle, RunEngine, Transition
+from runstate.runs._stdlib_log import StdlibLogger
 from runstate.store import RunStore, apply_move
 
 LAST_ERROR = {"code": "server_error", "message": "SECRET"}
@@ -237,3 +238,15 @@ def test_structlog_still_has_the_defaults_that_are_compared():
 
     assert built_in._BUILTIN_DEFAULT_PROCESSORS == structlog.get_config()["processors"]
     assert built_in._BUILTIN_DEFAULT_LOGGER_FACTORY is structlog.get_config()["logger_factory"]
+
+
+def test_a_level_that_is_off_writes_nothing(caplog):
+    """
+    Nothing is rendered for it either.
+    """
+    logger = logging.getLogger("runstate.test.off")
+    logger.setLevel(logging.CRITICAL)
+    with caplog.at_level(logging.DEBUG):
+        StdlibLogger(logger).error("run.rejected", run_id="a")
+
+    assert [] == caplog.records

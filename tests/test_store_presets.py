@@ -14,6 +14,8 @@ from runstate.store import Stale, Store
 from runstate.testing import CAPABILITIES, CHECKS, conformance
 from stores_under_test import CLOCK, Subject, make_clock
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 300.0
 
 
@@ -136,7 +138,7 @@ def checked(lifecycle, database, only=None):
     return conformance(make, lifecycle=lifecycle, payloads=payloads_of(lifecycle), only=only)
 
 
-WHOLE = ("oban-job", "celery", "a2a-task", "openai-batch")
+WHOLE = ("oban-job", "a2a-task", "openai-batch")
 """The presets that pass all checks in the suite; the others pass those that need no rival."""
 
 SLOW = (
