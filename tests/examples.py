@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import structlog
 
 import runstate
+from databases import _free_port
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -37,6 +38,9 @@ PAGES = sorted(
     and path.name not in {"cli.md", "findings.md", "maps.md"}
 )  # fmt: skip
 """The pages of the site that people write; the others are made from the code."""
+
+PORT = "8765"
+"""The port that the servers of pages listen on; each test takes a free one in its place."""
 
 EXECUTED = frozenset({"python", "console"})
 SHOWN = frozenset({"sh", "text", "{toctree}", "{image}", "{eval-rst}", "{literalinclude}"})
@@ -78,8 +82,10 @@ def run_page(path: Path, folder: Path) -> None:
     Execute the blocks of the page at *path* in *folder*, the current one.
     """
     namespace: dict[str, Any] = {"__name__": "page"}
+    # A port of its own: another suite may execute the page on this machine at the same time.
+    text = path.read_text(encoding="utf-8").replace(PORT, str(_free_port()))
     try:
-        for block in blocks(path.read_text(encoding="utf-8")):
+        for block in blocks(text):
             if block.name is not None:
                 (folder / block.name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / block.name).write_text(block.body, encoding="utf-8")

@@ -138,7 +138,7 @@ def checked(lifecycle, database, only=None):
     return conformance(make, lifecycle=lifecycle, payloads=payloads_of(lifecycle), only=only)
 
 
-WHOLE = ("oban-job", "a2a-task", "openai-batch")
+WHOLE = ("oban-job", "celery", "a2a-task", "openai-batch")
 """The presets that pass all checks in the suite; the others pass those that need no rival."""
 
 SLOW = (
