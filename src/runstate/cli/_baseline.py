@@ -21,7 +21,7 @@ _KIND: Final = "runstate-baseline"
 _VERSION: Final = 1
 
 _Key = tuple[str, str | None, str | None, str]
-"""Code, run, file where there is no run, and message: what a finding is known by."""
+"""Identifies a finding: its code, its run (or its file, if it has no run) and its message."""
 
 _PATH: Final = click.Path(dir_okay=False, path_type=Path)
 

@@ -97,5 +97,5 @@ class Report(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether there is no finding of severity error. Undecided runs do not count."""
+        """Whether no finding has the severity error; undecided runs make no difference."""
         return not any(finding.severity == "error" for finding in self.findings)

@@ -51,7 +51,7 @@ class Reopenings:
         """
         Return the code for *after* seen after the end *before*, where nothing else is known.
         """
-        # Whoever sees every change sees how a run is reopened: two ends in a row are two writers.
+        # Under the model complete, a reopening would have been recorded between two ends.
         two_ends = self._complete and self._lifecycle.is_terminal(after)
 
         return "RS109" if not two_ends and self.may_follow(before, after) else "RS105"

@@ -1,5 +1,5 @@
 """
-The part that rows and statuses play for whoever works on objects: who takes one, who gives up.
+The rows that have a role in a store: those that claim an object, cancel it, or end it in time.
 """
 
 from ._rows import Transition

@@ -7,6 +7,7 @@ table of contents comes last.
 
 import codecs
 import zipfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Final
@@ -58,7 +59,7 @@ def unpacked(held: bytes | bytearray, read: _Read) -> "Unpacked | None":
     return None
 
 
-class Unpacked:
+class Unpacked(ABC):
     """
     Reads as a stream does; one that is broken ends there, and says so.
     """
@@ -91,8 +92,8 @@ class Unpacked:
 
         return portion
 
-    def _next(self, size: int) -> bytes | None:
-        raise NotImplementedError
+    @abstractmethod
+    def _next(self, size: int) -> bytes | None: ...
 
 
 class _Stream(Unpacked):

@@ -148,7 +148,7 @@ def _looked_up(fields: Iterable[str]) -> list[str]:
 
 def _latest(was: str) -> list[str]:
     """
-    Return the lines after which ``at`` is no earlier than the time in the variable *was*.
+    Return the lines that raise ``at`` to the time in the variable *was*, if that is later.
     """
     return [
         f"if {was} is not None:",

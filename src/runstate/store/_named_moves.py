@@ -18,7 +18,7 @@ class NamedMoves(Generic[_Answer]):
     """
 
     def fire(self, run_id: str, trigger: str, /, **options: Any) -> _Answer:
-        """Move a run by *trigger*; the store does."""
+        """Move a run by *trigger*; the store that is combined with this class defines it."""
         raise NotImplementedError
 
     def start(self, run_id: str, **options: Any) -> _Answer:

@@ -300,7 +300,7 @@ class Store(Transactions[_T]):
             fields: More of *data*, such as ``metadata={"user": "u1"}``.
 
         Raises:
-            RunNotFoundError: There is no such run.
+            RunNotFoundError: The store has no run of that id.
             LifecycleFieldError: A field is given that only a move may set, or that never changes.
             TypeError: The model has no field of that name.
             pydantic.ValidationError: A field does not hold what the model says.
@@ -312,7 +312,7 @@ class Store(Transactions[_T]):
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
         Raises:
-            RunNotFoundError: There is no such run.
+            RunNotFoundError: The store has no run of that id.
         """
         return self._read(connection, self._do.get, run_id)
 
@@ -321,7 +321,7 @@ class Store(Transactions[_T]):
         Return everything the journal says of a run, oldest first.
 
         Raises:
-            RunNotFoundError: There is no such run.
+            RunNotFoundError: The store has no run of that id.
         """
         return self._read(connection, self._do.history, run_id)
 
@@ -372,8 +372,8 @@ class Store(Transactions[_T]):
             columns: Only runs with these values in columns of the application's own.
 
         Raises:
-            RunNotFoundError: There is no run *after* or *before*.
-            TypeError: There is no such column.
+            RunNotFoundError: The store has no run of the id *after* or *before*.
+            TypeError: The store has no column of that name.
         """
         return self._read(connection, self._do.page, status, columns, after, before, limit, order)
 
@@ -445,7 +445,7 @@ class Store(Transactions[_T]):
                 the reason of ``stop_incomplete`` as ``incomplete_details``.
 
         Raises:
-            RunNotFoundError: There is no such run.
+            RunNotFoundError: The store has no run of that id.
             UnknownTriggerError: The table has no such trigger at all.
             PayloadError: The payload lacks, or has, or garbles something.
             StoreArgumentError: Neither *token* nor *expected_version* is given where one must be.
@@ -500,7 +500,7 @@ class Store(Transactions[_T]):
 
         Raises:
             StoreArgumentError: The lifecycle has no trigger for claims.
-            TypeError: There is no such column.
+            TypeError: The store has no column of that name.
         """
         made = self._at_once(connection, self._do.claim, worker, seconds, where)
         self._setup.log(caller_of(connection), made.moved)
@@ -528,7 +528,7 @@ class Store(Transactions[_T]):
 
         Raises:
             StoreArgumentError: The lifecycle has no trigger for claims.
-            TypeError: There is no such column.
+            TypeError: The store has no column of that name.
         """
         made = self._at_once(connection, self._do.claim_many, worker, seconds, where, limit)
         self._setup.log(caller_of(connection), made.moved)
