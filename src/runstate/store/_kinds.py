@@ -31,7 +31,7 @@ from ..runs._fields import respelled
 from ..runs._models import OWNED_NAMES, RunResponse, RunStatus
 from ..runs._move import Condition, remember
 from ._layout import Layout
-from ._records import as_json, document_of, last_moved, one_line, run_of
+from ._records import as_json, creation_of, document_of, one_line, run_of
 from ._row_errors import UnreadableRunError, wrong_argument
 
 __all__ = ["ANSWER", "Kind", "New", "Record", "RecordKind", "RunKind", "readable"]
@@ -137,7 +137,7 @@ class RunKind:
         run = new.draft
         assert run is not None  # noqa: S101  new() has made it
         run.__dict__.update(created_at=row.created_at, expires_at=row.expires_at)
-        remember(run, last_moved(row))
+        remember(run, creation_of(row))
 
         return run
 

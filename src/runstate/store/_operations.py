@@ -31,6 +31,7 @@ from ._records import (
     check_expires_after,
     check_expires_at,
     checked,
+    creation_of,
     entry_of,
     is_seconds,
     is_word,
@@ -141,7 +142,7 @@ class Operations(Generic[_T]):
         row = rows[0]
         if (row.id, row.last_trigger) != (new.id, CREATE):
             raise AnswerMismatchError(row.id, CREATE, row.last_trigger, None)
-        moved = last_moved(row)
+        moved = creation_of(row)
         payload = None if creation.key is None else as_json({"digest": _digest(new)})
         self._sql.line.add(connection, [line_of(moved, key=creation.key, payload=payload)])
 
@@ -163,7 +164,7 @@ class Operations(Generic[_T]):
             self._check_clock(connection)
             taken = (new.id for new, _ in pairs if rows.pop(new.id, None) is None)
             raise RunExistsError(next(taken), self._layout.noun)
-        moved = tuple(last_moved(rows[new.id]) for new, _ in pairs)
+        moved = tuple(creation_of(rows[new.id]) for new, _ in pairs)
         self._sql.line.add(connection, [line_of(each) for each in moved])
 
         return Made(tuple(self._kind.stored(new, rows[new.id]) for new, _ in pairs), moved)
@@ -513,11 +514,7 @@ class Operations(Generic[_T]):
         """
         Keep a late outcome, if not many are kept of the run: any caller may send more.
         """
-        journal = self._tables.journal
-        kept = sa.select(sa.func.count()).where(
-            journal.c.run_id == move.run_id, journal.c.kind == "late"
-        )
-        if connection.execute(kept).scalar_one() >= _MOST_LATE:
+        if self._sql.late.run(connection, id=move.run_id)[0].kept >= _MOST_LATE:
             return
         at = max(row.now, row.moved_at)
         late = Moved(move.run_id, move.fire.trigger, row.status, "", at)

@@ -23,6 +23,7 @@ __all__ = [
     "check_expires_after",
     "check_expires_at",
     "checked",
+    "creation_of",
     "document_of",
     "entry_of",
     "is_seconds",
@@ -183,6 +184,13 @@ def _reason(error: Exception) -> str:
     faults = error.errors(include_url=False, include_input=False, include_context=False)
 
     return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults[:5])
+
+
+def creation_of(row: Any) -> Moved:
+    """
+    Return the first move of the new run that a row of the table holds.
+    """
+    return Moved(row.id, row.last_trigger, None, row.status, row.moved_at, None, 1)
 
 
 def last_moved(row: Any) -> Moved:

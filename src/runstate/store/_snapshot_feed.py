@@ -16,7 +16,6 @@ to no other. A cursor therefore never claims to have seen a transaction above th
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from ._cursor_errors import CursorForeignError
 from ._cursors import SnapshotCursor, digest_of, snapshot_cursor
@@ -31,14 +30,18 @@ _GAP: Final = 1_000
 """So many transactions behind, an idle cursor moves on to a line that is not a move."""
 
 _NOW: Final = sa.text(
-    "SELECT pg_current_snapshot()::text AS snapshot, "
+    "SELECT pg_current_snapshot()::text AS visible, "
     "pg_current_xact_id_if_assigned()::text AS own, pg_is_in_recovery() AS standby"
 )
+_SEEN, _UPTO = (
+    # A subquery is evaluated once, and a cast of a parameter for every row.
+    f"(SELECT CAST(CAST(:{name} AS text) AS pg_snapshot))"
+    for name in ("seen", "upto")
+)
+_ABOVE_SEEN: Final = f"txid >= (SELECT pg_snapshot_xmax({_SEEN}))"
 _BETWEEN: Final = sa.text(
-    "txid >= pg_snapshot_xmin(CAST(CAST(:seen AS text) AS pg_snapshot)) "
-    "AND txid < pg_snapshot_xmax(CAST(CAST(:upto AS text) AS pg_snapshot)) "
-    "AND pg_visible_in_snapshot(txid, CAST(CAST(:upto AS text) AS pg_snapshot)) "
-    "AND NOT pg_visible_in_snapshot(txid, CAST(CAST(:seen AS text) AS pg_snapshot))"
+    f"txid >= (SELECT pg_snapshot_xmin({_SEEN})) AND txid < (SELECT pg_snapshot_xmax({_UPTO})) "
+    f"AND pg_visible_in_snapshot(txid, {_UPTO}) AND NOT pg_visible_in_snapshot(txid, {_SEEN})"
 )
 _NEXT: Final = sa.text("SELECT pg_current_xact_id()::text")
 
@@ -60,24 +63,23 @@ class SnapshotFeed:
     def __init__(self, tables: Tables) -> None:
         self._journal = tables.journal
         self._page = self._page_lines()
-        self._page_and_proof = sa.union_all(
-            sa.select(self._page_lines().subquery("page")), self._proof()
-        )
+        self._now_and_proof = self._witnesses_now()
         self._last = self._last_line()
 
     def moves(self, connection: sa.Connection, after: str | None, limit: int) -> Page[JournalEntry]:
         """
         Return the moves that were committed since *after*.
         """
-        cursor, now = snapshot_cursor(after), _now(connection)
-        # Of another history, *upto* may count transactions as ended that are running here.
-        upto = now.ended if cursor.upto is None else cursor.upto.both(now.ended)
-        proof, lines = self._read(connection, cursor, upto, limit)
+        cursor = snapshot_cursor(after)
+        now, proof = self._now(connection, cursor)
         if not _proven(connection, cursor, proof, now, after):
             return Page((), after)
+        # Of another history, *upto* may count transactions as ended that are running here.
+        upto = now.ended if cursor.upto is None else cursor.upto.both(now.ended)
+        lines = self._read(connection, cursor, upto, limit)
         if cursor.upto is not None and not lines:
             cursor, upto = cursor.past(upto), now.ended
-            _, lines = self._read(connection, cursor._replace(witnesses=()), upto, limit)
+            lines = self._read(connection, cursor, upto, limit)
         found = lines or self._beside(connection, cursor, upto)
         witnesses = _witnesses([*proof, *found])
         following = cursor._replace(
@@ -92,19 +94,24 @@ class SnapshotFeed:
 
         return Page(tuple(map(entry_of, lines)), str(following))
 
+    def _now(self, connection: sa.Connection, cursor: SnapshotCursor) -> tuple[_Now, list[Any]]:
+        """
+        Return which transactions have ended, and the cursor's witnesses as far as they are here.
+        """
+        if not cursor.witnesses:
+            return _now_of(connection.execute(_NOW).one()), []
+        positions = [position for position, _ in cursor.witnesses]
+        rows = list(connection.execute(self._now_and_proof, {"witnesses": positions}))
+        proof = [row for row in rows if row.position is not None]
+
+        return _now_of(rows[0]), sorted(proof, key=_position)
+
     def _read(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet, limit: int
-    ) -> tuple[list[Any], list[Any]]:
-        """
-        Return the witnesses of a cursor, as far as they are here, and the page behind it.
-        """
+    ) -> list[Any]:
         bound = _between(cursor, upto) | {"position": cursor.position, "limit": limit}
-        if not cursor.witnesses:
-            return [], list(connection.execute(self._page, bound))
-        bound["witnesses"] = "{" + ",".join(str(position) for position, _ in cursor.witnesses) + "}"
-        rows = sorted(connection.execute(self._page_and_proof, bound), key=_position)
 
-        return [row for row in rows if row.proof], [row for row in rows if not row.proof]
+        return list(connection.execute(self._page, bound))
 
     def _beside(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet
@@ -119,45 +126,48 @@ class SnapshotFeed:
 
         return list(connection.execute(self._last, _between(cursor, upto)))
 
-    def _columns(self) -> Any:
+    def _columns(self) -> list[Any]:
         """
-        Return a SELECT of lines, with the types of PostgreSQL's own as text.
+        Return the columns of a line, with the types of PostgreSQL's own as text.
         """
         journal = self._journal
         columns: list[Any] = [c for c in journal.c if c.name not in {"txid", "snapshot"}]
-        columns += [sa.cast(journal.c[name], sa.Text).label(name) for name in ("txid", "snapshot")]
 
-        return sa.select(*columns)
+        return columns + [
+            sa.cast(journal.c[name], sa.Text).label(name) for name in ("txid", "snapshot")
+        ]
 
     def _page_lines(self) -> Any:
         journal = self._journal.c
 
         return (
-            self._columns()
-            .add_columns(sa.false().label("proof"))
+            sa.select(*self._columns())
             .where(journal.position > sa.bindparam("position"), journal.kind == "move", _BETWEEN)
             .order_by(journal.position)
             .limit(sa.bindparam("limit"))
         )
 
-    def _proof(self) -> Any:
-        witnesses = sa.cast(sa.bindparam("witnesses", type_=sa.Text), ARRAY(sa.BigInteger))
+    def _witnesses_now(self) -> Any:
+        """
+        Return the query for both of one moment, a row for each witness and one if none is here.
+        """
+        now = _NOW.columns(visible=sa.Text, own=sa.Text, standby=sa.Boolean).subquery("now")
+        # Not any(array), for which PostgreSQL would make a plan at every poll.
+        witness = self._journal.c.position.in_(sa.bindparam("witnesses", expanding=True))
 
-        return (
-            self._columns()
-            .add_columns(sa.true().label("proof"))
-            .where(self._journal.c.position == sa.func.any(witnesses))
-        )
+        return sa.select(now, *self._columns()).select_from(now.outerjoin(self._journal, witness))
 
     def _last_line(self) -> Any:
-        above = sa.text("txid >= pg_snapshot_xmax(CAST(CAST(:seen AS text) AS pg_snapshot))")
+        return (
+            sa.select(*self._columns())
+            .where(_BETWEEN, sa.text(_ABOVE_SEEN))
+            .order_by(self._journal.c.txid.desc())
+            .limit(1)
+        )
 
-        return self._columns().where(_BETWEEN, above).order_by(self._journal.c.txid.desc()).limit(1)
 
-
-def _now(connection: sa.Connection) -> _Now:
-    row = connection.execute(_NOW).one()
-    ended = below_all_running(row.snapshot) if row.standby else parse_set(row.snapshot)
+def _now_of(row: Any) -> _Now:
+    ended = below_all_running(row.visible) if row.standby else parse_set(row.visible)
     if row.own is not None:
         # What this transaction goes on to write would otherwise be taken for delivered.
         ended = ended.without(int(row.own))

@@ -101,6 +101,7 @@ class Statements:
         self.now = Prepared(sa.select(self.say.clock().c.now), dialect)
         self.locked_row = Prepared(self._row(lock=True), dialect)
         self.keyed = Prepared(self._keyed(), dialect)
+        self.late = Prepared(self._late(), dialect)
         self.leases = LeaseStatements(say, dialect)
 
     # -- a move --------------------------------------------------------------------
@@ -279,12 +280,25 @@ class Statements:
             journal.c.key == sa.bindparam("key", type_=sa.Text()),
         )
 
+    def _late(self) -> Any:
+        """
+        Return the query for how many late outcomes the journal keeps of one run.
+        """
+        journal = self._tables.journal
+
+        return sa.select(sa.func.count().label("kept")).where(
+            journal.c.run_id == sa.bindparam("id", type_=sa.Text()),
+            journal.c.kind == word("late"),
+        )
+
 
 def _born(runs: Any) -> tuple[Any, ...]:
     """
-    Return the columns of a new run that only the database knows, and its first move.
+    Return the columns of a new run that only the database knows, and what proves the answer.
     """
-    return (runs.created_at, runs.expires_at, *_last_move(runs))
+    return (
+        runs.id, runs.last_trigger, runs.status, runs.moved_at, runs.created_at, runs.expires_at,
+    )  # fmt: skip
 
 
 def _last_move(runs: Any) -> tuple[Any, ...]:
