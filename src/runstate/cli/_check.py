@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from .._text import printable
 from ..histories._counter import Census
@@ -21,8 +22,9 @@ from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._baseline import Baseline, baseline_of, baseline_options
 from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
-from ._input import Reading, records
+from ._input import Reading, Records, records
 from ._output import FORMS, Tally, exit_status, first
+from ._recognise import refuse_known_systems
 from ._shared import (
     BadInput,
     lifecycle_named,
@@ -143,7 +145,7 @@ def check(
     lifecycle = lifecycle_named(lifecycle_name)
     monitor = monitor_of(lifecycle, observed, limits, allow_reopen=allow_reopen)
     if engine == "python":
-        seen = records(names, lifecycle, reading)
+        seen = _records(names, lifecycle, reading)
         tally = _judged(
             monitor, seen, output, cap, reading, known, finished=finished, summary=summary
         )
@@ -164,6 +166,21 @@ def check(
         print_summary(survey, lifecycle, observed)
 
     return exit_status(totals, fail_on, unread=is_unread(survey))
+
+
+def _records(names: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Records:
+    """
+    Return the records of the inputs called *names*.
+
+    Raises:
+        BadInput: The user named neither a lifecycle nor a column, and they are of a known system.
+    """
+    seen = records(names, lifecycle, reading)
+    source = click.get_current_context().get_parameter_source("lifecycle_name")
+    if source is ParameterSource.DEFAULT and reading.columns._replace(at=None) == Columns():
+        refuse_known_systems(seen, names)
+
+    return seen
 
 
 def _without_known(survey: Survey, known: Baseline) -> Survey:

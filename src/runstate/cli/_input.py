@@ -5,7 +5,7 @@ Files and standard input, as the command reads them.
 import errno
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, tzinfo
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -20,6 +20,7 @@ from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ..readers._read import reads_of, remark_on_times, unread_histories
 from ..readers._record import Passed
+from ..readers._sample import sample_of
 from ..readers._times import Times
 
 __all__ = ["Reading", "Records", "records", "working"]
@@ -104,6 +105,15 @@ class Records:
             )  # fmt: skip
             told(stream)
         self._notice(remark_on_times(name, times))
+
+    def sample(self, path: str) -> Iterator[dict[str, Any]]:
+        """
+        Yield the records at the beginning of *path*, as they stand; none of what cannot be read again.
+        """
+        if self._spool is None and path == "-":
+            return
+        with suppress(OSError), _opened(path, self._spool) as stream:
+            yield from sample_of(stream, format=self._reading.format, name=_name(path))
 
     def unread_histories(self, observed: ObservationModel) -> Iterator[Finding]:
         """

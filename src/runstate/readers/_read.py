@@ -30,7 +30,7 @@ from .ocel import begins_as_ocel, read_ocel
 from .sse import read_sse
 from .xes import read_xes
 
-__all__ = ["FORMATS", "read", "reads_of", "remark_on_times", "unread_histories"]
+__all__ = ["FORMATS", "read", "read_with", "reads_of", "remark_on_times", "unread_histories"]
 
 _READERS: Final[Mapping[str, Callable[[Source, Interpreter], Iterator[Read]]]] = MappingProxyType(
     {
@@ -155,7 +155,7 @@ def reads_of(
     else:
         interpreter = Interpreter(columns, lifecycle, name, skip=skip, **common)
 
-    return _read(stream, format, name, interpreter)
+    return read_with(interpreter, stream, format, name)
 
 
 def unread_histories(
@@ -186,7 +186,7 @@ def unread_histories(
     watch = interpreter.watch = Grouping(
         lifecycle, observed, lambda value, key: moment(value, key, UTC).seconds
     )
-    for _ in islice(_read(stream, format, name, interpreter), MOST_RECORDS):
+    for _ in islice(read_with(interpreter, stream, format, name), MOST_RECORDS):
         pass
     column = watch.column()
     if column is not None:
@@ -242,7 +242,16 @@ def remark_on_times(name: str, times: Times) -> str:
     )
 
 
-def _read(stream: BinaryIO, chosen: str, name: str, interpreter: Interpreter) -> Iterator[Read]:
+def read_with(interpreter: Interpreter, stream: BinaryIO, chosen: str, name: str) -> Iterator[Read]:
+    """
+    Yield what *interpreter* says of the records of *stream*.
+
+    Args:
+        interpreter: Says what each record means.
+        stream: As for :func:`read`.
+        chosen: The format, or ``auto``.
+        name: As for :func:`read`.
+    """
     source = Source(stream)
     if source.foreign:
         yield interpreter.finding("RS901", source.foreign, 1)

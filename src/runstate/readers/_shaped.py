@@ -24,6 +24,8 @@ _DEEPEST: Final = 5
 """Envelopes around a record that are opened."""
 _MOST_SOUGHT: Final = 3
 _MISSING: Final = object()
+_USUAL: Final = frozenset({"id", "run_id", "status", "state", "attempt"})
+"""Keys that the records of many systems have."""
 
 
 class _Path(NamedTuple):
@@ -80,6 +82,26 @@ class _Form:
             return False
 
         return bool(key) or self.id_in(record, around) is not None
+
+    def weight(self, record: dict[str, Any], around: Sequence[Mapping[str, Any]]) -> int:
+        """
+        Return how many facts of *record* stand where few other systems have them.
+        """
+        under = any(
+            _look(level, path)[0] is not _MISSING
+            for level in around
+            for path in self.records
+            if path.steps[0] != EVERY
+        )
+        about = [2 - (values is None) for steps, values in self.about if steps[-1] not in _USUAL]
+        first = (
+            *self.status[:1],
+            *self.source[:1],
+            *(path for paths in self.id for path in paths[:1]),
+        )
+        further = (*self.status[1:], *self.attempt)
+
+        return sum(about) + 2 * under + _found_in(record, first) + 2 * _found_in(record, further)
 
     def id_in(
         self, record: dict[str, Any], around: Sequence[Mapping[str, Any]]
@@ -167,6 +189,8 @@ class Shaped(Interpreter):
         """The keys of a record whose nulls mean something."""
         self.all_columns = True
         self._wanted = {*self.stamps, *self.details, *self.identity, *(lifecycle.fields or ())}
+        self.sight: list[tuple[int, Mapping[str, Any]]] | None = None
+        """How particular the places were in which facts stood, and the records; None where nobody asks."""
 
     def may_be_read(self, value: Any) -> bool:  # noqa: ARG002  which shapes it has is seen later
         """
@@ -290,6 +314,8 @@ class Shaped(Interpreter):
         """
         place = form.id_in(record, around)
         value, holder = place or (key, record)
+        if self.sight is not None:
+            self.sight.append((form.weight(record, around), record))
         run_id = identifier(value)
         status = form.status_in(record, form.status, run_id)
         status = form.null if status is None else status
@@ -453,6 +479,15 @@ def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape
 
 def _paths(paths: Sequence[str]) -> list[_Path]:
     return [_Path(path, steps_of(path)) for path in paths]
+
+
+def _found_in(record: Mapping[str, Any], paths: Sequence[_Path]) -> int:
+    """
+    Return how many of *paths* lead somewhere in *record*, those that many systems have left out.
+    """
+    own = (path for path in paths if path.text not in _USUAL)
+
+    return sum(_look(record, path)[0] is not _MISSING for path in own)
 
 
 def _look(level: Any, path: _Path) -> tuple[Any, Any]:

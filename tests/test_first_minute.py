@@ -1,0 +1,177 @@
+"""
+``runstate check FILE`` without options: the verdict on runs, or one line that says what to type.
+"""
+
+import io
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runstate import RUN, cli
+from runstate.cli._recognise import advice_on
+from runstate.presets import PRESETS
+from runstate.readers._formats import format_of
+from test_preset_records import RECORDS, seen_in
+
+DATA = Path(__file__).parent / "data"
+EACH = pytest.mark.parametrize(
+    ("name", "document"),
+    [(name, record[0]) for name, records in RECORDS.items() for record in records],
+    ids=[f"{name}-{n}" for name, records in RECORDS.items() for n, _ in enumerate(records, 1)],
+)
+OF_RUNS = sorted(
+    str(path)
+    for path in (
+        *DATA.glob("*.*"),
+        *(DATA / "contradictions").iterdir(),
+        *(DATA / "field").iterdir(),
+    )
+    if format_of(path.name)
+)
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys, tmp_path):
+    """
+    Type a command line in a folder of its own; return its status and what it prints.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(line, stdin=b""):
+        monkeypatch.setattr(sys, "argv", shlex.split(line))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+
+        return ended.value.code, out, err
+
+    return run
+
+
+def written(content, name="records"):
+    """
+    Write *content* to a file in the current folder, and return its name.
+    """
+    text = content if isinstance(content, str) else json.dumps(content)
+    Path(name).write_text(text, encoding="utf-8")
+
+    return name
+
+
+@EACH
+def test_a_system_is_recognised_by_its_records_alone(typed, name, document):
+    """
+    One line names the preset of the records and what to type, or they are runs and judged as such.
+    """
+    status, out, err = typed(f"runstate check {written(document)}")
+
+    if status != 2:
+        assert seen_in(document, RUN) == seen_in(document, PRESETS[name])
+        return
+    assert (1, "") == (err.count("\n"), out)
+    assert f"--lifecycle {name}" in err
+    line = err.partition(": runstate ")[2].partition(", or ")[0].strip()
+    assert typed(f"runstate {line}")[0] in (0, 1)
+
+
+@EACH
+def test_standard_input_is_recognised_as_well(typed, name, document):
+    """
+    A pipe is looked at as a file is.
+    """
+    text = document if isinstance(document, str) else json.dumps(document)
+    _, _, of_file = typed(f"runstate check {written(document)}")
+    _, _, of_pipe = typed("runstate check -", text.encode())
+
+    assert of_file.replace(" records", " -") == of_pipe.replace("<stdin>", "-")
+
+
+@pytest.mark.parametrize("path", OF_RUNS)
+def test_runs_are_not_taken_for_another_system(typed, path):
+    """
+    A file of runs has the verdict that it has where the lifecycle is named.
+    """
+    alone = typed(f"runstate check {path}")
+    if alone[0] == 2 and not alone[1]:
+        # Objects of the same service that are not runs, and columns that have to be named.
+        assert "looks like openai-" in alone[2] or " --run-id " in alone[2]
+        return
+
+    assert typed(f"runstate check {path} --lifecycle run") == alone
+
+
+EXTRA = st.sampled_from(
+    ["user", "queue", "tenant", "attempt", "worker", "model", "kind", "type", "name", "thread_id",
+     "job_id", "created_at", "updated_at", "started_at", "at", "message", "level", "host", "pid"]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from(["id", "run_id"]),
+    st.lists(st.sampled_from(sorted(map(str, RUN.known))), min_size=1, max_size=4),
+    st.dictionaries(EXTRA, st.sampled_from(["x", 1, None, "run"]), max_size=5),
+)
+def test_runs_with_columns_of_their_own_are_runs(key, statuses, extra):
+    """
+    Columns beside the id and a status that runs have make no other system of them.
+    """
+    assert advice_on([{key: "r", "status": status, **extra} for status in statuses]) is None
+
+
+def test_a_mixed_log_with_runs_in_it_is_one_of_runs():
+    """
+    Records of another system beside those of runs are passed over as before.
+    """
+    job = {"event": "added", "jobId": "1"}
+    run = {"run_id": "r", "status": "queued"}
+
+    assert advice_on([job, run]) is advice_on([run, job]) is None
+    assert advice_on([job, {"event": "active", "jobId": "1"}]) is not None
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        ("job;state\n1;queued\n", "check records --run-id job --status state"),
+        ("Job ID,Status\n1,queued\n", "check records --run-id 'Job ID' --status Status"),
+        ("id,job_id,from_state,to_state\n1,7,queued,failed\n",
+         "check records --run-id job_id --from from_state --status to_state"),
+        ("order_id,phase\n7,picked\n", "init records --run-id order_id --status phase -o"),
+    ],
+)  # fmt: skip
+def test_columns_of_an_unknown_system_are_named(typed, header, options):
+    """
+    Where no system is recognised, the line to type names the columns that the file has.
+    """
+    status, out, err = typed(f"runstate check {written(header)}")
+
+    assert (2, "") == (status, out)
+    assert f"runstate {options}" in err
+
+
+def test_who_names_a_lifecycle_or_a_column_is_not_advised(typed):
+    """
+    What the user says is followed, and so is the lifecycle in a project's settings.
+    """
+    name = written([{"jid": "j", "status": "working"}])
+
+    assert "--lifecycle sidekiq-job" in typed(f"runstate check {name}")[2]
+    assert "RS902" in typed(f"runstate check {name} --lifecycle run")[1]
+    assert "RS101" in typed(f"runstate check {name} --run-id jid")[1]
+    written('[tool.runstate.check]\nlifecycle = "sidekiq-job"\n', "pyproject.toml")
+    assert (0, "") == typed(f"runstate check {name}")[::2]
+
+
+def test_hostile_names_of_columns_are_shown_harmless(typed):
+    """
+    What a file calls its columns cannot write to the terminal.
+    """
+    _, _, err = typed(f"runstate check {written({chr(27) + '[2J_job': '1', 'state': 'queued'})}")
+
+    assert "\x1b" not in err
