@@ -57,6 +57,7 @@ from ._row_errors import (
     StoreArgumentError,
     UnreadableRunError,
 )
+from ._schema import metadata, schema_sql
 from ._store import RunStore, Store
 from ._transactions import Caller
 from ._verdicts import (
@@ -118,4 +119,6 @@ __all__ = [
     "apply_move",
     "apply_move_async",
     "guard",
+    "metadata",
+    "schema_sql",
 ]

@@ -51,6 +51,8 @@ class AsyncStore(AsyncTransactions[_T]):
         new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
+        schema: str | None = None,
+        install: bool = True,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -89,6 +91,11 @@ class AsyncStore(AsyncTransactions[_T]):
             new_id: Makes the id of a run that is created without one.
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
+            schema: The schema of the tables on PostgreSQL; by default the first of the
+                connection's ``search_path``. SQLite has none.
+            install: False to make and migrate nothing, where a migration of your own does it
+                with :func:`schema_sql`: tables that are missing or of another version are an
+                error.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -108,6 +115,8 @@ class AsyncStore(AsyncTransactions[_T]):
             new_id=new_id,
             logger=logger,
             adopt_lifecycle=adopt_lifecycle,
+            schema=schema,
+            install=install,
         )
         super().__init__(engine, setup)
 
@@ -131,6 +140,8 @@ class AsyncStore(AsyncTransactions[_T]):
         new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
+        schema: str | None = None,
+        install: bool = True,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -176,10 +187,16 @@ class AsyncStore(AsyncTransactions[_T]):
             new_id: Makes the id of a run that is created without one.
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
+            schema: The schema of the tables on PostgreSQL; by default the first of the
+                connection's ``search_path``. SQLite has none.
+            install: False to make and migrate nothing, where a migration of your own does it
+                with :func:`schema_sql`: tables that are missing or of another version are an
+                error.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
-                whose statuses this one does not know.
+                whose statuses this one does not know; or *install* is False, and they are
+                missing or of an earlier version.
             LifecycleMismatchError: The store was made with another lifecycle.
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
             ValueError: An option makes no sense.
@@ -199,6 +216,8 @@ class AsyncStore(AsyncTransactions[_T]):
             new_id=new_id,
             logger=logger,
             adopt_lifecycle=adopt_lifecycle,
+            schema=schema,
+            install=install,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
@@ -601,6 +620,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
+        schema: str | None = None,
+        install: bool = True,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -625,6 +646,11 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             new_id: Makes the id of a run that is created without one.
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
+            schema: The schema of the tables on PostgreSQL; by default the first of the
+                connection's ``search_path``. SQLite has none.
+            install: False to make and migrate nothing, where a migration of your own does it
+                with :func:`schema_sql`: tables that are missing or of another version are an
+                error.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -640,6 +666,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             new_id=new_id,
             logger=logger,
             adopt_lifecycle=adopt_lifecycle,
+            schema=schema,
+            install=install,
         )
 
     @classmethod
@@ -658,6 +686,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
+        schema: str | None = None,
+        install: bool = True,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -689,10 +719,16 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             new_id: Makes the id of a run that is created without one.
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
+            schema: The schema of the tables on PostgreSQL; by default the first of the
+                connection's ``search_path``. SQLite has none.
+            install: False to make and migrate nothing, where a migration of your own does it
+                with :func:`schema_sql`: tables that are missing or of another version are an
+                error.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
-                whose statuses this one does not know.
+                whose statuses this one does not know; or *install* is False, and they are
+                missing or of an earlier version.
             LifecycleMismatchError: The store was made with another lifecycle.
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
@@ -707,6 +743,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             new_id=new_id,
             logger=logger,
             adopt_lifecycle=adopt_lifecycle,
+            schema=schema,
+            install=install,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

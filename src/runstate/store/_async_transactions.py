@@ -28,7 +28,6 @@ from ._engines import (
     set_up_engine,
     store_url,
 )
-from ._install import install
 from ._operations import Operations
 from ._poolers import PoolerError, find_pooler
 from ._retries import pauses, readable_again
@@ -104,13 +103,7 @@ class AsyncTransactions(Generic[_Object]):
         async with self.engine.connect() as connection:
             await connection.run_sync(set_up)
             self._pooled = await connection.run_sync(find_pooler)
-        await self._transact(
-            self.engine.connect,
-            install,
-            self._setup.tables,
-            self._setup.lifecycle,
-            self._setup.adopt_lifecycle,
-        )
+        await self._transact(self.engine.connect, self._setup.install)
 
     async def close(self) -> None:
         """

@@ -31,7 +31,7 @@ _SQLITE: Final = tuple(
 )
 
 _FUNCTION: Final = """
-CREATE OR REPLACE FUNCTION {prefix}NAME() RETURNS trigger LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION {schema}{prefix}NAME() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
 DECLARE
     home text := quote_ident(TG_TABLE_SCHEMA) || '.';
@@ -58,8 +58,8 @@ _JOURNAL: Final = """'WITH lines AS (SELECT source, target FROM ' || gone || ' W
 
 
 def _on_postgresql(table: str, parts: str) -> tuple[str, ...]:
-    name, on = f"{table}_deleted", f"ON {{prefix}}{table}"
-    call = f"FOR EACH STATEMENT EXECUTE FUNCTION {{prefix}}{name}()"
+    name, on = f"{table}_deleted", f"ON {{schema}}{{prefix}}{table}"
+    call = f"FOR EACH STATEMENT EXECUTE FUNCTION {{schema}}{{prefix}}{name}()"
 
     return (
         _FUNCTION.replace("{prefix}NAME", f"{{prefix}}{name}").replace("PARTS", parts),
@@ -74,4 +74,8 @@ COUNT_TRIGGERS: Final = {
     "sqlite": _SQLITE,
     "postgresql": (*_on_postgresql("runs", _RUNS), *_on_postgresql("journal", _JOURNAL)),
 }
-"""By dialect, the statements that make the triggers; ``{prefix}`` stands for the prefix."""
+"""
+By dialect, the statements that make the triggers.
+
+``{prefix}`` stands for the prefix, ``{schema}`` for the quoted schema and a dot, if there is one.
+"""

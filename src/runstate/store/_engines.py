@@ -70,7 +70,7 @@ def refuse_translation(argument: str, options: Mapping[str, Any]) -> None:
     if options.get("schema_translate_map"):
         raise wrong_argument(
             argument,
-            "no schema_translate_map (open one store for each schema: with a prefix=, or with a "
+            "no schema_translate_map (open one store for each schema: with schema=, or with a "
             "search_path in the URL, as ?options=-csearch_path%3Dtenant_a)",
             options["schema_translate_map"],
         )

@@ -4,17 +4,17 @@ How the tables of a store come into a database, and grow older in it.
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from ..lifecycle._table import Lifecycle
 from ._count_triggers import COUNT_TRIGGERS
 from ._counts import recount
-from ._tables import COUNTED, Snapshot, Tables
+from ._tables import COUNTED, Snapshot, Tables, quoted
 from ._verdicts import LifecycleMismatchError, StoreVersionError
 
-__all__ = ["install"]
+__all__ = ["check_installed", "first_statements", "install"]
 
 VERSION: Final = 2
 """Version of the tables. A later one adds its steps to MIGRATIONS."""
@@ -22,8 +22,8 @@ VERSION: Final = 2
 MIGRATIONS: Final[dict[int, dict[str, tuple[str, ...]]]] = {
     2: {
         "postgresql": (
-            "ALTER TABLE {prefix}journal ADD COLUMN snapshot pg_snapshot",
-            "ALTER TABLE {prefix}journal ALTER COLUMN snapshot SET DEFAULT pg_current_snapshot()",
+            "ALTER TABLE {schema}{prefix}journal ADD COLUMN snapshot pg_snapshot",
+            "ALTER TABLE {schema}{prefix}journal ALTER COLUMN snapshot SET DEFAULT pg_current_snapshot()",
             *COUNT_TRIGGERS["postgresql"],
         ),
         "sqlite": COUNT_TRIGGERS["sqlite"],
@@ -32,7 +32,8 @@ MIGRATIONS: Final[dict[int, dict[str, tuple[str, ...]]]] = {
 """
 By version and dialect, the statements that lead there from the version before.
 
-``{prefix}`` stands for the prefix of the tables.
+``{prefix}`` stands for the prefix of the tables, ``{schema}`` for their schema and a dot, if they
+have one.
 """
 
 _COUNTS_NOTICE_SINCE: Final = 2
@@ -58,22 +59,81 @@ def install(
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    tables.meta.metadata.create_all(connection)
     meta = tables.meta
-    known = {row.name: row.value for row in connection.execute(sa.select(meta))}
+    if meta.schema is not None and not sa.inspect(connection).has_schema(meta.schema):
+        connection.execute(sa.schema.CreateSchema(meta.schema))
+    meta.metadata.create_all(connection)
+    known = _known(connection, tables)
     if COUNTED in known and connection.dialect.name == "postgresql":
         _take_in(connection, tables)
-    ours = {"version": str(VERSION), "lifecycle": _described(lifecycle)}
+    ours = _described(lifecycle)
     if not known:
-        first = ours | {COUNTED: _NOTHING_COUNTED[connection.dialect.name]}
+        first = _first_rows(connection.dialect, lifecycle)
         connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
-        _carry_out(connection, tables, COUNT_TRIGGERS[connection.dialect.name])
+        for statement in _filled_in(tables, COUNT_TRIGGERS[connection.dialect.name]):
+            connection.exec_driver_sql(statement)
     elif any(known[name] != value for name, value in ours.items()):
         _bring_up_to_date(connection, tables, known, lifecycle)
         if not adopt_lifecycle:
             _check_lifecycle(known["lifecycle"], lifecycle)
         for name, value in ours.items():
             connection.execute(meta.update().where(meta.c.name == name).values(value=value))
+
+
+def check_installed(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> None:
+    """
+    Refuse a database that does not have the tables as this version makes them; change nothing.
+
+    Raises:
+        StoreVersionError: A table is missing, or they are of another version.
+        LifecycleMismatchError: They were made with another lifecycle.
+    """
+    there = sa.inspect(connection)
+    for table in tables:
+        if not there.has_table(table.name, schema=table.schema):
+            raise StoreVersionError(
+                f"without the table {table.fullname}",
+                "execute the statements of runstate.store.schema_sql(), or open it with install=True",
+            )
+    known = _known(connection, tables)
+    if known.get("version") != str(VERSION):
+        raise StoreVersionError(
+            f"of version {known.get('version', 'unknown')}",
+            f"version {VERSION} was expected: open it once with install=True, which migrates it",
+        )
+    _check_lifecycle(known["lifecycle"], lifecycle)
+
+
+def first_statements(tables: Tables, lifecycle: Lifecycle, dialect: sa.Dialect) -> tuple[str, ...]:
+    """
+    Return the statements that make the tables in a database that does not have them.
+    """
+    made: list[Any] = []
+    for table in tables:
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        made += [sa.schema.CreateTable(table), *map(sa.schema.CreateIndex, indexes)]
+    first = ", ".join(
+        f"({quoted(name)}, {quoted(value)})"
+        for name, value in _first_rows(dialect, lifecycle).items()
+    )
+    texts = [str(each.compile(dialect=dialect)).strip() for each in made]
+    texts += _filled_in(tables, COUNT_TRIGGERS[dialect.name])
+    meta = dialect.identifier_preparer.format_table(tables.meta)
+    # Quoted words only; no value of it comes from outside of the lifecycle.
+    texts.append(f"INSERT INTO {meta} (name, value) VALUES {first}")  # noqa: S608
+
+    return tuple(texts)
+
+
+def _known(connection: sa.Connection, tables: Tables) -> dict[str, str]:
+    """
+    Return what the tables remember of themselves.
+    """
+    return {row.name: row.value for row in connection.execute(sa.select(tables.meta))}
+
+
+def _first_rows(dialect: sa.Dialect, lifecycle: Lifecycle) -> dict[str, str]:
+    return _described(lifecycle) | {COUNTED: _NOTHING_COUNTED[dialect.name]}
 
 
 def _take_in(connection: sa.Connection, tables: Tables) -> None:
@@ -110,7 +170,8 @@ def _bring_up_to_date(
         raise StoreVersionError(f"of version {found}", "open it on the primary, which migrates it")
     for version in range(found + 1, VERSION + 1):
         steps = MIGRATIONS[version].get(connection.dialect.name, ())
-        _carry_out(connection, tables, steps)
+        for statement in _filled_in(tables, steps):
+            connection.exec_driver_sql(statement)
     if found < _COUNTS_NOTICE_SINCE:
         # Counts did not notice that rows were deleted.
         recount(connection, tables)
@@ -125,10 +186,14 @@ def _bring_up_to_date(
         )
 
 
-def _carry_out(connection: sa.Connection, tables: Tables, statements: Sequence[str]) -> None:
-    prefix = tables.meta.name.removesuffix("meta")
-    for statement in statements:
-        connection.exec_driver_sql(statement.replace("{prefix}", prefix))
+def _filled_in(tables: Tables, statements: Sequence[str]) -> list[str]:
+    """
+    Return *statements* with the prefix and the schema of *tables*.
+    """
+    prefix, schema = tables.meta.name.removesuffix("meta"), tables.meta.schema
+    before = "" if schema is None else f'"{schema}".'
+
+    return [each.replace("{schema}", before).replace("{prefix}", prefix) for each in statements]
 
 
 def _is_standby(connection: sa.Connection) -> bool:
@@ -142,7 +207,7 @@ def _check_lifecycle(recorded: str, lifecycle: Lifecycle) -> None:
     """
     Refuse a lifecycle that is not the recorded one.
     """
-    if recorded == _described(lifecycle):
+    if recorded == _described(lifecycle)["lifecycle"]:
         return
     was = json.loads(recorded)
     rows, ours = set(was["rows"]), {str(row) for row in lifecycle}
@@ -151,7 +216,11 @@ def _check_lifecycle(recorded: str, lifecycle: Lifecycle) -> None:
     )
 
 
-def _described(lifecycle: Lifecycle) -> str:
-    return json.dumps(
-        {"name": lifecycle.name, "rows": sorted(str(row) for row in lifecycle)}, sort_keys=True
-    )
+def _described(lifecycle: Lifecycle) -> dict[str, str]:
+    """
+    Return what the tables remember: their version, and the lifecycle that they are of.
+    """
+    rows = sorted(str(row) for row in lifecycle)
+    known = json.dumps({"name": lifecycle.name, "rows": rows}, sort_keys=True)
+
+    return {"version": str(VERSION), "lifecycle": known}

@@ -21,17 +21,18 @@ from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ._after_commit import at_commit
+from ._install import check_installed, install
 from ._kinds import ANSWER, Kind, RecordKind, RunKind
-from ._layout import RUN_LAYOUT, layout_of
+from ._layout import RUN_LAYOUT, Layout, layout_of
 from ._operations import Operations
 from ._records import check_expires_after
 from ._row_errors import UnreadableRunError
 from ._sql import CLOCKS, Deadlines
 from ._statements import Statements
-from ._tables import build_tables
+from ._tables import Tables, build_tables
 from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
 
-__all__ = ["Setup"]
+__all__ = ["Setup", "tables_of"]
 
 _CANCEL_SECONDS: Final = 60.0
 """A cancel that no worker confirms takes effect after a minute."""
@@ -68,9 +69,12 @@ class Setup(Generic[_T]):
         new_id: Callable[[], str] | None = None,
         logger: Any = None,
         adopt_lifecycle: bool = False,
+        schema: str | None = None,
+        install: bool = True,
     ) -> None:
-        if dialect.name not in CLOCKS:
-            raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect.name}")
+        layout, self.tables = tables_of(dialect.name, lifecycle, model, columns, prefix, schema)
+        if adopt_lifecycle and not install:
+            raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
         check_expires_after(expires_after)
         check_conditions(lifecycle, conditions)
         claims = claim_rows(lifecycle, claim)
@@ -84,18 +88,14 @@ class Setup(Generic[_T]):
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
-        self.adopt_lifecycle = adopt_lifecycle
+        self._adopts, self._installs = adopt_lifecycle, install
         self.immediate = dialect.name == "sqlite"
-        runs = model is RunResponse
-        layout = RUN_LAYOUT if runs else layout_of(lifecycle, columns)
         if expires_after is not None and layout.deadline is None:
             raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
-        prefix = _prefix_of(lifecycle) if prefix is None else prefix
-        self.tables = build_tables(prefix, lifecycle, layout, postgres=not self.immediate)
         new_id = new_id or (lambda: f"{layout.noun}_{uuid4().hex}")
         kind: Any = (
             RunKind(lifecycle, RunEngine(lifecycle, new_id=new_id, logger=_NoLog()))
-            if runs
+            if model is RunResponse
             else RecordKind(lifecycle, layout, model, new_id, conditions)
         )
         self.operations = Operations(
@@ -108,6 +108,15 @@ class Setup(Generic[_T]):
             self._unreadable,
         )
         self._log = MoveLog(logger, lifecycle.name)
+
+    def install(self, connection: sa.Connection) -> None:
+        """
+        Make or migrate the tables; only look at them where the store was opened to change nothing.
+        """
+        if self._installs:
+            install(connection, self.tables, self.lifecycle, self._adopts)
+        else:
+            check_installed(connection, self.tables, self.lifecycle)
 
     def log(self, connection: sa.Connection | None, moved: Iterable[Moved]) -> None:
         """
@@ -143,6 +152,28 @@ class Setup(Generic[_T]):
         status = verdict.status if isinstance(verdict, Superseded | Illegal) else None
         kind = type(verdict).__name__.lower()
         self._log.refused(printable(fire.run_id, 512), fire.trigger, status, kind, None)
+
+
+def tables_of(
+    dialect: str,
+    lifecycle: Lifecycle,
+    model: Any,
+    columns: Mapping[str, Any],
+    prefix: str | None,
+    schema: str | None,
+) -> tuple[Layout, Tables]:
+    """
+    Return the layout and the tables of a store on the database that SQLAlchemy calls *dialect*.
+
+    Raises:
+        ValueError: No store lives there, or an option makes no sense.
+    """
+    if dialect not in CLOCKS:
+        raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect}")
+    layout = RUN_LAYOUT if model is RunResponse else layout_of(lifecycle, columns)
+    prefix = _prefix_of(lifecycle) if prefix is None else prefix
+
+    return layout, build_tables(prefix, schema, lifecycle, layout, postgres=dialect != "sqlite")
 
 
 def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:

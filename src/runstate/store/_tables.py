@@ -23,6 +23,7 @@ __all__ = [
     "COUNTED",
     "Snapshot",
     "Tables",
+    "TransactionId",
     "build_tables",
     "quoted",
 ]
@@ -38,7 +39,7 @@ _TYPES: Final[dict[type, Any]] = {
 """The types of an application's own columns, in the database."""
 
 
-class _TransactionId(UserDefinedType[int]):
+class TransactionId(UserDefinedType[int]):
     """
     PostgreSQL's ``xid8``: which transaction wrote a row, so that a feed can tell what it has seen.
     """
@@ -71,16 +72,25 @@ class Tables(NamedTuple):
     counts: sa.Table
 
 
-def build_tables(prefix: str, lifecycle: Lifecycle, layout: Layout, *, postgres: bool) -> Tables:
+def build_tables(
+    prefix: str, schema: str | None, lifecycle: Lifecycle, layout: Layout, *, postgres: bool
+) -> Tables:
     """
     Return the tables under *prefix*, with checks that tie the stamps to the status.
 
     Raises:
-        ValueError: *prefix* is not made of lower-case letters, digits and underscores.
+        ValueError: *prefix* or *schema* is not made of lower-case letters, digits and
+            underscores, or the database is SQLite, which has no schemas.
     """
     if not _NAME.fullmatch(prefix):
         raise ValueError(f"a prefix is lower-case letters, digits and underscores, not {prefix!r}")
-    metadata = sa.MetaData()
+    if schema is not None and not _NAME.fullmatch(schema):
+        raise ValueError(
+            f"schema: expected lower-case letters, digits and underscores, got {schema!r}"
+        )
+    if schema is not None and not postgres:
+        raise ValueError("schema: SQLite has no schemas; name the tables apart with prefix=")
+    metadata = sa.MetaData(schema=schema)
     # Unix seconds with a fraction; JSON as text, which keeps every character and every digit.
     moment, big, json_text = sa.Double, sa.BigInteger, sa.Text
     runs = sa.Table(
@@ -153,7 +163,7 @@ def build_tables(prefix: str, lifecycle: Lifecycle, layout: Layout, *, postgres:
         sqlite_where=keyed, postgresql_where=keyed,
     )  # fmt: skip
     if postgres:
-        xid = sa.Column("txid", _TransactionId, server_default=sa.text("pg_current_xact_id()"))
+        xid = sa.Column("txid", TransactionId, server_default=sa.text("pg_current_xact_id()"))
         journal.append_column(xid)
         # What the writer saw: of two lines, it tells which was committed before the other.
         journal.append_column(

@@ -22,7 +22,6 @@ from ._engines import (
     set_up_engine,
     store_url,
 )
-from ._install import install
 from ._operations import Operations
 from ._poolers import find_pooler
 from ._retries import pauses, readable_again
@@ -59,7 +58,7 @@ class Transactions(Generic[_Object]):
             whole = setup.immediate or find_pooler(connection)
         # A single statement needs no BEGIN and no COMMIT, unless a pooler is in between.
         self._brief = engine if whole else engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._transact(engine, install, setup.tables, setup.lifecycle, setup.adopt_lifecycle)
+        self._transact(engine, setup.install)
 
     @classmethod
     def _opened(

@@ -1,0 +1,100 @@
+"""
+The tables of a store for migrations of the application's own, such as Alembic's.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..lifecycle._table import Lifecycle
+from ..runs._models import RunResponse
+from ..runs._run import RUN
+from ._install import first_statements
+from ._setup import tables_of
+from ._tables import Snapshot, Tables, TransactionId
+
+__all__ = ["metadata", "schema_sql"]
+
+_DIALECTS: Final[Mapping[str, Any]] = MappingProxyType(
+    {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
+)
+
+
+def metadata(
+    dialect: str,
+    lifecycle: Lifecycle | None = None,
+    *,
+    columns: Mapping[str, type] = MappingProxyType({}),
+    prefix: str | None = None,
+    schema: str | None = None,
+) -> sa.MetaData:
+    """
+    Return the tables of a store as SQLAlchemy's metadata, for Alembic's ``target_metadata``.
+
+    Alembic's autogenerate then finds nothing to do where the tables are as this version makes
+    them, and drops none of them. Alembic does not write their triggers and first rows: a
+    migration that makes the tables executes :func:`schema_sql`.
+
+    Args:
+        dialect: The database as SQLAlchemy calls it: ``postgresql`` or ``sqlite``.
+        lifecycle: The lifecycle of a :class:`Store`; None for the tables of :class:`RunStore`.
+        columns: As the store is opened with, and so are the others.
+        prefix: See there.
+        schema: See there.
+
+    Raises:
+        ValueError: No store lives in that database, or an option makes no sense.
+
+    Example:
+        >>> sorted(metadata("postgresql", schema="app").tables)[0]
+        'app.runstate_counts'
+    """
+    tables = _tables(dialect, lifecycle, columns, prefix, schema)
+    # So that Alembic, which reads the tables back, knows the types of these columns.
+    postgresql.base.ischema_names.setdefault("xid8", TransactionId)
+    postgresql.base.ischema_names.setdefault("pg_snapshot", Snapshot)
+
+    return tables.meta.metadata
+
+
+def schema_sql(
+    dialect: str,
+    lifecycle: Lifecycle | None = None,
+    *,
+    columns: Mapping[str, type] = MappingProxyType({}),
+    prefix: str | None = None,
+    schema: str | None = None,
+) -> tuple[str, ...]:
+    """
+    Return the statements that make the tables of a store, with triggers, indexes and first rows.
+
+    For a migration of your own: execute all of them, in this order, in one transaction, and
+    open the store with ``install=False``. A *schema* must be there already. The arguments and
+    errors are those of :func:`metadata`.
+
+    Example:
+        >>> schema_sql("sqlite")[0].splitlines()[0]
+        'CREATE TABLE runstate_runs ('
+    """
+    tables = _tables(dialect, lifecycle, columns, prefix, schema)
+    # So that no driver takes a percent sign for the beginning of a parameter.
+    spoken = _DIALECTS[dialect](paramstyle="named")
+
+    return first_statements(tables, lifecycle or RUN, spoken)
+
+
+def _tables(
+    dialect: str,
+    lifecycle: Lifecycle | None,
+    columns: Mapping[str, type],
+    prefix: str | None,
+    schema: str | None,
+) -> Tables:
+    if lifecycle is not None:
+        return tables_of(dialect, lifecycle, None, columns, prefix, schema)[1]
+    prefix = "runstate_" if prefix is None else prefix
+
+    return tables_of(dialect, RUN, RunResponse, columns, prefix, schema)[1]
