@@ -22,7 +22,11 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("suite")
 
-LIBRARIES = {"test_frames_spark.py": "pyspark", "test_report_browser.py": "playwright"}
+LIBRARIES = {
+    "test_frames_spark.py": "pyspark",
+    "test_report_browser.py": "playwright",
+    "test_diagram_browser.py": "playwright",
+}
 """The test files that import what the extra ``test-core`` does not bring."""
 
 CI = bool(os.environ.get("CI"))

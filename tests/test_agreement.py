@@ -147,6 +147,15 @@ def test_the_committed_diagrams_are_fresh(name, format_name):
         assert fresh == (DIAGRAMS / name).read_bytes()
 
 
+def test_the_picture_of_the_readme_is_fresh():
+    """
+    The README shows a run in the width that a README has.
+    """
+    shown = DIAGRAMS.parent / "docs" / "_static" / "run.svg"
+
+    assert draw(RUN, "svg", width=830) == shown.read_bytes()
+
+
 def test_the_typed_methods_are_the_triggers():
     """
     Every trigger of the table is a method of the engine, and no method is without a row.

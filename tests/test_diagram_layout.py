@@ -14,10 +14,10 @@ from runstate.diagrams import Overlay
 from runstate.diagrams._figure import make_figure
 from runstate.diagrams._scene import Rect, Scene, walk_curve
 from runstate.diagrams._words import cells, shown, wrap
+from runstate.diagrams.layout import lay_out
 from runstate.diagrams.layout.grid import make_grid
 from runstate.diagrams.layout.heights import settle, spread_ports
 from runstate.diagrams.layout.order import count_crossings, order_columns
-from runstate.diagrams.layout.place import lay_out
 from runstate.diagrams.layout.ranks import rank_boxes
 
 TOUCH = 0.01

@@ -19,7 +19,7 @@ from runstate import RUN, Lifecycle, Transition, load_lifecycle
 from runstate.diagrams import FORMATS, Overlay, draw
 from runstate.diagrams import png as png_format
 from runstate.diagrams._figure import MOST_ILLEGAL, MOST_UNKNOWN, make_figure
-from runstate.diagrams.layout.place import lay_out
+from runstate.diagrams.layout import lay_out
 from runstate.presets import PRESETS
 
 SVG = "{http://www.w3.org/2000/svg}"

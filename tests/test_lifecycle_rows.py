@@ -13,7 +13,7 @@ from runstate import Engine, Entry, Lifecycle, LifecycleError, Transition, check
 from runstate.ddl import guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw
 from runstate.diagrams._figure import make_figure
-from runstate.diagrams.layout.place import lay_out
+from runstate.diagrams.layout import lay_out
 from runstate.frames import survey_files
 from runstate.interchange import (
     from_markup,

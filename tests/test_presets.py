@@ -17,7 +17,7 @@ from conftest import BORN
 from runstate import RUN, Engine, Observation, check
 from runstate.diagrams import Overlay, draw
 from runstate.diagrams._figure import make_figure
-from runstate.diagrams.layout.place import lay_out
+from runstate.diagrams.layout import lay_out
 from runstate.presets import PRESETS, RUN_DOCUMENTED
 from runstate.readers import read
 from runstate.testing import ManualClock

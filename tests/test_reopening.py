@@ -29,7 +29,7 @@ from runstate import (
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import Overlay, draw
 from runstate.diagrams._figure import make_figure
-from runstate.diagrams.layout.place import lay_out
+from runstate.diagrams.layout import lay_out
 from runstate.interchange import (
     from_markup,
     from_scxml,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -40,6 +41,17 @@ __all__ = ["draw"]
     help="File to write; standard output otherwise.",
 )
 @click.option(
+    "--width",
+    type=click.IntRange(min=1),
+    metavar="PIXELS",
+    help="Draw svg or png no wider than this, with texts in full size.",
+)
+@click.option(
+    "--direction",
+    type=click.Choice(["lr", "tb"]),
+    help="Draw svg or png from left to right or from top to bottom; by what fits otherwise.",
+)
+@click.option(
     "--run", "run_path", metavar="FILE", help="Show the way and the status of the one run in FILE."
 )
 @click.option(
@@ -54,6 +66,8 @@ def draw(
     lifecycle_name: str,
     picture: str | None,
     out: Path | None,
+    width: int | None,
+    direction: Literal["lr", "tb"] | None,
     run_path: str | None,
     log_path: str | None,
     observed: ObservationModel,
@@ -76,6 +90,7 @@ def draw(
     Examples:
       runstate draw                             Mermaid, for a README
       runstate draw run -o run.svg
+      runstate draw run -o readme.svg --width 830
       runstate draw run -o run.png --log moves.jsonl
       runstate draw run -o run.svg --log polls.csv --observed polled --run-id job
       runstate draw mine.toml --format dot --run run_1.jsonl
@@ -88,6 +103,7 @@ def draw(
     if out is not None:
         refuse_input(out, [lifecycle_name, run_path, log_path])
     picture = _picture(picture, out)
+    _refuse_size(picture, width, direction)
     if picture in NOTATIONS:
         if run_path is not None or log_path is not None:
             raise BadInput(
@@ -110,7 +126,21 @@ def draw(
         way = _way(run_path, observations(run_path, lifecycle, reading), observed)
         overlay = replace(overlay, current=way[-1], path=way)
 
-    return _written(render(lifecycle, picture, overlay), out)
+    drawn = render(lifecycle, picture, overlay, width=width, direction=direction)
+
+    return _written(drawn, out)
+
+
+def _refuse_size(picture: str, width: int | None, direction: str | None) -> None:
+    """
+    Raise BadInput if a size is asked for of a *picture* that other programs lay out.
+    """
+    from ..diagrams import FORMATS  # noqa: PLC0415
+
+    option = "--direction" if width is None else "--width"
+    sized = picture in FORMATS and FORMATS[picture].sized
+    if (width, direction) != (None, None) and not sized:
+        raise BadInput(f"{option} needs --format svg or png; {picture} is laid out elsewhere")
 
 
 def _written(content: bytes, out: Path | None) -> int:

@@ -9,8 +9,9 @@ from ._figure import Overlay
 from ._inline import Inline, inline, inline_colours, inline_style
 from ._observed import overlay_of
 from ._registry import FORMATS, Format, draw
+from .layout import Direction
 
 __all__ = [
-    "FORMATS", "Format", "Inline", "Overlay", "draw", "inline", "inline_colours", "inline_style",
+    "FORMATS", "Direction", "Format", "Inline", "Overlay", "draw", "inline", "inline_colours", "inline_style",
     "overlay_of",
 ]  # fmt: skip

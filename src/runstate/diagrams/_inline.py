@@ -8,7 +8,7 @@ from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure, uncounted
 from ._paint import Group, paint
 from ._palette import PALETTE
-from .layout.place import lay_out
+from .layout import lay_out
 
 __all__ = ["Inline", "inline", "inline_colours", "inline_style"]
 

@@ -28,7 +28,8 @@ from ._scene import (
     Scene,
 )
 from ._words import cells
-from .layout.grid import BADGE_APART, MARK
+from .layout.fit import BADGE_APART
+from .layout.grid import MARK
 from .layout.legend import SAMPLE
 
 __all__ = ["Disc", "Group", "Panel", "Polygon", "Shape", "Stroke", "Words", "paint"]

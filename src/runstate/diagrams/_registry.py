@@ -5,14 +5,16 @@ A format is a module with ``render(lifecycle, overlay) -> bytes``, which is load
 when it is first asked for.
 """
 
+import math
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ._figure import Overlay
+from .layout import Direction
 
 __all__ = ["FORMATS", "Format", "draw"]
 
@@ -27,11 +29,15 @@ class Format(NamedTuple):
     suffixes: tuple[str, ...]
     """Endings of its files, with the dot; the usual one first."""
 
-    def render(self, lifecycle: Lifecycle, overlay: Overlay) -> bytes:
+    sized: bool = False
+    """Whether it is drawn here, and so takes a width and a direction."""
+
+    def render(self, lifecycle: Lifecycle, overlay: Overlay, **size: Any) -> bytes:
         """
         Return the picture as the bytes of a file; text is UTF-8.
         """
-        rendered: bytes = import_module(f".{self.name}", __package__).render(lifecycle, overlay)
+        module = import_module(f".{self.name}", __package__)
+        rendered: bytes = module.render(lifecycle, overlay, **size)
 
         return rendered
 
@@ -42,8 +48,8 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
         for known in (
             Format("mermaid", (".mmd",)),
             Format("dot", (".dot", ".gv")),
-            Format("svg", (".svg",)),
-            Format("png", (".png",)),
+            Format("svg", (".svg",), sized=True),
+            Format("png", (".png",), sized=True),
             Format("plantuml", (".puml", ".plantuml")),
             Format("markdown", (".md",)),
             Format("json", (".json",)),
@@ -55,7 +61,14 @@ FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
 _PLAIN: Final = Overlay()
 
 
-def draw(lifecycle: Lifecycle, format: str, overlay: Overlay = _PLAIN) -> bytes:  # noqa: A002
+def draw(
+    lifecycle: Lifecycle,
+    format: str,  # noqa: A002
+    overlay: Overlay = _PLAIN,
+    *,
+    width: float | None = None,
+    direction: Direction | None = None,
+) -> bytes:
     """
     Return the picture of *lifecycle* as the bytes of a file.
 
@@ -65,12 +78,27 @@ def draw(lifecycle: Lifecycle, format: str, overlay: Overlay = _PLAIN) -> bytes:
         lifecycle: What is drawn; every one of its rows is in the picture.
         format: A key of :data:`FORMATS`.
         overlay: What was observed, drawn on top.
+        width: Pixels that the picture should be no wider than, with texts in full size; for
+            ``svg`` and ``png``. None for as wide as is most readable. A picture that cannot be
+            as narrow is as narrow as it can be.
+        direction: ``lr`` from left to right, ``tb`` from top to bottom; for ``svg`` and ``png``.
+            None for left to right where that fits into *width*.
 
     Raises:
-        ValueError: There is no such *format*; the message lists those there are.
+        ValueError: There is no such *format* or *direction*, *width* is not a positive number,
+            or *format* takes no size; the message says what is expected.
     """
     if format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ValueError(f"no format '{printable(format)}' (known: {known})")
+    size: dict[str, Any] = {"width": width, "direction": direction}
+    size = {name: value for name, value in size.items() if value is not None}
+    if size and not FORMATS[format].sized:
+        sized = " and ".join(known.name for known in FORMATS.values() if known.sized)
+        raise ValueError(f"{format} takes no {next(iter(size))}: {sized} do")
+    if width is not None and not (math.isfinite(width) and width > 0):
+        raise ValueError(f"width must be a positive number of pixels, got {width}")
+    if direction is not None and direction not in get_args(Direction):
+        raise ValueError(f"direction must be lr or tb, got '{printable(str(direction))}'")
 
-    return FORMATS[format].render(lifecycle, overlay)
+    return FORMATS[format].render(lifecycle, overlay, **size)

@@ -19,7 +19,7 @@ from ._figure import Overlay, make_figure
 from ._paint import Disc, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
 from ._scene import Curve, Point, walk_curve
-from .layout.place import lay_out
+from .layout import Direction, lay_out
 
 try:
     from PIL import Image, ImageDraw, ImageFont
@@ -45,11 +45,16 @@ Drawn = Stroke | Polygon | Disc | Panel
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
+def render(
+    lifecycle: Lifecycle,
+    overlay: Overlay,
+    width: float | None = None,
+    direction: Direction | None = None,
+) -> bytes:
     """
     Return the picture as a PNG.
     """
-    scene = lay_out(make_figure(lifecycle, overlay))
+    scene = lay_out(make_figure(lifecycle, overlay), width, direction)
     shapes = [shape for group in paint(scene) for shape in group.shapes]
     scale = scale_for(scene.width, scene.height)
     image = _draw_lines(shapes, round(scene.width * scale), round(scene.height * scale), scale)

@@ -12,18 +12,23 @@ from ._figure import Overlay, make_figure
 from ._paint import Disc, Group, Panel, Polygon, Shape, Stroke, Words, paint
 from ._palette import PALETTE
 from ._scene import LABEL_SIZE, NAME_SIZE, Curve, Scene
-from .layout.place import lay_out
+from .layout import Direction, lay_out
 
 __all__ = ["elements", "render", "style_of"]
 
 _FONT: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 
 
-def render(lifecycle: Lifecycle, overlay: Overlay) -> bytes:
+def render(
+    lifecycle: Lifecycle,
+    overlay: Overlay,
+    width: float | None = None,
+    direction: Direction | None = None,
+) -> bytes:
     """
     Return the picture as an SVG document, to stand alone or inside a page.
     """
-    scene = lay_out(make_figure(lifecycle, overlay))
+    scene = lay_out(make_figure(lifecycle, overlay), width, direction)
     groups = tuple(paint(scene))
     dark = f"@media (prefers-color-scheme:dark){{{_coloured(groups, _dark)}}}"
     style = style_of(groups, _light) + dark

@@ -14,13 +14,11 @@ from typing import Final
 from .._figure import Arrow, Box, Figure
 from .._scene import EM_PER_CELL, LABEL_LINE, LABEL_SIZE, NAME_LINE, NAME_SIZE
 from .._words import cells, wrap
+from .fit import ROOMY, Fit, label_size
 from .ranks import rank_boxes
 
-__all__ = ["Grid", "Slot", "enters_from_below", "make_grid"]
+__all__ = ["Grid", "Slot", "box_size", "enters_from_below", "make_grid"]
 
-WIDEST_NAME: Final = 22
-WIDEST_LABEL: Final = 26
-"""Cells of a line."""
 PORT: Final = 13.0
 """Least distance between two arrows that meet a box on the same side."""
 PORT_MARGIN: Final = 9.0
@@ -31,9 +29,6 @@ LOOP: Final = 22.0
 """Height of the loop of an arrow from a box to itself."""
 ENTRY_BELOW: Final = 28.0
 """Room below a box for the arrow of a run that begins in it."""
-BADGE_PADDING: Final = 9.0
-BADGE_APART: Final = 4.0
-"""Between the pill and the text."""
 MARK: Final = 18.0
 """Width of the mark of an outcome, with what keeps it from the name."""
 
@@ -79,47 +74,23 @@ class Grid:
     """The arrow of a box to itself."""
     box_sizes: list[tuple[float, float]]
     """Width and height of each box, without its loop."""
+    fit: Fit = ROOMY
 
 
-def label_lines(arrow: Arrow) -> tuple[str, ...]:
-    """
-    Return what *arrow*'s label says, wrapped.
-    """
-    return arrow.label(WIDEST_LABEL)
-
-
-def badge_width(arrow: Arrow) -> float:
-    """
-    Return the width of the pill with *arrow*'s steps and what keeps it apart; 0 without steps.
-    """
-    if not arrow.badge:
-        return 0.0
-
-    return cells(arrow.badge) * LABEL_SIZE * EM_PER_CELL + BADGE_PADDING + BADGE_APART
-
-
-def label_size(arrow: Arrow) -> tuple[float, float]:
-    """
-    Return width and height of *arrow*'s label.
-    """
-    lines = label_lines(arrow)
-    text = max(map(cells, lines)) * LABEL_SIZE * EM_PER_CELL
-    badge = badge_width(arrow)
-
-    return text + badge, len(lines) * LABEL_LINE
-
-
-def make_grid(figure: Figure) -> Grid:
+def make_grid(figure: Figure, fit: Fit = ROOMY, most_columns: int | None = None) -> Grid:
     """
     Return the grid of *figure*, each column in an order still to be improved.
+
+    With *most_columns*, statuses share as few columns as that.
     """
-    ranks = rank_boxes(figure)
+    ranks = rank_boxes(figure, most_columns)
     loops = {a.source: at for at, a in enumerate(figure.arrows) if a.source == a.target}
     sizes = [
-        _box_size(box, _busiest_side(figure, ranks, at)) for at, box in enumerate(figure.boxes)
+        box_size(box, fit, _busiest_side(figure, ranks, at)) for at, box in enumerate(figure.boxes)
     ]
-    slots = [_box_slot(figure, ranks, sizes, loops, at) for at in range(len(figure.boxes))]
-    grid = Grid(figure, slots, [], {}, loops, sizes)
+    grid = Grid(figure, [], [], {}, loops, sizes, fit)
+    slots = grid.slots
+    slots += [_box_slot(grid, ranks, at) for at in range(len(figure.boxes))]
     _route_all(grid, ranks)
     grid.columns = [[] for _ in range(1 + max(slot.column for slot in slots))]
     for at, slot in enumerate(slots):
@@ -142,8 +113,11 @@ def _busiest_side(figure: Figure, ranks: Sequence[int], box: int) -> int:
     return max(left, right)
 
 
-def _box_size(box: Box, arrows: int) -> tuple[float, float]:
-    lines = wrap(box.name, WIDEST_NAME)
+def box_size(box: Box, fit: Fit, arrows: int) -> tuple[float, float]:
+    """
+    Return width and height of *box*, which *arrows* meet on one side.
+    """
+    lines = wrap(box.name, fit.name)
     name = max(map(cells, lines)) * NAME_SIZE * EM_PER_CELL + (MARK if box.outcome else 0)
     caption = cells(box.caption) * LABEL_SIZE * EM_PER_CELL
     height = len(lines) * NAME_LINE + (LABEL_LINE if box.caption else 0) + 18
@@ -152,20 +126,15 @@ def _box_size(box: Box, arrows: int) -> tuple[float, float]:
     return max(name, caption) + 28, max(height, side, 38.0)
 
 
-def _box_slot(
-    figure: Figure,
-    ranks: Sequence[int],
-    sizes: Sequence[tuple[float, float]],
-    loops: dict[int, int],
-    box: int,
-) -> Slot:
+def _box_slot(grid: Grid, ranks: Sequence[int], box: int) -> Slot:
     """
     Return the slot of a box, with room for its loop and the loop's label above it.
     """
-    width, height = sizes[box]
+    figure = grid.figure
+    width, height = grid.box_sizes[box]
     up = height / 2 + 4
-    if box in loops:
-        label_width, label_height = label_size(figure.arrows[loops[box]])
+    if box in grid.loops:
+        label_width, label_height = label_size(figure.arrows[grid.loops[box]], grid.fit)
         up += LOOP + label_height
         width = max(width, label_width)
 
@@ -185,10 +154,9 @@ def enters_from_below(box: Box, column: int) -> bool:
 
 def _route_all(grid: Grid, ranks: Sequence[int]) -> None:
     """
-    Give each arrow its slots; the short ones first, which have no choice for their labels.
+    Give each arrow its slots, the short ones first; its label stands right beside its source.
     """
     arrows = grid.figure.arrows
-    load: dict[int, float] = {}
     spans = {at: abs(ranks[a.source] - ranks[a.target]) for at, a in enumerate(arrows)}
     for at in sorted(spans, key=lambda at: (spans[at], at)):
         arrow = arrows[at]
@@ -196,11 +164,13 @@ def _route_all(grid: Grid, ranks: Sequence[int]) -> None:
             continue
         ends = sorted((arrow.source, arrow.target), key=lambda box: ranks[box])
         first, last = 2 * ranks[ends[0]], 2 * ranks[ends[1]]
-        home = min(range(first + 1, max(last, first + 2), 2), key=lambda c: (load.get(c, 0.0), c))
-        load[home] = load.get(home, 0.0) + label_size(arrow)[1] + 8
-        inner = [_line_slot(arrow, at, c, home) for c in range(first + 1, max(last, first + 2))]
+        home = first + 1 if ends[0] == arrow.source else max(last, first + 2) - 1
+        inner = [
+            _line_slot(arrow, at, c, grid.fit if c == home else None)
+            for c in range(first + 1, max(last, first + 2))
+        ]
         if first == last:
-            inner = [_turn_slot(arrow, at, first + 1)]
+            inner = [_turn_slot(arrow, at, first + 1, grid.fit)]
         start = len(grid.slots)
         grid.slots += inner
         _join(grid, at, [ends[0], *range(start, start + len(inner)), ends[1]])
@@ -216,16 +186,16 @@ def _join(grid: Grid, arrow: int, route: list[int]) -> None:
         slots[right].left.append(left)
 
 
-def _line_slot(arrow: Arrow, at: int, column: int, home: int) -> Slot:
-    if column != home:
+def _line_slot(arrow: Arrow, at: int, column: int, label: Fit | None) -> Slot:
+    if label is None:
         return Slot(column, 5.0, 5.0, arrow=at)
-    width, height = label_size(arrow)
+    width, height = label_size(arrow, label)
 
     return Slot(column, height + 5, 5.0, width, arrow=at, labelled=True)
 
 
-def _turn_slot(arrow: Arrow, at: int, column: int) -> Slot:
-    width, height = label_size(arrow)
+def _turn_slot(arrow: Arrow, at: int, column: int, fit: Fit) -> Slot:
+    width, height = label_size(arrow, fit)
     half = max(height / 2, TURN) + 4
 
     return Slot(column, half, half, width + TURN + 8, arrow=at, labelled=True, turn=True)

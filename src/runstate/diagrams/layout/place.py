@@ -10,27 +10,17 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from .._figure import Arrow, Figure, Role
+from .._figure import Arrow, Role
 from .._scene import Label, PlacedArrow, PlacedBox, Point, Rect, Scene
 from .._words import wrap
 from .curves import bend, cut_for_head, loop, reverse, simplify, turn
-from .grid import (
-    ENTRY_BELOW,
-    LOOP,
-    TURN,
-    WIDEST_NAME,
-    Grid,
-    badge_width,
-    enters_from_below,
-    label_lines,
-    label_size,
-    make_grid,
-)
+from .fit import Fit, badge_width, label_lines, label_size
+from .grid import ENTRY_BELOW, LOOP, TURN, Grid, enters_from_below
 from .heights import Heights
 from .legend import place_legend
 from .order import order_columns
 
-__all__ = ["lay_out"]
+__all__ = ["ON_TOP", "least_height", "least_width", "place_columns"]
 
 MARGIN: Final = 20.0
 ENTRY: Final = 34.0
@@ -42,22 +32,52 @@ MOST_GAP: Final = 120.0
 """Width between two columns."""
 STEEPNESS: Final = 0.28
 """Width of a gap for each pixel that its steepest arrow climbs or falls."""
+CLIMB: Final = 0.09
+"""Width of a gap for each pixel of the picture's height, where the width is limited."""
+SPARE: Final = 0.01
+"""By how much a picture is narrower than it may be, so that rounding makes it no wider."""
 LABEL_AIR: Final = 4.0
 """Between a label and its line."""
 
-_ON_TOP: Final[dict[Role, int]] = {"faint": 0, "plain": 1, "gap": 2, "path": 3, "illegal": 4}
+ON_TOP: Final[dict[Role, int]] = {"faint": 0, "plain": 1, "gap": 2, "path": 3, "illegal": 4}
 
 
-def lay_out(figure: Figure) -> Scene:
+def place_columns(grid: Grid, width: float | None = None) -> Scene:
     """
-    Return *figure* with a place for everything.
+    Return the figure of *grid* in columns from left to right, with a place for everything.
+
+    With *width*, no wider than that, if :func:`least_width` allows.
     """
-    grid = make_grid(figure)
     order_columns(grid)
     heights = Heights(grid)
     heights.find()
 
-    return _Layout(grid, heights).scene()
+    return _Layout(grid, heights, width).scene()
+
+
+def least_width(grid: Grid) -> float:
+    """
+    Return how wide *grid*'s picture is at least, with gaps in which arrows can be followed.
+    """
+    wide = sum(max(grid.slots[at].width for at in column) for column in grid.columns)
+
+    return 2 * MARGIN + ENTRY + wide + (len(grid.columns) - 1) * _least_gap(grid)
+
+
+def _least_gap(grid: Grid) -> float:
+    """
+    Return the least width of a gap: the higher the picture, the steeper its arrows may be.
+    """
+    return min(max(LEAST_GAP, CLIMB * least_height(grid)), MOST_GAP)
+
+
+def least_height(grid: Grid) -> float:
+    """
+    Return how high the fullest of *grid*'s columns is at least.
+    """
+    slots = grid.slots
+
+    return max(sum(slots[at].up + slots[at].down for at in column) for column in grid.columns)
 
 
 class _Layout:
@@ -65,7 +85,7 @@ class _Layout:
     A grid with heights, while it is given widths and curves.
     """
 
-    def __init__(self, grid: Grid, heights: Heights) -> None:
+    def __init__(self, grid: Grid, heights: Heights, width: float | None) -> None:
         self.grid, self.figure = grid, grid.figure
         self.y = heights.y
         top = min(self.y[at] - slot.up for at, slot in enumerate(grid.slots))
@@ -76,14 +96,17 @@ class _Layout:
             for on_right in (False, True)
             for slot, y in heights.ports(box, on_right=on_right).items()
         }
-        self.left, self.right = self._sides()
+        self.left, self.right = self._sides(MOST_GAP)
+        spare = 0.0 if width is None else self.right[-1] + MARGIN - width
+        if spare > 0:
+            self.left, self.right = self._sides(self._widest_gap(spare + SPARE))
 
     def scene(self) -> Scene:
         """
         Put the parts together.
         """
         boxes = tuple(self._boxes())
-        arrows = sorted(self._arrows(boxes), key=lambda placed: _ON_TOP[placed.arrow.role])
+        arrows = sorted(self._arrows(boxes), key=lambda placed: ON_TOP[placed.arrow.role])
         bottom = max(self.y[at] + slot.down for at, slot in enumerate(self.grid.slots))
         wide = self.right[-1] + MARGIN
         legend = place_legend(self.figure, MARGIN, bottom + MARGIN, wide - 2 * MARGIN)
@@ -109,16 +132,29 @@ class _Layout:
             elif placed.box.initial:
                 yield (rect.x - ENTRY + 5, y), (rect.x, y)
 
-    def _sides(self) -> tuple[list[float], list[float]]:
+    def _widest_gap(self, spare: float) -> float:
         """
-        Return the left and the right side of each column.
+        Return what no gap may be wider than, so that they all are *spare* narrower together.
+        """
+        gaps = sorted((self._gap(at) for at in range(len(self.grid.columns) - 1)), reverse=True)
+        for many, gap in enumerate(gaps, 1):
+            below = gaps[many] if many < len(gaps) else 0.0
+            if spare <= many * (gap - below):
+                return gap - spare / many
+            spare -= many * (gap - below)
+
+        return LEAST_GAP
+
+    def _sides(self, widest_gap: float) -> tuple[list[float], list[float]]:
+        """
+        Return the left and the right side of each column, with gaps of *widest_gap* at most.
         """
         left, right = [], []
         x = MARGIN + ENTRY
         for number, column in enumerate(self.grid.columns):
             left.append(x)
             right.append(x + max(self.grid.slots[at].width for at in column))
-            x = right[-1] + self._gap(number)
+            x = right[-1] + min(self._gap(number), widest_gap)
 
         return left, right
 
@@ -160,7 +196,7 @@ class _Layout:
             column, height = columns[at], sizes[at][1]
             x = (self.left[column] + self.right[column] - widest[column]) / 2
             rect = Rect(x, self.y[at] - height / 2, widest[column], height)
-            yield PlacedBox(box, rect, wrap(box.name, WIDEST_NAME))
+            yield PlacedBox(box, rect, wrap(box.name, self.grid.fit.name))
 
     def _arrows(self, boxes: Sequence[PlacedBox]) -> Iterator[PlacedArrow]:
         for at, route in self.grid.routes.items():
@@ -171,9 +207,9 @@ class _Layout:
             yield PlacedArrow(arrow, *cut_for_head(curve), self._label(arrow, route))
         for box, at in self.grid.loops.items():
             rect, arrow = boxes[box].rect, self.figure.arrows[at]
-            width, height = label_size(arrow)
+            width, height = label_size(arrow, self.grid.fit)
             place = Rect(rect.middle[0] - width / 2, rect.y - LOOP - height, width, height)
-            yield PlacedArrow(arrow, *loop(rect, LOOP), _make_label(arrow, place))
+            yield PlacedArrow(arrow, *loop(rect, LOOP), _make_label(arrow, self.grid.fit, place))
 
     def _way(self, route: Sequence[int], boxes: Sequence[PlacedBox]) -> Iterator[tuple[Point, ...]]:
         """
@@ -204,17 +240,19 @@ class _Layout:
 
     def _label(self, arrow: Arrow, route: Sequence[int]) -> Label:
         (at,) = (at for at in route if self.grid.slots[at].labelled)
-        slot, (width, height) = self.grid.slots[at], label_size(arrow)
+        slot, (width, height) = self.grid.slots[at], label_size(arrow, self.grid.fit)
         left, right = self.left[slot.column], self.right[slot.column]
         if slot.turn:
             place = Rect(left + TURN + LABEL_AIR, self.y[at] - height / 2, width, height)
-            return _make_label(arrow, place, from_left=True)
+            return _make_label(arrow, self.grid.fit, place, from_left=True)
         top = self.y[at] - LABEL_AIR - height
 
-        return _make_label(arrow, Rect((left + right - width) / 2, top, width, height))
+        return _make_label(
+            arrow, self.grid.fit, Rect((left + right - width) / 2, top, width, height)
+        )
 
 
-def _make_label(arrow: Arrow, rect: Rect, *, from_left: bool = False) -> Label:
+def _make_label(arrow: Arrow, fit: Fit, rect: Rect, *, from_left: bool = False) -> Label:
     from_left = from_left or bool(arrow.badge)
 
-    return Label(rect, label_lines(arrow), arrow.badge, badge_width(arrow), from_left)
+    return Label(rect, label_lines(arrow, fit), arrow.badge, badge_width(arrow), from_left)

@@ -14,16 +14,29 @@ from .._figure import Figure
 __all__ = ["rank_boxes"]
 
 
-def rank_boxes(figure: Figure) -> list[int]:
+def rank_boxes(figure: Figure, most_columns: int | None = None) -> list[int]:
     """
     Return the column of each of *figure*'s boxes, from 0.
+
+    With *most_columns*, at least 2, columns side by side are put into one until there are no
+    more than that; terminal statuses keep a column of their own.
     """
     ranks = _known_ranks(figure.lifecycle)
     unknown = [box.status for box in figure.boxes if not box.known]
     for status in unknown:
         ranks[status] = _unknown_rank(figure, status, ranks)
+    last = max(ranks.values())
+    if most_columns is not None and last >= most_columns:
+        ranks = {s: _shared(rank, last, most_columns) for s, rank in ranks.items()}
 
     return [ranks[box.status] for box in figure.boxes]
+
+
+def _shared(rank: int, last: int, columns: int) -> int:
+    """
+    Return the column of *rank* where 0 to *last* share *columns*, the last one apart.
+    """
+    return rank * (columns - 1) // last
 
 
 def _known_ranks(lifecycle: Lifecycle) -> dict[str, int]:
