@@ -15,7 +15,6 @@ from runstate.diagrams import Overlay, draw
 from runstate.diagrams._figure import make_figure
 from runstate.diagrams.layout import lay_out
 from test_diagram_layout import faults, lifecycles, overlays
-from test_report_browser import browser  # noqa: F401  a fixture
 from test_report_command import command  # noqa: F401  a fixture
 
 WIDTHS = (1440, 1280, 1024, 830, 390)
