@@ -4,14 +4,13 @@ The runs that may be wrong, read again and judged one by one, by the code that j
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from ..histories._counter import Census
+from ..histories._counts import Counts
+from ..histories._counts import Verdict as History
 from ..histories._records import Finding, Observation
-from ..histories._survey import Survey
 from ._duckdb import Engine
 from ._interpreted import Records, Told
 from ._request import Question
@@ -38,7 +37,7 @@ class Verdict(NamedTuple):
     """All findings, by code."""
     apart: Counter[str]
     """Those about the runs that were set apart."""
-    counted: Survey
+    counted: Counts
     """What was seen of the runs that were set apart. Has no findings."""
     timelines: dict[str | None, tuple[Observation, ...]]
     """By run id, in the order of the ids."""
@@ -54,9 +53,7 @@ class _Judge:
     def __init__(self, asked: Question) -> None:
         self._asked = asked
         self._monitor = asked.monitor()
-        self.census = Census(self._monitor)
-        self.runs = 0
-        self.undecided = 0
+        self.counts = Counts()
 
     def judged(
         self, rows: Sequence[Told], timeline: list[Observation], *, counts: bool
@@ -74,6 +71,8 @@ class _Judge:
         places = {id(read): told for told in rows for read in told.reads}
         yield from _notes(rows)
         first: tuple[float, int, int] | None = None
+        judged: list[Observation] = []
+        tied, reopened = monitor.tied, monitor.reopened
         for each, findings in monitor.observe_history(observations):
             told = places[id(each)]
             time = 0.0 if self._asked.source.ordered else each.at or 0.0
@@ -81,19 +80,20 @@ class _Judge:
             first = place if first is None else min(first, place)
             if self._asked.samples and len(timeline) < _LONGEST_TIMELINE:
                 timeline.append(each)
-            if counts:
-                self.census.count(each)
+            judged.append(each)
             for number, finding in enumerate(findings, len(told.reads)):
                 yield (_ALONG_THE_WAY, *place, number), finding
         for number, finding in enumerate(
             monitor.finish(finished=self._asked.finished, now=self._asked.now)
         ):
             yield (_AT_THE_END, *(first or (0.0, 0, 0)), number), finding
+        if not observations:
+            return
+        run_id = observations[0].run_id
         if counts:
-            self.runs += monitor.runs
-            self.undecided += monitor.undecided
-        if observations:
-            monitor.forget(observations[0].run_id)
+            facts = bool(monitor.undecided), monitor.tied - tied, monitor.reopened - reopened
+            self.counts.add(History(run_id, judged, (), *facts), monitor)
+        monitor.forget(run_id)
 
 
 def judge(
@@ -117,7 +117,6 @@ def judge(
     tally_apart: Counter[str] = Counter()
     timelines: dict[str | None, tuple[Observation, ...]] = {}
     by_key: dict[Any, str | None] = {}
-    observations = tied = 0
     for key, rows in _by_run(engine, asked, keys):
         counts, timeline = key in apart, list[Observation]()
         for kept, (place, finding) in enumerate(judge.judged(rows, timeline, counts=counts)):
@@ -128,17 +127,9 @@ def judge(
         if asked.samples and timeline:
             timelines[timeline[0].run_id] = tuple(timeline)
             by_key[key] = timeline[0].run_id
-        if counts:
-            seen = _observations(rows)
-            observations += len(seen)
-            tied += _tied(seen, asked.lifecycle.known) if asked.in_order else 0
     found.sort(key=lambda pair: pair[0])
-    counted = judge.census.survey()._replace(
-        runs=judge.runs, observations=observations, undecided=judge.undecided, tied=tied
-    )
-
     return Verdict(
-        found, tally, tally_apart, counted, timelines,
+        found, tally, tally_apart, judge.counts, timelines,
         [by_key[key] for key in wanted if key in by_key],
     )  # fmt: skip
 
@@ -152,14 +143,6 @@ def _notes(rows: Iterable[Told]) -> Iterator[tuple[Place, Finding]]:
 
 def _observations(rows: Iterable[Told]) -> list[Observation]:
     return [read for told in rows for read in told.reads if isinstance(read, Observation)]
-
-
-def _tied(observations: Iterable[Observation], known: AbstractSet[str]) -> int:
-    times = Counter(
-        each.at for each in observations if each.at is not None and each.status in known
-    )
-
-    return sum(number for number in times.values() if number > 1)
 
 
 def _by_run(

@@ -2,12 +2,10 @@
 What a screening answers: counts, exact ones, and the runs that may be wrong.
 """
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..histories._survey import Dwell
+from ..histories._counts import Counts
 
 __all__ = ["Screening", "Suspect"]
 
@@ -16,18 +14,11 @@ Suspect = tuple[int, int | str]
 
 
 @dataclass
-class Screening:
+class Screening(Counts):
     """
     What was seen of all runs at once, but for those *apart*.
     """
 
-    runs: int = 0
-    observations: int = 0
-    tied: int = 0
-    """Observations at the time of another one of their run."""
-    undecided: int = 0
-    tally: Counter[str] = field(default_factory=Counter)
-    """Findings by code."""
     counted: bool = True
     """Whether *tally* has all findings; else some."""
     suspects: list[Suspect] = field(default_factory=list)
@@ -42,10 +33,4 @@ class Screening:
     """Runs that are judged and counted one by one: SQL does not count them right."""
     unusable: int = 0
     """Rows whose id or status the readers would not take; they belong to no run."""
-    seen: Counter[str] = field(default_factory=Counter)
-    ends: Counter[str] = field(default_factory=Counter)
-    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
-    dwell: Mapping[tuple[str, str], Dwell] = field(default_factory=dict)
-    began: float | None = None
-    ended: float | None = None
     sample: list[int | str] = field(default_factory=list)

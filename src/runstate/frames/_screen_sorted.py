@@ -2,11 +2,9 @@
 Screening by sorting the rows of each run: exact, and with what is measured on the way.
 """
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ..histories._survey import Dwell
 from ._apart import complete, grouped, without
 from ._duckdb import Engine
 from ._request import Question
@@ -155,9 +153,6 @@ def _count_findings(found: Screening, asked: Question, groups: list[Group]) -> N
 
 def _count_moves(found: Screening, asked: Question, groups: list[Group]) -> None:
     names, last = asked.codes.statuses, asked.codes.last
-    histograms: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    totals: Counter[tuple[str, str]] = Counter()
-    longest: dict[tuple[str, str], int] = {}
     for group in groups:
         if group.code > last:
             continue
@@ -169,15 +164,8 @@ def _count_moves(found: Screening, asked: Question, groups: list[Group]) -> None
         found.moves[move] += group.rows
         found.ends[move[0]] -= group.rows
         if asked.source.timed:
-            histograms[move][group.bucket] += group.rows
-            totals[move] += group.total or 0
-            longest[move] = max(longest.get(move, 0), *(group.longest or [0])[:1])
-    found.dwell = {
-        move: Dwell(
-            histogram.total(), totals[move] / _MICRO, longest[move] / _MICRO, dict(+histogram)
-        )
-        for move, histogram in histograms.items()
-    }
+            longest = max([0, *(group.longest or [])[:1]])
+            found.measure(move).add(group.bucket, group.rows, group.total or 0, longest)
 
 
 def count_rows(engine: Engine, found: Screening, asked: Question) -> None:

@@ -3,13 +3,14 @@ Screen, then judge: a source to the record of what was observed.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 
 from ..histories._counter import survey as survey_of_records
+from ..histories._counts import Counts
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
-from ..histories._survey import Dwell, Survey
+from ..histories._survey import Survey
 from ._apart import set_apart
 from ._duckdb import Engine
 from ._ends import count_ends, screen_ends
@@ -128,53 +129,13 @@ def _survey(
     unusable: Sequence[tuple[Place, Finding]],
     tally_unusable: Counter[str],
 ) -> Survey:
-    apart = verdict.counted
     findings = sorted((*unusable, *verdict.findings), key=itemgetter(0))
     tally = _tally(found, verdict) + tally_unusable
+    counts = Counts().merge(found).merge(verdict.counted)
+    counts.tally, counts.kept = tally, findings[: asked.limit]
+    counts.errors = sum(n for code, n in tally.items() if RULES[code].severity == "error")
 
-    return Survey(
-        found.runs + apart.runs,
-        found.observations + apart.observations,
-        found.undecided + apart.undecided,
-        tuple(finding for _, finding in findings[: asked.limit]),
-        dict(sorted(tally.items())),
-        sum(number for code, number in tally.items() if RULES[code].severity == "error"),
-        found.seen + Counter(apart.seen),
-        found.ends + Counter(apart.ends),
-        found.moves + Counter(apart.moves),
-        _added(found.dwell, apart.dwell),
-        _least(min, found.began, apart.began),
-        _least(max, found.ended, apart.ended),
-        _timelines(asked, verdict),
-        tied=found.tied + apart.tied,
-        reopened=apart.reopened,
-    )
-
-
-def _least(
-    which: Callable[[float, float], float], one: float | None, other: float | None
-) -> float | None:
-    return which(one, other) if one is not None and other is not None else one or other
-
-
-def _added(
-    one: Mapping[tuple[str, str], Dwell], other: Mapping[tuple[str, str], Dwell]
-) -> dict[tuple[str, str], Dwell]:
-    both = dict(one)
-    for move, dwell in other.items():
-        known = both.get(move)
-        both[move] = (
-            dwell
-            if known is None
-            else Dwell(
-                known.times + dwell.times,
-                known.total + dwell.total,
-                max(known.longest, dwell.longest),
-                dict(Counter(known.buckets) + Counter(dwell.buckets)),
-            )
-        )
-
-    return both
+    return counts.survey(_timelines(asked, verdict))
 
 
 def _tally(found: Screening, verdict: Verdict) -> Counter[str]:

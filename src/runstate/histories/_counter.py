@@ -4,18 +4,17 @@ Counting, in one pass, what was observed of many runs, while it is checked.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from math import inf, isfinite
-from types import MappingProxyType
-from typing import Any
+from dataclasses import replace
 
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
+from ._counts import Counts, State, has_status
 from ._monitor import Monitor
 from ._passes import judged
 from ._records import Finding, Observation, ObservationModel
 from ._reorder import Sequencer
 from ._sample import Samples
-from ._survey import Dwell, Survey, bucket_of
+from ._survey import Survey
 
 __all__ = ["Census", "survey"]
 
@@ -76,12 +75,8 @@ class Census:
         Count what *monitor* judges; for *limit* and *samples* see :func:`survey`.
         """
         self._monitor = monitor
-        self._limit = limit
         self._most_samples = samples
-        self._in_order = monitor.observed != "unordered"
-        self._findings: list[Finding] = []
-        self._tally: Counter[str] = Counter()
-        self._errors = 0
+        self._found = Counts(limit)
         self.restart()
 
     def restart(self) -> None:
@@ -89,13 +84,8 @@ class Census:
         Forget everything that was counted of observations, and every timeline.
         """
         self._sequencer = Sequencer()
-        self._seen: Counter[str] = Counter()
-        self._moves: Counter[tuple[str, str]] = Counter()
-        self._recorded: Counter[tuple[str, str]] = Counter()
-        self._dwell: dict[tuple[str, str], _Dwell] = {}
-        self._status: dict[str | None, str] = {}
-        self._since: dict[str | None, float | None] = {}
-        self._began, self._ended = inf, -inf
+        self._rows = Counts()
+        self._states: dict[str | None, State] = {}
         self.samples = Samples(self._most_samples) if self._most_samples else None
         """The timelines kept, if any are."""
 
@@ -144,14 +134,10 @@ class Census:
         """
         Count the next observation of a run that the monitor has judged.
         """
-        status: Any = observation.status
-        if isinstance(status, str) and status:
-            self._seen[status] += 1
-            at = observation.at
-            if at is not None and isfinite(at):
-                self._began, self._ended = min(self._began, at), max(self._ended, at)
+        if has_status(observation):
+            self._rows.see(observation)
             for each in self._sequencer.take(observation):
-                self._count(each)
+                self._follow(each)
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> Sequence[Finding]:
         """
@@ -166,32 +152,28 @@ class Census:
         Count the numbered moves whose predecessors never came.
         """
         for observation in self._sequencer.rest():
-            self._count(observation)
+            self._follow(observation)
 
     def survey(self, missed: Mapping[str | None, Iterable[Observation]] = {}) -> Survey:
         """
         Return the counts so far; *missed* holds timelines that were let go and read once more.
         """
-        timelines = self.samples.timelines(missed) if self.samples else {}
-
-        return Survey(
-            runs=self._monitor.runs,
-            observations=self._monitor.observations,
-            undecided=self._monitor.undecided,
-            findings=tuple(self._findings),
-            tally=MappingProxyType(dict(self._tally)),
-            errors=self._errors,
-            seen=MappingProxyType(dict(self._seen)),
-            ends=MappingProxyType(dict(Counter(self._status.values()))),
-            moves=MappingProxyType(dict(self._moves)),
-            dwell=MappingProxyType({pair: dwell.counted() for pair, dwell in self._dwell.items()}),
-            began=self._began if self._began <= self._ended else None,
-            ended=self._ended if self._began <= self._ended else None,
-            timelines=MappingProxyType(timelines),
-            recorded=MappingProxyType(dict(self._recorded)),
-            tied=self._monitor.tied,
-            reopened=self._monitor.reopened,
+        monitor = self._monitor
+        counts = replace(
+            self._rows,
+            limit=self._found.limit,
+            runs=monitor.runs,
+            observations=monitor.observations,
+            undecided=monitor.undecided,
+            tied=monitor.tied,
+            reopened=monitor.reopened,
+            ends=Counter(status for status, _ in self._states.values()),
+            tally=self._found.tally,
+            errors=self._found.errors,
+            kept=self._found.kept,
         )
+
+        return counts.survey(self.samples.timelines(missed) if self.samples else {})
 
     @property
     def compared(self) -> bool:
@@ -203,66 +185,18 @@ class Census:
         Count *findings*, and return them.
         """
         for finding in findings:
-            self._tally[finding.code] += 1
-            self._errors += finding.severity == "error"
-            if len(self._findings) < self._limit:
-                self._findings.append(finding)
-            if self.samples and finding.run_id in self._status:
+            self._found.note(self._found.tally.total(), finding)
+            if self.samples and finding.run_id in self._states:
                 self.samples.mark(finding.run_id)
 
         return findings
 
-    def _count(self, observation: Observation) -> None:
+    def _follow(self, observation: Observation) -> None:
         """
-        Count the next observation of a run.
+        Count the next observation of a run, in its turn.
         """
-        status, run, source = observation.status, observation.run_id, observation.source
         if self.samples:
             self.samples.take(observation)
-        before = self._status.get(run)
-        if source is not None:
-            self._recorded[source, status] += 1
-            self._moves[source, status] += 1
-        elif self._in_order and before is not None and before != status:
-            self._moves[before, status] += 1
-        if before == status:
-            return
-        if self._in_order:
-            if before is not None and source in {None, before}:
-                self._measure((before, status), self._since[run], observation.at)
-            self._since[run] = observation.at
-        elif before is not None and self._monitor.lifecycle.is_terminal(before):
-            return  # In no order, what has ended stays so.
-        self._status[run] = status
-
-    def _measure(self, move: tuple[str, str], since: float | None, at: float | None) -> None:
-        """
-        Count the time before *move*, if it is known. What goes back in time takes none.
-        """
-        if since is None or at is None or not 0 <= at - since < inf:
-            return
-        if move not in self._dwell:
-            self._dwell[move] = _Dwell()
-        self._dwell[move].add(at - since)
-
-
-class _Dwell:
-    """
-    A histogram of durations while it is filled.
-    """
-
-    __slots__ = ("_buckets", "_longest", "_times", "_total")
-
-    def __init__(self) -> None:
-        self._times = 0
-        self._total = self._longest = 0.0
-        self._buckets: Counter[int] = Counter()
-
-    def add(self, seconds: float) -> None:
-        self._times += 1
-        self._total += seconds
-        self._longest = max(self._longest, seconds)
-        self._buckets[bucket_of(round(seconds * 1_000_000))] += 1
-
-    def counted(self) -> Dwell:
-        return Dwell(self._times, self._total, self._longest, MappingProxyType(dict(self._buckets)))
+        run = observation.run_id
+        before = self._states.get(run)
+        self._states[run] = self._rows.follow(before, observation, self._monitor)

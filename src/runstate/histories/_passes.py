@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol, TextIO
 from ._monitor import Monitor, Seen, observation_of
 from ._records import Finding, Observation
 
-__all__ = ["Counts", "judged"]
+__all__ = ["Counting", "judged"]
 
 MOST_HELD: Final = 20_000
 """Findings of the first pass that are held in memory; those beyond wait in a temporary file."""
@@ -35,7 +35,7 @@ class _At(NamedTuple):
     """Whether the finding was a record of the history itself."""
 
 
-class Counts(Protocol):
+class Counting(Protocol):
     """
     What counts the observations that a pass reads.
     """
@@ -50,7 +50,7 @@ class Counts(Protocol):
 def judged(
     history: Iterable[Seen | Finding],
     monitor: Monitor,
-    counts: Counts | None = None,
+    counts: Counting | None = None,
     *,
     by_position: bool = False,
 ) -> Iterator[Finding]:
@@ -89,7 +89,7 @@ def judged(
 
 
 def _first_pass(
-    history: Iterable[Seen | Finding], monitor: Monitor, counts: Counts | None
+    history: Iterable[Seen | Finding], monitor: Monitor, counts: Counting | None
 ) -> Iterator[_At]:
     observe = monitor.observe
     for place, seen in enumerate(history):
@@ -123,7 +123,7 @@ def _numbered(
 def _count_others(
     history: Iterable[Seen | Finding],
     monitor: Monitor,
-    counts: Counts,
+    counts: Counting,
     contradicting: frozenset[str | None],
 ) -> None:
     counts.restart()
@@ -135,7 +135,7 @@ def _count_others(
 def _judged_anew(
     history: Iterable[Seen | Finding],
     monitor: Monitor,
-    counts: Counts | None,
+    counts: Counting | None,
     contradicting: frozenset[str | None],
 ) -> Iterator[_At]:
     left = contradicting

@@ -2,13 +2,16 @@
 Some runs of many, with what was seen of them: those with findings, and a fair sample.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from ._records import NOTHING, Observation
 
-__all__ = ["Samples", "keep"]
+__all__ = ["Samples", "Timelines", "keep"]
 
 ROOM: Final = 200_000
 """Observations kept at any one time, of all runs together."""
@@ -90,6 +93,78 @@ class Samples:
         return {run: tuple(self._kept.get(run) or found[run]) for run in runs}
 
 
+_Timeline = tuple[Any, str | None, tuple[Observation, ...]]
+"""What runs are chosen by, the id of one, and its rows."""
+
+
+@dataclass
+class Timelines:
+    """
+    The rows of some whole runs; what was kept of other runs can be merged in.
+
+    Keeps the runs with the smallest hashes, as :class:`Samples` does, and half as many of those
+    whose findings have the smallest places.
+    """
+
+    most: int = 0
+    """How many runs are chosen in the end."""
+    wrong: list[_Timeline] = field(default_factory=list)
+    """Runs with findings, by the place of the first."""
+    fair: list[_Timeline] = field(default_factory=list)
+    """Any runs, by the hash of the id."""
+
+    def takes(self, run_id: str | None, place: Any = None) -> bool:
+        """
+        Return whether the run *run_id*, whose first finding has this *place*, would be kept.
+        """
+        if not self.most:
+            return False
+        wrong = place is not None and _has_room(self.wrong, self.most // 2, place)
+
+        return wrong or _has_room(self.fair, self.most, _key(run_id))
+
+    def take(self, run_id: str | None, rows: Iterable[Observation], place: Any = None) -> None:
+        """
+        Keep *rows*, all of the run *run_id*, if it is one of those to be kept.
+        """
+        if not self.takes(run_id, place):
+            return
+        kept: list[Observation] = []
+        for row in rows:
+            keep(kept, row)
+        if place is not None:
+            _put(self.wrong, self.most // 2, (place, run_id, tuple(kept)))
+        _put(self.fair, self.most, (_key(run_id), run_id, tuple(kept)))
+
+    def merge(self, other: "Timelines") -> None:
+        """
+        Take in what was kept of other runs.
+        """
+        self.wrong = sorted([*self.wrong, *other.wrong], key=_first)[: self.most // 2]
+        self.fair = sorted([*self.fair, *other.fair], key=_first)[: self.most]
+
+    def chosen(self) -> dict[str | None, tuple[Observation, ...]]:
+        """
+        Return what was seen of the runs with findings, and then of as many others as may be.
+        """
+        runs = {run: rows for _, run, rows in (*self.wrong, *self.fair)}
+
+        return dict(list(runs.items())[: self.most])
+
+
+def _key(run_id: str | None) -> tuple[int, str]:
+    return _hash(run_id), run_id or ""
+
+
+def _has_room(kept: list[_Timeline], most: int, key: Any) -> bool:
+    return len(kept) < most or bool(kept and key < kept[-1][0])
+
+
+def _put(kept: list[_Timeline], most: int, timeline: _Timeline) -> None:
+    insort(kept, timeline, key=_first)
+    del kept[most:]
+
+
 def keep(kept: list[Observation], observation: Observation) -> None:
     """
     Put *observation* at the end of its run's, unless there are too many.
@@ -102,8 +177,7 @@ def keep(kept: list[Observation], observation: Observation) -> None:
         kept.append(observation)
 
 
-def _first(pair: tuple[int, str | None]) -> int:
-    return pair[0]
+_first = itemgetter(0)
 
 
 def _hash(run_id: str | None) -> int:

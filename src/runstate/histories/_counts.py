@@ -1,0 +1,302 @@
+"""
+What was observed of many histories, counted: the one counter of every engine.
+
+The counters of two sets of runs add up to that of both. In whatever order they are merged, and
+however they are grouped, they give what one pass over all of the runs gives: numbers are whole,
+times are taken to the microsecond, and what is kept as an example is chosen by an order of its own.
+"""
+
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf, isfinite
+from operator import itemgetter
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
+
+from ._monitor import Monitor
+from ._records import Finding, Observation
+from ._reorder import in_sequence
+from ._sample import Timelines
+from ._survey import Dwell, Survey, bucket_of
+
+__all__ = ["Counts", "Durations", "State", "Verdict", "has_status", "judged_alone"]
+
+_MICROSECONDS = 1_000_000
+_PLACE = itemgetter(0)
+
+State = tuple[str, float | None]
+"""The status of a run, and since when it has had it, as far as its rows were counted."""
+
+
+class Verdict(NamedTuple):
+    """
+    The whole history of one run, judged.
+    """
+
+    run_id: str | None
+    rows: Sequence[Observation]
+    """In the order in which they were judged."""
+    findings: Sequence[tuple[Any, Finding]]
+    """Each with its place among the findings of all runs: something that can be sorted."""
+    undecided: bool = False
+    tied: int = 0
+    reopened: int = 0
+
+
+@dataclass
+class Durations:
+    """
+    A histogram of durations while it is filled, in whole microseconds.
+    """
+
+    times: int = 0
+    total: int = 0
+    longest: int = 0
+    buckets: Counter[int] = field(default_factory=Counter)
+
+    def add(self, bucket: int, times: int, total: int, longest: int) -> None:
+        """
+        Add durations of one bucket: how many, their sum, and the longest of them.
+        """
+        self.times += times
+        self.total += total
+        self.longest = max(self.longest, longest)
+        self.buckets[bucket] += times
+
+    def counted(self) -> Dwell:
+        """
+        Return the histogram as a survey has it, in seconds.
+        """
+        return Dwell(
+            self.times,
+            self.total / _MICROSECONDS,
+            self.longest / _MICROSECONDS,
+            MappingProxyType({bucket: n for bucket, n in sorted(self.buckets.items()) if n}),
+        )
+
+
+@dataclass
+class Counts:
+    """
+    Counts whole histories, or rows of histories in their order; can be pickled and merged.
+
+    Moves to and from a status that the lifecycle does not know are counted as others are.
+    """
+
+    limit: int = 10_000
+    """How many findings are kept, those of the smallest places; all are counted."""
+    timelines: Timelines = field(default_factory=Timelines)
+    """The rows of some runs, kept to be shown."""
+    runs: int = 0
+    observations: int = 0
+    undecided: int = 0
+    tied: int = 0
+    reopened: int = 0
+    errors: int = 0
+    tally: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
+    moves: Counter[tuple[str, str]] = field(default_factory=Counter)
+    recorded: Counter[tuple[str, str]] = field(default_factory=Counter)
+    dwell: dict[tuple[str, str], Durations] = field(default_factory=dict)
+    began: float = inf
+    ended: float = -inf
+    kept: list[tuple[Any, Finding]] = field(default_factory=list)
+    """Findings with their places, in order."""
+
+    def add(self, verdict: Verdict, monitor: Monitor) -> None:
+        """
+        Count one whole history, as *monitor* judged it.
+        """
+        self.runs += 1
+        self.observations += len(verdict.rows)
+        self.undecided += verdict.undecided
+        self.tied += verdict.tied
+        self.reopened += verdict.reopened
+        state: State | None = None
+        rows = [row for row in verdict.rows if has_status(row)]
+        for row in rows:
+            self.see(row)
+        in_turn = [*in_sequence(rows)]
+        for row in in_turn:
+            state = self.follow(state, row, monitor)
+        if state is not None:
+            self.ends[state[0]] += 1
+        for place, finding in verdict.findings:
+            self.note(place, finding)
+        first = min(map(_PLACE, verdict.findings), default=None)
+        self.timelines.take(verdict.run_id, in_turn, first)
+
+    def see(self, observation: Observation) -> None:
+        """
+        Count the status and the time of *observation*, whatever came before it.
+        """
+        self.seen[observation.status] += 1
+        at = observation.at
+        if at is not None and isfinite(at):
+            self.began, self.ended = min(self.began, at), max(self.ended, at)
+
+    def follow(self, before: State | None, observation: Observation, monitor: Monitor) -> State:
+        """
+        Count the move that *observation* is, and return the state of its run after it.
+
+        Args:
+            before: The state of the run after the row before; None where there was none.
+            observation: The next row of the run, in the order in which rows are judged.
+            monitor: What judged it.
+        """
+        status, source, at = observation.status, observation.source, observation.at
+        in_order = monitor.observed != "unordered"
+        then = None if before is None else before[0]
+        if source is not None:
+            self.recorded[source, status] += 1
+            self.moves[source, status] += 1
+        elif in_order and then is not None and then != status:
+            self.moves[then, status] += 1
+        if before is None:
+            return status, at
+        if then == status:
+            return before
+        if in_order:
+            if source is None or source == then:
+                self._measure((before[0], status), before[1], at)
+        elif monitor.lifecycle.is_terminal(before[0]):
+            return before  # In no order, what has ended stays so.
+
+        return status, at
+
+    def _measure(self, move: tuple[str, str], since: float | None, at: float | None) -> None:
+        """
+        Count the time before *move*, if it is known. What goes back in time takes none.
+        """
+        if since is None or at is None or not 0 <= at - since < inf:
+            return
+        lasted = round(at * _MICROSECONDS) - round(since * _MICROSECONDS)
+        self.measure(move).add(bucket_of(lasted), 1, lasted, lasted)
+
+    def measure(self, move: tuple[str, str]) -> Durations:
+        """
+        Return the histogram of the times before *move*, to be added to.
+        """
+        return self.dwell.setdefault(move, Durations())
+
+    def note(self, place: Any, finding: Finding) -> None:
+        """
+        Count *finding*, and keep it if its *place* is among the smallest.
+        """
+        self.tally[finding.code] += 1
+        self.errors += finding.severity == "error"
+        if self.keeps(place):
+            insort(self.kept, (place, finding), key=_PLACE)
+            del self.kept[self.limit :]
+
+    def keeps(self, place: Any) -> bool:
+        """
+        Return whether a finding of this *place* would be kept.
+        """
+        kept = self.kept
+
+        return len(kept) < self.limit or bool(kept and place < kept[-1][0])
+
+    def merge(self, other: "Counts", times: int = 1) -> Self:
+        """
+        Add what *other* counted of other runs, so many *times*, and return this counter.
+
+        What *other* keeps is taken over once.
+        """
+        for name in ("runs", "observations", "undecided", "tied", "reopened", "errors"):
+            setattr(self, name, getattr(self, name) + getattr(other, name) * times)
+        for name in ("tally", "seen", "ends", "moves", "recorded"):
+            mine: Counter[Any] = getattr(self, name)
+            for key, number in getattr(other, name).items():
+                mine[key] += number * times
+        for move, lasted in other.dwell.items():
+            mine_of_move = self.measure(move)
+            for bucket, number in lasted.buckets.items():
+                mine_of_move.add(bucket, number * times, 0, lasted.longest)
+            mine_of_move.total += lasted.total * times
+        self.began, self.ended = min(self.began, other.began), max(self.ended, other.ended)
+        self.kept = sorted([*self.kept, *other.kept], key=_PLACE)[: self.limit]
+        self.timelines.merge(other.timelines)
+
+        return self
+
+    def survey(
+        self, timelines: Mapping[str | None, tuple[Observation, ...]] | None = None
+    ) -> Survey:
+        """
+        Return the counts as a record, with *timelines*, or else with those that were kept.
+        """
+        shown = self.timelines.chosen() if timelines is None else timelines
+        spans = self.began <= self.ended
+
+        return Survey(
+            runs=self.runs,
+            observations=self.observations,
+            undecided=self.undecided,
+            findings=tuple(finding for _, finding in self.kept),
+            tally=_positive(sorted(self.tally.items())),
+            errors=self.errors,
+            seen=_positive(self.seen.items()),
+            ends=_positive(self.ends.items()),
+            moves=_positive(self.moves.items()),
+            dwell=MappingProxyType({move: each.counted() for move, each in self.dwell.items()}),
+            began=self.began if spans else None,
+            ended=self.ended if spans else None,
+            timelines=MappingProxyType(shown),
+            recorded=_positive(self.recorded.items()),
+            tied=self.tied,
+            reopened=self.reopened,
+        )
+
+
+def has_status(observation: Observation) -> bool:
+    """
+    Return whether *observation* says a status at all; a record may say anything.
+    """
+    status: object = observation.status
+
+    return isinstance(status, str) and bool(status)
+
+
+def _positive(counted: Iterable[tuple[Any, int]]) -> Mapping[Any, int]:
+    return MappingProxyType({key: number for key, number in counted if number})
+
+
+def judged_alone(
+    monitor: Monitor,
+    rows: Sequence[Observation],
+    place: Any = (),
+    *,
+    finished: bool = False,
+    now: float | None = None,
+) -> Verdict:
+    """
+    Return what *monitor*, which remembers no run, says of all *rows* of one; it forgets the run.
+
+    Args:
+        monitor: Judges.
+        rows: In the order of the input.
+        place: A tuple that sorts the run among others; its findings are numbered after it.
+        finished: As for :func:`runstate.check`.
+        now: As for :func:`runstate.check`.
+    """
+    tied, reopened = monitor.tied, monitor.reopened
+    each = [*monitor.observe_history(rows)]
+    found = chain(*(f for _, f in each), monitor.finish(finished=finished, now=now))
+    numbered = [((*place, number), finding) for number, finding in enumerate(found)]
+    run_id = rows[0].run_id if rows else None
+    verdict = Verdict(
+        run_id,
+        [row for row, _ in each],
+        numbered,
+        bool(monitor.undecided),
+        monitor.tied - tied,
+        monitor.reopened - reopened,
+    )
+    monitor.forget(run_id)
+
+    return verdict
