@@ -2,12 +2,14 @@
 Pictures as parts of a page, which brings the style sheet and the colours for all of them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure, uncounted
 from ._paint import Group, paint
 from ._palette import PALETTE
+from ._scene import Scene
 from .layout import lay_out
 
 __all__ = ["Inline", "inline", "inline_colours", "inline_style"]
@@ -15,35 +17,44 @@ __all__ = ["Inline", "inline", "inline_colours", "inline_style"]
 
 class Inline(NamedTuple):
     """
-    An SVG element without style; its boxes and arrows have a ``data-key``.
+    SVG elements without style, one a width; boxes and arrows have the same ``data-key`` in each.
     """
 
-    element: str
+    elements: tuple[str, ...]
+    """From narrow to wide."""
+    widths: tuple[float, ...]
+    """Of the elements, in pixels, as large as they are meant to be."""
     statuses: tuple[str, ...]
-    """Of its boxes: the first is ``b0``. Its texts may come from anywhere."""
+    """Of the boxes: the first is ``b0``. Its texts may come from anywhere."""
     moves: tuple[tuple[int, int], ...]
-    """Of its arrows, as places in *statuses*: the first is ``a0``."""
-    width: float
-    """In pixels, as large as it is meant to be."""
+    """Of the arrows, as places in *statuses*: the first is ``a0``."""
     groups: tuple[Group, ...]
 
 
-def inline(lifecycle: Lifecycle, overlay: Overlay, *, counted: bool = True) -> Inline:
+def inline(
+    lifecycle: Lifecycle, overlay: Overlay, widths: Sequence[float], *, counted: bool = True
+) -> Inline:
     """
-    Return the picture of *lifecycle* under *overlay*; without counts and times if not *counted*.
+    Return the picture of *lifecycle* under *overlay* for frames of the *widths*, from narrow to wide.
+
+    Widths at which it looks the same share an element. Without counts and times if not *counted*.
     """
     from .svg import elements  # noqa: PLC0415  a format is loaded when it is asked for
 
     figure = make_figure(lifecycle, overlay)
-    scene = lay_out(figure if counted else uncounted(figure))
-    groups = tuple(paint(scene))
+    drawn = figure if counted else uncounted(figure)
+    scenes: dict[float, Scene] = {}
+    for width in widths:
+        scene = lay_out(drawn, width)
+        scenes.setdefault(scene.width, scene)
+    groups = [tuple(paint(scene)) for scene in scenes.values()]
 
     return Inline(
-        "\n".join(elements(scene, groups)),
+        tuple("\n".join(elements(*each)) for each in zip(scenes.values(), groups, strict=True)),
+        tuple(scenes),
         tuple(box.status for box in figure.boxes),
         tuple((arrow.source, arrow.target) for arrow in figure.arrows),
-        scene.width,
-        groups,
+        tuple(group for each in groups for group in each),
     )
 
 

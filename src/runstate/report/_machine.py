@@ -3,15 +3,20 @@ The machine with what was observed of it, as a picture and as tables.
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Final
 
-from ..diagrams import Inline, inline, overlay_of
+from ..diagrams import Inline, Overlay, inline, overlay_of
 from ..histories._survey import Survey
 from ._html import code, counted, section, table, text, took
 from ._subject import Subject
 
-__all__ = ["machine", "never", "picture", "way_picture"]
+__all__ = ["ends", "fitting_style", "framed", "machine", "never", "picture", "way_picture"]
 
+WIDTHS: Final = (340, 700, 900, 1_160, 1_500)
+"""Pixels of frames that the machine is drawn for."""
+WAY_WIDTHS: Final = (340, 900)
+"""Pixels of frames that the way of a run is drawn for."""
 MOST_MOVES: Final = 200
 """Moves listed: those that are no row first, then those made most often."""
 
@@ -24,20 +29,49 @@ _NOTES: Final = {
 
 def picture(subject: Subject) -> Inline:
     """
-    Return the lifecycle with counts and times.
+    Return the lifecycle with counts and times, for windows of any width.
     """
-    overlay = overlay_of(subject.survey, subject.lifecycle, observed=subject.observed)
-
-    return inline(subject.lifecycle, overlay)
+    return inline(subject.lifecycle, _overlay(subject), WIDTHS)
 
 
 def way_picture(subject: Subject) -> Inline:
     """
     Return the lifecycle with the same boxes and arrows, for the way of one run.
     """
-    overlay = overlay_of(subject.survey, subject.lifecycle, observed=subject.observed)
+    return inline(subject.lifecycle, _overlay(subject), WAY_WIDTHS, counted=False)
 
-    return inline(subject.lifecycle, overlay, counted=False)
+
+def _overlay(subject: Subject) -> Overlay:
+    return overlay_of(subject.survey, subject.lifecycle, observed=subject.observed)
+
+
+def framed(name: str, label: str, drawn: Inline) -> str:
+    """
+    Return *drawn* in a frame, which shows the widest of its elements that fits.
+    """
+    shown = "".join(
+        f'<div class="{name}-{at}">{element}</div>' for at, element in enumerate(drawn.elements)
+    )
+
+    return (
+        f'<div class="wide picture" id="{name}" role="region" tabindex="0" aria-label="{label}">'
+        f"{shown}</div>"
+    )
+
+
+def fitting_style(name: str, drawn: Inline) -> str:
+    """
+    Return the rules by which the frame *name* shows one of *drawn*'s elements.
+    """
+    hidden = "".join(f"#{name} .{name}-{at}{{display:none}}" for at in range(1, len(drawn.widths)))
+    shown = "".join(
+        f"@container (min-width:{ceil(width)}px)"
+        f"{{#{name} .{name}-{at - 1}{{display:none}}#{name} .{name}-{at}{{display:block}}}}"
+        for at, width in enumerate(drawn.widths)
+        if at
+    )
+
+    return hidden + shown
 
 
 def machine(subject: Subject, drawn: Inline) -> str:
@@ -45,10 +79,7 @@ def machine(subject: Subject, drawn: Inline) -> str:
     Return the section with the picture and the moves.
     """
     note = _NOTES[subject.observed]
-    figure = (
-        '<figure><div class="wide picture" role="region" tabindex="0" aria-label="The machine">'
-        f"{drawn.element}</div></figure>"
-    )
+    figure = f"<figure>{framed('drawn', 'The machine', drawn)}</figure>"
 
     return section(
         "machine",

@@ -16,7 +16,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._findings import findings
 from ._html import text
-from ._machine import ends, machine, never, picture, way_picture
+from ._machine import ends, fitting_style, machine, never, picture, way_picture
 from ._subject import Subject
 from ._summary import head, verdict
 from ._timelines import packed, runs_section, safe_json
@@ -26,8 +26,6 @@ __all__ = ["render_report"]
 
 ROOM: Final = 2_700_000
 """Bytes of a page for all that grows with what was observed."""
-LEAST_SCALE: Final = 0.75
-"""How far a picture shrinks to fit in the window; from there on it scrolls in its frame."""
 
 
 def render_report(
@@ -56,7 +54,7 @@ def render_report(
     drawn, way = picture(subject), way_picture(subject)
     shown, gone = machine(subject, drawn), (times(subject), ends(subject), never(subject))
     style, script = _style(drawn, way), _asset("page.js")
-    room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, way.element))
+    room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, *way.elements))
     data, kept = packed(subject, way, room // 4)
     parts = {
         "machine": ("Machine", shown),
@@ -111,10 +109,6 @@ def _style(drawn: Inline, way: Inline) -> str:
     """
     Return the one style sheet, for both themes and for paper.
     """
-    least = "".join(
-        f"@media screen{{#{name} .picture svg{{min-width:{LEAST_SCALE * each.width:.0f}px}}}}"
-        for name, each in (("machine", drawn), ("run", way))
-    )
     light, dark = inline_colours(dark=False), inline_colours(dark=True)
     colours = (
         f":root{{{light}}}"
@@ -123,7 +117,7 @@ def _style(drawn: Inline, way: Inline) -> str:
         f"{{:root:not([data-theme=light]){{{dark}}}}}"
     )
 
-    return f"{colours}\n{_asset('page.css')}\n{inline_style(drawn, way)}{least}"
+    return f"{colours}\n{_asset('page.css')}\n{inline_style(drawn, way)}{fitting_style('drawn', drawn)}{fitting_style('way', way)}"
 
 
 def _policy(style: str, script: str) -> str:

@@ -11,6 +11,7 @@ from .._text import printable
 from ..diagrams import Inline
 from ..histories._records import Observation
 from ._html import counted, field, section
+from ._machine import framed
 from ._subject import Subject
 
 __all__ = ["packed", "runs_section", "safe_json"]
@@ -184,6 +185,5 @@ def runs_section(subject: Subject, kept: Mapping[str | None, int], way: Inline) 
         '<p id="picked" role="status" aria-live="polite"></p></form>',
         '<div class="js" id="shown"><div id="line"></div><div id="steps"></div>'
         "<h3>Its way through the machine</h3>"
-        '<div class="wide picture" id="way" role="region" tabindex="0" '
-        f'aria-label="The way of the run">{way.element}</div></div>',
+        f"{framed('way', 'The way of the run', way)}</div>",
     )

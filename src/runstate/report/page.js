@@ -255,8 +255,10 @@
 
   // -- its way through the machine -------------------------------------------
 
+  /* One picture a width, of which the style sheet shows one: each gets the way. */
   const way = $("way");
-  const part = (key) => way.querySelector(`[data-key=${key}]`);
+  const pictures = way === null ? [] : [...way.querySelectorAll("svg")];
+  const part = (svg, key) => svg.querySelector(`[data-key=${key}]`);
 
   function clearWay() {
     for (const old of way.querySelectorAll(".step,.jump")) old.remove();
@@ -278,18 +280,30 @@
     return made;
   }
 
-  function middle(status) {
-    const box = part(`b${data.boxes.indexOf(status)}`).querySelector("rect").getBBox();
+  /* From attributes: a picture that is not shown has no boxes of its own. */
+  function place(rect) {
+    const [x, y, width, height] = ["x", "y", "width", "height"].map((name) => Number(rect.getAttribute(name)));
+    return { x, y, width, height };
+  }
+  function placeOf(text) {
+    const width = 7 * text.textContent.length;
+    const x = Number(text.getAttribute("x")) - (text.classList.contains("start") ? 0 : width / 2);
+    return { x, y: Number(text.getAttribute("y")) - 11, width, height: 14 };
+  }
+
+  function middle(svg, status) {
+    const box = place(part(svg, `b${data.boxes.indexOf(status)}`).querySelector("rect"));
     return [box.x + box.width / 2, box.y + box.height / 2];
   }
 
   function jump(svg, from, to, wrong) {
-    const [[x0, y0], [x1, y1]] = [middle(from), middle(to)];
+    const [[x0, y0], [x1, y1]] = [middle(svg, from), middle(svg, to)];
     const lift = 30 + Math.abs(x1 - x0) * 0.12;
-    const path = make("path", {
-      class: wrong ? "jump wrong" : "jump",
-      d: `M${x0} ${y0 - 16}Q${(x0 + x1) / 2} ${Math.min(y0, y1) - 16 - lift} ${x1} ${y1 - 16}`,
-    });
+    // In a column of statuses the way goes around those between.
+    const over = Math.abs(x1 - x0) < 1
+      ? `M${x0} ${y0}Q${x0 + 90} ${(y0 + y1) / 2} ${x1} ${y1}`
+      : `M${x0} ${y0 - 16}Q${(x0 + x1) / 2} ${Math.min(y0, y1) - 16 - lift} ${x1} ${y1 - 16}`;
+    const path = make("path", { class: wrong ? "jump wrong" : "jump", d: over });
     svg.append(path);
     return path;
   }
@@ -316,7 +330,6 @@
 
   function showWay(all) {
     clearWay();
-    const svg = way.querySelector("svg");
     const made = new Map();
     moves(all).forEach(([from, to, verdict], at) => {
       const key = `${from} ${to}`;
@@ -325,16 +338,23 @@
       made.set(key, one);
     });
     for (const each of way.querySelectorAll(".arrow,.box")) each.classList.add("off");
+    for (const svg of pictures) showWayIn(svg, all, made);
+  }
+
+  function showWayIn(svg, all, made) {
     const lit = (element) => { element.classList.remove("off"); element.classList.add("onway"); };
     const seen = new Set(all.flatMap((step) => (step.from < 0 ? [step.status] : [step.from, step.status])));
-    data.boxes.forEach((status, at) => { if (seen.has(status)) lit(part(`b${at}`)); });
+    data.boxes.forEach((status, at) => { if (seen.has(status)) lit(part(svg, `b${at}`)); });
     const last = data.boxes.indexOf(all[all.length - 1].status);
-    if (data.ordered && last >= 0) part(`b${last}`).classList.add("last");
+    if (data.ordered && last >= 0) part(svg, `b${last}`).classList.add("last");
     const drawn = [...made.values()].filter((move) => data.boxes.includes(move.from) && data.boxes.includes(move.to));
-    const arrows = new Map(data.arrows.map(([a, b], at) => [`${data.boxes[a]} ${data.boxes[b]}`, part(`a${at}`)]));
+    const arrows = new Map(data.arrows.map(([a, b], at) => [`${data.boxes[a]} ${data.boxes[b]}`, part(svg, `a${at}`)]));
     const known = (move) => arrows.get(`${move.from} ${move.to}`);
     drawn.map(known).filter(Boolean).forEach(lit);
-    const taken = [...way.querySelectorAll(".arrow.onway text,.box.onway rect")].map((each) => each.getBBox());
+    const taken = [
+      ...[...svg.querySelectorAll(".arrow.onway text")].map(placeOf),
+      ...[...svg.querySelectorAll(".box.onway rect")].map(place),
+    ];
     for (const move of drawn) {
       const arrow = known(move);
       const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.wrong);
