@@ -222,11 +222,12 @@ def test_a_sample_is_bounded_and_whole(monkeypatch):
     However many runs there are, few are kept at a time; none of those is a part of one.
     """
     monkeypatch.setattr(_samples, "ROOM", 40)
+    monkeypatch.setattr(_samples, "RECENT", 40)
     samples = Samples(10)
     history = {f"run_{n}": seen(*STATUSES[:4], run_id=f"run_{n}") for n in range(300)}
     for step in range(4):
         for n, run in enumerate(history.values()):
-            samples.take(run[step])
+            samples.take(run[step], begins=step == 0)
             if step == 3 and n in {7, 8}:
                 samples.mark(f"run_{n}")
 
@@ -235,6 +236,26 @@ def test_a_sample_is_bounded_and_whole(monkeypatch):
     assert "run_7" in lines
     assert {run: tuple(history[run]) for run in lines} == lines
     assert {"run_7", "run_8"} >= samples.missed
+
+
+def test_a_run_with_a_finding_soon_after_its_beginning_is_kept(monkeypatch):
+    """
+    In a log of any length, what went wrong lately needs no second reading.
+    """
+    monkeypatch.setattr(_samples, "ROOM", 40)
+    monkeypatch.setattr(_samples, "RECENT", 40)
+    samples = Samples(400)
+    history = {f"run_{n}": seen(*STATUSES[:4], run_id=f"run_{n}") for n in range(300)}
+    for run_id, run in history.items():
+        for step, each in enumerate(run):
+            samples.take(each, begins=step == 0)
+        if run_id.endswith("7"):
+            samples.mark(run_id)
+
+    lines = samples.timelines()
+    assert frozenset() == samples.missed
+    assert {run_id for run_id in history if run_id.endswith("7")} <= {*lines}
+    assert {run: tuple(history[run]) for run in lines} == lines
 
 
 def test_a_timeline_is_bounded(monkeypatch):

@@ -208,8 +208,12 @@ def way(page):
     """
     Return which boxes and arrows of a run's way are lit, and what its badges say.
     """
-    lit = page.locator("#way svg:visible .onway").evaluate_all("all => all.map(each => each.dataset.key)")
-    badges = page.locator("#way svg:visible .step text").evaluate_all("all => all.map(e => e.textContent)")
+    lit = page.locator("#way svg:visible .onway").evaluate_all(
+        "all => all.map(each => each.dataset.key)"
+    )
+    badges = page.locator("#way svg:visible .step text").evaluate_all(
+        "all => all.map(e => e.textContent)"
+    )
 
     return sorted(lit), badges
 
@@ -338,6 +342,26 @@ def test_nothing_is_wider_than_a_phone(opened):
         reached = page.locator(".wide[tabindex='0'][role=region][aria-label]")
         assert 0 == overflow(page)
         assert page.locator(".wide").count() == reached.count()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_machine_is_whole_in_every_window(opened, scheme):
+    """
+    One picture is shown, the widest that fits: no status and no illegal arrow is cut, no text small.
+    """
+    for content in (page_of(broken(8)), render_report(many(100, 20))):
+        page = opened(content, color_scheme=scheme)
+        for width in (1920, 1440, 1280, 1024, 830, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            for frame in ("#drawn", "#way"):
+                shown = page.locator(f"{frame} svg:visible")
+                assert 1 == shown.count()
+                room, wide, size = shown.evaluate(
+                    "svg => [svg.closest('.picture').clientWidth, svg.closest('.picture').scrollWidth,"
+                    " 11.5 * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width]"
+                )
+                assert room == wide
+                assert size >= 11
 
 
 def test_on_paper_there_are_all_sections_and_no_controls(opened):

@@ -98,6 +98,7 @@ def test_runs_let_go_are_read_once_more(command, monkeypatch):
     A run whose fault comes late in a great log has its whole timeline on the page all the same.
     """
     monkeypatch.setattr(_samples, "ROOM", 40)
+    monkeypatch.setattr(_samples, "RECENT", 40)
     runs = [(f"run_{n}", WAY) for n in range(200)]
     late = [("run_0", ["failed"]), ("run_1", ["failed"]), ("run_2", ["failed"])]
     text = log(*runs, *late)

@@ -186,17 +186,23 @@ class Census:
         """
         for finding in findings:
             self._found.note(self._found.tally.total(), finding)
-            if self.samples and finding.run_id in self._states:
-                self.samples.mark(finding.run_id)
+            self.suspect(finding)
 
         return findings
+
+    def suspect(self, finding: Finding) -> None:
+        """
+        Keep the timeline of the run that *finding* is about.
+        """
+        if self.samples and finding.run_id in self._states:
+            self.samples.mark(finding.run_id)
 
     def _follow(self, observation: Observation) -> None:
         """
         Count the next observation of a run, in its turn.
         """
-        if self.samples:
-            self.samples.take(observation)
         run = observation.run_id
         before = self._states.get(run)
+        if self.samples:
+            self.samples.take(observation, begins=before is None)
         self._states[run] = self._rows.follow(before, observation, self._monitor)

@@ -43,6 +43,9 @@ class Counting(Protocol):
     def count(self, observation: Observation) -> None:
         """Count one observation, the next of its run."""
 
+    def suspect(self, finding: Finding) -> None:
+        """Hear of a finding about the observation that was counted last, while it is fresh."""
+
     def restart(self) -> None:
         """Forget everything that was counted."""
 
@@ -100,6 +103,8 @@ def _first_pass(
         if counts is not None:
             counts.count(observation_of(seen, monitor.lifecycle))
         for finding in found:
+            if counts is not None:
+                counts.suspect(finding)
             yield _At(place, finding)
 
 

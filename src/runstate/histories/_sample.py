@@ -6,6 +6,7 @@ from bisect import insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ __all__ = ["Samples", "Timelines", "keep"]
 
 ROOM: Final = 200_000
 """Observations kept at any one time, of all runs together."""
+RECENT: Final = 100_000
+"""Observations kept beside them of runs that began lately, in case something is wrong with them."""
 LONGEST: Final = 500
 """Observations kept of one run: the first ones. A status that goes on takes two."""
 
@@ -24,7 +27,8 @@ class Samples:
     Keeps what was seen of some runs, in a bounded amount of memory.
 
     While there is room, of every run. Then those runs go whose ids have the largest hashes,
-    but none with a finding. So what is left is the same for the same log, and is whole.
+    but none with a finding. So what is left is the same for the same log, and is whole. What
+    began lately is kept for a while, as most findings come soon after a run began.
     """
 
     def __init__(self, most: int) -> None:
@@ -34,42 +38,62 @@ class Samples:
         self._most = most
         self._kept: dict[str | None, list[Observation]] = {}
         self._wrong: dict[str | None, None] = {}
-        self._size = 0
+        self._recent: dict[str | None, list[Observation]] = {}
+        self._size = self._recent_size = 0
         self._bound: int | None = None
         """Runs whose hash is not below this are let go; None while there is room for all."""
 
-    def take(self, observation: Observation) -> None:
+    def take(self, observation: Observation, *, begins: bool) -> None:
         """
-        Take one more in, the next of its run.
+        Take one more in, the next of its run; *begins* says whether it is the first.
         """
-        kept = self._kept.get(observation.run_id)
-        if kept is None:
-            if self._bound is not None and _hash(observation.run_id) >= self._bound:
-                return
-            kept = self._kept[observation.run_id] = []
-        before = len(kept)
-        keep(kept, observation)
-        self._size += len(kept) - before
-        if self._size > ROOM:
-            self._make_room()
+        run = observation.run_id
+        if begins:
+            fits = self._bound is None or _hash(run) < self._bound
+            (self._kept if fits else self._recent)[run] = []
+        kept = self._kept.get(run)
+        if kept is not None:
+            before = len(kept)
+            keep(kept, observation)
+            self._size += len(kept) - before
+            if self._size > ROOM:
+                self._make_room()
+        elif run in self._recent:
+            recent = self._recent[run]
+            before = len(recent)
+            keep(recent, observation)
+            self._recent_size += len(recent) - before
+            while self._recent_size > RECENT:
+                self._recent_size -= len(self._recent.pop(next(iter(self._recent))))
 
     def mark(self, run_id: str | None) -> None:
         """
         Keep the run *run_id*, with which something is wrong.
         """
-        if len(self._wrong) < self._most // 2:
-            self._wrong[run_id] = None
+        if len(self._wrong) >= self._most // 2:
+            return
+        self._wrong[run_id] = None
+        recent = self._recent.pop(run_id, None)
+        if recent is not None:
+            self._kept[run_id] = recent
+            self._recent_size -= len(recent)
+            self._size += len(recent)
 
     def _make_room(self) -> None:
         """
-        Let runs go until half of the room is free.
+        Let runs go until half of the room is free; those that began lately stay for a while.
         """
+        lately = {*islice(reversed(self._kept), RECENT // 10)}
         others = sorted(
             ((_hash(run), run) for run in self._kept if run not in self._wrong), key=_first
         )
         while self._size > ROOM // 2 and others:
             self._bound, run = others.pop()
-            self._size -= len(self._kept.pop(run))
+            rows = self._kept.pop(run)
+            self._size -= len(rows)
+            if run in lately:
+                self._recent[run] = rows
+                self._recent_size += len(rows)
 
     @property
     def missed(self) -> frozenset[str | None]:
