@@ -22,6 +22,7 @@ from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._baseline import Baseline, baseline_of, baseline_options
 from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
+from ._follow import Follower, Following, follow_options
 from ._input import Reading, Records, records
 from ._output import FORMS, Tally, exit_status, first
 from ._recognise import refuse_known_systems
@@ -66,6 +67,7 @@ USUAL_MAX: Final = 100
     "--allow-reopen", is_flag=True, help="Accept reopenings that show no attempt and no trigger."
 )
 @baseline_options
+@follow_options
 @click.option("--summary", is_flag=True, help="Show last statuses, moves and times as tables too.")
 @click.option("--explain", metavar="CODE", help="Explain a finding's code, and check nothing.")
 def check(
@@ -93,7 +95,7 @@ def check(
     attempt: str | None,
     skip_others: bool,
     order: str,
-    **scale: Any,
+    **others: Any,
 ) -> int:
     """
     Check the histories in PATHs; - is standard input.
@@ -112,6 +114,7 @@ def check(
       runstate check 'events/*.parquet' --memory 1GB
       runstate check postgresql://localhost/app --table run_events
       runstate check langgraph.jsonl --map langgraph-run-to-run
+      runstate check service.log --follow --every 60
       runstate check runs.jsonl --write-baseline known.jsonl
       runstate check runs.jsonl --baseline known.jsonl --fail-on warning
       runstate check --explain RS105
@@ -124,7 +127,8 @@ def check(
     if summary and output != "text":
         raise BadInput("--summary goes with --output text alone")
     known = baseline_of(baseline, write_baseline, [*paths, lifecycle_name])
-    cap = (USUAL_MAX if output == "text" else 0) if most is None else most
+    usual = USUAL_MAX if output == "text" and not others["follow"] else 0
+    cap = usual if most is None else most
     reading = Reading(
         format_name,
         Columns(run_id, status, at, source, attempt),
@@ -133,29 +137,73 @@ def check(
         zone,
         skip_others,
     )
-    engine, names = planned(paths, Scale(**scale), reading)
+    scale = Scale(**{name: others[name] for name in Scale._fields})
+    how = Following(**{name: others[name] for name in Following._fields})
+    if how.follow:
+        _refuse_with_follow(paths, scale, map_name, output, summary=summary)
+        engine, names = "python", [*paths]
+    else:
+        engine, names = planned(paths, scale, reading)
+    seen: Iterable[Observation | Finding] | Follower
     if map_name is not None:
         if allow_reopen:
             raise BadInput("--allow-reopen is not supported with --map")
         monitor, seen = _through(map_name, names, reading, observed, limits, engine)
-        tally = _judged(
-            monitor, seen, output, cap, reading, known, finished=finished, summary=summary
+    else:
+        lifecycle = lifecycle_named(lifecycle_name)
+        if engine != "python":
+            refuse_for_bulk(reading, engine)
+            survey = surveyed(
+                engine, names, lifecycle, observed, scale, reading, finished=finished,
+                limits=limits_of(limits), measured=summary, limit=0 if known.in_use else cap,
+                allow_reopen=allow_reopen,
+            )  # fmt: skip
+            return _reported(survey, lifecycle, observed, output, cap, known, fail_on, summary)
+        monitor = monitor_of(lifecycle, observed, limits, allow_reopen=allow_reopen)
+        seen = (
+            Follower(
+                names[0], monitor, reading, how, table=scale.table, recognise=_unnamed(reading)
+            )
+            if how.follow
+            else _records(names, lifecycle, reading)
         )
-        return tally.status(fail_on)
-    lifecycle = lifecycle_named(lifecycle_name)
-    monitor = monitor_of(lifecycle, observed, limits, allow_reopen=allow_reopen)
-    if engine == "python":
-        seen = _records(names, lifecycle, reading)
-        tally = _judged(
-            monitor, seen, output, cap, reading, known, finished=finished, summary=summary
-        )
-        return tally.status(fail_on)
-    refuse_for_bulk(reading, engine)
-    survey = surveyed(
-        engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
-        limits=limits_of(limits), measured=summary, limit=0 if known.in_use else cap,
-        allow_reopen=allow_reopen,
-    )  # fmt: skip
+    tally = _judged(monitor, seen, output, cap, reading, known, finished=finished, summary=summary)
+
+    return tally.status(fail_on)
+
+
+def _refuse_with_follow(
+    paths: Sequence[str], scale: Scale, map_name: str | None, output: str, *, summary: bool
+) -> None:
+    """
+    Pass options that --follow can do.
+    """
+    if len(paths) > 1:
+        raise BadInput("--follow expects one PATH: start a command for each")
+    asked = {
+        "--map": map_name, "--summary": summary, "--output junit": output == "junit",
+        "--query": scale.query, "--memory": scale.memory, "--exact": scale.exact,
+        f"--engine {scale.engine}": scale.engine not in ("auto", "python"),
+        "--table": scale.table and "://" not in paths[0],
+    }  # fmt: skip
+    for option, given in asked.items():
+        if given:
+            raise BadInput(f"{option} is not supported with --follow")
+
+
+def _reported(
+    survey: Survey,
+    lifecycle: Lifecycle,
+    observed: ObservationModel,
+    output: str,
+    cap: int,
+    known: Baseline,
+    fail_on: str,
+    summary: bool,
+) -> int:
+    """
+    Print what an engine for many rows found, and return the exit status.
+    """
     if known.in_use:
         survey = _without_known(survey, known)
     totals = totals_of(survey)._replace(accepted=known.accepted)
@@ -168,6 +216,15 @@ def check(
     return exit_status(totals, fail_on, unread=is_unread(survey))
 
 
+def _unnamed(reading: Reading) -> bool:
+    """
+    Return whether the user named neither a lifecycle nor a column.
+    """
+    source = click.get_current_context().get_parameter_source("lifecycle_name")
+
+    return source is ParameterSource.DEFAULT and reading.columns._replace(at=None) == Columns()
+
+
 def _records(names: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Records:
     """
     Return the records of the inputs called *names*.
@@ -176,8 +233,7 @@ def _records(names: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> Re
         BadInput: The user named neither a lifecycle nor a column, and they are of a known system.
     """
     seen = records(names, lifecycle, reading)
-    source = click.get_current_context().get_parameter_source("lifecycle_name")
-    if source is ParameterSource.DEFAULT and reading.columns._replace(at=None) == Columns():
+    if _unnamed(reading):
         refuse_known_systems(seen, names)
 
     return seen
@@ -204,7 +260,7 @@ def _without_known(survey: Survey, known: Baseline) -> Survey:
 
 def _judged(
     monitor: Monitor,
-    seen: Iterable[Observation | Finding],
+    seen: Iterable[Observation | Finding] | Follower,
     output: str,
     cap: int,
     reading: Reading,
@@ -218,7 +274,10 @@ def _judged(
     """
     census = Census(monitor, limit=0) if summary else None
     tally = Tally(monitor, census, known)
-    findings = tally.findings(seen, finished=finished, by_position=reading.by_position)
+    if isinstance(seen, Follower):
+        findings = tally.followed(seen, finished=finished)
+    else:
+        findings = tally.findings(seen, finished=finished, by_position=reading.by_position)
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
     if census is not None:

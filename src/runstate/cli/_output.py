@@ -19,6 +19,7 @@ from ..histories._passes import judged
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
 from ._baseline import Baseline
+from ._follow import Follower
 from ._input import Records
 
 __all__ = ["FORMS", "Tally", "Totals", "exit_status", "first", "summary_of"]
@@ -235,7 +236,7 @@ class Tally:
         Count what *monitor* finds, other than what *baseline* accepts; *census* counts observations.
         """
         self._monitor, self._census, self._baseline = monitor, census, baseline
-        self._records: Records | None = None
+        self._source: Records | Follower | None = None
         self._severities: Counter[str] = Counter()
         self._unread = False
 
@@ -249,13 +250,22 @@ class Tally:
         """
         Yield what is wrong with *seen*: findings as they are, observations judged.
         """
-        self._records = seen if isinstance(seen, Records) else None
+        self._source = seen if isinstance(seen, Records) else None
         for finding in judged(seen, self._monitor, self._census, by_position=by_position):
             yield from self._counted([finding])
         if isinstance(seen, Records) and not self._monitor.compared:
             yield from self._counted([*seen.unread_histories(self._monitor.observed)])
         if self._census is not None:
             self._census.count_rest()
+        yield from self._counted(self._monitor.finish(finished=finished))
+
+    def followed(self, follower: Follower, *, finished: bool) -> Iterator[Finding]:
+        """
+        Yield what is wrong with what *follower* reads, as it comes.
+        """
+        self._source = follower
+        for finding in follower.findings():
+            yield from self._counted([finding])
         yield from self._counted(self._monitor.finish(finished=finished))
 
     def _counted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -274,7 +284,7 @@ class Tally:
         monitor = self._monitor
 
         return Totals(
-            monitor.runs,
+            monitor.runs + (self._source.forgotten if isinstance(self._source, Follower) else 0),
             monitor.observations,
             monitor.undecided,
             self._severities["error"],
@@ -283,7 +293,7 @@ class Tally:
             monitor.compared,
             monitor.reopened,
             0 if self._baseline is None else self._baseline.accepted,
-            self._records.passed.count if self._records else 0,
+            self._source.passed.count if self._source else 0,
         )
 
     def status(self, fail_on: str) -> int:

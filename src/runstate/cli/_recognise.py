@@ -15,7 +15,7 @@ from ..readers._sample import Fit, columns_in, fit_of, is_plain
 from ._input import Records
 from ._shared import BadInput
 
-__all__ = ["Advice", "advice_on", "refuse_known_systems"]
+__all__ = ["MOST", "Advice", "advice_on", "refuse_known_records", "refuse_known_systems"]
 
 MOST: Final = 100
 """Records that are looked at in each input."""
@@ -54,13 +54,23 @@ def refuse_known_systems(records: Records, paths: Sequence[str]) -> None:
         BadInput: The records of an input have the shape of another lifecycle. Says what to type.
     """
     for path in paths:
-        advice = advice_on([*islice(records.sample(path), MOST)])
-        if advice is not None:
-            lead, command, options = advice
-            name = printable(shown_url(path))
-            first, *others = options
-            more = "".join(f", or {each}" for each in others)
-            raise BadInput(f"{name} {lead}: runstate {command} {shlex.quote(name)} {first}{more}")
+        refuse_known_records([*islice(records.sample(path), MOST)], path)
+
+
+def refuse_known_records(records: Sequence[dict[str, Any]], path: str) -> None:
+    """
+    Pass the first *records* of *path* if they are about runs, or about something unknown.
+
+    Raises:
+        BadInput: They have the shape of another lifecycle. Says what to type.
+    """
+    advice = advice_on(records)
+    if advice is not None:
+        name = printable(shown_url(path))
+        first, *others = advice.options
+        more = "".join(f", or {each}" for each in others)
+        typed = f"runstate {advice.command} {shlex.quote(name)} {first}{more}"
+        raise BadInput(f"{name} {advice.lead}: {typed}")
 
 
 def advice_on(records: Sequence[dict[str, Any]]) -> Advice | None:

@@ -266,6 +266,21 @@ class Monitor:
 
         return list(self._in_sequence(run, row, row.seq))
 
+    def overdue(self, now: float) -> list[Finding]:
+        """
+        Return which runs have gone on for too long, each once (RS301, RS302).
+
+        Args:
+            now: The present, in Unix seconds.
+        """
+        findings: list[Finding] = []
+        for run_id, run in self._runs.items():
+            if run.status is not None and run.ended is None:
+                last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
+                findings += self._waiting(run, last, now)
+
+        return findings
+
     def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
         """
         Return what can only be said once nothing more comes.
@@ -281,15 +296,13 @@ class Monitor:
             if run.status is None or run.ended is not None:
                 continue
             last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
-            if now is not None:
-                findings += self._waiting(run, last, now)
             if finished:
                 hint = f"from {run.status}: {', '.join(self.lifecycle.allowed(run.status))}"
                 findings.append(
                     _finding("RS107", last, f"ends in {run.status}", source=run.status, hint=hint)
                 )
 
-        return findings
+        return findings if now is None else [*findings, *self.overdue(now)]
 
     # -- one observation ---------------------------------------------------------
 

@@ -1,0 +1,68 @@
+"""
+The committed moves of a store, as the command follows them.
+"""
+
+from collections.abc import Iterator
+from time import sleep
+from typing import Any, Final
+
+from .._text import printable
+from .._urls import shown_url
+from ..histories._records import NOTHING, Observation
+from ..lifecycle._table import Lifecycle
+from ..runs._run import RUN
+from ._shared import BadInput
+
+__all__ = ["moves_of"]
+
+_JOURNAL: Final = "journal"
+"""How the name of a journal ends, after what the store was opened with."""
+_OF_RUNS: Final = "runstate_"
+_MOST: Final = 1_000
+"""Moves that are read at once."""
+
+
+def moves_of(
+    url: str, lifecycle: Lifecycle, table: str | None, poll: float
+) -> Iterator[Observation]:
+    """
+    Yield the moves of the store at *url*, from its first, as they are committed. Makes no tables.
+
+    Args:
+        url: Of a database with a store in it.
+        lifecycle: Of the store.
+        table: Its journal; None for that of the usual prefix.
+        poll: Seconds between two looks for something new.
+
+    Raises:
+        BadInput: There is no such store.
+    """
+    from ..store import Store  # noqa: PLC0415  needs an extra
+    from ..store._inspection import looking_at  # noqa: PLC0415
+
+    if table is not None and not table.endswith(_JOURNAL):
+        raise BadInput(
+            f"--table expects a store's journal, NAME_{_JOURNAL}; got '{printable(table)}'"
+        )
+    prefix = _OF_RUNS if lifecycle is RUN else None
+    prefix = prefix if table is None else table.removesuffix(_JOURNAL)
+    name = shown_url(url)
+    try:
+        with looking_at(url):
+            pass
+        store: Store[Any] = Store.open(url, lifecycle, prefix=prefix, install=False)
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
+    with store:
+        cursor = None
+        while True:
+            page = store.moves(after=cursor, limit=_MOST)
+            cursor = page.cursor
+            for entry in page.items:
+                if entry.target is not None and entry.seq is not None:
+                    yield Observation(
+                        entry.target, entry.run_id, entry.at, NOTHING, entry.source, entry.seq,
+                        name, entry.position, entry.trigger,
+                    )  # fmt: skip
+            if not page.items:
+                sleep(poll)
