@@ -194,18 +194,78 @@ def test_it_shows_moves_findings_times_and_ends():
     text = page_of(HISTORY).text
 
     for said in (
-        "illegal queued completed 1 983 ms 983 ms 1 s",
-        "start queued in_progress 1 983 ms 983 ms 1 s",
+        "illegal queued completed 1 983 ms 983 ms 983 ms 983 ms 1 s",
+        "start queued in_progress 1 983 ms 983 ms 983 ms 983 ms 1 s",
         "RS103 error run_2 queued -> completed: no such move log.jsonl:2",
         "shortest legal path: queued -start-> in_progress -complete-> completed",
         "RS105 something after a terminal status 1",
-        "queued 2 983 ms 983 ms 1 s 2 s",
+        "queued 2 983 ms 983 ms 983 ms 983 ms 1 s 2 s",
         "completed success 1 50.0 %",
         "16 of 18 rows",
         "request_cancel queued cancelling implemented",
         "All 2 runs",
     ):
         assert said in text
+
+
+OPEN = [
+    *HISTORY,
+    *run("queued", run_id="run_3"),
+    *[Observation("queued", f"<b>{n}", 1e9 + 100 * n) for n in range(30)],
+    Observation("queued", None, 1e9 + 9_000),
+]
+
+
+def test_the_first_screen_answers():
+    """
+    Is something wrong, since when, how much; what is stuck; what begins and ends; how long it takes.
+    """
+    text = page_of(OPEN).text
+
+    for said in (
+        "All findings are of the 5 min from 2001-09-09 01:45 UTC on.",
+        "The commonest illegal move is completed → failed : once.",
+        "32 runs had not ended , one of them unchanged for 2.5 h.",
+        "34 runs began, 2 ended",
+        "completed 1 2 s 2 s 2 s 2 s 2 s",
+        "2 findings, from 2001-09-09 01:45 to 2001-09-09 01:45 UTC",
+        "32 runs had not ended at the end of the log, 2001-09-09 04:16:40 UTC.",
+        "queued 32 2.5 h",
+        "run_3 queued 2001-09-09 01:46:40 UTC 2.5 h",
+        "12 more open runs",
+        "(no id) queued",
+        "queued → in_progress → completed 1 2.9 % 2 s 2 s 2 s",
+        "illegal queued → completed → failed 1 2.9 %",
+        "queued 32 94.1 % - - -",
+    ):
+        assert said in text
+
+
+def test_a_log_in_which_every_run_has_ended_says_so():
+    """
+    Nothing is open, and nothing went wrong over time.
+    """
+    text = page_of(run("queued", "in_progress", "completed")).text
+
+    assert "Every run that was seen has ended." in text
+    assert "Findings, from" not in text
+
+
+def test_a_long_way_is_shortened_and_rare_ways_are_counted():
+    """
+    Of a way that goes on for long the beginning is shown, and of many ways the commonest.
+    """
+    loop = ("queued", "in_progress", "requires_action")
+    ways = [each for n in range(60) for each in run(*(loop * 9)[: n % 27 + 1], run_id=f"run_{n}")]
+    text = page_of([*ways, *run(*loop * 30, run_id="long")]).text
+    many = [
+        each
+        for n in range(90)
+        for each in run(*("queued", "in_progress") * (n + 1), run_id=f"run_{n}")
+    ]
+
+    assert "… 13 more" in text
+    assert "50 runs took other ways." in page_of(many).text
 
 
 def test_a_log_without_fault_says_so():

@@ -373,7 +373,7 @@ def test_on_paper_there_are_all_sections_and_no_controls(opened):
     sections = page.locator("main > section").count()
     page.emulate_media(media="print")
 
-    assert sections == page.locator("main > section").evaluate_all(shown) == 6
+    assert sections == page.locator("main > section").evaluate_all(shown) == 9
     assert 0 == page.locator("form, nav, #theme, .more").evaluate_all(shown)
     assert 3 == page.locator("#steps tbody tr").evaluate_all(shown)
     assert "rgb(23, 33, 43)" == page.evaluate("getComputedStyle(document.body).color")

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from ..histories._counts import Counts
 from ..histories._counts import Verdict as History
+from ..histories._journeys import FoundTimes
 from ..histories._records import Finding, Observation
 from ._duckdb import Engine
 from ._interpreted import Records, Told
@@ -43,6 +44,10 @@ class Verdict(NamedTuple):
     """By run id, in the order of the ids."""
     sampled: list[str | None]
     """Ids of the runs that were wanted, in the order in which they were."""
+    found_at: FoundTimes
+    """When the findings were made."""
+    apart_rows: list[tuple[str | None, list[Observation]]]
+    """What was seen of the runs that were set apart, where samples are asked for."""
 
 
 class _Judge:
@@ -54,6 +59,8 @@ class _Judge:
         self._asked = asked
         self._monitor = asked.monitor()
         self.counts = Counts()
+        self.found_at = FoundTimes()
+        self.apart_rows: list[tuple[str | None, list[Observation]]] = []
 
     def judged(
         self, rows: Sequence[Told], timeline: list[Observation], *, counts: bool
@@ -82,6 +89,7 @@ class _Judge:
                 timeline.append(each)
             judged.append(each)
             for number, finding in enumerate(findings, len(told.reads)):
+                self.found_at.add(finding.code, each.at)
                 yield (_ALONG_THE_WAY, *place, number), finding
         for number, finding in enumerate(
             monitor.finish(finished=self._asked.finished, now=self._asked.now)
@@ -93,6 +101,8 @@ class _Judge:
         if counts:
             facts = bool(monitor.undecided), monitor.tied - tied, monitor.reopened - reopened
             self.counts.add(History(run_id, judged, (), *facts), monitor)
+            if self._asked.samples:
+                self.apart_rows.append((run_id, judged))
         monitor.forget(run_id)
 
 
@@ -130,7 +140,7 @@ def judge(
     found.sort(key=lambda pair: pair[0])
     return Verdict(
         found, tally, tally_apart, judge.counts, timelines,
-        [by_key[key] for key in wanted if key in by_key],
+        [by_key[key] for key in wanted if key in by_key], judge.found_at, judge.apart_rows,
     )  # fmt: skip
 
 

@@ -154,6 +154,12 @@ class Key(NamedTuple):
         """
         return f"(({k} >> {self.low}) & {_TIME}) / 1e6"
 
+    def micros(self, k: str) -> str:
+        """
+        Return the time of *k* in microseconds since 1970.
+        """
+        return f"(({k} >> {self.low}) & {_TIME})::bigint"
+
     def time(self, k: int) -> int:
         """
         Return the time of *k* in microseconds.

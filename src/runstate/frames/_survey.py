@@ -16,6 +16,7 @@ from ._duckdb import Engine
 from ._ends import count_ends, screen_ends
 from ._errors import FrameError
 from ._interpreted import Records
+from ._journeys import count_journeys, open_runs
 from ._judge import Place, Verdict, judge, judge_unusable
 from ._request import Question
 from ._result import Screening
@@ -55,9 +56,14 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     found.suspects.sort()
     found.late.sort()
     suspects = [key for _, key in (*found.suspects, *found.late)]
-    verdict = judge(engine, asked, suspects, found.sample, found.apart)
+    follows = bool(asked.samples) and asked.in_order and asked.source.timed
+    wanted = open_runs(engine, rest) if follows else []
+    verdict = judge(engine, asked, suspects, dict.fromkeys([*wanted, *found.sample]), found.apart)
+    survey = _survey(asked, found, verdict, *unusable)
+    if follows:
+        survey = survey._replace(journeys=count_journeys(engine, rest, found, verdict))
 
-    return _survey(asked, found, verdict, *unusable)
+    return survey
 
 
 def _read_once(engine: Engine, asked: Question) -> Question:

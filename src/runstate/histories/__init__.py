@@ -7,20 +7,23 @@ from ._counter import survey
 from ._monitor import Monitor, Seen
 from ._records import Finding, Observation, ObservationModel, Report, Severity
 from ._rules import RULES, Rule
-from ._survey import Dwell, Survey
+from ._survey import Dwell, Journeys, OpenRun, Survey, Variant
 
 __all__ = [
     "RULES",
     "Dwell",
     "Finding",
+    "Journeys",
     "Monitor",
     "Observation",
     "ObservationModel",
+    "OpenRun",
     "Report",
     "Rule",
     "Seen",
     "Severity",
     "Survey",
+    "Variant",
     "check",
     "survey",
 ]

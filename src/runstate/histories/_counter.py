@@ -9,12 +9,13 @@ from dataclasses import replace
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._counts import Counts, State, has_status
+from ._journeys import FoundTimes, JourneyCounts, Ways, period_of
 from ._monitor import Monitor
 from ._passes import judged
 from ._records import Finding, Observation, ObservationModel
 from ._reorder import Sequencer
 from ._sample import Samples
-from ._survey import Survey
+from ._survey import Journeys, Survey
 
 __all__ = ["Census", "survey"]
 
@@ -88,6 +89,10 @@ class Census:
         self._states: dict[str | None, State] = {}
         self.samples = Samples(self._most_samples) if self._most_samples else None
         """The timelines kept, if any are."""
+        in_order = self._monitor.observed != "unordered"
+        self._ways = Ways() if self._most_samples and in_order else None
+        self._found_at = FoundTimes()
+        self._wrong_since: dict[str | None, float | None] = {}
 
     def findings(
         self,
@@ -173,7 +178,9 @@ class Census:
             kept=self._found.kept,
         )
 
-        return counts.survey(self.samples.timelines(missed) if self.samples else {})
+        survey = counts.survey(self.samples.timelines(missed) if self.samples else {})
+
+        return survey._replace(journeys=self._journeys())
 
     @property
     def compared(self) -> bool:
@@ -187,15 +194,32 @@ class Census:
         for finding in findings:
             self._found.note(self._found.tally.total(), finding)
             self.suspect(finding)
+            if self._ways is not None:
+                self._found_at.add(finding.code, self._wrong_since.get(finding.run_id))
 
         return findings
 
     def suspect(self, finding: Finding) -> None:
         """
-        Keep the timeline of the run that *finding* is about.
+        Keep the timeline of the run that *finding* is about, and when it first went wrong.
         """
-        if self.samples and finding.run_id in self._states:
-            self.samples.mark(finding.run_id)
+        run = finding.run_id
+        if self.samples and run in self._states:
+            self.samples.mark(run)
+            self._wrong_since.setdefault(run, self._states[run][1])
+
+    def _journeys(self) -> Journeys | None:
+        """
+        Return the counts of whole runs, if they are counted and any time is known.
+        """
+        rows = self._rows
+        if self._ways is None or rows.began > rows.ended:
+            return None
+        counts = JourneyCounts(self._monitor.lifecycle, period_of(rows.began, rows.ended))
+        for run, state in self._states.items():
+            counts.add(run, *self._ways.taken(run), state)
+
+        return counts.counted(self._found_at.by_period(counts.period), len(self._states))
 
     def _follow(self, observation: Observation) -> None:
         """
@@ -205,4 +229,6 @@ class Census:
         before = self._states.get(run)
         if self.samples:
             self.samples.take(observation, begins=before is None)
-        self._states[run] = self._rows.follow(before, observation, self._monitor)
+        after = self._states[run] = self._rows.follow(before, observation, self._monitor)
+        if self._ways is not None and after is not before:
+            self._ways.move(run, *after)

@@ -11,7 +11,10 @@ from typing import Final, NamedTuple
 from ..lifecycle._table import Lifecycle
 from ._records import Finding, Observation, ObservationModel
 
-__all__ = ["OCTAVE", "Dwell", "Survey", "bucket_of", "how_long", "without_gaps"]
+__all__ = [
+    "OCTAVE", "Dwell", "Journeys", "OpenRun", "Survey", "Variant", "bucket_of", "how_long",
+    "without_gaps",
+]  # fmt: skip
 
 OCTAVE: Final = 16
 """Buckets of a histogram of durations between one and its double: 4.4 % wide each."""
@@ -82,6 +85,53 @@ class Dwell(NamedTuple):
         return self.longest
 
 
+class OpenRun(NamedTuple):
+    """
+    A run that has not ended.
+    """
+
+    run_id: str | None
+    status: str
+    """The last one that was seen."""
+    since: float | None
+    """When it was first seen in it, in Unix seconds; None if that is not known."""
+
+
+class Variant(NamedTuple):
+    """
+    A way that runs took through the statuses.
+    """
+
+    statuses: tuple[str, ...]
+    """From the first to the last that was seen, repeats in a row as one."""
+    runs: int
+    lasted: Dwell | None
+    """From the first status to the end; None if none of the runs has ended."""
+
+
+class Journeys(NamedTuple):
+    """
+    Whole runs, counted: when they began and ended, how long they took, and which are open.
+    """
+
+    period: int
+    """Seconds of a period; its number is that of periods since 1970-01-01 UTC."""
+    begun: Mapping[int, int]
+    """How many runs were first seen in each period."""
+    ended: Mapping[str, Mapping[int, int]]
+    """How many runs ended in each terminal status and period."""
+    found: Mapping[str, Mapping[int, int]]
+    """How many findings of each code are about something that was seen in each period."""
+    lasted: Mapping[str, Dwell]
+    """How long runs took from the first sight to the end, by terminal status."""
+    open: tuple[OpenRun, ...]
+    """Runs that have not ended, the longest unchanged first; of very many only the first."""
+    variants: tuple[Variant, ...]
+    """The ways that runs took, the commonest first; of very many only the first."""
+    followed: int
+    """How many runs the variants were counted of: all, or a sample where there are very many."""
+
+
 class Survey(NamedTuple):
     """
     What was observed of many runs. Its texts may come from anywhere.
@@ -121,6 +171,9 @@ class Survey(NamedTuple):
     """
     reopened: int = 0
     """How often a run was reopened by a new attempt, or by the trigger of a row that reopens."""
+
+    journeys: Journeys | None = None
+    """Whole runs, counted; None where no samples were asked for, or the order of rows is not known."""
 
     def dwell_in(self, status: str) -> Dwell | None:
         """

@@ -7,7 +7,9 @@ from typing import Final
 
 from ..histories._records import Finding
 from ..histories._rules import RULES
+from ..histories._survey import Journeys
 from ._html import counted, field, section, table, text
+from ._overview import period_name
 from ._subject import Subject
 
 __all__ = ["findings"]
@@ -43,16 +45,29 @@ def _rules(subject: Subject) -> str:
     """
     Return how many findings there are of each code, all of them.
     """
-    tally = subject.survey.tally
+    tally, journeys = subject.survey.tally, subject.survey.journeys
     rows = (
         f"<td><code>{text(name)}</code><td>{text(RULES[name].title)}"
-        f'<td class="n">{tally[name]:,}<td>{text(RULES[name].instead, 500)}'
+        f'<td class="n">{tally[name]:,}{_span(journeys, name)}<td>{text(RULES[name].instead, 500)}'
         for name in sorted(tally)
         if name in RULES
     )
-    heads = ("Code", "Rule", "Findings#", "What to do")
+    spans = () if journeys is None else ("First", "Last")
+    heads = ("Code", "Rule", "Findings#", *spans, "What to do")
 
     return table("Findings by rule", heads, rows, mark=' id="rules"')
+
+
+def _span(journeys: Journeys | None, name: str) -> str:
+    """
+    Return cells with the first and the last period that has a finding of the code *name*.
+    """
+    if journeys is None:
+        return ""
+    periods = journeys.found.get(name, {})
+    ends = (min(periods), max(periods)) if periods else ()
+
+    return "".join(f'<td class="at">{period_name(journeys, n)}' for n in ends) or "<td><td>"
 
 
 def _controls(subject: Subject) -> str:

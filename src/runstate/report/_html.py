@@ -8,9 +8,20 @@ from html import escape
 from typing import Final
 
 from .._text import printable
-from ..histories._survey import how_long
+from ..histories._survey import Dwell, how_long
 
-__all__ = ["NONE", "code", "counted", "field", "moment", "section", "table", "text", "took"]
+__all__ = [
+    "NONE",
+    "code",
+    "counted",
+    "field",
+    "moment",
+    "percentiles",
+    "section",
+    "table",
+    "text",
+    "took",
+]
 
 NONE: Final = '<td class="none">-'
 """A cell with nothing to say."""
@@ -54,6 +65,16 @@ def took(seconds: float | None) -> str:
     Return a cell with a duration.
     """
     return NONE if seconds is None else f'<td class="n">{how_long(seconds)}'
+
+
+def percentiles(dwell: Dwell | None) -> str:
+    """
+    Return cells with the percentiles 50, 90, 95 and 99 and the longest of *dwell*.
+    """
+    if dwell is None:
+        return NONE * 5
+
+    return "".join(map(took, (*map(dwell.quantile, (0.5, 0.9, 0.95, 0.99)), dwell.longest)))
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[str], *, mark: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..diagrams import Inline, Overlay, inline, overlay_of
 from ..histories._survey import Survey
-from ._html import code, counted, section, table, text, took
+from ._html import code, counted, percentiles, section, table, text
 from ._subject import Subject
 
 __all__ = ["ends", "fitting_style", "framed", "machine", "never", "picture", "way_picture"]
@@ -100,8 +100,7 @@ def _moves(subject: Subject) -> str:
     hidden = len(pairs) - len(shown)
     more = f"; {counted(hidden, 'more kind')} not listed" if hidden else ""
     heads = (
-        "Trigger", "From", "To", "Observed#", "Median#",
-        "p95#", "Longest#",
+        "Trigger", "From", "To", "Observed#", "p50#", "p90#", "p95#", "p99#", "Longest#",
     )  # fmt: skip
     caption = f"Moves, and how long runs were in the status before{more}"
 
@@ -113,11 +112,10 @@ def _move(subject: Subject, pair: tuple[str, str]) -> str:
     names = ", ".join(text(row.trigger, 100) for row in rows)
     dwell = subject.made.dwell.get(pair)
     start = "<tr><td>" + names if rows else '<tr class="bad"><td><b class="tag">illegal</b>'
-    times = (dwell.quantile(0.5), dwell.quantile(0.95), dwell.longest) if dwell else (None,) * 3
 
     return (
         f"{start}<td>{code(pair[0])}<td>{code(pair[1])}"
-        f'<td class="n">{subject.made.moves[pair]:,}{"".join(map(took, times))}'
+        f'<td class="n">{subject.made.moves[pair]:,}{percentiles(dwell)}'
     )
 
 

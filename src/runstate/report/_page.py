@@ -17,6 +17,7 @@ from ..runs._run import RUN
 from ._findings import findings
 from ._html import text
 from ._machine import ends, fitting_style, machine, never, picture, way_picture
+from ._overview import overview, stuck, variants
 from ._subject import Subject
 from ._summary import head, verdict
 from ._timelines import packed, runs_section, safe_json
@@ -52,14 +53,21 @@ def render_report(
     made = without_gaps(survey, lifecycle, observed)
     subject = Subject(survey, made, lifecycle, observed, tuple(map(shown_url, files)))
     drawn, way = picture(subject), way_picture(subject)
-    shown, gone = machine(subject, drawn), (times(subject), ends(subject), never(subject))
+    shown = machine(subject, drawn)
+    gone = (
+        times(subject), ends(subject), never(subject), overview(subject), variants(subject),
+        stuck(subject, {}),
+    )  # fmt: skip
     style, script = _style(drawn, way), _asset("page.js")
     room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, *way.elements))
     data, kept = packed(subject, way, room // 4)
     parts = {
+        "overview": ("Over time", gone[3]),
+        "open": ("Open runs", stuck(subject, kept)),
         "machine": ("Machine", shown),
         "findings": ("Findings", findings(subject, kept, room - len(safe_json(data)))),
         "run": ("Runs", runs_section(subject, kept, way)),
+        "variants": ("Ways", gone[4]),
         "times": ("Times", gone[0]),
         "ends": ("Ends", gone[1]),
         "never": ("Never observed", gone[2]),
@@ -79,11 +87,11 @@ def render_report(
         f"<style>{style}</style>",
         "</head>",
         "<body>",
-        '<a class="skip" href="#machine">Skip to the evidence</a>',
+        '<a class="skip" href="#main">Skip to the evidence</a>',
         '<button type="button" id="theme" class="js">Dark theme</button>',
         head(subject),
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
-        "<main>",
+        '<main id="main">',
         *(part for _, part in parts.values() if part),
         "</main>",
         "<footer><p>Drawn by <code>runstate report</code>. This page holds all it shows, and "

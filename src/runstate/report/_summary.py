@@ -7,6 +7,7 @@ from typing import Final
 
 from ..histories._survey import how_long
 from ._html import code, counted, moment, text
+from ._overview import period_name
 from ._subject import Subject
 
 __all__ = ["head", "verdict"]
@@ -55,12 +56,47 @@ def _sentences(subject: Subject) -> Iterator[str]:
     if subject.warnings:
         more = " that are known to happen, or may be in order" if survey.errors else ""
         yield f"{counted(subject.warnings, 'warning')}{more}."
+    yield from _since(subject)
     if subject.unread:
         verb = "is" if subject.unread == 1 else "are"
         yield f"{counted(subject.unread, 'finding')} of these {verb} about records that say too little or cannot be read."
     if survey.undecided:
         verb = "remains" if survey.undecided == 1 else "remain"
         yield f"{counted(survey.undecided, 'run')} {verb} undecided: too little was seen."
+
+
+def _since(subject: Subject) -> Iterator[str]:
+    """
+    Yield since when something is wrong, and what is stuck.
+    """
+    survey, journeys = subject.survey, subject.survey.journeys
+    if journeys is None:
+        return
+    if journeys.found:
+        numbers = {number for periods in journeys.found.values() for number in periods}
+        first, last = (period_name(journeys, each(numbers)) for each in (min, max))
+        yield (
+            f"All findings are of the {how_long(journeys.period)} from {first} UTC on."
+            if first == last
+            else f"The findings begin on {first} UTC and end on {last} UTC."
+        )
+        yield from _commonest(subject)
+    live = sum(n for s, n in survey.ends.items() if not subject.lifecycle.is_terminal(s))
+    if live:
+        oldest = next((run for run in journeys.open if run.since is not None), None)
+        age = ""
+        if oldest is not None and oldest.since is not None and survey.ended is not None:
+            age = f", one of them unchanged for {how_long(max(0.0, survey.ended - oldest.since))}"
+        yield f'<a href="#open">{counted(live, "run")} had not ended</a>{age}.'
+
+
+def _commonest(subject: Subject) -> Iterator[str]:
+    made = subject.made.moves
+    illegal = [pair for pair in made if not subject.lifecycle.ways(*pair)]
+    if illegal:
+        source, target = most = min(illegal, key=lambda pair: (-made[pair], pair))
+        often = "once" if made[most] == 1 else f"{made[most]:,} times"
+        yield f"The commonest illegal move is {code(source)} → {code(target)}: {often}."
 
 
 def _listed(facts: Iterator[tuple[str, str]]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..histories._survey import OCTAVE, Dwell, how_long
-from ._html import code, section, table, text, took
+from ._html import code, percentiles, section, table, text, took
 from ._subject import Subject
 
 __all__ = ["times"]
@@ -41,8 +41,7 @@ def times(subject: Subject) -> str:
     scale = _Scale(tuple(shown.values()))
     charts = "".join(_chart(status, dwell, scale) for status, dwell in shown.items())
     heads = (
-        "Status", "Left#", "Median#", "p95#",
-        "Longest#", "In all#",
+        "Status", "Left#", "p50#", "p90#", "p95#", "p99#", "Longest#", "In all#",
     )  # fmt: skip
 
     return section(
@@ -56,9 +55,7 @@ def times(subject: Subject) -> str:
 
 
 def _row(status: str, dwell: Dwell) -> str:
-    figures = (dwell.quantile(0.5), dwell.quantile(0.95), dwell.longest, dwell.total)
-
-    return f'<td>{code(status)}<td class="n">{dwell.times:,}{"".join(map(took, figures))}'
+    return f'<td>{code(status)}<td class="n">{dwell.times:,}{percentiles(dwell)}{took(dwell.total)}'
 
 
 class _Scale:
