@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 import structlog
 
-from databases import BACKENDS, CLOCK, DatabaseClock, fresh_database, postgresql
+from databases import BACKENDS, CLOCK, MARIADB, DatabaseClock, fresh_database, postgresql
 from mariadb_server import fresh_schema, mariadb
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
@@ -34,6 +34,15 @@ CI = bool(os.environ.get("CI"))
 # Under CI, a missing library is an error.
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
+ON_MARIADB = {
+    "test_store_leases.py", "test_store_moves.py", "test_store_schema.py",
+    "test_every_method_answers_as_its_twin",     "test_r4_who_stood_still_past_its_lease_can_write_nothing",
+    "test_r13_what_is_due_ends_once_however_many_sweep",
+}  # fmt: skip
+"""The test files, and single tests, that run on MariaDB in the short form too."""
+EVERYWHERE = "1" in (os.environ.get("RUNSTATE_LONG"), os.environ.get("RUNSTATE_MARIADB"))
+"""Whether all others do as well: in the long form, or with RUNSTATE_MARIADB=1."""
+
 SERVER_FIXTURES = {
     "postgres": {"postgresql_url", "postgresql_database", "one_postgresql", "primary"},
     "mariadb": {"mariadb_url", "mariadb_database"},
@@ -41,7 +50,30 @@ SERVER_FIXTURES = {
 """The fixtures of a server, by the mark of the tests that use them."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """
+    Leave out what takes the long form to run on MariaDB as well, and mark the rest.
+    """
+    left_out = [item for item in items if not _wanted(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if _wanted(item)]
+    _mark(items)
+
+
+def _wanted(item: Any) -> bool:
+    """
+    Return whether *item* is to be run: on MariaDB, in the long form or if it is named above.
+    """
+    called = getattr(item, "callspec", None)
+    if called is None or called.params.get("database_url") != "mariadb":
+        return True
+    if item.get_closest_marker("not_on_mariadb"):
+        return False
+
+    return EVERYWHERE or not ON_MARIADB.isdisjoint((item.path.name, item.originalname))
+
+
+def _mark(items: list[pytest.Item]) -> None:
     """
     Mark every test that uses a fixture of a server.
 
@@ -181,11 +213,15 @@ def mariadb_database(mariadb_url):
         yield url
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[*BACKENDS, MARIADB])
 def database_url(request, tmp_path):
     """
-    A fresh database of either kind.
+    A fresh database of each kind.
     """
+    if request.param == "mariadb":
+        with fresh_schema(request.getfixturevalue("mariadb_url")) as url:
+            yield url
+        return
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/runs.db"
         return

@@ -22,10 +22,19 @@ import sqlalchemy as sa
 
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgres)
 
+MARIADB = pytest.param("mariadb", marks=pytest.mark.mariadb)
+
 BACKENDS = ("sqlite", POSTGRESQL)
 """The parameters of a fixture that gives either database."""
 
 START_SECONDS = 60
+
+
+def awaited(url: str) -> str:
+    """
+    Return *url* with the driver for asyncio.
+    """
+    return url.replace("sqlite:", "sqlite+aiosqlite:").replace("mysql+pymysql:", "mysql+aiomysql:")
 
 
 def _from_the_wheel() -> Path | None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy import orm
 
+from databases import awaited
 from runstate.store import AsyncRunStore, RunStore, apply_move
 from runstate.testing import CAPABILITIES
 
@@ -220,7 +221,7 @@ class AsyncSubject(Subject):
         """
         self._await = Loop()
         self._stack.callback(self._await.close)
-        own = url.replace("sqlite://", "sqlite+aiosqlite://")
+        own = awaited(url)
         self.store = self._await(AsyncRunStore.open(own, **OPTIONS, **options))
         self._stack.callback(lambda: self._await(self.store.close()))
         self.engine = self.store.engine.sync_engine

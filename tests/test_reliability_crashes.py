@@ -9,6 +9,7 @@ from collections import Counter
 from contextlib import suppress
 
 import psycopg
+import pymysql
 import pytest
 import sqlalchemy as sa
 
@@ -201,6 +202,27 @@ def _dropping(url):
     return drop
 
 
+def _killing(url):
+    def drop(connection):
+        """
+        End the server's side of a connection to MariaDB, and wait until it is gone.
+        """
+        driver = getattr(connection, "driver_connection", None) or connection.connection
+        if not driver.open:
+            return
+        admin = sa.create_engine(url, poolclass=sa.NullPool)
+        query = (
+            f"SELECT count(*) FROM information_schema.processlist WHERE id = {driver.thread_id()}"  # noqa: S608
+        )
+        with admin.connect() as other:
+            if other.exec_driver_sql(query).scalar():
+                other.exec_driver_sql(f"KILL {driver.thread_id()}")
+            while other.exec_driver_sql(query).scalar():
+                time.sleep(0.001)
+
+    return drop
+
+
 def faults(url):
     """
     Return what may go wrong at a call, by name.
@@ -208,6 +230,12 @@ def faults(url):
     if url.startswith("sqlite"):
         some = {"disk I/O error": _raising(sqlite3.OperationalError("disk I/O error"))}
         more = {"disk full": _raising(sqlite3.OperationalError("database or disk is full"))}
+    elif url.startswith("mysql"):
+        some = {
+            "timeout": _raising(pymysql.err.OperationalError(2013, "Lost connection")),
+            "connection dropped": _killing(url),
+        }
+        more = {"disk full": _raising(pymysql.err.OperationalError(1021, "Disk full"))}
     else:
         some = {
             "timeout": _raising(psycopg.OperationalError("the server did not answer")),

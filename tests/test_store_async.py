@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 
-from databases import CLOCK
+from databases import CLOCK, awaited
 from runstate import PayloadError, UnknownTriggerError
 from runstate.store import (
     Applied,
@@ -49,7 +49,7 @@ def url(database_url):
     """
     The fresh database, as asyncio reaches it.
     """
-    return database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    return awaited(database_url)
 
 
 def public(cls):
@@ -133,7 +133,7 @@ async def test_every_method_answers_as_its_twin(url, now):
             run.id, await store.get("a"), await store.history("a"), await store.counts(),
             page, feed.items, stopped.id, len(stuck),
         ]  # fmt: skip
-    with RunStore.open(url.replace("+aiosqlite", ""), clock=CLOCK) as twin:
+    with RunStore.open(url.replace("+aiosqlite", "").replace("+aiomysql", ""), clock=CLOCK) as twin:
         assert answers == [
             "a", twin.get("a"), twin.history("a"), twin.counts(), twin.list(limit=2, order="asc"),
             twin.moves(limit=100).items, "c", 1,

@@ -7,6 +7,7 @@ import asyncio
 import psycopg
 import pytest
 
+from databases import awaited
 from runstate.store import AsyncRunStore, RunStore
 
 STEPS = 40
@@ -31,7 +32,7 @@ def test_cancelled_task_gives_its_connection_back(database_url, operation, monke
     """
     # A busy loop gets its turn between any two steps of the driver, not only after a while.
     monkeypatch.setattr(psycopg.waiting, "MAX_BUSY_TIME", 0, raising=False)
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    url = awaited(database_url)
     lost = []
 
     async def scenario():

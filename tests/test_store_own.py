@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from conftest import BORN, PAYLOADS
+from databases import awaited
 from runstate import RUN, Moved, PayloadError, RunStatus, UnknownTriggerError
 from runstate.presets import RUN_DOCUMENTED
 from runstate.store import (
@@ -328,7 +329,7 @@ def test_the_same_on_an_asynchronous_session_and_connection(database, database_u
     """
     Verdicts, stamps and errors are those of the other.
     """
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    url = awaited(database_url)
 
     async def use():
         engine = create_async_engine(url)

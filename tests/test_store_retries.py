@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
+from databases import awaited
 from runstate import store as store_package
 from runstate.store import (
     Applied,
@@ -66,7 +67,7 @@ def both(database_url, times, sqlstate="40P01"):
         run_id = store.create().id
         store._do.fire = breaking_off(store._do.fire, times, sqlstate)
         yield store, run_id, lambda: store.start(run_id)
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    url = awaited(database_url)
 
     async def start(run_id):
         async with await AsyncRunStore.open(url) as loop:
@@ -116,7 +117,7 @@ def test_reads_that_are_broken_off_are_tried_again(database_url, sqlstate):
     """
     Under SERIALIZABLE they may be, as writes are; by both stores.
     """
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    url = awaited(database_url)
 
     async def scenario(run_id):
         async with await AsyncRunStore.open(url) as loop:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
+from databases import awaited
 from runstate.store import (
     AsyncRunStore,
     Fire,
@@ -49,7 +50,7 @@ def test_an_engine_that_would_rewrite_the_schema_is_refused(database_url):
     engine = sa.create_engine(database_url)
     with pytest.raises(StoreArgumentError, match="one store for each schema") as caught:
         RunStore(engine.execution_options(**OPTION))
-    asynchronous = create_async_engine(database_url.replace("sqlite:", "sqlite+aiosqlite:"))
+    asynchronous = create_async_engine(awaited(database_url))
     with pytest.raises(StoreArgumentError, match="search_path"):
         AsyncRunStore(asynchronous.execution_options(**OPTION))
     tables = sa.inspect(engine).get_table_names()
@@ -82,7 +83,7 @@ def test_the_awaited_store_refuses_such_a_connection_too(database_url):
     """
     The same error, from the same place.
     """
-    url = database_url.replace("sqlite:", "sqlite+aiosqlite:")
+    url = awaited(database_url)
 
     async def use():
         async with await AsyncRunStore.open(url) as store:

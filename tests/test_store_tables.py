@@ -49,7 +49,7 @@ def test_tables_are_made_once_by_many_processes_at_once(database_url):
     assert [0] * 8 == [process.exitcode for process in processes]
     with RunStore.open(database_url) as store:
         assert sorted(ids) == sorted(run.id for run in store.list().items)
-        assert {"version", "lifecycle", "counted"} == set(meta(store))
+        assert {"version", "lifecycle", "counted"} == set(meta(store)) - {"placed"}
 
 
 def meta(store, prefix="runstate_"):
@@ -128,6 +128,7 @@ def test_tables_of_a_later_version_are_refused(store, database_url):
     assert ("of version 7", "7") == (caught.value.found, meta(store)["version"])
 
 
+@pytest.mark.not_on_mariadb
 def test_a_migration_is_carried_out_once(store, database_url, monkeypatch):
     """
     Each step between the versions in order, in the transaction of the opening.
@@ -154,6 +155,7 @@ def test_a_migration_is_carried_out_once(store, database_url, monkeypatch):
     assert "4" == meta(store)["version"]
 
 
+@pytest.mark.not_on_mariadb
 def test_a_migration_that_fails_leaves_the_version_before(store, database_url, monkeypatch):
     """
     Nothing of its steps has happened, and it can be tried again.
@@ -266,7 +268,11 @@ def test_the_database_refuses_stamps_that_contradict_the_status(store):
     for status, change in STAMPED.items():
         run_id = brought_to(store, status)
         statement = sa.text(f"UPDATE runstate_runs SET {change} WHERE id = :id")  # noqa: S608
-        with pytest.raises(sa.exc.IntegrityError), store.engine.begin() as connection:
+        # What a violated check is called, drivers do not agree on.
+        with (
+            pytest.raises(sa.exc.DBAPIError, match=r"_fits|NOT NULL|null"),
+            store.engine.begin() as connection,
+        ):
             connection.execute(statement, {"id": run_id})
         assert status == store.get(run_id).status
     assert set(map(str, RUN.statuses)) == set(STAMPED)
@@ -306,6 +312,7 @@ def test_a_store_on_the_callers_engine_leaves_it_open(database_url):
     assert 0 == pool.checkedin()
 
 
+@pytest.mark.not_on_mariadb
 @pytest.mark.parametrize("durable", [True, False])
 def test_durability_is_what_was_asked_for(database_url, durable):
     """
@@ -344,8 +351,8 @@ def test_other_databases_are_refused_by_name():
     """
     Before anything is asked of them.
     """
-    engine = sa.create_mock_engine("mysql://", lambda *_: None)
-    with pytest.raises(ValueError, match="lives in SQLite or PostgreSQL, not in mysql"):
+    engine = sa.create_mock_engine("oracle://", lambda *_: None)
+    with pytest.raises(ValueError, match="lives in SQLite, PostgreSQL or MariaDB, not in oracle"):
         RunStore(engine)
 
 

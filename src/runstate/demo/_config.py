@@ -7,7 +7,8 @@ from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from ..store import Illegal, RunStore, Stale, Superseded, Verdict
-from ..store._sql import CLOCKS
+from ..store._dialects import CLOCKS, database_of
+from ..store._engines import store_url
 
 __all__ = ["HANDS", "LEASE", "PREFIX", "SPEED", "Refused", "Stage", "note"]
 
@@ -41,7 +42,8 @@ class Stage(NamedTuple):
         """
         Open the store, whose clock goes faster from *began* on.
         """
-        now = CLOCKS["sqlite" if self.url.startswith("sqlite") else "postgresql"]
+        dialect = store_url(self.url, awaited=False).get_dialect()
+        now = CLOCKS[database_of(dialect())]
         clock = f"(({now}) - {self.began!r}) * {self.speed} + {self.began!r}"
 
         return RunStore.open(

@@ -1,8 +1,8 @@
 """
 The store: state, journal and feed in one transaction, and one winner a move.
 
-``Store`` keeps the objects of any lifecycle on SQLite or PostgreSQL through SQLAlchemy, and
-``RunStore`` runs; ``AsyncStore`` and ``AsyncRunStore`` are the asyncio versions. ``guard`` and
+``Store`` keeps the objects of any lifecycle on SQLite, PostgreSQL or MariaDB through SQLAlchemy,
+and ``RunStore`` runs; ``AsyncStore`` and ``AsyncRunStore`` are the asyncio versions. ``guard`` and
 ``apply_move`` do the same for a table of your own.
 
 Example:

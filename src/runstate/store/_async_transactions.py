@@ -153,7 +153,7 @@ class AsyncTransactions(Generic[_Object]):
             if self._pooled is None:
                 self._pooled = await connection.run_sync(find_pooler)
                 await connection.rollback()
-            if not (self._setup.immediate or self._pooled):
+            if not (self._setup.needs_transaction or self._pooled):
                 # Not as an option of the engine: a task cancelled at that loses the connection.
                 try:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")

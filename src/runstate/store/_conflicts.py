@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 _SERIALIZATION: Final = frozenset({"40001", "40P01"})
 """SQLSTATE of a serialization failure and of a deadlock."""
 _UNIQUE: Final = "23505"
+_DUPLICATE: Final = 1062
 _MYSQL: Final = frozenset({1020, 1213})
 """MariaDB's and MySQL's "record has changed since last read" and "deadlock found"."""
 _SQLITE_BUSY: Final = 5
@@ -37,14 +38,17 @@ def retriable(error: DBAPIError) -> bool:
         name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         return str(name).endswith("journal_key")
 
-    return state in _SERIALIZATION
+    if _number(error) == _DUPLICATE:
+        return str(error.orig).rstrip("')\"").endswith("journal_key")
+
+    return state in _SERIALIZATION or _number(error) in _MYSQL
 
 
 def is_conflict(error: DBAPIError) -> bool:
     """
     Return whether the caller's transaction is lost to another one, on any database.
     """
-    return retriable(error) or _number(error) in _MYSQL or _is_busy(error)
+    return retriable(error) or _is_busy(error)
 
 
 @contextmanager

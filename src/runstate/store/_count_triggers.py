@@ -6,7 +6,10 @@ must leave the sums. A line of the journal that is deleted before it was added t
 must be added then. The triggers do both, whoever deletes, in the same transaction.
 """
 
+from collections.abc import Mapping
 from typing import Final
+
+from ._dialects import Database
 
 __all__ = ["COUNT_TRIGGERS"]
 
@@ -70,7 +73,35 @@ def _on_postgresql(table: str, parts: str) -> tuple[str, ...]:
     )
 
 
-COUNT_TRIGGERS: Final = {
+_MARIADB_LINE: Final = """
+CREATE TRIGGER {prefix}journal_deleted AFTER DELETE ON {prefix}journal FOR EACH ROW
+BEGIN
+    DECLARE place bigint;
+    IF OLD.kind = 'move' THEN
+        SELECT CAST(value AS signed) INTO place FROM {prefix}meta
+        WHERE name = 'counted' FOR UPDATE;
+        IF OLD.place IS NULL OR OLD.place > place THEN
+            INSERT INTO {prefix}counts (status, runs) VALUES (OLD.target, 1)
+            ON DUPLICATE KEY UPDATE runs = runs + 1;
+            IF OLD.source IS NOT NULL THEN
+                INSERT INTO {prefix}counts (status, runs) VALUES (OLD.source, -1)
+                ON DUPLICATE KEY UPDATE runs = runs - 1;
+            END IF;
+        END IF;
+    END IF;
+END
+"""
+_MARIADB: Final = (
+    "DROP TRIGGER IF EXISTS {prefix}runs_deleted",
+    "CREATE TRIGGER {prefix}runs_deleted AFTER DELETE ON {prefix}runs FOR EACH ROW "
+    "INSERT INTO {prefix}counts (status, runs) VALUES (OLD.status, -1) "
+    "ON DUPLICATE KEY UPDATE runs = runs - 1",
+    "DROP TRIGGER IF EXISTS {prefix}journal_deleted",
+    _MARIADB_LINE,
+)
+
+COUNT_TRIGGERS: Final[Mapping[Database, tuple[str, ...]]] = {
+    "mariadb": _MARIADB,
     "sqlite": _SQLITE,
     "postgresql": (*_on_postgresql("runs", _RUNS), *_on_postgresql("journal", _JOURNAL)),
 }

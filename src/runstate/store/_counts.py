@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from ._sql import inserting
+from ._dialects import Database, database_of, inserting
 from ._tables import COUNTED, Snapshot, Tables
 
 __all__ = ["count", "recount", "roll_up"]
@@ -43,7 +43,7 @@ def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
     """
     Return the number of runs by status, of those statuses that were ever seen.
     """
-    statements = _statements(tables, postgres=_is_postgres(connection))
+    statements = _statements(tables, database_of(connection.dialect))
     while True:
         # The place as a value, so that the database knows how few lines lie behind it.
         before = connection.execute(statements.place).scalar_one()
@@ -56,7 +56,7 @@ def roll_up(connection: sa.Connection, tables: Tables) -> None:
     """
     Bring the sums up to now; of several who do so at once, one does.
     """
-    statements = _statements(tables, postgres=_is_postgres(connection))
+    statements = _statements(tables, database_of(connection.dialect))
     before = connection.execute(statements.place_for_update).scalar()
     upto = connection.execute(statements.upto).scalar() or 0
     if before is None:
@@ -75,7 +75,7 @@ def recount(connection: sa.Connection, tables: Tables) -> None:
     counted = sa.select(meta.c.value).where(meta.c.name == COUNTED)
     place = connection.execute(counted.with_for_update()).scalar_one()
     rows = sa.select(runs.status, sa.func.count().label("runs")).group_by(runs.status)
-    behind = _behind(tables, postgres=_is_postgres(connection))
+    behind = _behind(tables, database_of(connection.dialect))
     taken = _sums([rows], tables, behind, sign=-1)
     sums = _added_up(connection, taken, before=_value(connection, place))
     connection.execute(tables.counts.delete())
@@ -88,48 +88,56 @@ def recount(connection: sa.Connection, tables: Tables) -> None:
 _VISIBLE: Final = sa.select(sa.cast(sa.func.pg_current_snapshot(), sa.Text()))
 
 
-def _is_postgres(connection: sa.Connection) -> bool:
-    return connection.dialect.name == "postgresql"
-
-
 def _value(connection: sa.Connection, place: str) -> Any:
-    return place if _is_postgres(connection) else int(place)
+    return place if database_of(connection.dialect) == "postgresql" else int(place)
 
 
 @lru_cache(maxsize=64)
-def _statements(tables: Tables, *, postgres: bool) -> _Statements:
+def _statements(tables: Tables, database: Database) -> _Statements:
+    postgres = database == "postgresql"
     meta, counts, journal = tables.meta, tables.counts, tables.journal.c
     place = sa.select(meta.c.value).where(meta.c.name == COUNTED)
-    behind = _behind(tables, postgres=postgres)
+    behind = _behind(tables, database)
     until: Any = sa.bindparam("until", type_=sa.Text() if postgres else sa.BigInteger())
     if postgres:
         visible = sa.func.pg_visible_in_snapshot(journal.txid, sa.cast(until, Snapshot()))
         upto: Any = _VISIBLE
     else:
-        visible = journal.position <= until
-        upto = sa.select(sa.func.max(journal.position))
-    insert: Any = inserting(postgres)(counts)
-    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
-    more = {"runs": counts.c.runs + insert.excluded.runs}
+        place_of = journal.place if database == "mariadb" else journal.position
+        visible = place_of <= until
+        upto = sa.select(sa.func.max(place_of))
 
     return _Statements(
         place,
-        place.with_for_update(skip_locked=True) if postgres else place,
+        place if database == "sqlite" else place.with_for_update(skip_locked=True),
         _sums([sa.select(counts.c.status, counts.c.runs)], tables, behind),
         upto,
         _sums([], tables, sa.and_(behind, visible)),
-        insert.on_conflict_do_update(index_elements=["status"], set_=more),
+        _adding(counts, database),
         meta.update().where(meta.c.name == COUNTED).values(value=sa.bindparam("upto")),
     )
 
 
-def _behind(tables: Tables, *, postgres: bool) -> Any:
+def _adding(counts: sa.Table, database: Database) -> Any:
+    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
+    insert: Any = inserting(database)(counts)
+    if database == "mariadb":
+        return insert.on_duplicate_key_update(runs=counts.c.runs + insert.inserted.runs)
+    more = {"runs": counts.c.runs + insert.excluded.runs}
+
+    return insert.on_conflict_do_update(index_elements=["status"], set_=more)
+
+
+def _behind(tables: Tables, database: Database) -> Any:
     """
     Return the condition that a line of the journal is none of those up to the place *before*.
     """
     journal = tables.journal.c
-    if not postgres:
-        return journal.position > sa.bindparam("before", type_=sa.BigInteger())
+    if database != "postgresql":
+        before = sa.bindparam("before", type_=sa.BigInteger())
+        if database == "sqlite":
+            return journal.position > before
+        return sa.or_(journal.place > before, journal.place.is_(None))
     snapshot = sa.cast(sa.bindparam("before", type_=sa.Text()), Snapshot())
 
     return sa.and_(

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .._text import printable
 from .._urls import shown_url, url_fault
 from ..errors import MissingExtraError
+from ._dialects import listed
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
 from ._row_errors import wrong_argument
 
@@ -36,7 +37,12 @@ __all__ = [
 _T = TypeVar("_T")
 
 _DRIVERS: Final = MappingProxyType(
-    {"sqlite": ("pysqlite", "aiosqlite"), "postgresql": ("psycopg", "psycopg")}
+    {
+        "sqlite": ("pysqlite", "aiosqlite"),
+        "postgresql": ("psycopg", "psycopg"),
+        "mariadb": ("pymysql", "aiomysql"),
+        "mysql": ("pymysql", "aiomysql"),
+    }
 )
 """By database, the driver of a store that blocks, and of one that is awaited."""
 _SAME: Final = MappingProxyType({"postgres": "postgresql"})
@@ -44,7 +50,13 @@ _TRIES: Final = 5
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
 _EXTRAS: Final = MappingProxyType(
-    {"psycopg": "postgresql", "aiosqlite": "async", "asyncpg": "asyncpg"}
+    {
+        "psycopg": "postgresql",
+        "aiosqlite": "async",
+        "asyncpg": "asyncpg",
+        "pymysql": "mariadb",
+        "aiomysql": "mariadb",
+    }
 )
 
 
@@ -177,8 +189,7 @@ def store_url(url: str, *, awaited: bool) -> sa.URL:
     """
     Return the URL of a store parsed, with the driver that it is opened by.
 
-    No driver is looked for. A store lives in SQLite or PostgreSQL; what hosts call
-    ``postgres://`` is the latter.
+    No driver is looked for. What hosts call ``postgres://`` is PostgreSQL.
 
     Raises:
         ValueError: It is the URL of something else, or of a driver of the other kind of store.
@@ -188,7 +199,7 @@ def store_url(url: str, *, awaited: bool) -> sa.URL:
     backend = _SAME.get(backend, backend)
     if backend not in _DRIVERS:
         raise ValueError(
-            f"{printable(shown_url(url))}: a store lives in SQLite or PostgreSQL, not in "
+            f"{printable(shown_url(url))}: a store lives in {listed()}, not in "
             f"{printable(backend)}; expected a URL such as sqlite:///runs.db or "
             "postgresql+psycopg://user@host/database"
         )
@@ -226,6 +237,9 @@ def engine_options(url: sa.URL, timeout: float, pooler: bool | None) -> dict[str
     """
     Return what an engine for *url* is to be made with.
     """
+    if url.get_backend_name() in ("mysql", "mariadb"):
+        # At the default level the gaps between rows are locked, too, and writers deadlock.
+        return {"isolation_level": "READ COMMITTED"}
     if url.get_backend_name() != "sqlite":
         return {"connect_args": unprepared_options(url.get_driver_name())} if pooler else {}
     options: dict[str, Any] = {"connect_args": {"timeout": timeout}}
@@ -245,8 +259,9 @@ def set_up_engine(engine: sa.Engine, durable: bool, pooler: bool | None) -> None
     if engine.dialect.name == "sqlite":
         _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         sa.event.listen(engine, "savepoint", _setting_a_savepoint)
-    elif engine.dialect.name == "postgresql":
+    else:
         _ask_the_idle(engine)
+    if engine.dialect.name == "postgresql":
         _settle_at_connect(engine, durable, pooler)
         _settle_at_begin(engine, durable)
     if engine.url.database not in _IN_MEMORY:

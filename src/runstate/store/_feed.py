@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ._cursor_errors import CursorForeignError
 from ._cursors import PositionCursor, digest_of, position_cursor
+from ._dialects import Database
 from ._records import entry_of
 from ._snapshot_feed import SnapshotFeed
 from ._tables import Tables
@@ -29,24 +30,31 @@ class Feed(Protocol):
         """Return the moves that were committed since *after*; from the beginning if None."""
 
 
-def feed_of(tables: Tables, *, postgres: bool) -> Feed:
+def feed_of(tables: Tables, database: Database) -> Feed:
     """
     Return the feed that proves its order on this kind of database.
     """
-    return SnapshotFeed(tables) if postgres else PositionFeed(tables)
+    if database == "postgresql":
+        return SnapshotFeed(tables)
+
+    return PositionFeed(tables, "place" if database == "mariadb" else "position")
 
 
 class PositionFeed:
     """
-    A feed on SQLite, which has one writer at a time: positions are committed in their order.
+    A feed by a column whose numbers are committed in their order.
+
+    It is the position on SQLite, which has one writer at a time. Elsewhere it is the place that
+    a line is given once it is committed.
     """
 
-    def __init__(self, tables: Tables) -> None:
-        journal = tables.journal
+    def __init__(self, tables: Tables, column: str) -> None:
+        journal, self._column = tables.journal, column
+        place = journal.c[column]
         self._lines = (
             sa.select(journal)
-            .where(journal.c.position >= sa.bindparam("position"), journal.c.kind == "move")
-            .order_by(journal.c.position)
+            .where(place >= sa.bindparam("position"), journal.c.kind == "move")
+            .order_by(place)
             .limit(sa.bindparam("limit"))
         )
 
@@ -67,7 +75,8 @@ class PositionFeed:
                 )
             del lines[0]
         if lines:
-            cursor = PositionCursor(lines[-1].position, digest_of(lines[-1:]))
+            place = getattr(lines[-1], self._column)
+            cursor = PositionCursor(place, digest_of(lines[-1:]))
 
         return Page(tuple(map(entry_of, lines)), str(cursor))
 

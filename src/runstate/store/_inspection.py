@@ -5,21 +5,22 @@ A plain connection to a database that is there already, to look at what is in it
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
 from .._text import printable
 from .._urls import shown_url, without_secrets
+from ._dialects import Database, database_of
 from ._engines import drivers, store_url
 
 __all__ = ["looking_at"]
 
 
 @contextmanager
-def looking_at(url: str) -> Iterator[tuple[Literal["sqlite", "postgresql"], Any]]:
+def looking_at(url: str) -> Iterator[tuple[Database, Any]]:
     """
-    Yield what the database at *url* is called, ``sqlite`` or ``postgresql``, and a DB-API connection.
+    Yield what the database at *url* is called, such as ``sqlite``, and a DB-API connection.
 
     Nothing is committed, and no SQLite file is made.
 
@@ -31,9 +32,7 @@ def looking_at(url: str) -> Iterator[tuple[Literal["sqlite", "postgresql"], Any]
     parsed = store_url(url, awaited=False)
     with drivers(parsed):
         engine = sa.create_engine(parsed, poolclass=sa.NullPool)
-    name: Literal["sqlite", "postgresql"] = (
-        "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
-    )
+    name = database_of(engine.dialect)
     if name == "sqlite" and not _is_there(parsed.database):
         raise ValueError(f"{printable(shown_url(url), 500)}: there is no such database")
     try:

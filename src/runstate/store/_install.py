@@ -3,7 +3,8 @@ How the tables of a store come into a database, and grow older in it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,7 +12,8 @@ import sqlalchemy as sa
 from ..lifecycle._table import Lifecycle
 from ._count_triggers import COUNT_TRIGGERS
 from ._counts import recount
-from ._tables import COUNTED, Snapshot, Tables, quoted
+from ._dialects import Database, database_of
+from ._tables import COUNTED, PLACED, Snapshot, Tables, quoted
 from ._verdicts import LifecycleMismatchError, StoreVersionError
 
 __all__ = ["check_installed", "first_statements", "install"]
@@ -19,7 +21,7 @@ __all__ = ["check_installed", "first_statements", "install"]
 VERSION: Final = 2
 """Version of the tables. A later one adds its steps to MIGRATIONS."""
 
-MIGRATIONS: Final[dict[int, dict[str, tuple[str, ...]]]] = {
+MIGRATIONS: Final[dict[int, dict[Database, tuple[str, ...]]]] = {
     2: {
         "postgresql": (
             "ALTER TABLE {schema}{prefix}journal ADD COLUMN snapshot pg_snapshot",
@@ -38,9 +40,14 @@ have one.
 
 _COUNTS_NOTICE_SINCE: Final = 2
 """The version of the tables from which on triggers take deleted rows out of the counts."""
-_NOTHING_COUNTED: Final = {"sqlite": "0", "postgresql": "1:1:"}
+_NOTHING_COUNTED: Final[dict[Database, str]] = {
+    "sqlite": "0",
+    "postgresql": "1:1:",
+    "mariadb": "0",
+}
 _LOCK: Final = 0x72756E73
 """Of the advisory lock under which the tables are made: "runs"."""
+_LOCK_SECONDS: Final = 60
 
 
 def install(
@@ -57,21 +64,64 @@ def install(
         LifecycleMismatchError: They were made with another lifecycle, which is not replaced
             unless *adopt_lifecycle*.
     """
-    if connection.dialect.name == "postgresql":
+    database = database_of(connection.dialect)
+    with _alone(connection, database, tables):
+        _install(connection, database, tables, lifecycle, adopt_lifecycle)
+
+
+@contextmanager
+def _alone(connection: sa.Connection, database: Database, tables: Tables) -> Iterator[None]:
+    """
+    Have one process at a time make the tables.
+    """
+    if database == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    if database != "mariadb":
+        yield
+        return
+    _check_mode(connection)
+    # MariaDB commits every statement that makes something: a transaction holds no lock so long.
+    name = sa.func.concat(sa.func.sha1(sa.func.database()), tables.meta.name)
+    lock = sa.func.left(name, 64)
+    if connection.execute(sa.select(sa.func.get_lock(lock, _LOCK_SECONDS))).scalar() != 1:
+        raise TimeoutError(f"another process has been making the tables for {_LOCK_SECONDS} s")
+    try:
+        yield
+        connection.commit()
+    finally:
+        connection.execute(sa.select(sa.func.release_lock(lock)))
+
+
+def _check_mode(connection: sa.Connection) -> None:
+    mode = str(connection.execute(sa.text("SELECT @@SESSION.sql_mode")).scalar_one())
+    if "STRICT_" not in mode:
+        raise ValueError(
+            "a store needs a strict sql_mode, or MariaDB cuts off what is too long: add "
+            f"STRICT_TRANS_TABLES, found {mode!r}"
+        )
+
+
+def _install(
+    connection: sa.Connection,
+    database: Database,
+    tables: Tables,
+    lifecycle: Lifecycle,
+    adopt_lifecycle: bool,
+) -> None:
     meta = tables.meta
     if meta.schema is not None and not sa.inspect(connection).has_schema(meta.schema):
         connection.execute(sa.schema.CreateSchema(meta.schema))
     meta.metadata.create_all(connection)
     known = _known(connection, tables)
-    if COUNTED in known and connection.dialect.name == "postgresql":
+    if COUNTED in known and database == "postgresql":
         _take_in(connection, tables)
     ours = _described(lifecycle)
     if not known:
-        first = _first_rows(connection.dialect, lifecycle)
-        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
-        for statement in _filled_in(tables, COUNT_TRIGGERS[connection.dialect.name]):
+        for statement in _filled_in(tables, COUNT_TRIGGERS[database]):
             connection.exec_driver_sql(statement)
+        # At last: where nothing takes tables back, it says that they are as they should be.
+        first = _first_rows(database, lifecycle)
+        connection.execute(meta.insert(), [{"name": n, "value": v} for n, v in first.items()])
     elif any(known[name] != value for name, value in ours.items()):
         _bring_up_to_date(connection, tables, known, lifecycle)
         if not adopt_lifecycle:
@@ -114,10 +164,10 @@ def first_statements(tables: Tables, lifecycle: Lifecycle, dialect: sa.Dialect) 
         made += [sa.schema.CreateTable(table), *map(sa.schema.CreateIndex, indexes)]
     first = ", ".join(
         f"({quoted(name)}, {quoted(value)})"
-        for name, value in _first_rows(dialect, lifecycle).items()
+        for name, value in _first_rows(database_of(dialect), lifecycle).items()
     )
     texts = [str(each.compile(dialect=dialect)).strip() for each in made]
-    texts += _filled_in(tables, COUNT_TRIGGERS[dialect.name])
+    texts += _filled_in(tables, COUNT_TRIGGERS[database_of(dialect)])
     meta = dialect.identifier_preparer.format_table(tables.meta)
     # Quoted words only; no value of it comes from outside of the lifecycle.
     texts.append(f"INSERT INTO {meta} (name, value) VALUES {first}")  # noqa: S608
@@ -132,8 +182,10 @@ def _known(connection: sa.Connection, tables: Tables) -> dict[str, str]:
     return {row.name: row.value for row in connection.execute(sa.select(tables.meta))}
 
 
-def _first_rows(dialect: sa.Dialect, lifecycle: Lifecycle) -> dict[str, str]:
-    return _described(lifecycle) | {COUNTED: _NOTHING_COUNTED[dialect.name]}
+def _first_rows(database: Database, lifecycle: Lifecycle) -> dict[str, str]:
+    placed = {PLACED: "0"} if database == "mariadb" else {}
+
+    return _described(lifecycle) | {COUNTED: _NOTHING_COUNTED[database]} | placed
 
 
 def _take_in(connection: sa.Connection, tables: Tables) -> None:
@@ -169,7 +221,7 @@ def _bring_up_to_date(
     if found < VERSION and _is_standby(connection):
         raise StoreVersionError(f"of version {found}", "open it on the primary, which migrates it")
     for version in range(found + 1, VERSION + 1):
-        steps = MIGRATIONS[version].get(connection.dialect.name, ())
+        steps = MIGRATIONS[version].get(database_of(connection.dialect), ())
         for statement in _filled_in(tables, steps):
             connection.exec_driver_sql(statement)
     if found < _COUNTS_NOTICE_SINCE:

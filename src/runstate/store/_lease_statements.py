@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..lifecycle._roles import cancelling_rows, timeout_rows
+from ._mariadb import Changing, Claiming, Repeated
 from ._sql import CLOCK_ERROR, Phrases, Prepared, Value, among, word
 
 __all__ = ["LeaseStatements"]
@@ -22,16 +23,18 @@ class LeaseStatements:
         self._say = phrases
         self._tables, self._dialect = phrases.tables, dialect
         self._lifecycle = phrases.lifecycle
-        self._claims: dict[tuple[bool, tuple[str, ...]], Prepared] = {}
+        self._claims: dict[tuple[bool, tuple[str, ...]], Prepared | Claiming] = {}
         if phrases.claims:
             self.claim((), many=False)
-        self.heartbeats = Prepared(self._renew_many(), dialect)
-        self.heartbeat = Prepared(self._renew(sa.bindparam("seconds", type_=sa.Double())), dialect)
-        self.release = Prepared(self._renew(sa.literal_column("0.0")), dialect)
+        self.heartbeat = self._renewal(sa.bindparam("seconds", type_=sa.Double()))
+        self.heartbeats = (
+            Repeated(self.heartbeat) if phrases.mariadb else Prepared(self._renew_many(), dialect)
+        )
+        self.release = self._renewal(sa.literal_column("0.0"))
         self.rearm = Prepared(self._rearm(), dialect)
         self.overdue = tuple(Prepared(each, dialect) for each in self._overdue())
 
-    def claim(self, where: Iterable[str], *, many: bool) -> Prepared:
+    def claim(self, where: Iterable[str], *, many: bool) -> Prepared | Claiming:
         """
         Return the claim among the runs of which the columns *where* have given values.
 
@@ -40,7 +43,10 @@ class LeaseStatements:
         names = tuple(sorted(where))
         found = self._claims.get((many, names))
         if found is None:
-            found = Prepared(self._claim(names, many), self._dialect)
+            if self._say.mariadb:
+                found = self._claiming(names)
+            else:
+                found = Prepared(self._claim(names, many), self._dialect)
             self._claims[many, names] = found
 
         return found
@@ -49,27 +55,10 @@ class LeaseStatements:
         """
         Return the claim: a run whose lease ran out, or else the oldest that can start.
         """
-        table, clock = self._tables.runs, self._say.clock()
-        runs, now = table.c, clock.c.now
-        row, ready = self._say.claims[0], [row.source for row in self._say.claims]
-        fresh = among(runs.status, ready)
-        changes = self._say.changes(
-            row.trigger, row.target, now, dict.fromkeys(table.c.keys(), sa.null())
-        )
-        counted = {"claims": runs.claims + sa.literal_column("1")} if "claims" in runs else {}
-        update = (
-            table.update()
-            .where(self._is_claimable(ready, where, many), self._say.sane(now))
-            .values(
-                {name: sa.case((fresh, value), else_=runs[name]) for name, value in changes.items()}
-                | counted
-                | {
-                    "lease_owner": sa.bindparam("worker", type_=sa.Text()),
-                    "lease_token": runs.lease_token + sa.literal_column("1"),
-                    "lease_until": now + sa.bindparam("seconds", type_=sa.Double()),
-                    "attempt": sa.case((fresh, 1), else_=runs.attempt + sa.literal_column("1")),
-                }
-            )
+        table, clock = self._tables.runs, self._say.clock_of_update()
+        ready = [row.source for row in self._say.claims]
+        update = self._taking(clock.c.now).where(
+            self._is_claimable(ready, where, many), self._say.sane(clock.c.now)
         )
         if not self._say.postgres:
             return update.returning(table)
@@ -78,6 +67,45 @@ class LeaseStatements:
         insert = self._tables.journal.insert().from_select(list(line), sa.select(*line.values()))
 
         return sa.select(moved).add_cte(insert.cte("line"))
+
+    def _taking(self, now: Value) -> Any:
+        """
+        Return the UPDATE that gives runs to a worker, and starts those that wait.
+        """
+        table = self._tables.runs
+        runs, row = table.c, self._say.claims[0]
+        fresh = among(runs.status, [row.source for row in self._say.claims])
+        changes = self._say.changes(
+            row.trigger, row.target, now, dict.fromkeys(table.c.keys(), sa.null())
+        )
+        counted = {"claims": runs.claims + sa.literal_column("1")} if "claims" in runs else {}
+
+        return self._say.changed(
+            table.update(),
+            {name: sa.case((fresh, value), else_=runs[name]) for name, value in changes.items()}
+            | counted
+            | {
+                "lease_owner": sa.bindparam("worker", type_=sa.Text()),
+                "lease_token": runs.lease_token + sa.literal_column("1"),
+                "lease_until": now + sa.bindparam("seconds", type_=sa.Double()),
+                "attempt": sa.case((fresh, 1), else_=runs.attempt + sa.literal_column("1")),
+            },
+        )
+
+    def _claiming(self, where: Sequence[str]) -> Claiming:
+        """
+        Return the claim on MariaDB.
+        """
+        table, now = self._tables.runs, self._say.clock_of_update().c.now
+        most = sa.bindparam("most", type_=sa.BigInteger())
+        # Of each status apart: sorted together, all that wait would be locked.
+        kinds = [self._lost(now, where, most), self._frozen(now, where, most)]
+        kinds += [self._fresh(now, [row.source], where, most) for row in self._say.claims]
+        locking = [self._say.skipping(each) for each in kinds]
+        one = table.c.id == sa.bindparam("id", type_=sa.Text())
+        update = self._taking(now).where(one, self._say.sane(now))
+
+        return Claiming(locking, kinds, update, sa.select(table).where(one), self._dialect)
 
     def _is_claimable(self, ready: Sequence[str], where: Sequence[str], many: bool) -> Any:
         """
@@ -95,33 +123,13 @@ class LeaseStatements:
         )
 
     def _claimable(self, ready: Sequence[str], where: Sequence[str], most: Any) -> Any:
-        runs, clock = self._tables.runs.c, self._say.clock().alias("since")
+        clock = self._say.clock().alias("since")
         now = sa.select(clock.c.now).scalar_subquery()
-        among_these = [
-            runs[name] == sa.bindparam(f"where_{name}", type_=runs[name].type) for name in where
-        ]
-        due = (
-            [sa.or_(runs.not_before.is_(None), runs.not_before <= now)] if "claims" in runs else []
+        kinds = (
+            (self._say.skipping(self._lost(now, where, most)), "lost"),
+            (self._say.skipping(self._frozen(now, where, most)), "frozen"),
+            (self._say.skipping(self._fresh(now, ready, where, most)), "fresh"),
         )
-        lost = self._say.skipping(
-            sa.select(runs.id)
-            .where(runs.lease_until <= now, *among_these)
-            .order_by(runs.lease_until)
-            .limit(most)
-        )
-        frozen = self._say.skipping(
-            sa.select(runs.id)
-            .where(self._say.too_far(now), *among_these)
-            .order_by(runs.lease_until)
-            .limit(most)
-        )
-        fresh = self._say.skipping(
-            sa.select(runs.id)
-            .where(among(runs.status, ready), *among_these, *due)
-            .order_by(runs.born_at, runs.id)
-            .limit(most)
-        )
-        kinds = ((lost, "lost"), (frozen, "frozen"), (fresh, "fresh"))
         if self._say.postgres:
             # FOR UPDATE needs a room of its own on either side of a UNION.
             picked = [sa.select(each.cte(name).c.id) for each, name in kinds]
@@ -130,6 +138,42 @@ class LeaseStatements:
         either = sa.union_all(*picked).subquery("either")
 
         return sa.select(either.c.id).limit(most)
+
+    def _lost(self, now: Value, where: Sequence[str], most: Any) -> Any:
+        """
+        Return the runs whose lease ran out.
+        """
+        runs = self._tables.runs.c
+
+        return self._picked([runs.lease_until <= now], where, [runs.lease_until], most)
+
+    def _frozen(self, now: Value, where: Sequence[str], most: Any) -> Any:
+        """
+        Return the runs whose lease a wrong clock gave.
+        """
+        return self._picked(
+            [self._say.too_far(now)], where, [self._tables.runs.c.lease_until], most
+        )
+
+    def _fresh(self, now: Value, ready: Sequence[str], where: Sequence[str], most: Any) -> Any:
+        """
+        Return the runs that can start.
+        """
+        runs = self._tables.runs.c
+        due = (
+            [sa.or_(runs.not_before.is_(None), runs.not_before <= now)] if "claims" in runs else []
+        )
+
+        return self._picked([among(runs.status, ready), *due], where, [runs.born_at, runs.id], most)
+
+    def _picked(self, which: Any, where: Sequence[str], order: Any, most: Any) -> Any:
+        runs = self._tables.runs.c
+        among_these = [
+            runs[name] == sa.bindparam(f"where_{name}", type_=runs[name].type) for name in where
+        ]
+        query = sa.select(runs.id).where(which[0], *among_these, *which[1:])
+
+        return query.order_by(*order).limit(most)
 
     def _claim_line(self, moved: Any) -> dict[str, Any]:
         """
@@ -162,19 +206,22 @@ class LeaseStatements:
             "actor": c.lease_owner,
         }
 
-    def _renew(self, seconds: Value) -> Any:
-        table, clock = self._tables.runs, self._say.clock()
+    def _renewal(self, seconds: Value) -> Prepared | Changing:
+        table, clock = self._tables.runs, self._say.clock_of_update()
         runs, now = table.c, clock.c.now
+        one = runs.id == sa.bindparam("id", type_=sa.Text())
+        token = runs.lease_token == sa.bindparam("token", type_=sa.BigInteger())
+        update = table.update().where(one, token, runs.lease_until > now)
+        update = update.values(lease_until=now + seconds)
+        if self._say.mariadb:
+            answer = (runs.id, runs.lease_token, runs.lease_until, runs.status, runs.moved_at)
+            return Changing(update, sa.select(*answer).where(one), self._dialect)
 
-        return (
-            table.update()
-            .where(
-                runs.id == sa.bindparam("id", type_=sa.Text()),
-                runs.lease_token == sa.bindparam("token", type_=sa.BigInteger()),
-                runs.lease_until > now,
-            )
-            .values(lease_until=now + seconds)
-            .returning(runs.lease_until, runs.status, runs.moved_at)
+        return Prepared(
+            update.returning(
+                runs.id, runs.lease_token, runs.lease_until, runs.status, runs.moved_at
+            ),
+            self._dialect,
         )
 
     def _renew_many(self) -> Any:
@@ -186,14 +233,14 @@ class LeaseStatements:
             table.update()
             .where(runs.id == batch.c.id, runs.lease_token == batch.c.token, runs.lease_until > now)
             .values(lease_until=now + batch.c.seconds)
-            .returning(runs.id, runs.lease_token, runs.lease_until, runs.status)
+            .returning(runs.id, runs.lease_token, runs.lease_until, runs.status, runs.moved_at)
         )
 
     def _rearm(self) -> Any:
         """
         Return the statement that sets deadlines anew which a wrong clock set too far ahead.
         """
-        table, clock = self._tables.runs, self._say.clock()
+        table, clock = self._tables.runs, self._say.clock_of_update()
         runs, now = table.c, clock.c.now
         seconds = {s: float(each) for s, (each, _) in self._say.deadlines.items()}
         if not seconds:

@@ -26,6 +26,7 @@ from ._feed import feed_of
 from ._kinds import Kind, New, readable
 from ._layout import Layout
 from ._payload import Move, Preparation, check_not_before, key_of_attempt
+from ._places import give_places
 from ._records import (
     as_json,
     check_expires_after,
@@ -124,7 +125,7 @@ class Operations(Generic[_T]):
         self._expires_after = expires_after
         self._report = report
         self._prepare = Preparation(lifecycle, layout, kind, statements)
-        self._feed = feed_of(tables, postgres=statements.postgres)
+        self._feed = feed_of(tables, statements.say.database)
 
     # -- runs ----------------------------------------------------------------------
 
@@ -224,8 +225,7 @@ class Operations(Generic[_T]):
                 return self._kind.read(row)
             same = (runs.c[name].is_not_distinct_from(getattr(row, name)) for name in new)
             change = runs.update().where(runs.c.id == row.id, *same).values(new)
-            changed = connection.execute(change.returning(runs)).all()
-            if changed:
+            if connection.execute(change).rowcount:
                 return self._kind.read(self._row(connection, run_id))
         raise RuntimeError(
             f"{self._layout.noun} {run_id!r} kept changing; gave up after {_LOOKS} attempts"
@@ -269,6 +269,12 @@ class Operations(Generic[_T]):
         """
         return self._feed.moves(connection, after, checked(limit))
 
+    def give_places(self, connection: sa.Connection) -> None:
+        """
+        Give the lines of the journal that are committed their places in the feed.
+        """
+        give_places(connection, self._tables)
+
     def counts(self, connection: sa.Connection) -> dict[str, int]:
         """
         Return how many runs are in each status.
@@ -294,6 +300,7 @@ class Operations(Generic[_T]):
                 say.seldom(runs.c.status == status), runs.c.moved_at <= clock.c.now - float(seconds)
             )
             for status, seconds in limits.items()
+            if seconds != math.inf
         ]
         rows = connection.execute(
             sa.select(runs)
@@ -378,8 +385,8 @@ class Operations(Generic[_T]):
         """
         Fire one trigger.
         """
-        for _ in range(_LOOKS):
-            move = self._move(connection, fire)
+        for look in range(_LOOKS):
+            move = self._move(connection, fire, again=look > 0)
             rows = move.way.one.run(connection, **move.given)
             if rows:
                 moved = move.moved(rows[0])
@@ -438,9 +445,9 @@ class Operations(Generic[_T]):
 
         return moved
 
-    def _move(self, connection: sa.Connection, fire: Fire) -> Move:
+    def _move(self, connection: sa.Connection, fire: Fire, *, again: bool = False) -> Move:
         """
-        Return *fire* looked over, with its payload parsed.
+        Return *fire* looked over, with its payload parsed; *again* if it was in vain before.
         """
         if not self._prepare.needs_the_run(fire):
             try:
@@ -449,6 +456,9 @@ class Operations(Generic[_T]):
                 row = self._row(connection, fire.run_id)
                 raise self._prepare.fault(error, fire.run_id, row.status) from None
         row = self._row(connection, fire.run_id)
+        if again and self._may_be_old(connection, row):
+            # The snapshot of the caller's transaction would be the same at every look.
+            row = self._sql.locked_row.run(connection, id=fire.run_id)[0]
         try:
             move = self._prepare.move_of(fire, row)
         except PayloadError as error:
@@ -467,7 +477,7 @@ class Operations(Generic[_T]):
         Return why nothing was moved; None if it could be moved by now.
         """
         row, fire = self._row(connection, move.run_id), move.fire
-        if row.is_snapshot:
+        if self._may_be_old(connection, row):
             # PostgreSQL refuses the lock if the run has changed since: no verdict is out of date.
             row = self._sql.locked_row.run(connection, id=move.run_id)[0]
         first = self._keyed(connection, fire, row)
@@ -498,6 +508,16 @@ class Operations(Generic[_T]):
             row.status, self._lifecycle.allowed(row.status), row.last_trigger, move.reason
         )
 
+    def _may_be_old(self, connection: sa.Connection, row: Any) -> bool:
+        """
+        Return whether *row* may be older than what is committed.
+        """
+        if not self._sql.say.mariadb:
+            return bool(row.is_snapshot)
+
+        # No expression for it is the same on MariaDB and MySQL.
+        return connection.get_isolation_level() != "READ COMMITTED"
+
     def _keyed(self, connection: sa.Connection, fire: Fire, row: Any) -> Any:
         """
         Return the journal's line of the move that was made under the key; None if there is none.
@@ -518,7 +538,7 @@ class Operations(Generic[_T]):
             return
         at = max(row.now, row.moved_at)
         late = Moved(move.run_id, move.fire.trigger, row.status, "", at)
-        self._sql.line.add(connection, [move.line(late, kind="late", target=None)])
+        self._sql.late_line.add(connection, [move.line(late, kind="late", target=None)])
 
     # -- leases --------------------------------------------------------------------
 
@@ -618,9 +638,9 @@ class Operations(Generic[_T]):
         )
         if not rows:
             return Stale(lease.token)
-        until, status, _ = rows[0]
+        row = rows[0]
 
-        return Held(until, status in self._sql.say.given_up)
+        return Held(row.lease_until, row.status in self._sql.say.given_up)
 
     def heartbeat_many(
         self, connection: sa.Connection, leases: Sequence[Lease[_T]]
@@ -633,8 +653,8 @@ class Operations(Generic[_T]):
         batch = json.dumps([{"id": x.id, "token": x.token, "seconds": x.seconds} for x in leases])
         rows = self._sql.leases.heartbeats.run(connection, batch=batch) if leases else ()
         held = {
-            (name, token): Held(until, status in self._sql.say.given_up)
-            for name, token, until, status in rows
+            (row.id, row.lease_token): Held(row.lease_until, row.status in self._sql.say.given_up)
+            for row in rows
         }
 
         return tuple(held.get((x.id, x.token), Stale(x.token)) for x in leases)
@@ -646,8 +666,8 @@ class Operations(Generic[_T]):
         _check_lease(lease)
         rows = self._sql.leases.release.run(connection, id=lease.id, token=lease.token)
         if rows:
-            until, _, moved_at = rows[0]
-            line = _line_about(lease, "release", max(until, moved_at))
+            at = max(rows[0].lease_until, rows[0].moved_at)
+            line = _line_about(lease, "release", at)
             self._sql.line.add(connection, [line])
 
         return bool(rows)
@@ -670,6 +690,8 @@ class Operations(Generic[_T]):
                     due.setdefault(move.way, []).append(move.at_version(row.version))
             for batch in due.values():
                 moved |= self._moved(connection, batch)
+        if self._sql.say.mariadb:
+            give_places(connection, self._tables)
         roll_up(connection, self._tables)
 
         return tuple(moved.values())

@@ -4,14 +4,16 @@ The tables of a store for migrations of the application's own, such as Alembic's
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 
 from ..lifecycle._table import Lifecycle
 from ..runs._models import RunResponse
 from ..runs._run import RUN
+from ._dialects import listed
 from ._install import first_statements
 from ._setup import tables_of
 from ._tables import Snapshot, Tables, TransactionId
@@ -19,7 +21,12 @@ from ._tables import Snapshot, Tables, TransactionId
 __all__ = ["metadata", "schema_sql"]
 
 _DIALECTS: Final[Mapping[str, Any]] = MappingProxyType(
-    {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
+    {
+        "postgresql": postgresql.dialect,
+        "sqlite": sqlite.dialect,
+        "mysql": mysql.dialect,
+        "mariadb": MariaDBDialect,
+    }
 )
 
 
@@ -39,7 +46,8 @@ def metadata(
     migration that makes the tables executes :func:`schema_sql`.
 
     Args:
-        dialect: The database as SQLAlchemy calls it: ``postgresql`` or ``sqlite``.
+        dialect: The database as SQLAlchemy calls it: ``postgresql``, ``sqlite``, ``mariadb``,
+            or ``mysql``, which is not tested.
         lifecycle: The lifecycle of a :class:`Store`; None for the tables of :class:`RunStore`.
         columns: As the store is opened with, and so are the others.
         prefix: See there.
@@ -80,10 +88,16 @@ def schema_sql(
         'CREATE TABLE runstate_runs ('
     """
     tables = _tables(dialect, lifecycle, columns, prefix, schema)
-    # So that no driver takes a percent sign for the beginning of a parameter.
-    spoken = _DIALECTS[dialect](paramstyle="named")
 
-    return first_statements(tables, lifecycle or RUN, spoken)
+    return first_statements(tables, lifecycle or RUN, _dialect(dialect))
+
+
+def _dialect(name: str) -> sa.Dialect:
+    if name not in _DIALECTS:
+        raise ValueError(f"a store lives in {listed()}, not in {name}")
+
+    # So that no driver takes a percent sign for the beginning of a parameter.
+    return cast(sa.Dialect, _DIALECTS[name](paramstyle="named"))
 
 
 def _tables(
@@ -94,7 +108,7 @@ def _tables(
     schema: str | None,
 ) -> Tables:
     if lifecycle is not None:
-        return tables_of(dialect, lifecycle, None, columns, prefix, schema)[1]
+        return tables_of(_dialect(dialect), lifecycle, None, columns, prefix, schema)[1]
     prefix = "runstate_" if prefix is None else prefix
 
-    return tables_of(dialect, RUN, RunResponse, columns, prefix, schema)[1]
+    return tables_of(_dialect(dialect), RUN, RunResponse, columns, prefix, schema)[1]

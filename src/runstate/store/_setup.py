@@ -21,13 +21,14 @@ from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ._after_commit import at_commit
+from ._dialects import database_of
 from ._install import check_installed, install
 from ._kinds import ANSWER, Kind, RecordKind, RunKind
 from ._layout import RUN_LAYOUT, Layout, layout_of
 from ._operations import Operations
 from ._records import check_expires_after
 from ._row_errors import UnreadableRunError
-from ._sql import CLOCKS, Deadlines
+from ._sql import Deadlines
 from ._statements import Statements
 from ._tables import Tables, build_tables
 from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
@@ -72,7 +73,7 @@ class Setup(Generic[_T]):
         schema: str | None = None,
         install: bool = True,
     ) -> None:
-        layout, self.tables = tables_of(dialect.name, lifecycle, model, columns, prefix, schema)
+        layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema)
         if adopt_lifecycle and not install:
             raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
         check_expires_after(expires_after)
@@ -89,7 +90,12 @@ class Setup(Generic[_T]):
             _check_deadline(lifecycle, status, *due)
         self.lifecycle = lifecycle
         self._adopts, self._installs = adopt_lifecycle, install
-        self.immediate = dialect.name == "sqlite"
+        database = database_of(dialect)
+        self.immediate = database == "sqlite"
+        self.places = database == "mariadb"
+        """Whether the lines of the feed are given their places once they are committed."""
+        self.needs_transaction = database != "postgresql"
+        """Whether an operation is several statements."""
         if expires_after is not None and layout.deadline is None:
             raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
         new_id = new_id or (lambda: f"{layout.noun}_{uuid4().hex}")
@@ -155,7 +161,7 @@ class Setup(Generic[_T]):
 
 
 def tables_of(
-    dialect: str,
+    dialect: sa.Dialect,
     lifecycle: Lifecycle,
     model: Any,
     columns: Mapping[str, Any],
@@ -163,17 +169,16 @@ def tables_of(
     schema: str | None,
 ) -> tuple[Layout, Tables]:
     """
-    Return the layout and the tables of a store on the database that SQLAlchemy calls *dialect*.
+    Return the layout and the tables of a store on the database of *dialect*.
 
     Raises:
         ValueError: No store lives there, or an option makes no sense.
     """
-    if dialect not in CLOCKS:
-        raise ValueError(f"a store lives in SQLite or PostgreSQL, not in {dialect}")
+    database = database_of(dialect)
     layout = RUN_LAYOUT if model is RunResponse else layout_of(lifecycle, columns)
     prefix = _prefix_of(lifecycle) if prefix is None else prefix
 
-    return layout, build_tables(prefix, schema, lifecycle, layout, postgres=dialect != "sqlite")
+    return layout, build_tables(prefix, schema, lifecycle, layout, database)
 
 
 def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:

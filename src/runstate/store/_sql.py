@@ -6,6 +6,7 @@ is clamped to the last move's, so that it never runs backwards.
 """
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -14,11 +15,11 @@ from ..lifecycle._roles import cancelling_rows
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._dialects import AGAIN, CLOCKS, database_of
 from ._layout import Layout
 from ._tables import Tables, quoted
 
 __all__ = [
-    "CLOCKS",
     "CLOCK_ERROR",
     "LONGEST_LEASE",
     "Deadlines",
@@ -26,20 +27,11 @@ __all__ = [
     "Prepared",
     "Value",
     "among",
-    "inserting",
     "word",
 ]
 
 Deadlines = Mapping[str, tuple[float, str]]
 """By status: the seconds that a run may be in it, and the trigger that ends it then."""
-
-CLOCKS: Final = {
-    # Not unixepoch('subsec'), which is NULL before SQLite 3.42.
-    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
-    # Not now(), which stands still within the caller's transaction.
-    "postgresql": "extract(epoch from clock_timestamp())::double precision",
-}
-"""The database's own time in Unix seconds, by dialect."""
 
 LONGEST_LEASE: Final = 30 * 86_400.0
 """Seconds that a lease can be given for."""
@@ -48,6 +40,9 @@ CLOCK_ERROR: Final = 86_400.0
 
 Value = sa.ColumnElement[Any]
 """An SQL expression."""
+
+_LAST: Final = ("moved_at", "status")
+"""The columns that other expressions of a SET look at: in MariaDB it runs from left to right."""
 
 
 class Prepared:
@@ -68,6 +63,12 @@ class Prepared:
         Execute with *given*, and return all rows.
         """
         return connection.exec_driver_sql(self.sql, self._parameters(given)).all()
+
+    def change(self, connection: sa.Connection, **given: Any) -> int:
+        """
+        Execute with *given* what returns nothing, and return how many rows it was about.
+        """
+        return connection.exec_driver_sql(self.sql, self._parameters(given)).rowcount
 
     def add(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """
@@ -105,10 +106,13 @@ class Phrases:
         self.layout = layout
         self.claims = claims
         """The rows by which a worker takes a run."""
-        self.postgres = dialect.name == "postgresql"
+        self.database = database_of(dialect)
+        self.postgres = self.database == "postgresql"
+        self.mariadb = self.database == "mariadb"
         self.lifecycle = lifecycle
         self.deadlines = deadlines
-        self._now = clock or CLOCKS[dialect.name]
+        self._now = clock or CLOCKS[self.database]
+        self._again = clock or AGAIN.get(self.database, self._now)
         self.worked = working_statuses(lifecycle, claims)
         """Statuses in which a worker has the run."""
         self.given_up = frozenset(cancelling_rows(lifecycle))
@@ -119,6 +123,28 @@ class Phrases:
         Return the time as something to select from, so that one statement has one time.
         """
         return sa.select(sa.literal_column(self._now, sa.Double()).label("now")).subquery("clock")
+
+    def clock_of_update(self) -> Any:
+        """
+        Return the same for an UPDATE.
+        """
+        if not self.mariadb:
+            return self.clock()
+
+        # It has no FROM, and one time for the whole statement.
+        return SimpleNamespace(
+            c=SimpleNamespace(now=sa.literal_column(f"({self._now})", sa.Double()))
+        )
+
+    def changed(self, update: Any, changes: dict[str, Any]) -> Any:
+        """
+        Return *update* with *changes*, each of which sees the row as it was.
+        """
+        if not self.mariadb:
+            return update.values(changes)
+        names = sorted(changes, key=lambda name: _LAST.index(name) + 1 if name in _LAST else 0)
+
+        return update.ordered_values(*((name, changes[name]) for name in names))
 
     def too_far(self, now: Value) -> Value:
         """
@@ -142,13 +168,15 @@ class Phrases:
         """
         Return the later of two times.
         """
-        return sa.func.greatest(one, other) if self.postgres else sa.func.max(one, other)
+        return (
+            sa.func.max(one, other) if self.database == "sqlite" else sa.func.greatest(one, other)
+        )
 
     def whole(self, seconds: Value) -> Value:
         """
         Return a time in whole seconds, as on the wire.
         """
-        whole = sa.func.floor(seconds) if self.postgres else seconds
+        whole = seconds if self.database == "sqlite" else sa.func.floor(seconds)
 
         return sa.cast(whole, sa.BigInteger())
 
@@ -161,7 +189,10 @@ class Phrases:
         """
         column = self.tables.runs.c[name]
 
-        return column if self.postgres else sa.literal_column(f"+{self.tables.runs.name}.{name}")
+        if self.database != "sqlite":
+            return column
+
+        return sa.literal_column(f"+{self.tables.runs.name}.{name}")
 
     def seldom(self, clause: Any) -> Any:
         """
@@ -170,14 +201,14 @@ class Phrases:
         SQLite counts on a status having as many runs as any other. Told by ``ANALYZE`` of a
         store whose runs have all ended, it would read them all to find those that have not.
         """
-        return clause if self.postgres else sa.func.unlikely(clause)
+        return sa.func.unlikely(clause) if self.database == "sqlite" else clause
 
     def skipping(self, select: Any) -> Any:
         """
         Have *select* pass over what another transaction works on.
         """
         # SQLite has one writer at a time, so that there is nothing to skip.
-        return select.with_for_update(skip_locked=True) if self.postgres else select
+        return select if self.database == "sqlite" else select.with_for_update(skip_locked=True)
 
     def batch(self, given: Mapping[str, sa.types.TypeEngine[Any]]) -> Any:
         """
@@ -246,11 +277,11 @@ class Phrases:
         Return whether the clock is behind the run's last move.
         """
         behind = now < self.tables.runs.c.moved_at
-        if not self.postgres:
+        if self.database == "sqlite":
             return behind
         # A statement that waited for the row has a time from before the wait, and the run
         # may have been moved meanwhile. Written out, the clock is read again after it.
-        again = sa.literal_column(self._now, sa.Double()) < self.tables.runs.c.moved_at
+        again = sa.literal_column(self._again, sa.Double()) < self.tables.runs.c.moved_at
 
         return sa.and_(behind, again)
 
@@ -294,16 +325,3 @@ def among(column: Value, words: Sequence[str]) -> Value:
         return column == word(words[0])
 
     return column.in_([word(each) for each in words])
-
-
-def inserting(postgres: bool) -> Any:
-    """
-    Return the INSERT of this kind of database, which can say what to do about conflicts.
-    """
-    if postgres:
-        from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415
-
-        return insert
-    from sqlalchemy.dialects.sqlite import insert as insert_sqlite  # noqa: PLC0415
-
-    return insert_sqlite

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
+from ._dialects import inserting
 from ._layout import Layout
 from ._lease_statements import LeaseStatements
-from ._sql import Deadlines, Phrases, Prepared, Value, among, inserting, word
+from ._mariadb import Changing, Creating, Repeated
+from ._sql import Deadlines, Phrases, Prepared, Value, among, word
 from ._tables import Tables
 
 __all__ = ["MoveStatements", "Statements"]
@@ -45,8 +47,8 @@ class MoveStatements(NamedTuple):
 
     target: str
     reopens: bool
-    one: Prepared
-    many: Prepared
+    one: Prepared | Changing
+    many: Prepared | Repeated
     """The same for a list of them, given as JSON under the name ``batch``."""
 
 
@@ -83,20 +85,14 @@ class Statements:
             (row.trigger, row.source): self._move_statements(row.trigger, row.target, row)
             for row in lifecycle.reopenings
         }
-        self.line = Prepared(self._line(), dialect)
+        self.line = Prepared(self._line(plain=say.mariadb), dialect)
+        self.late_line = Prepared(self._line(), dialect)
         self._new = self._new_values()
         self.nothing_new: dict[str, Any] = dict.fromkeys(self._new)
         """Every value that a new run can be given, and None for it."""
         one = {name: sa.bindparam(name, type_=type_) for name, type_ in self._new.items()}
-        batch = say.batch(self._new)
-        several = {name: batch.c[name] for name in self._new}
-        self.create, self.create_many = (
-            {
-                status: Prepared(self._create(status, given, source), dialect)
-                for status in lifecycle.initial_statuses
-            }
-            for given, source in ((one, ()), (several, (batch,)))
-        )
+        self.create = {s: self._creation(s, one, ()) for s in lifecycle.initial_statuses}
+        self.create_many = {s: self._creations(s) for s in lifecycle.initial_statuses}
         self.row = Prepared(self._row(), dialect)
         self.now = Prepared(sa.select(self.say.clock().c.now), dialect)
         self.locked_row = Prepared(self._row(lock=True), dialect)
@@ -111,6 +107,9 @@ class Statements:
     ) -> MoveStatements:
         each = {n: sa.bindparam(n, type_=t) for n, t in self._given.items()}
         one = self._move(trigger, target, each, None, reopening)
+        if self.say.mariadb:
+            changing = Changing(one, self._last_move_of(), self._dialect)
+            return MoveStatements(str(target), reopening is not None, changing, Repeated(changing))
         batch = self.say.batch(self._given)
         given = {name: batch.c[name] for name in self._given}
         many = self._move(trigger, target, given, batch, reopening)
@@ -122,6 +121,11 @@ class Statements:
             Prepared(many, self._dialect),
         )
 
+    def _last_move_of(self) -> Any:
+        runs = self._tables.runs.c
+
+        return sa.select(*_last_move(runs)).where(runs.id == sa.bindparam("id", type_=sa.Text()))
+
     def _move(
         self,
         trigger: str,
@@ -131,13 +135,12 @@ class Statements:
         reopening: Transition | None,
     ) -> Any:
         runs = self._tables.runs.c
-        clock = self.say.clock()
+        clock = self.say.clock_of_update()
         sources = [r.source for r in self._lifecycle if (r.trigger, r.target) == (trigger, target)]
         if reopening:
             sources = [reopening.source]
-        update = (
-            self._tables.runs.update()
-            .where(
+        update = self.say.changed(
+            self._tables.runs.update().where(
                 runs.id == given["id"],
                 self.say.sane(clock.c.now),
                 among(self.say.compared("status"), sources),
@@ -149,9 +152,11 @@ class Statements:
                 ),
                 sa.or_(given["version"].is_(None), runs.version == given["version"]),
                 sa.or_(given["key"].is_(None), ~self._used(given)),
-            )
-            .values(self.say.changes(trigger, target, clock.c.now, given, reopening))
+            ),
+            self.say.changes(trigger, target, clock.c.now, given, reopening),
         )
+        if self.say.mariadb:
+            return update
         if not self.postgres:
             return update.returning(*_last_move(runs))
         passed_on = () if batch is None else tuple(given[n].label(f"given_{n}") for n in _CARRIED)
@@ -184,16 +189,22 @@ class Statements:
             .exists()
         )
 
-    def _line(self) -> Any:
+    def _line(self, *, plain: bool = False) -> Any:
+        journal = self._tables.journal
         columns = {
             c.name: sa.bindparam(c.name, type_=c.type)
-            for c in self._tables.journal.c
-            if c.name not in {"position", "txid", "snapshot"}
+            for c in journal.c
+            if c.name not in {"position", "place", "key_hash", "txid", "snapshot"}
         }
-        insert: Any = inserting(self.postgres)(self._tables.journal)
+        insert = inserting(self.say.database)(journal).values(columns)
+        if plain:
+            # The key of another move of the same run may be seen only now: then all is done again.
+            return insert
+        if self.say.mariadb:
+            return insert.on_duplicate_key_update(position=journal.c.position)
 
         # Twice the same late result is one line; a move never meets this, it was looked for.
-        return insert.values(columns).on_conflict_do_nothing()
+        return insert.on_conflict_do_nothing()
 
     # -- creation, and what a run is now ---------------------------------------------
 
@@ -207,6 +218,23 @@ class Statements:
         expiry = dict.fromkeys(("expires_at", "expires_after"), sa.BigInteger())
 
         return {"id": sa.Text(), "document": sa.Text(), **own, **expiry, **more}
+
+    def _creation(self, status: str, given: Mapping[str, Value], source: Sequence[Any]) -> Any:
+        insert, runs = self._create(status, given, source), self._tables.runs.c
+        born = tuple(runs) if self._layout.extended else _born(runs)
+        if self.say.mariadb:
+            query = sa.select(*born).where(runs.id == sa.bindparam("id", type_=sa.Text()))
+            return Creating(insert, query, self._dialect)
+        insert = insert.on_conflict_do_nothing(index_elements=["id"]).returning(*born)
+
+        return Prepared(insert, self._dialect)
+
+    def _creations(self, status: str) -> Any:
+        if self.say.mariadb:
+            return Repeated(self.create[status], all_or_none=True)
+        batch = self.say.batch(self._new)
+
+        return self._creation(status, {name: batch.c[name] for name in self._new}, (batch,))
 
     def _create(self, status: str, given: Mapping[str, Value], source: Sequence[Any]) -> Any:
         runs, clock, layout = self._tables.runs, self.say.clock(), self._layout
@@ -229,16 +257,12 @@ class Statements:
         if layout.extended:
             columns |= {"reopened": sa.literal_column("0"), "claims": sa.literal_column("0")}
             columns["not_before"] = given["not_before"]
-        insert: Any = inserting(self.postgres)(runs)
+        insert: Any = inserting(self.say.database)(runs)
         # The WHERE also keeps SQLite from taking ON CONFLICT for a join's ON.
         values = sa.select(*columns.values()).select_from(clock, *source)
         values = values.where(self.say.sane(now))
 
-        return (
-            insert.from_select(list(columns), values)
-            .on_conflict_do_nothing(index_elements=["id"])
-            .returning(*(runs.c if layout.extended else _born(runs.c)))
-        )
+        return insert.from_select(list(columns), values)
 
     def _born_with(self, status: str, now: Value, given: Mapping[str, Value]) -> dict[str, Any]:
         """
@@ -261,8 +285,10 @@ class Statements:
         Return the query for one run, with the time and whether it may be older than what is committed.
         """
         runs, clock = self._tables.runs, self.say.clock()
-        level = sa.func.current_setting("transaction_isolation")
-        snapshot = level != sa.literal_column("'read committed'") if self.postgres else sa.false()
+        snapshot: Any = sa.false()
+        if self.postgres:
+            level = sa.func.current_setting("transaction_isolation")
+            snapshot = level != sa.literal_column("'read committed'")
         query = (
             sa.select(runs, clock.c.now, snapshot.label("is_snapshot"))
             .select_from(clock)
@@ -270,7 +296,10 @@ class Statements:
             .where(runs.c.id == sa.bindparam("id", type_=sa.Text()))
         )
 
-        return query.with_for_update(of=runs) if lock else query
+        if not lock:
+            return query
+
+        return query.with_for_update() if self.say.mariadb else query.with_for_update(of=runs)
 
     def _keyed(self) -> Any:
         journal = self._tables.journal

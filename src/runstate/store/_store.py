@@ -63,7 +63,7 @@ class Store(Transactions[_T]):
         only a store from :meth:`open` does that by itself.
 
         Args:
-            engine: For SQLite or PostgreSQL. The caller closes it.
+            engine: For SQLite, PostgreSQL or MariaDB. The caller closes it.
             lifecycle: The table.
             model: The class of the objects: a model of pydantic or a dataclass, with a field
                 for the status. None for plain records, dictionaries whose keys are attributes
@@ -92,7 +92,7 @@ class Store(Transactions[_T]):
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
             schema: The schema of the tables on PostgreSQL; by default the first of the
-                connection's ``search_path``. SQLite has none.
+                connection's ``search_path``. Other databases have none.
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
@@ -147,8 +147,9 @@ class Store(Transactions[_T]):
         Open the store at *url*, and make or migrate its tables.
 
         Args:
-            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
-                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+            url: ``sqlite:///runs.db``, ``postgresql://host/database`` or
+                ``mariadb://host/database``. Without a driver, the usual one: pysqlite, psycopg
+                and pymysql, or for asyncio aiosqlite, psycopg and aiomysql. ``postgres://`` is
                 the same as ``postgresql://``.
             lifecycle: The table.
             model: The class of the objects: a model of pydantic or a dataclass, with a field
@@ -166,7 +167,7 @@ class Store(Transactions[_T]):
             durable: Whether committed moves outlive a power cut, also where the PostgreSQL
                 server or role has ``synchronous_commit`` off. If False, moves are faster.
                 SQLite then loses none when any process dies, and may lose the last ones
-                in a power cut. PostgreSQL may lose those of about the last second when the
+                in a power cut. MariaDB decides for itself, by its own configuration. PostgreSQL may lose those of about the last second when the
                 server crashes, and it does so when any one of its backends is killed.
             timeout: Seconds to wait for SQLite's write lock.
             pooler: Whether a connection pooler such as PgBouncer is between the store and
@@ -188,7 +189,7 @@ class Store(Transactions[_T]):
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
             schema: The schema of the tables on PostgreSQL; by default the first of the
-                connection's ``search_path``. SQLite has none.
+                connection's ``search_path``. Other databases have none.
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
@@ -425,6 +426,9 @@ class Store(Transactions[_T]):
             CursorExpiredError: *after* has the format of an earlier version. Read the feed
                 from the beginning, and skip the event ids that were dealt with.
         """
+        if self._setup.places and connection is None:
+            self._run(None, self._do.give_places)
+
         return self._read(connection, self._do.moves, after, limit)
 
     # -- moves ---------------------------------------------------------------------
@@ -624,7 +628,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         only a store from :meth:`open` does that by itself.
 
         Args:
-            engine: For SQLite or PostgreSQL. The caller closes it.
+            engine: For SQLite, PostgreSQL or MariaDB. The caller closes it.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             prefix: How the names of the tables begin.
             expires_after: Seconds from a run's creation to its ``expires_at``, at which a
@@ -639,7 +643,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
             schema: The schema of the tables on PostgreSQL; by default the first of the
-                connection's ``search_path``. SQLite has none.
+                connection's ``search_path``. Other databases have none.
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
@@ -685,14 +689,15 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         Open the store at *url*, and make or migrate its tables.
 
         Args:
-            url: ``sqlite:///runs.db`` or ``postgresql://host/database``. Without a driver, the
-                usual one: pysqlite, or aiosqlite for asyncio, and psycopg. ``postgres://`` is
+            url: ``sqlite:///runs.db``, ``postgresql://host/database`` or
+                ``mariadb://host/database``. Without a driver, the usual one: pysqlite, psycopg
+                and pymysql, or for asyncio aiosqlite, psycopg and aiomysql. ``postgres://`` is
                 the same as ``postgresql://``.
             lifecycle: The table; :data:`RUN`, or a narrower or wider one.
             durable: Whether committed moves outlive a power cut, also where the PostgreSQL
                 server or role has ``synchronous_commit`` off. If False, moves are faster.
                 SQLite then loses none when any process dies, and may lose the last ones
-                in a power cut. PostgreSQL may lose those of about the last second when the
+                in a power cut. MariaDB decides for itself, by its own configuration. PostgreSQL may lose those of about the last second when the
                 server crashes, and it does so when any one of its backends is killed.
             timeout: Seconds to wait for SQLite's write lock.
             pooler: Whether a connection pooler such as PgBouncer is between the store and
@@ -712,7 +717,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             logger: A structlog logger.
             adopt_lifecycle: True to record *lifecycle* where the store was made with another.
             schema: The schema of the tables on PostgreSQL; by default the first of the
-                connection's ``search_path``. SQLite has none.
+                connection's ``search_path``. Other databases have none.
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.

@@ -17,10 +17,12 @@ import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
 
 from ..lifecycle._table import Lifecycle
+from ._dialects import LONG, WORD, Database
 from ._layout import Layout
 
 __all__ = [
     "COUNTED",
+    "PLACED",
     "Snapshot",
     "Tables",
     "TransactionId",
@@ -28,13 +30,15 @@ __all__ = [
     "quoted",
 ]
 
+PLACED: Final = "placed"
+"""Name in ``meta`` of the last place in the feed that a line was given, on MariaDB."""
 COUNTED: Final = "counted"
 """Name in ``meta`` of the place in the feed up to which ``counts`` are summed."""
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _LONGEST_NAME: Final = 63
 _TYPES: Final[dict[type, Any]] = {
-    str: sa.Text, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean,
+    str: WORD, int: sa.BigInteger, float: sa.Double, bool: sa.Boolean,
 }  # fmt: skip
 """The types of an application's own columns, in the database."""
 
@@ -73,14 +77,14 @@ class Tables(NamedTuple):
 
 
 def build_tables(
-    prefix: str, schema: str | None, lifecycle: Lifecycle, layout: Layout, *, postgres: bool
+    prefix: str, schema: str | None, lifecycle: Lifecycle, layout: Layout, database: Database
 ) -> Tables:
     """
     Return the tables under *prefix*, with checks that tie the stamps to the status.
 
     Raises:
         ValueError: *prefix* or *schema* is not made of lower-case letters, digits and
-            underscores, or the database is SQLite, which has no schemas.
+            underscores, or the database is not PostgreSQL, which alone has schemas.
     """
     if not _NAME.fullmatch(prefix):
         raise ValueError(f"a prefix is lower-case letters, digits and underscores, not {prefix!r}")
@@ -88,16 +92,18 @@ def build_tables(
         raise ValueError(
             f"schema: expected lower-case letters, digits and underscores, got {schema!r}"
         )
-    if schema is not None and not postgres:
-        raise ValueError("schema: SQLite has no schemas; name the tables apart with prefix=")
+    if schema is not None and database != "postgresql":
+        raise ValueError(f"schema: {database} has no schemas; name the tables apart with prefix=")
     metadata = sa.MetaData(schema=schema)
     # Unix seconds with a fraction; JSON as text, which keeps every character and every digit.
-    moment, big, json_text = sa.Double, sa.BigInteger, sa.Text
+    moment, big, json_text = sa.Double, sa.BigInteger, LONG
+    # InnoDB puts the primary key behind every index by itself, and has no room for it twice.
+    last = () if database == "mariadb" else ("id",)
     runs = sa.Table(
         f"{prefix}runs",
         metadata,
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("id", WORD, primary_key=True),
+        sa.Column("status", WORD, nullable=False),
         sa.Column("version", big, nullable=False),
         *(sa.Column(name, _TYPES[kind]) for name, kind in layout.columns.items()),
         sa.Column("document", json_text, nullable=False),
@@ -108,12 +114,12 @@ def build_tables(
         *(sa.Column(column, json_text) for column in layout.details.values()),
         sa.Column("born_at", moment, nullable=False),
         sa.Column("moved_at", moment, nullable=False),
-        sa.Column("last_trigger", sa.Text, nullable=False),
-        sa.Column("last_source", sa.Text),
+        sa.Column("last_trigger", LONG, nullable=False),
+        sa.Column("last_source", LONG),
         sa.Column("last_duration_s", moment),
         sa.Column("clock_regressed", sa.Boolean, nullable=False),
         sa.Column("deadline_at", moment),
-        sa.Column("lease_owner", sa.Text),
+        sa.Column("lease_owner", LONG),
         sa.Column("lease_token", big, nullable=False),
         sa.Column("lease_until", moment),
         sa.Column("attempt", big, nullable=False),
@@ -122,12 +128,12 @@ def build_tables(
         sqlite_with_rowid=True,
     )
     column = runs.c
-    sa.Index(f"{prefix}runs_status", column.status, column.born_at, column.id)
-    sa.Index(f"{prefix}runs_born", column.born_at, column.id)
+    sa.Index(f"{prefix}runs_status", column.status, column.born_at, *(column[n] for n in last))
+    sa.Index(f"{prefix}runs_born", column.born_at, *(column[n] for n in last))
     for name in layout.indexed:
         # In databases that are there already, it has this name.
         index = f"{prefix}runs_{name.removesuffix('_id') if name == 'thread_id' else name}"
-        sa.Index(_short(index), column[name], column.born_at, column.id)
+        sa.Index(_short(index), column[name], column.born_at, *(column[n] for n in last))
     deadline = () if layout.deadline is None else (layout.stamps[layout.deadline],)
     for name in ("lease_until", "deadline_at", *deadline):
         due = column[name].is_not(None)
@@ -139,30 +145,38 @@ def build_tables(
         metadata,
         # SQLite counts by itself only what is declared INTEGER.
         sa.Column("position", big().with_variant(sa.Integer, "sqlite"), primary_key=True),
-        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("run_id", WORD, nullable=False),
         sa.Column("seq", big),
-        sa.Column("kind", sa.Text, nullable=False),
-        sa.Column("trigger", sa.Text),
-        sa.Column("source", sa.Text),
-        sa.Column("target", sa.Text),
+        sa.Column("kind", LONG, nullable=False),
+        sa.Column("trigger", LONG),
+        sa.Column("source", LONG),
+        sa.Column("target", LONG),
         sa.Column("at", moment, nullable=False),
         sa.Column("duration_s", moment),
         sa.Column("clock_regressed", sa.Boolean, nullable=False),
         sa.Column("payload", json_text),
-        sa.Column("key", sa.Text),
+        sa.Column("key", LONG),
         sa.Column("token", big),
-        sa.Column("actor", sa.Text),
-        sa.Column("reason", sa.Text),
+        sa.Column("actor", LONG),
+        sa.Column("reason", LONG),
         sqlite_autoincrement=True,
     )
     line = journal.c
     sa.Index(f"{prefix}journal_seq", line.run_id, line.seq, unique=True)
-    keyed = line.key.is_not(None)
+    keyed: Any = line.key
+    if database == "mariadb":
+        # Where the line is in the feed, which a poll or a sweep says once it is committed.
+        journal.append_column(sa.Column("place", big))
+        sa.Index(f"{prefix}journal_place", line.place)
+        # An index of whole ids and keys would be too long.
+        digest = sa.Computed("unhex(sha2(`key`, 256))", persisted=True)
+        keyed = sa.Column("key_hash", sa.BINARY(32), digest)
+        journal.append_column(keyed)
     sa.Index(
-        f"{prefix}journal_key", line.run_id, line.key, unique=True,
-        sqlite_where=keyed, postgresql_where=keyed,
+        f"{prefix}journal_key", line.run_id, keyed, unique=True,
+        sqlite_where=keyed.is_not(None), postgresql_where=keyed.is_not(None),
     )  # fmt: skip
-    if postgres:
+    if database == "postgresql":
         xid = sa.Column("txid", TransactionId, server_default=sa.text("pg_current_xact_id()"))
         journal.append_column(xid)
         # What the writer saw: of two lines, it tells which was committed before the other.
@@ -173,14 +187,14 @@ def build_tables(
     meta = sa.Table(
         f"{prefix}meta",
         metadata,
-        sa.Column("name", sa.Text, primary_key=True),
-        sa.Column("value", sa.Text, nullable=False),
+        sa.Column("name", WORD, primary_key=True),
+        sa.Column("value", LONG, nullable=False),
     )
 
     counts = sa.Table(
         f"{prefix}counts",
         metadata,
-        sa.Column("status", sa.Text, primary_key=True),
+        sa.Column("status", WORD, primary_key=True),
         sa.Column("runs", big, nullable=False),
     )
 

@@ -55,7 +55,7 @@ class Transactions(Generic[_Object]):
         check_engine(engine)
         with engine.connect() as connection:
             set_up(connection)
-            whole = setup.immediate or find_pooler(connection)
+            whole = setup.needs_transaction or find_pooler(connection)
         # A single statement needs no BEGIN and no COMMIT, unless a pooler is in between.
         self._brief = engine if whole else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._transact(engine, setup.install)
