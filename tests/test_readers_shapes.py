@@ -99,11 +99,88 @@ def test_where_nothing_fits_it_says_what_was_looked_for():
     A file of another system is refused in one line.
     """
     reason = (
-        "no record has a shape of 'job': looked for job.id and job.status/job.result where job; "
-        "or id and status/result (keys: kind, name)"
+        "no record has a shape of 'job' (keys: kind, name; --run-id and --status name others): "
+        "looked for job.id and job.status/job.result where job; or id and status/result"
     )
 
     assert [("RS902", reason)] == told([{"kind": "Pod", "name": "x"}] * 3)
+
+
+LINES_OF_A_LOG = job(
+    Shape(text="line = {at} job {id} is {status}", id="id", status="status", at="at"),
+    Shape(text=["msg = {id} ended {status}", "msg = {id}: {status}"], id="id", status="status"),
+)
+
+
+@pytest.mark.parametrize("before", ["", "web-1  | ", "2026-01-01T00:00:00.123456789Z stdout F "])
+def test_lines_for_people_are_taken_apart(before):
+    """
+    A template says where the facts stand in a line of a log; other lines are passed over.
+    """
+    lines = ["Started", "2026-03-01T10:00:00Z job a is queued", "job a went well", "x=1 y=2"]
+    notices = []
+    found = told(
+        "\n".join(before + line for line in lines).encode(), LINES_OF_A_LOG, name="app.log",
+        notice=notices.append,
+    )  # fmt: skip
+
+    assert [("a", "queued", 1772359200.0, None)] == found
+    assert ["app.log: 3 records about something else passed over"] == notices
+
+
+def test_a_text_in_a_record_is_taken_apart():
+    """
+    The first template that fits is taken.
+    """
+    records = [{"msg": "a ended done/ok"}, {"msg": "b: queued"}, {"msg": "c"}, {"msg": 3}]
+
+    assert [("a", "done/ok", None, None), ("b", "queued", None, None)] == told(
+        records, LINES_OF_A_LOG
+    )
+
+
+def test_lines_of_which_none_fits_are_refused():
+    """
+    A log of another program is refused in one line, which says what can be read.
+    """
+    assert ["RS902"] == [code for code, _ in told(b"hello\nthere\n", LINES_OF_A_LOG, name="a.log")]
+
+
+def test_a_document_may_be_one_object():
+    """
+    Events without an id are of the document that they are in.
+    """
+    lifecycle = job(Shape(records="events", status="type", id="job", document=True))
+    events = [{"type": "queued"}, {"type": "done/ok"}]
+
+    assert [("a.jsonl:2", "queued", None, None), ("a.jsonl:2", "done/ok", None, None)] == told(
+        [{"events": []}, {"events": events}], lifecycle
+    )[-2:]
+    assert ["7", "7"] == [each[0] for each in told([{"job": 7, "events": events}], lifecycle)]
+    assert [("RS902",)] == [each[:1] for each in told(events[:1], lifecycle)]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("apiVersion: v1\nitems:\n- kind: Job\n", "YAML"),
+        ("---\nkind: Job\n", "YAML"),
+        ("NAME   STATUS    AGE\na      Running   5m\n", "a table"),
+        (" id |  state\n----+-------\n  1 | running\n", "a table"),
+        ("| id | state |\n|----|-------|\n| 1 | running |\n", "a table"),
+        ("+----+-------+\n| id | state |\n+----+-------+\n", "a table"),
+        ("   JOBID PARTITION     NAME     USER ST\n      41      main     test     root  R\n", "a table"),
+    ],
+)  # fmt: skip
+def test_what_is_printed_for_people_is_refused_by_name(text, what):
+    """
+    One line says what it is, and what to ask for instead.
+    """
+    ((code, reason),) = told(text.encode(), job(), name="got.txt")
+
+    assert "RS901" == code
+    assert reason.startswith(what)
+    assert "ask for JSON" in reason
 
 
 @pytest.mark.parametrize(
@@ -357,7 +434,14 @@ def test_a_collector_of_logs_changes_nothing(records, wrapper, shaped):
         text = wrap('"x"') if wrapper == "cloud logging" else wrap("Started server process")
         lines.insert(1, text)
 
-    assert told(records, lifecycle) == told("\n".join(lines).encode(), lifecycle, name="app.log")
+    found = told("\n".join(lines).encode(), lifecycle, name="app.log")
+    if wrapper == "docker":
+        # What has no time of its own has that of its line.
+        found = [
+            (*each[:2], None if mine[2] is None else each[2], *each[3:])
+            for each, mine in zip(found, told(records, lifecycle), strict=True)
+        ]
+    assert told(records, lifecycle) == found
 
 
 @given(RECORDS, st.sampled_from(["utf-16", "utf-8-sig"]), st.sampled_from(sorted(ENVELOPES)))

@@ -9,6 +9,7 @@ import pytest
 from runstate import Lifecycle, Monitor, Observation, Transition, check
 from runstate.cli._summary import print_summary
 from runstate.histories import survey
+from runstate.histories._records import Lagging
 from runstate.report import render_report
 
 JOB = Lifecycle(
@@ -54,6 +55,25 @@ def test_a_larger_attempt_is_a_reopening(observed):
     )
 
     assert ([], 1) == codes(history, observed=observed)
+
+
+def test_an_attempt_that_lags_is_evidence_only_where_it_is_larger():
+    """
+    The number of the attempt before shows neither a new attempt nor a late writer.
+    """
+    ended = [("queued", Lagging(1)), ("running", 1), ("failed", 1)]
+    rerun = [("running", 2), ("done", 2)]
+
+    assert ([], 1) == codes(seen(*ended, ("queued", Lagging(2)), *rerun))
+    assert (["RS109"], 0) == codes(seen(*ended, ("queued", Lagging(1)), *rerun))
+    assert (["RS105"], 0) == codes(seen(*ended, ("queued", 1), *rerun))
+
+
+def test_attempts_may_begin_at_zero():
+    """
+    Where the first attempt is number 0, number 1 is a new one.
+    """
+    assert ([], 1) == codes(seen(("queued", 0), ("running", 0), ("failed", 0), ("queued", 1)))
 
 
 def test_a_recorded_move_that_names_the_trigger_is_a_reopening():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runstate import Lifecycle, LifecycleError, Shape, Transition, load_lifecycle
 from runstate.diagrams import draw
 from runstate.lifecycle._definition import lifecycle_from
-from runstate.lifecycle._shape import condition_of, steps_of
+from runstate.lifecycle._shape import condition_of, steps_of, template_of
 
 ROWS = (Transition("start", "Waiting", "Running"), Transition("finish", "Running", "Done"))
 
@@ -38,6 +38,9 @@ trigger = "reason"
 null = "Waiting"
 words = { "OK*" = "Done" }
 ignore_case = true
+text = ["msg = {who} is {what}"]
+document = true
+attempt_lags = true
 
 [[shapes]]
 source = "before.status"
@@ -57,6 +60,9 @@ SHAPES = (
         null="Waiting",
         words={"OK*": "Done"},
         ignore_case=True,
+        text="msg = {who} is {what}",
+        document=True,
+        attempt_lags=True,
     ),
     Shape(source="before.status", target="after.status", id="after.id"),
 )
@@ -243,3 +249,56 @@ def test_case_is_not_ignored_where_it_tells_statuses_apart():
     rows = (Transition("a", "on", "ON"), Transition("b", "ON", "off"))
     with pytest.raises(LifecycleError, match="differ only in upper and lower case"):
         Lifecycle("x", rows, "on", {"off": "success"}, shapes=[Shape(ignore_case=True)])
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("msg = node {n} is {phase}", "node a is Running", {"n": "a", "phase": "Running"}),
+        ("msg = node {n} is {phase}", "node a is not is Done", {"n": "a", "phase": "not is Done"}),
+        ("msg = {n}: {phase}!", "a: Done!", {"n": "a", "phase": "Done"}),
+        ("msg = {n}: {phase}!", "a: Done!?", None),
+        ("msg = {n}: {phase}!", "a!", None),
+        ("msg = {}[{n}] {phase} in {}", "work[7] done in 3s", {"n": "7", "phase": "done"}),
+        ("msg = {}[{n}]", "[7]", {"n": "7"}),
+        ("msg = {n} of {m}", " of 3", None),
+        ("msg = at {n}", "node a", None),
+        ("msg = {n} of {m} of {o}", "a of b", None),
+        ("msg = {n}aa", "aa", None),
+        ("msg = a{n}a", "a", None),
+    ],
+)
+def test_a_text_is_taken_apart(text, line, expected):
+    """
+    Each hole is what stands between the words around it; one with a name is not empty.
+    """
+    assert expected == template_of(text).parts(line)
+
+
+@given(st.lists(st.text("abc", min_size=1), min_size=2, max_size=4))
+def test_what_was_put_together_is_taken_apart(parts):
+    """
+    Law: parts without the words between them are found again.
+    """
+    names = [f"p{number}" for number in range(len(parts))]
+    template = template_of("msg = <" + " - ".join(f"{{{name}}}" for name in names) + ">")
+
+    assert dict(zip(names, parts, strict=True)) == template.parts(f"<{' - '.join(parts)}>")
+
+
+def test_a_text_of_any_length_is_taken_apart_at_once():
+    """
+    Every word is sought once, so that a hostile line takes no longer than its length.
+    """
+    template = template_of("line = [{a}: {}] {b}[{c}] {d}: {e} in {f}!")
+
+    assert template.parts("[x: ] y[z] " * 200_000) is None
+
+
+@pytest.mark.parametrize("text", ["msg = nothing named", "msg = {}", "= {a}", "msg", "m = {a} {a}"])
+def test_a_text_without_a_path_or_a_name_is_refused(text):
+    """
+    What cannot be taken apart is a fault of the definition.
+    """
+    with pytest.raises(LifecycleError, match=r"shapes\[0\]: text: "):
+        Lifecycle("x", ROWS, "Waiting", {"Done": "success"}, shapes=[Shape(text=text)])

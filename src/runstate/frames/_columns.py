@@ -146,6 +146,7 @@ def _may_fit(shape: Shape, names: Sequence[str], columns: Columns, lifecycle: Li
     others = {*shape.attempt} - {lifecycle.attempt_field}
     attempts = bool(lifecycle.reopenings) and not others.isdisjoint(names)
     more = shape.about or shape.source or shape.null or shape.words or shape.ignore_case
+    more = more or shape.text or shape.document or shape.attempt_lags
 
     timed = columns.at is None and not {*shape.at}.isdisjoint(names)
 

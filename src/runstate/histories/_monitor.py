@@ -19,7 +19,7 @@ from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._order import Placed, first_backwards, placed
-from ._records import NOTHING, Finding, Observation, ObservationModel, Severity
+from ._records import NOTHING, Finding, Lagging, Observation, ObservationModel, Severity
 from ._reopened import Reopenings
 from ._rules import RULES
 from ._snapshot import SnapshotRules
@@ -359,6 +359,7 @@ class Monitor:
             gap: Whether the numbered move before it is missing.
             judged: Whether its transition is judged; False where a finding was given on its set.
         """
+        observation = _timely(observation, run.attempt)
         status, source = observation.status, observation.source
         known = self.lifecycle.known
         if source is not None and source not in known:
@@ -760,6 +761,21 @@ class Monitor:
             hint = f"no legal path leads from {source} to {target}"
 
         return _finding(code, observation, message, source=source, target=target, hint=hint)
+
+
+def _timely(observation: Observation, attempt: int | None) -> Observation:
+    """
+    Return *observation* without a number that may be that of an attempt before.
+
+    Args:
+        observation: What was seen.
+        attempt: The largest attempt of the run that was seen; None where none was.
+    """
+    own = observation.attempt
+    if type(own) is not Lagging or own > (1 if attempt is None else attempt):
+        return observation
+
+    return observation._replace(attempt=None)
 
 
 def _sound(seen: Observation) -> Observation:

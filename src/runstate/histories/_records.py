@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
-__all__ = ["Finding", "Observation", "ObservationModel", "Report", "Severity"]
+__all__ = ["Finding", "Lagging", "Observation", "ObservationModel", "Report", "Severity"]
 
 ObservationModel = Literal["complete", "polled", "unordered"]
 """
@@ -20,6 +20,14 @@ Severity = Literal["error", "warning"]
 """``error`` cannot happen by the table; ``warning`` is known to happen, or may be in order."""
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class Lagging(int):
+    """
+    The number of an attempt in a record that may still show that of the attempt before.
+
+    A larger one shows that the run was reopened; any other shows nothing.
+    """
 
 
 class Observation(NamedTuple):

@@ -39,7 +39,9 @@ class Reopenings:
             # A record that names another trigger says that nothing was reopened.
             return False if own else None
 
-        return observation.attempt > (attempt or 1) and self.may_follow(before, after)
+        first = 1 if attempt is None else attempt
+
+        return observation.attempt > first and self.may_follow(before, after)
 
     def may_follow(self, before: str, after: str) -> bool:
         """

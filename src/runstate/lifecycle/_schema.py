@@ -186,6 +186,12 @@ class _Shape(_Described):
     """Other spellings, each with the status that it is; one that ends in * stands for all that begin so."""
     ignore_case: bool = False
     """Whether upper and lower case of statuses and words are the same."""
+    text: _Several = ()
+    """Texts that are taken apart, such as "msg = node {node} is {phase}"; each {name} is a key of the record then."""
+    document: bool = False
+    """Whether all records of a document are about one object, which needs no id."""
+    attempt_lags: bool = False
+    """Whether the attempt may still be the one before: only a larger number means something."""
 
 
 class _Drop(_Described):

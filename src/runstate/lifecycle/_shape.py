@@ -6,11 +6,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ._rows import name_of, names_in
 
-__all__ = ["EVERY", "Condition", "Shape", "Step", "condition_of", "shape_faults", "steps_of"]
+__all__ = [
+    "EVERY",
+    "Condition",
+    "Shape",
+    "Step",
+    "Template",
+    "condition_of",
+    "shape_faults",
+    "steps_of",
+    "template_of",
+]
 
 EVERY: Final = "*"
 """As a step of ``records``: every value of an object, whose key is the record's id."""
@@ -24,6 +34,7 @@ Condition = tuple[tuple[Step, ...], frozenset[str] | None]
 _STEP: Final = re.compile(
     r"(?P<key>[^.\[\]]+)|\[(?P<index>-?[0-9]{1,6})\]|\[(?P<where>[^=\[\]]+)=(?P<value>[^\[\]]*)\]"
 )
+_HOLE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*|)\}")
 _CONDITION: Final = re.compile(r"(?P<path>(?:[^\[\]=]|\[[^\]]*\])+?)\s*=(?P<values>.*)", re.DOTALL)
 
 
@@ -69,6 +80,12 @@ class Shape:
     """Other spellings, each with its status."""
     ignore_case: bool
     """Whether upper and lower case of statuses are the same."""
+    text: tuple[str, ...]
+    """Texts that are taken apart, each a path and a template."""
+    document: bool
+    """Whether all records of a document are about one object, which needs no id."""
+    attempt_lags: bool
+    """Whether a record may still have the number of the attempt before."""
 
     def __init__(
         self,
@@ -85,6 +102,9 @@ class Shape:
         null: str | Enum | None = None,
         words: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
         ignore_case: bool = False,
+        text: str | Iterable[str] = (),
+        document: bool = False,
+        attempt_lags: bool = False,
     ) -> None:
         """
         Name the places. All of them are checked when a lifecycle is made of them.
@@ -108,6 +128,15 @@ class Shape:
             words: Other spellings and the status that each is. A spelling that ends in ``*``
                 stands for all that begin so.
             ignore_case: Whether upper and lower case of statuses and words are the same.
+            text: A text that is taken apart, or alternatives: ``"msg = node {node} is {phase}"``.
+                Each ``{name}`` is a key of the record then, and ``{}`` is passed over. A record
+                whose text reads otherwise does not have this shape. ``line`` is the path of a
+                whole line of a log.
+            document: Whether all records of a document are about one object. If they have no
+                id, it is named after the input and the line where the document begins.
+            attempt_lags: Whether a record may still have the number of the attempt before, as
+                those have that are written before the next attempt begins. Only a larger
+                number means something then.
         """
         alternatives = (id,) if isinstance(id, str) else tuple(id)
         pairs = words.items() if isinstance(words, Mapping) else words
@@ -124,6 +153,9 @@ class Shape:
             "null": name_of(null),
             "words": tuple((word, name_of(status)) for word, status in pairs),
             "ignore_case": ignore_case,
+            "text": names_in(text),
+            "document": document,
+            "attempt_lags": attempt_lags,
         }
         for attribute, value in values.items():
             object.__setattr__(self, attribute, value)
@@ -183,6 +215,57 @@ def condition_of(text: str) -> Condition:
     return steps_of(match["path"].strip()), values
 
 
+class Template(NamedTuple):
+    """
+    A text that is taken apart: the words around holes, and what each hole is called.
+    """
+
+    path: str
+    words: tuple[str, ...]
+    """One more than there are holes; the first and the last may be empty."""
+    names: tuple[str, ...]
+    """Empty for a hole that is passed over."""
+
+    def parts(self, text: str) -> dict[str, str] | None:
+        """
+        Return what stands in the holes of *text* by their names; None if it reads otherwise.
+
+        Each word is sought from the end of the one before, so that no text takes long.
+        """
+        first, *others = self.words
+        if not text.startswith(first):
+            return None
+        found: dict[str, str] = {}
+        place = len(first)
+        for number, (name, word) in enumerate(zip(self.names, others, strict=True), 1):
+            last = number == len(others)
+            end = text.find(word, place) if word and not last else len(text) - len(word)
+            if end < place or (last and not text.endswith(word)):
+                return None
+            if name:
+                found[name] = text[place:end]
+            place = end + len(word)
+
+        return found if all(found.values()) else None
+
+
+def template_of(text: str) -> Template:
+    """
+    Return what *text*, an item of ``text``, says: ``path = words with {name}``.
+
+    Raises:
+        ValueError: It names no path, or has no hole with a name.
+    """
+    path, _, words = text.partition("=")
+    steps_of(path.strip())
+    pieces = _HOLE.split(words.strip())
+    names = tuple(pieces[1::2])
+    if not any(names) or len({*filter(None, names)}) < len([*filter(None, names)]):
+        raise ValueError(f"{text!r} is not a text such as msg = node {{node}} is {{phase}}")
+
+    return Template(path.strip(), tuple(pieces[::2]), names)
+
+
 def shape_faults(number: int, shape: Shape, known: frozenset[str]) -> Iterator[str]:
     """
     Yield a sentence for each way in which *shape* cannot be used.
@@ -207,6 +290,11 @@ def shape_faults(number: int, shape: Shape, known: frozenset[str]) -> Iterator[s
             continue
         if EVERY in steps or values == frozenset({""}):
             yield f"{where}: about: expected 'path' or 'path = value', got {text!r}"
+    for text in shape.text:
+        try:
+            template_of(text)
+        except ValueError as error:
+            yield f"{where}: text: {error}"
     if shape.status and shape.target:
         yield f"{where}: names both status and target: a move has its status in target"
     yield from _faulty_words(where, shape, known)

@@ -6,12 +6,16 @@ A record in an envelope says what it says without one.
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC
 from typing import Any, Final
 
+from ..runs._wire import FIRST_SECOND
 from ._parse import parse
-from ._values import BadRecordError
+from ._times import moment
+from ._values import TIME_KEYS, BadRecordError
 
 __all__ = [
+    "TIMES",
     "contents",
     "is_json",
     "is_log_envelope",
@@ -24,17 +28,22 @@ __all__ = [
 _CONTENTS: Final = (
     "log", "MESSAGE", "message", "msg", "jsonPayload", "textPayload", "line", "data", "detail",
     "payload", "result", "params", "event", "body", "Body", "Message", "Records", "value", "record",
-    "task", "object",
+    "task", "object", "response", "after", "_source", "hits", "document",
 )  # fmt: skip
 """
 Keys under which an envelope has what it carries: Docker, journald, Google Cloud, CloudEvents,
-EventBridge, JSON-RPC, SNS, SQS, Kafka.
+EventBridge, JSON-RPC, SNS, SQS, Kafka, Debezium, Elasticsearch.
 """
 _LOGS: Final = (
     {"log", "stream"}, {"MESSAGE"}, {"jsonPayload"}, {"textPayload", "logName"},
     {"line", "labels"},
 )  # fmt: skip
 """Keys by which a line that a collector of logs wrote is known."""
+
+_LOGGED: Final = ("time", "timestamp", "__REALTIME_TIMESTAMP", "at")
+"""Where a collector of logs keeps when it saw a line."""
+TIMES: Final = frozenset({*TIME_KEYS, "time", "ts"})
+"""Keys of a record by which it has a time of its own."""
 
 _STAMP: Final = rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"
 _PREFIX: Final = re.compile(
@@ -123,14 +132,52 @@ def own_event(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def contents(record: Mapping[str, Any]) -> Iterator[dict[str, Any] | list[Any]]:
     """
     Yield what *record* may be an envelope of: objects and lists of objects, the likeliest first.
+
+    What has no time of its own has that of the line that a collector of logs wrote around it.
     """
     for key in _CONTENTS:
         value = parsed(record.get(key))
         if isinstance(value, dict):
-            yield value
-    if len(record) == 1:
-        yield from (value for value in record.values() if isinstance(value, dict))
-    for value in record.values():
-        inner = parsed(value)
+            yield _timed(value, record)
+    others = [value for key, value in record.items() if key != "at"]
+    if len(others) == 1 and isinstance(others[0], dict):
+        yield _timed(others[0], record)
+    for key, value in record.items():
+        inner = _lines(value) if key == "values" else parsed(value)
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
             yield inner
+
+
+def _timed(inner: dict[str, Any], around: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return *inner* with the time at which a collector of logs saw it, where it has none.
+    """
+    collected = is_log_envelope(around) or "eventId" in around or "at" in around
+    if not collected or not TIMES.isdisjoint(inner):
+        return inner
+    logged = next((at for key in _LOGGED if (at := _seconds(around.get(key), key))), None)
+
+    return inner if logged is None else {**inner, "at": logged}
+
+
+def _seconds(value: Any, key: str) -> float | None:
+    """
+    Return the Unix seconds that *value* says; None if it is not a time of this century.
+    """
+    try:
+        seconds = moment(value, key, UTC).seconds
+    except BadRecordError:
+        return None
+
+    return seconds if seconds >= FIRST_SECOND else None
+
+
+def _lines(value: Any) -> Any:
+    """
+    Return the records of a stream of Loki: pairs of a time and a line; *value* if it is not one.
+    """
+    if not isinstance(value, list) or not all(isinstance(each, list) for each in value):
+        return value
+    pairs = [(each[0], parsed(each[1])) for each in value if len(each) > 1]
+
+    return [_timed(record, {"at": at}) for at, record in pairs if isinstance(record, dict)]

@@ -260,6 +260,8 @@ def read_with(interpreter: Interpreter, stream: BinaryIO, chosen: str, name: str
         chosen = _chosen(source, TEXTS.get(suffix_of(name), ""))
         if chosen in {"json", "jsonl", "xes"} and begins_as_ocel(bytes(source.held[:_NEAR])):
             chosen = "ocel"
+    if interpreter.takes_lines and _are_lines(source, chosen, TEXTS.get(suffix_of(name), "")):
+        chosen = "logfmt"
 
     reader = _READERS[chosen] if chosen else read_after_prose
     counted = interpreter.repeated = Repeated()
@@ -268,6 +270,15 @@ def read_with(interpreter: Interpreter, stream: BinaryIO, chosen: str, name: str
         yield interpreter.finding(code, reason, line, run_id)
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
+
+
+def _are_lines(source: Source, chosen: str, named: str) -> bool:
+    """
+    Return whether *source*, which begins like *chosen*, is a log for people.
+    """
+    prefixed = chosen == "csv" != named and unwrapped(source.first_line()) is not None
+
+    return not chosen or prefixed
 
 
 def _chosen(source: Source, named: str) -> str:
@@ -358,7 +369,7 @@ def _is_header(source: Source, start: int, line: bytes) -> bool:
     A run takes two columns at least, and no column is called like the rest of a time
     that a log line begins with. What has no comma is a table if its second line has as many cells.
     """
-    if any(mark in line for mark in _PROSE_MARKS):
+    if any(mark in line for mark in _PROSE_MARKS) or line.startswith((b"|", b"+")):
         return False
     if b"," in line:
         return not any(cell[:1].isdigit() for cell in line.split(b","))

@@ -52,11 +52,14 @@ OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
 NO_MOVES: Final = ("late",)
 """Kinds of records in a store's journal that move nothing."""
 
+LINE: Final = "line"
+"""The key of a whole line of a log for people."""
+
 NO_TIMES: Final = "none"
 """Named as the column of the time, it leaves times of observations out."""
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
 _LONGEST_MESSAGE: Final = 500
-_DEEPEST: Final = 5
+_DEEPEST: Final = 8
 """Envelopes around a record that are opened."""
 
 
@@ -182,6 +185,8 @@ class Interpreter:
         """Whether a record that lacks what is needed is about something else."""
         self.all_columns: bool = False
         """Whether any column of a table may be needed."""
+        self.takes_lines: bool = False
+        """Whether lines of a log for people are taken apart."""
         self.roots: frozenset[str] = frozenset()
         """Keys of a record whose nulls mean something, beside those of the id and the status."""
         self._untimed = columns.at == NO_TIMES
@@ -325,9 +330,10 @@ class Interpreter:
             each = [inner] if isinstance(inner, dict) else [r for r in inner if isinstance(r, dict)]
             if any(map(self._has_facts, each)):
                 return self.observe(inner, line)
-            found = self._opened(each[0], line, deeper - 1) if isinstance(inner, dict) else None
+            found = self._opened(each[0], line, deeper - 1)
             if found is not None:
-                return found
+                rest = [self._opened(one, line, deeper - 1) or () for one in each[1:]]
+                return [*found, *(read for reads in rest for read in reads)]
 
         return None
 

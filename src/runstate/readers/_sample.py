@@ -69,7 +69,7 @@ class _Sampler(Interpreter):
 
     def __init__(self, columns: Columns, lifecycle: Lifecycle, name: str) -> None:
         super().__init__(columns, lifecycle, name, times=Times(None))
-        self.all_columns = True
+        self.all_columns = self.takes_lines = True
         # Rows of tables are taken with their empty cells.
         self.watch = Grouping(lifecycle, "complete", lambda *_: 0.0)
         self._taken: list[dict[str, Any]] = []

@@ -5,24 +5,34 @@ The first shape that fits a record is taken. A record that no shape fits is abou
 it is counted, and so is a document in which nothing fits.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from .._text import printable
 from ..histories._records import NOTHING, Observation
-from ..lifecycle._shape import EVERY, Condition, Shape, Step, condition_of, steps_of
+from ..lifecycle._shape import (
+    EVERY,
+    Condition,
+    Shape,
+    Step,
+    condition_of,
+    steps_of,
+    template_of,
+)
 from ..lifecycle._table import Lifecycle
-from ._envelopes import contents, own_event, parsed
+from ._envelopes import contents, own_event, parsed, unwrapped
 from ._keys import refuse_doubled
-from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read, tried
+from ._prose import what_it_is
+from ._record import LINE, MOVE_EVENT, Columns, Interpreter, Passed, Read, tried
 from ._times import Times
-from ._values import BadRecordError, attempt_number, identifier, status_name
+from ._values import BadRecordError, attempt_number, identifier, lagging, status_name
 
 __all__ = ["Shaped", "needs_shape", "shapes_for"]
 
-_DEEPEST: Final = 5
+_DEEPEST: Final = 8
 """Envelopes around a record that are opened."""
 _MOST_SOUGHT: Final = 3
+_LONGEST_CONDITION: Final = 60
 _MISSING: Final = object()
 _USUAL: Final = frozenset({"id", "run_id", "status", "state", "attempt"})
 """Keys that the records of many systems have."""
@@ -45,7 +55,10 @@ class _Form:
     def __init__(self, shape: Shape, lifecycle: Lifecycle) -> None:
         self.records = _paths(shape.records)
         self.about: list[Condition] = [*map(condition_of, shape.about)]
-        self.conditions = shape.about
+        self.conditions = (*shape.about, *shape.text)
+        self.text = [*map(template_of, shape.text)]
+        self.document = shape.document
+        """Whether all records of a document are about one object."""
         self.id = [*map(_paths, shape.id or ((lifecycle.id_field,),))]
         self.status = _paths(shape.target or shape.status or (lifecycle.status_field,))
         self.source = _paths(shape.source)
@@ -57,6 +70,7 @@ class _Form:
         self.trigger = _paths(shape.trigger)
         self.moves = bool(shape.source or shape.target)
         """Whether its records are moves."""
+        self.number: Callable[..., int] = lagging if shape.attempt_lags else attempt_number
         self.null = None if shape.null is None else str(shape.null)
         self._fold = str.lower if shape.ignore_case else str
         # Members of an Enum are texts of another type, which an observation does not have.
@@ -67,6 +81,19 @@ class _Form:
             (word[:-1], status) for word, status in words.items() if word.endswith("*")
         ]
 
+    def taken_apart(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """
+        Return *record* with the parts of its text, if it is one that is taken apart; None if it reads otherwise.
+        """
+        for template in self.text:
+            value, _ = _look(record, _Path(template.path, steps_of(template.path)))
+            for text in _texts(value, whole=template.path == LINE):
+                parts = template.parts(text)
+                if parts is not None:
+                    return {**record, **parts}
+
+        return None if self.text else record
+
     def fits(self, record: dict[str, Any], around: Sequence[Mapping[str, Any]], key: str) -> bool:
         """
         Return whether *record* has this shape: what it is about, an id and a status.
@@ -76,12 +103,14 @@ class _Form:
             if found is _MISSING or (values is not None and _text(found) not in values):
                 return False
         status, _ = _look(record, self.status[0])
-        if status is _MISSING and (self.null is None or not self.about or self.moves):
+        if status is _MISSING and (self.null is None or not self.conditions or self.moves):
             return False
         if self.moves and _is_nothing(status):
             return False
 
-        return bool(key) or self.id_in(record, around) is not None
+        inside = around or LINE in record
+
+        return bool(key or (self.document and inside)) or self.id_in(record, around) is not None
 
     def weight(self, record: dict[str, Any], around: Sequence[Mapping[str, Any]]) -> int:
         """
@@ -93,7 +122,8 @@ class _Form:
             for path in self.records
             if path.steps[0] != EVERY
         )
-        about = [2 - (values is None) for steps, values in self.about if steps[-1] not in _USUAL]
+        about = [2] * len(self.text)
+        about += [2 - (values is None) for steps, values in self.about if steps[-1] not in _USUAL]
         first = (
             *self.status[:1],
             *self.source[:1],
@@ -188,6 +218,7 @@ class Shaped(Interpreter):
         )
         """The keys of a record whose nulls mean something."""
         self.all_columns = True
+        self.takes_lines = any(text.path == LINE for form in self._forms for text in form.text)
         self._wanted = {*self.stamps, *self.details, *self.identity, *(lifecycle.fields or ())}
         self.sight: list[tuple[int, Mapping[str, Any]]] | None = None
         """How particular the places were in which facts stood, and the records; None where nobody asks."""
@@ -235,8 +266,9 @@ class Shaped(Interpreter):
                 if found is not None:
                     return found
         for form in self._forms:
-            if form.fits(record, around, key):
-                return self._facts(form, record, line, around, key)
+            facts = form.taken_apart(record)
+            if facts is not None and form.fits(facts, around, key):
+                return self._facts(form, facts, line, around, key)
         for inner in contents(record) if deeper else ():
             found = self._each(
                 [("", inner)] if isinstance(inner, dict) else [("", each) for each in inner],
@@ -313,7 +345,7 @@ class Shaped(Interpreter):
         Return the observation that *record* is by *form*.
         """
         place = form.id_in(record, around)
-        value, holder = place or (key, record)
+        value, holder = place or (key or self._document(record, line), record)
         if self.sight is not None:
             self.sight.append((form.weight(record, around), record))
         run_id = identifier(value)
@@ -336,10 +368,18 @@ class Shaped(Interpreter):
             self._file,
             line,
             trigger if isinstance(trigger, str) else None,
-            None if attempt is None else tried(attempt_number, attempt, attempt_key, notes),
+            None if attempt is None else tried(form.number, attempt, attempt_key, notes),
         )
 
         return self._with_notes(notes, seen) if notes else (seen,)
+
+    def _document(self, record: dict[str, Any], line: int) -> str:
+        """
+        Return what the object is called that all records of the document in *line* are about.
+        """
+        name = self._file or "document"
+
+        return name if LINE in record else f"{name}:{line}"
 
     def _when(
         self, form: _Form, record: dict[str, Any], notes: list[BadRecordError]
@@ -393,13 +433,16 @@ class Shaped(Interpreter):
         """
         Return what was looked for in *record*.
         """
+        if record.keys() == {LINE}:
+            return what_it_is(str(record[LINE]).encode("utf-8", "replace"))
         wanted = dict.fromkeys(map(_sought, self._forms[:_MOST_SOUGHT]))
         keys = ", ".join(printable(str(key), 40) for key in [*record][:12])
         more = ", ..." if len(self._forms) > _MOST_SOUGHT else ""
 
         return (
-            f"no record has a shape of '{printable(self._lifecycle.name, 60)}': looked for "
-            f"{'; or '.join(wanted)}{more} (keys: {keys or 'none'})"
+            f"no record has a shape of '{printable(self._lifecycle.name, 60)}' "
+            f"(keys: {keys or 'none'}; --run-id and --status name others): looked for "
+            f"{'; or '.join(wanted)}{more}"
         )
 
 
@@ -408,7 +451,8 @@ def _sought(form: _Form) -> str:
     Return what a record of *form* has.
     """
     ids = " or ".join(dict.fromkeys("/".join(path.text for path in paths) for paths in form.id))
-    about = f" where {', '.join(form.conditions)}" if form.conditions else ""
+    conditions = ", ".join(printable(each, _LONGEST_CONDITION) for each in form.conditions)
+    about = f" where {conditions}" if conditions else ""
 
     return f"{ids} and {'/'.join(path.text for path in form.status)}{about}"
 
@@ -479,6 +523,24 @@ def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape
 
 def _paths(paths: Sequence[str]) -> list[_Path]:
     return [_Path(path, steps_of(path)) for path in paths]
+
+
+def _texts(value: Any, *, whole: bool) -> Sequence[str]:
+    """
+    Return *value* if it is a text; a *whole* line also without what a collector of logs put before it.
+    """
+    if not isinstance(value, str):
+        return ()
+    rest = unwrapped(value.encode("utf-8", "replace")) if whole else None
+    if rest is None:
+        return (value,)
+    inner = rest.decode("utf-8", "replace")
+    before = value.removesuffix(inner).split()
+    # The time that stands last before a line without one may be its own.
+    if before and before[-1].startswith("20") and not inner.startswith(("[", "20")):
+        return (f"{before[-1]} {inner}", inner, value)
+
+    return (inner, value)
 
 
 def _found_in(record: Mapping[str, Any], paths: Sequence[_Path]) -> int:

@@ -8,12 +8,14 @@ one line and with nothing in it that acts on a terminal.
 from typing import Final
 
 from .._text import printable
+from ..histories._records import Lagging
 
 __all__ = [
     "TIME_KEYS",
     "BadRecordError",
     "attempt_number",
     "identifier",
+    "lagging",
     "sequence_number",
     "shown",
     "status_name",
@@ -133,3 +135,13 @@ def attempt_number(value: object, key: str) -> int:
 
     reason = f"{key} must be a whole number, not {shown(value)}"
     raise BadRecordError("RS901", reason, about=key)
+
+
+def lagging(value: object, key: str) -> Lagging:
+    """
+    Return the number of an attempt that *value* is, where it may be that of the attempt before.
+
+    Raises:
+        BadRecordError: It is not a whole number, or has more than 64 bits.
+    """
+    return Lagging(attempt_number(value, key))

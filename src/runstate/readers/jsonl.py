@@ -13,14 +13,13 @@ from ..histories._records import Finding
 from . import _source
 from ._envelopes import is_json, is_partial, unwrapped
 from ._parse import parse
+from ._prose import OWN_LOG, what_it_is
 from ._record import MOVE_EVENT, Interpreter, Read
 from ._source import Source
 from ._values import BadRecordError, too_large
 
 __all__ = ["read_after_prose", "read_jsonl"]
 
-_HINT: Final = "runstate's own log is read as JSON lines (structlog's JSONRenderer)"
-_PROSE: Final = f"neither JSON, JSON lines, server-sent events nor CSV with a header; {_HINT}"
 _OWN: Final = MOVE_EVENT.encode()
 
 _Line = tuple[int, bytes | None]
@@ -49,7 +48,7 @@ def read_after_prose(source: Source, interpreter: Interpreter) -> Iterator[Read]
             break
         if not told and (line is None or content):
             told = True
-            yield interpreter.finding("RS901", _PROSE, number)
+            yield interpreter.finding("RS901", what_it_is(content or b""), number)
 
 
 def _read(lines: Iterable[_Line], interpreter: Interpreter) -> Iterator[Read]:
@@ -75,7 +74,7 @@ def _read(lines: Iterable[_Line], interpreter: Interpreter) -> Iterator[Read]:
 
 
 def _refused(bad: BadRecordError, line: bytes, number: int, interpreter: Interpreter) -> Finding:
-    own = f"; {_HINT}" if _OWN in line and not line.lstrip().startswith(b"{") else ""
+    own = f"; {OWN_LOG}" if _OWN in line and not line.lstrip().startswith(b"{") else ""
 
     return interpreter.finding(bad.code, bad.reason + own, number)
 

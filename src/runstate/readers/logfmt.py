@@ -12,7 +12,7 @@ from typing import Any, Final
 from . import _source
 from ._envelopes import unwrapped
 from ._parse import parse
-from ._record import Interpreter, Read
+from ._record import LINE, Interpreter, Read
 from ._source import Source
 from ._values import TIME_KEYS, BadRecordError, too_large
 
@@ -41,6 +41,8 @@ def is_logfmt(line: bytes) -> bool:
 def read_logfmt(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     """
     Yield what each line of *source* says. A line without pairs is about something else.
+
+    Where lines for people are taken apart, each is a key of its record.
     """
     for number, line in enumerate(source.lines(), 1):
         if line is None:
@@ -48,6 +50,9 @@ def read_logfmt(source: Source, interpreter: Interpreter) -> Iterator[Read]:
         elif line and not line.isspace():
             try:
                 record = _record(line)
+                if interpreter.takes_lines and not line.lstrip().startswith(b"{"):
+                    plain = _COLOUR.sub("", line.decode("utf-8", "replace"))
+                    record[LINE] = " ".join(plain.split())
             except BadRecordError as bad:
                 yield interpreter.refusal(bad, number)
                 continue
