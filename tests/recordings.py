@@ -10,7 +10,9 @@ from runstate.readers import read
 
 DATA = Path(__file__).parent / "data"
 PATHS = sorted(
-    path for path in (*DATA.glob("*.*"), *DATA.glob("contradictions/*")) if path.suffix != ".md"
+    path
+    for path in (*DATA.glob("*.*"), *DATA.glob("contradictions/*"))
+    if path.suffix in {".jsonl", ".sse"}
 )
 BORN = 1_767_225_600.0
 STAMPS = ("created_at", "started_at", "completed_at", "failed_at", "cancelled_at", "expired_at")

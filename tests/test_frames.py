@@ -5,6 +5,7 @@ Whole files: the same findings as ``check``, whatever the order, the ties and th
 from random import Random
 from typing import Any, NamedTuple
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -251,6 +252,24 @@ def test_where_lists_are_full_counts_are_exact(tmp_path, monkeypatch, observed, 
     for seed in range(500, 508):
         agree(tmp_path, case(seed, observed, measured=measured), timed=True)
         agree(tmp_path, case(seed, observed, measured=measured, limit=2), timed=True)
+
+
+def test_a_log_in_which_everything_is_wrong_fits_into_little_memory(tmp_path):
+    """
+    Rows of thousands of moves and durations are counted within the memory that is allowed.
+    """
+    name = str(tmp_path / "wrong.parquet")
+    statuses = sorted(RUN.known)
+    duckdb.execute(
+        "copy (select 'run_' || i % 6000 as run_id, list_extract($1, 1 + (hash(i) % 9)::integer) as status, "
+        "to_timestamp(1770000000 + (hash(i * 7) % 1000000) / (1 + i % 1000)) as at "
+        f"from range(30000) rows(i)) to '{name}'",
+        [statuses],
+    )
+    survey = survey_files(name, memory="300MB")
+
+    assert survey.observations == 30_000
+    assert all(survey.tally[code] > 2_000 for code in ("RS102", "RS103", "RS105"))
 
 
 @pytest.mark.parametrize("most", [1, 50_000])

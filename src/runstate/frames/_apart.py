@@ -57,17 +57,13 @@ def without(
     """
     set_apart(engine, asked, apart)
     rows = asked.rows_apart
-    counted = {_key(group): group for group in _groups(engine, asked, rows, once=once, first=False)}
-    rest = [_less(group, counted.get(_key(group))) for group in groups]
+    counted = {group.kind: group for group in _groups(engine, asked, rows, once=once, first=False)}
+    rest = [_less(group, counted.get(group.kind)) for group in groups]
     if any(group is None for group in rest):
         # None of the durations that were kept is left: only another sort tells the longest.
         return grouped(engine, asked._replace(apart=True), once=once, first=False)
 
     return [group for group in rest if group is not None and group.rows]
-
-
-def _key(group: Group) -> tuple[int, int, int]:
-    return group.before, group.code, group.bucket
 
 
 def _less(group: Group, less: Group | None) -> Group | None:
@@ -85,8 +81,4 @@ def _less(group: Group, less: Group | None) -> Group | None:
         rows=group.rows - less.rows,
         longest=sorted(longest.elements(), reverse=True),
         total=(group.total or 0) - (less.total or 0),
-        lone=group.lone - less.lone,
-        tied=group.tied - less.tied,
-        too_long=group.too_long - less.too_long,
-        late=group.late - less.late,
     )

@@ -17,10 +17,10 @@ def screen_ends(engine: Engine, asked: Question, found: Screening) -> None:
     codes = asked.codes
     # An endless lifecycle has none, and an empty list is not SQL.
     terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal)))) or "null"
-    ended = f"coalesce(bool_or((k & {CODE}) in ({terminal})), false)"
+    ended = f"coalesce(bool_or((p & {CODE}) in ({terminal})), false)"
     runs = (
-        f"select h, min(k) as w, {ended} as is_over from {asked.rows} "
-        f"where (k & {CODE}) <= {codes.last} group by h"
+        f"select h, min({asked.key.where()}) as w, {ended} as is_over from {asked.rows} "
+        f"where (p & {CODE}) <= {codes.last} group by h"
     )
     number, kept = engine.rows(
         f"select count(*), min({{'w': w, 'h': h}}, {max(asked.limit, 1)}) from ({runs}) where not is_over"
@@ -38,11 +38,9 @@ def count_ends(engine: Engine, asked: Question, found: Screening) -> None:
     # An endless lifecycle has none, and an empty list is not SQL.
     terminal = ", ".join(map(str, codes.of(frozenset(asked.lifecycle.terminal)))) or "null"
     # What has ended stays so, whatever is seen of it later: by place, as rows come in no order of time.
-    place = asked.key.place("k") if asked.key.placed else "k"
-    first_end = f"arg_min(k & {CODE}, {place}) filter ((k & {CODE}) in ({terminal}))"
-    last = f"coalesce({first_end}, arg_max(k & {CODE}, {place})) as k"
-    runs = f"select {last} from {asked.rows} where (k & {CODE}) <= {codes.last} group by h"
-    for code, number in engine.rows(
-        f"select (k & {CODE})::integer, count(*) from ({runs}) group by 1"
-    ):
+    place = "p" if asked.key.placed else asked.key.where()
+    first_end = f"arg_min(p & {CODE}, {place}) filter ((p & {CODE}) in ({terminal}))"
+    last = f"coalesce({first_end}, arg_max(p & {CODE}, {place}))::integer as c"
+    runs = f"select {last} from {asked.rows} where (p & {CODE}) <= {codes.last} group by h"
+    for code, number in engine.rows(f"select c, count(*) from ({runs}) group by 1"):
         found.ends[codes.statuses[code - 1]] += number

@@ -58,7 +58,7 @@ class Records:
         }
 
     def __iter__(self) -> Iterator[Read]:
-        for told in self._told(self._statement("null", "", self._in_time())):
+        for told in self._told(self._statement("null", self._keyed, self._in_time())):
             yield from told.reads
 
     def of_runs(self, keys: Sequence[Any]) -> Iterator[Told]:
@@ -67,15 +67,17 @@ class Records:
         """
         asked = self._asked
         order = self._in_time() or "f, r"
-        which = f" where usable and h in (select unnest($1::{asked.key_kind}[]))"
+        # Kept before it is asked whether they can be used: else that would be asked of all rows.
+        mine = f"select * from {self._keyed} where h in (select unnest($1::{asked.key_kind}[]))"
+        rows = f"(with mine as materialized ({mine}) select *, {usable()} as usable from mine)"
 
-        return self._told(self._statement("h", which, f"h, {order}"), [keys])
+        return self._told(self._statement("h", f"{rows} where usable", f"h, {order}"), [keys])
 
     def unusable(self) -> Iterator[Told]:
         """
         Yield the rows whose id or status the plain screen does not take.
         """
-        return self._told(self._statement("null", " where not usable", ""))
+        return self._told(self._statement("null", f"{self._keyed} where not {usable()}", ""))
 
     def _in_time(self) -> str:
         """
@@ -90,18 +92,21 @@ class Records:
 
         return f"{moment} nulls first, {asked.codes.place('status')}"
 
-    def _statement(self, key: str, which: str, order: str) -> str:
+    @property
+    def _keyed(self) -> str:
+        """
+        All rows, with what those of one run have in common.
+        """
+        return f"(select *, {self._asked.run_key} as h from {self._asked.source.wide})"
+
+    def _statement(self, key: str, rows: str, order: str) -> str:
         asked = self._asked
-        source = asked.source
         cells = ", ".join(
             value(kind, f"c{place}", name, assume_utc=asked.assume_utc)
-            for place, (name, kind) in enumerate(source.wide_columns)
+            for place, (name, kind) in enumerate(asked.source.wide_columns)
         )
-        rows = f"(select *, {asked.run_key} as h, {usable()} as usable from {source.wide})"
 
-        return (
-            f"select {cells}, {key}, f, r from {rows}{which}{f' order by {order}' if order else ''}"
-        )
+        return f"select {cells}, {key}, f, r from {rows}{f' order by {order}' if order else ''}"
 
     def _told(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Told]:
         source, names, kept = self._asked.source, self._names, self._kept_if_null

@@ -13,7 +13,7 @@ from ._duckdb import Engine
 from ._judge import Verdict
 from ._request import Question
 from ._result import Screening
-from ._sort_key import CODE
+from ._sort_key import CODE, NO_TIME
 
 __all__ = ["count_journeys", "open_runs"]
 
@@ -29,11 +29,10 @@ def open_runs(engine: Engine, asked: Question) -> list[Any]:
 
     Leaves a table of all runs for :func:`count_journeys`.
     """
-    key = asked.key
     engine.rows(
-        f"create or replace temp table {_RUNS} as select h, {key.micros('min(k)')} as b, "
-        f"{key.micros('max(k)')} as e, (max(k) & {CODE})::integer as c "
-        f"from {asked.rows} where (k & {CODE}) <= {asked.codes.last} group by h"
+        f"create or replace temp table {_RUNS} as select h, min(t) as b, max(t) as e, "
+        f"(max({asked.key.where()}) & {CODE})::integer as c "
+        f"from {asked.rows} where t < {NO_TIME} group by h"
     )
     rows = engine.rows(
         f"select h from {_RUNS} where c not in ({_ends(asked)}) order by e, h limit {MOST_OPEN}"
@@ -89,13 +88,12 @@ def _count_ways(engine: Engine, asked: Question, counts: JourneyCounts) -> int:
     ((runs,),) = engine.rows(f"select count(*) from {_RUNS}")
     each = -(-runs // MOST_FOLLOWED) or 1
     chosen = f" and hash(h) % {each} = 0" if each > 1 else ""
-    steps = f"list((k & {CODE})::integer order by k)"
+    steps = f"list((p & {CODE})::integer order by t, p)"
     rows = (
-        f"select h, {steps} as p, {asked.key.micros('min(k)')} as b, "
-        f"{asked.key.micros('max(k)')} as e from {asked.rows} "
-        f"where (k & {CODE}) <= {asked.codes.last}{chosen} group by h"
+        f"select h, {steps} as s, min(t) as b, max(t) as e from {asked.rows} "
+        f"where t < {NO_TIME}{chosen} group by h"
     )
-    changes = "list_filter(p, lambda x, i: i = 1 or p[i - 1] <> x)"
+    changes = "list_filter(s, lambda x, i: i = 1 or s[i - 1] <> x)"
     names, followed = asked.codes.statuses, 0
     ends = {*asked.codes.of(frozenset(asked.lifecycle.terminal))}
     for codes, bucket, times, total, longest in engine.rows(

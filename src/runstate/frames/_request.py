@@ -58,10 +58,10 @@ class Question(NamedTuple):
 
     @property
     def rows(self) -> str:
-        """The statement of all rows as h, what to group by, and k, the number of the row."""
+        """The statement of all rows as h, what to group by, and t and p, the numbers of the row."""
         key = self.key
 
-        return f"(select h, {key.of(self.codes)} as k from {coded(self, self.codes, placed=key.placed)})"
+        return f"(select h, {key.of(self.codes)} from {coded(self, self.codes, placed=key.placed)})"
 
     @property
     def rows_apart(self) -> str:
@@ -69,7 +69,7 @@ class Question(NamedTuple):
         key = self.key
         rows = coded(self, self.codes, placed=key.placed, only=True)
 
-        return f"(select h, {key.of(self.codes)} as k from {rows})"
+        return f"(select h, {key.of(self.codes)} from {rows})"
 
     @property
     def columns(self) -> str:

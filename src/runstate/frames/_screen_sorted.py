@@ -30,17 +30,17 @@ def screen_sorted(engine: Engine, asked: Question) -> Screening:
     once = not (asked.waits or repeats)
     first = not asked.measured
     groups = grouped(engine, asked, once=once, first=first)
-    unsure = complete(g.unsure for g in groups)
+    unsure = complete(g.runs for g in groups if g.unsure)
     if unsure is None and once:
         once = False
         groups = grouped(engine, asked, once=once, first=first)
-        unsure = complete(g.unsure for g in groups)
+        unsure = complete(g.runs for g in groups if g.unsure)
     if unsure is None:
         return Screening(certain=False)
-    candidates = complete(g.candidates for g in groups)
+    candidates = complete(g.runs for g in groups if g.flagged or g.late)
     apart = unsure
-    if sum(g.tied for g in groups) and any(g.candidates for g in groups):
-        mixed = complete(g.mixed for g in groups)
+    if any(g.tied for g in groups) and any(g.flagged or g.late for g in groups):
+        mixed = complete(g.runs for g in groups if g.mixed)
         if mixed is None:
             return Screening(certain=False)
         apart |= mixed if candidates is None else mixed & candidates
@@ -113,7 +113,7 @@ def _count_backwards(
     """
     Count the runs whose rows stand in another order than that of their times.
     """
-    runs = complete(g.back for g in groups)
+    runs = complete(g.runs for g in groups if g.back)
     if runs is None:
         rows = pairs(asked, asked.rows, once=once)
         found.tally["RS108"] += engine.rows(f"select count(distinct h) from ({rows}) where back")[
@@ -132,19 +132,19 @@ def _count_runs(found: Screening, asked: Question, groups: list[Group]) -> None:
     found.runs = sum(g.rows for g in firsts)
     # A record tells enough to decide its run, if the lifecycle knows its status.
     found.undecided = sum(g.rows for g in firsts if g.code == codes.unknown)
-    found.tied = sum(g.tied for g in groups)
+    found.tied = sum(g.rows for g in groups if g.tied)
 
 
 def _count_findings(found: Screening, asked: Question, groups: list[Group]) -> None:
     names, last, tally = asked.codes.statuses, asked.codes.last, found.tally
     for group in groups:
-        tally["RS302"] += group.too_long + group.late
+        tally["RS302"] += (group.too_long + group.late) * group.rows
         if asked.observed == "unordered" or group.code > last:
             continue
         if not group.before:
             begins = asked.lifecycle.initial_statuses
             if asked.observed == "complete" and names[group.code - 1] not in begins:
-                tally["RS102"] += group.rows - group.lone
+                tally["RS102"] += 0 if group.lone else group.rows
             continue
         code = asked.wrong(names[group.before - 1], names[group.code - 1])
         if code is not None:
@@ -182,11 +182,11 @@ def count_unknown(engine: Engine, found: Screening, asked: Question) -> None:
     """
     Count in *found* the rows of each status that the lifecycle does not know, the most frequent ones.
     """
-    named = f"{asked.run_key} as h, status, {microseconds(asked.source, assume_utc=asked.assume_utc) if asked.source.timed else '0'} as us"
-    rows = (
-        f"select status from (select {named} from {asked.source.unnumbered or asked.source.table} where {usable()}) "
-        f"where us is not null and {asked.codes.place('status')} is null"
-    )
+    us = microseconds(asked.source, assume_utc=asked.assume_utc) if asked.source.timed else "0"
+    # A case is worked out for those rows alone that come to it, which are few.
+    which = f"case when {asked.codes.place('status')} is null then {usable()} and {us} is not null else false end"
+    table = asked.source.unnumbered or asked.source.table
+    rows = f"select status from (select *, {asked.run_key} as h from {table}) where {which}"
     if asked.apart:
         rows += f" and h not in (select h from {APART})"
     found.seen.update(

@@ -2,13 +2,12 @@
 The statement that sorts the rows of each run, and counts each with the one before it.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from ..histories._survey import OCTAVE
 from ._request import Question
-from ._sort_key import CODE
+from ._sort_key import CODE, NO_TIME
 
 __all__ = ["MOST_APART", "MOST_LONGEST", "Group", "pairs", "statement"]
 
@@ -16,13 +15,15 @@ MOST_APART: Final = 50_000
 """Runs that each group names to be judged one by one."""
 MOST_LONGEST: Final = 16
 """The longest durations that are kept of each group, in case that some of them do not count."""
-_MOST_IN_MASK: Final = 60
+_NO_STATUS: Final = 5
+"""Numbers of what is no status, none at all and what comes after the statuses."""
+_MOST_IN_MASK: Final = 58
 """Statuses whose numbers fit into the bits of one number."""
 
 
 class Group(NamedTuple):
     """
-    All rows of one status that follow rows of another, within one bucket of durations.
+    All rows of one status that follow rows of another, are alike, and took about as long.
     """
 
     before: int
@@ -30,79 +31,92 @@ class Group(NamedTuple):
     code: int
     bucket: int
     """That of the durations; 0 where there is none."""
+    lone: bool
+    """Whether each is the only row of its run."""
+    tied: bool
+    """Whether each is at the time of another row of its run."""
+    mixed: bool
+    """Whether the run was in several statuses at that time."""
+    back: bool
+    """Whether each stands before an earlier one in the source."""
+    flagged: bool
+    """Whether there may be a finding about each."""
+    unsure: bool
+    """Whether the statement does not count the runs right."""
+    too_long: bool
+    """Whether the status before had lasted for too long."""
+    late: bool
+    """Whether the run has been in its last status for too long."""
     rows: int
     total: int | None
     longest: list[int] | None
     """The longest durations, the longest first."""
     first: int | None
-    """The least number of a row."""
+    """The least t of a row."""
     last: int | None
     """The greatest one."""
     suspects: list[dict[str, Any]] | None
     """The first ones: where they are (w), and their runs (h)."""
-    lone: int
-    """How many of them are the only row of their run."""
-    tied: int
-    """How many of them are at the time of another row of their run."""
-    too_long: int
-    late: int
     late_suspects: list[dict[str, Any]] | None
-    candidates: list[int | str] | None
-    """Runs that there may be a finding about, the first ones by their keys."""
-    mixed: list[int | str] | None
-    """Runs that were in several statuses at one time."""
-    back: list[int | str] | None
-    """Runs of rows that stand before an earlier one in the source."""
-    unsure: list[int | str] | None
-    """Runs that this does not count right."""
+    runs: list[int | str] | None
+    """The runs of rows about which anything is to be asked, as far as they are kept."""
     sample: list[int | str] | None
+
+    @property
+    def kind(self) -> tuple[int | bool, ...]:
+        """What the rows have in common."""
+        return self[:11]
 
 
 def statement(asked: Question, rows: str, *, once: bool, first: bool) -> str:
     """
     Return the statement whose rows are :class:`Group`.
 
+    What a row is belongs to what rows are grouped by: to count rows under conditions, or to
+    keep a bounded list for each, takes longer than to sort them.
+
     Args:
         asked: What is asked.
-        rows: Statement of the rows, as h and k.
+        rows: Statement of the rows, as h, t and p.
         once: Whether no status is repeated, or it does not matter.
         first: Whether the first suspects of each group are kept, which takes room for each.
     """
     measured = asked.measured and asked.source.timed
-    bucket = _bucket(asked) if measured else "0"
-    flag = _flag(asked, waiting=not once and asked.waits)
-    late = _late(asked) if asked.waits else ""
-    timed = asked.source.timed and asked.in_order
+    flags = {
+        "flagged": _flag(asked, waiting=not once and asked.waits),
+        "unsure": _unsure(asked, once=once),
+        "too_long": _too_long(asked) if asked.waits else "false",
+        "late": _late(asked) or "false",
+    }
+    named = ", ".join(f"({condition}) as {name}" for name, condition in flags.items())
     parts = [
-        "pc, c",
-        f"{bucket} as bucket",
-        "count(*)",
+        f"pc, c, {_bucket(asked) if measured else '0'} as bucket",
+        f"lone, tied, mixed, back, {', '.join(flags)}, count(*)",
         f"sum(dt), max(dt, {MOST_LONGEST})" if measured else "null, null",
-        "min(k), max(k)" if measured else "null, null",
-        _first(asked, "k", flag) if first else "null",
-        "count(*) filter (lone)",
-        "count(*) filter (tied)" if timed else "0",
-        f"count(*) filter ({_too_long(asked)}), count(*) filter ({late or 'false'})"
-        if asked.waits
-        else "0, 0",
-        _first(asked, "first_k", late) if first and late else "null",
-        _runs(f"{flag} or {late}" if late else flag),
-        _runs("mixed") if timed else "null",
-        _runs("back") if timed and asked.key.placed else "null",
-        _runs(_unsure(asked, once=once)),
+        "min(t), max(t)" if measured else "null, null",
+        _first(asked, asked.key.where(), "flagged") if first else "null",
+        _first(asked, asked.key.where("first_t", "first_p"), "late")
+        if first and asked.waits
+        else "null",
+        _runs(),
         f"min(h, {asked.samples}) filter (pc = 0 and c <= {asked.codes.unknown})"
         if asked.samples
         else "null",
     ]
 
     return (
-        f"select {', '.join(parts)} from ({pairs(asked, rows, once=once)}) "
-        f"group by pc, c{', bucket' if measured else ''}"
+        f"select {', '.join(parts)} from (select *, {named} from ({pairs(asked, rows, once=once)})) "
+        "group by all"
     )
 
 
-def _runs(condition: str) -> str:
-    return f"min(h, {MOST_APART}) filter ({condition})"
+def _runs() -> str:
+    """
+    Return the list of the runs that anything is to be asked about: 8 bytes for each of their rows.
+
+    min(h, n) would take the room for n of them in every group, of which there are thousands.
+    """
+    return f"(list(h) filter (flagged or late or mixed or back or unsure))[:{MOST_APART}]"
 
 
 def _unsure(asked: Question, *, once: bool) -> str:
@@ -121,88 +135,79 @@ def _unsure(asked: Question, *, once: bool) -> str:
 
 def _bucket(asked: Question) -> str:
     return (
-        f"case when pc <> c and c <= {asked.codes.last} and dt > 0 "
+        f"case when pc > 0 and pc <> c and c <= {asked.codes.last} and dt > 0 "
         f"then (1 + floor({OCTAVE} * log2(dt)))::integer else 0 end"
     )
 
 
-def _first(asked: Question, k: str, flag: str) -> str:
-    return f"min({{'w': {asked.key.where(k)}, 'h': h}}, {asked.limit + 1}) filter ({flag})"
+def _first(asked: Question, where: str, flag: str) -> str:
+    return f"min({{'w': {where}, 'h': h}}, {asked.limit + 1}) filter ({flag})"
 
 
 def pairs(asked: Question, rows: str, *, once: bool) -> str:
     """
-    Return the statement of each row and the one before it: h, k, c, pc, dt and what else is asked.
+    Return the statement of each row and the one before it: h, t, p, c, pc, dt and what else is asked.
 
     Where a status may be repeated, only the first row of each repetition is in it, and
     the last row of a run where runs may wait.
     """
-    key = asked.key
     more = ", lone, tied, mixed, back"
     before = more
     if asked.waits:
-        terminal = _among(f"k & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
+        terminal = _among(f"p & {CODE}", asked.codes.of(frozenset(asked.lifecycle.terminal)))
         before += (
-            f", is_end, first_value(k) over o as first_k, "
+            ", is_end, first_value(t) over o as first_t, first_value(p) over o as first_p, "
             f"coalesce(bool_or({terminal}) over (o rows unbounded preceding), false) as is_over"
         )
-        more += ", pk, is_end, first_k, is_over"
+        more += ", pt, is_end, first_t, first_p, is_over"
     if once:
         # One pass over the sorted rows is enough where none of them is left out.
-        paired = (
-            f"(select *, {_beside(asked)} from (select h, k, {_NEIGHBOURS} from {rows} {_WINDOW}))"
-        )
+        paired = f"(select *, {_beside(asked)} from (select h, t, p, {_BEFORE}, {_AFTER} from {rows} {_WINDOW}))"
     else:
-        paired = f"(select h, k, lag(k) over o as pk{before} from ({_without_repeats(asked, rows)}) {_WINDOW})"
+        paired = (
+            f"(select h, t, p, {_BEFORE}{before} from ({_without_repeats(asked, rows)}) {_WINDOW})"
+        )
 
     # What has no place in its run is told apart only by whether anything comes before it.
     return (
-        f"select h, k, (k & {CODE})::integer as c, coalesce((pk & {CODE})::integer, 0) as pc, "
-        f"{key.lasted('k', 'pk')} as dt{more} from {paired}"
+        f"select h, t, p, (p & {CODE})::integer as c, (pp & {CODE})::integer as pc, "
+        f"t - pt as dt{more} from {paired}"
     )
 
 
-_WINDOW: Final = "window o as (partition by h order by k)"
-_NEIGHBOURS: Final = "lag(k) over o as pk, lead(k) over o as nk"
+_WINDOW: Final = "window o as (partition by h order by t, p)"
+# What is before a run's first row, and behind its last one, is less and more than any row.
+_BEFORE: Final = "lag(t, 1, -1) over o as pt, lag(p, 1, 0) over o as pp"
+_AFTER: Final = f"lead(t, 1, {4 * NO_TIME}) over o as nt"
 
 
 def _beside(asked: Question) -> str:
     """
-    Return what the rows before and after a row of its run tell: lone, tied and back.
+    Return what the rows before and after a row of its run tell: lone, tied, mixed and back.
     """
-    key, last = asked.key, asked.codes.last
-    here = f"(k & {CODE}) <= {last}"
-    following = f"nk is null or (nk & {CODE}) > {last}"
-    parts = [f"{here} and pk is null and ({following}) as lone"]
-    if asked.source.timed:
-        low = key.low
-        parts.append(
-            f"{here} and coalesce(k >> {low} = pk >> {low} and (k & {CODE}) <> (pk & {CODE}), false) "
-            "as mixed"
-        )
-        parts.append(
-            f"{here} and (coalesce(k >> {low} = pk >> {low}, false) "
-            f"or coalesce(k >> {low} = nk >> {low} and (nk & {CODE}) <= {last}, false)) as tied"
-        )
-    else:
-        parts.append("false as mixed, false as tied")
-    behind = f"{here} and coalesce({key.place('k')} < {key.place('pk')}, false)"
-    parts.append(f"{behind if key.placed else 'false'} as back")
+    here = f"t < {NO_TIME}"
+    timed, placed = asked.source.timed, asked.key.placed
+    parts = {
+        "lone": f"pp = 0 and nt >= {NO_TIME}",
+        "tied": "(t = pt or t = nt)" if timed else "false",
+        "mixed": f"t = pt and (p & {CODE}) <> (pp & {CODE})" if timed else "false",
+        "back": "p < pp" if placed else "false",
+    }
 
-    return ", ".join(parts)
+    return ", ".join(f"{here} and {condition} as {name}" for name, condition in parts.items())
 
 
 def _without_repeats(asked: Question, rows: str) -> str:
     """
     Return the statement of the rows that tell of another status than the one before them.
     """
-    other = f"(k & {CODE}) > {asked.codes.last} or pk is null or (k & {CODE}) <> (pk & {CODE})"
-    end = f", coalesce((nk & {CODE}) > {asked.codes.last}, true) as is_end" if asked.waits else ""
+    other = f"t >= {NO_TIME} or (p & {CODE}) <> (pp & {CODE})"
+    end = f", nt >= {NO_TIME} as is_end" if asked.waits else ""
     kept = f"{other} or tied or back{' or is_end' if asked.waits else ''}"
 
     return (
         f"select * from (select *, {_beside(asked)}{end} "
-        f"from (select h, k, {_NEIGHBOURS} from {rows} {_WINDOW})) where {kept}"
+        f"from (select h, t, p, {_BEFORE}, {_AFTER} from {rows} {_WINDOW})) where {kept}"
     )
 
 
@@ -245,19 +250,18 @@ def _none_of(legal: Iterable[int], last: int) -> str:
     if last > _MOST_IN_MASK:
         return f"(pc << 10 | c) not in ({', '.join(map(str, legal))})"
     # A bit for each status that may follow: half the time of a list of all pairs.
-    masks: Counter[int] = Counter()
+    masks = [0] * (last + _NO_STATUS)
     for pair in legal:
         masks[pair >> 10] |= 1 << (pair & CODE)
-    cases = " ".join(f"when {before} then {mask}" for before, mask in masks.items())
 
-    return f"((case pc {cases} else 0 end)::bigint >> c & 1) = 0"
+    return f"({masks}[pc + 1] >> c & 1) = 0"
 
 
 def _too_long(asked: Question) -> str:
     """
     Return the condition that a run was in the status before for longer than that may last.
     """
-    times = f"{asked.key.seconds('k')} - {asked.key.seconds('pk')}"
+    times = f"{asked.key.seconds('t')} - {asked.key.seconds('pt')}"
 
     return (
         f"coalesce(pc > 0 and c <= {asked.codes.last} and {times} > {_limit(asked, 'pc')}, false)"
@@ -270,7 +274,7 @@ def _late(asked: Question) -> str:
     """
     if asked.now is None:
         return ""
-    since = f"case when pc = c then {asked.key.seconds('pk')} else {asked.key.seconds('k')} end"
+    since = f"case when pc = c then {asked.key.seconds('pt')} else {asked.key.seconds('t')} end"
     told = f"(pc = c and {_too_long(asked)})"
 
     return (

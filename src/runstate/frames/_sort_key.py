@@ -1,10 +1,10 @@
 r"""
-A row as one number, so that a run's rows are sorted by comparing numbers.
+A row as two numbers, so that a run's rows are sorted by comparing numbers.
 
-From the highest bit: two that say that the row has no place in its run's history, 52 of
-the time in microseconds, 54 of the row's place in the source, 10 of the status. So rows
-of one time are in the order in which they stand; those of a database, which stand in none,
-are in the order of the statuses.
+t holds, from the highest bit, two that say that the row has no place in its run's history,
+and 52 of the time in microseconds; p holds 54 of the row's place in the source, and 10 of
+the status. So rows of one time are in the order in which they stand; those of a database,
+which stand in none, are in the order of the statuses.
 
 A row whose status is unknown comes after the run's own rows, and between none of them;
 one without a status or a time, after those.
@@ -19,15 +19,16 @@ from ._duckdb import listed
 from ._errors import FrameError
 from ._times import microseconds
 
-__all__ = ["APART", "CODE", "Codes", "Key", "coded", "codes_of", "run_key", "usable"]
+__all__ = ["APART", "CODE", "NO_TIME", "Codes", "Key", "coded", "codes_of", "run_key", "usable"]
 
 CODE: Final = 1_023
-"""Mask of the status in a key."""
+"""Mask of the status in p."""
+NO_TIME: Final = 1 << 52
+"""What t is not less than where a row has no place in its run's history."""
 
 _CODE_BITS: Final = 10
 _ROW_BITS: Final = 36
-_FILE_BITS: Final = 18
-_TIME: Final = (1 << 52) - 1
+_TIME: Final = NO_TIME - 1
 
 _VISIBLE: Final = r"( |[^\pC\pZ])*"
 
@@ -117,60 +118,34 @@ class Key(NamedTuple):
     placed: bool
     """Whether the place of a row is part of its number."""
 
-    @property
-    def low(self) -> int:
-        """Bits below the time."""
-        return _CODE_BITS + (_ROW_BITS + _FILE_BITS if self.placed else 0)
-
-    @property
-    def kind(self) -> str:
-        """Type of the number."""
-        return "hugeint" if self.placed else "ubigint"
-
     def of(self, codes: Codes) -> str:
         """
-        Return the number of a row of us, c, f and r.
+        Return the columns t and p of a row of us, c, f and r.
         """
-        late = f"case when c <= {codes.last} then 0 when c = {codes.unknown} then {_TIME + 1} else {2 * _TIME + 2} end"
-        place = f"((f::bigint << {_ROW_BITS} | r) << {_CODE_BITS} | c)" if self.placed else "c"
+        late = f"case when c <= {codes.last} then 0 when c = {codes.unknown} then {NO_TIME} else {2 * NO_TIME} end"
+        place = (
+            f"(f::ubigint << {_ROW_BITS} | r::ubigint) << {_CODE_BITS} | " if self.placed else ""
+        )
 
-        return f"(({late} + coalesce(us, 0))::{self.kind} << {self.low}) | {place}::{self.kind}"
+        return f"{late} + coalesce(us, 0) as t, {place}c::ubigint as p"
 
-    def where(self, k: str) -> str:
+    def where(self, t: str = "t", p: str = "p") -> str:
         """
-        Return what the row of *k* is sorted by among all rows: time, place and status.
+        Return what a row is sorted by among all rows: time, place and status.
         """
-        return f"{k} & {(_TIME + 1 << self.low) - 1}::{self.kind}"
+        return f"(({t} & {_TIME})::hugeint << 64) | {p}::hugeint"
 
-    def lasted(self, k: str, before: str) -> str:
+    def seconds(self, t: str) -> str:
         """
-        Return the microseconds from the row of *before* to that of *k*.
+        Return the time of *t* as Unix seconds.
         """
-        return f"(({k} >> {self.low}) - ({before} >> {self.low}))::bigint"
+        return f"({t} & {_TIME}) / 1e6"
 
-    def seconds(self, k: str) -> str:
+    def time(self, t: int) -> int:
         """
-        Return the time of *k* as Unix seconds.
+        Return the time of *t* in microseconds.
         """
-        return f"(({k} >> {self.low}) & {_TIME}) / 1e6"
-
-    def micros(self, k: str) -> str:
-        """
-        Return the time of *k* in microseconds since 1970.
-        """
-        return f"(({k} >> {self.low}) & {_TIME})::bigint"
-
-    def time(self, k: int) -> int:
-        """
-        Return the time of *k* in microseconds.
-        """
-        return k >> self.low & _TIME
-
-    def place(self, k: str) -> str:
-        """
-        Return where the row of *k* stands in the source.
-        """
-        return f"(({k} >> {_CODE_BITS}) & {(1 << _ROW_BITS + _FILE_BITS) - 1}::hugeint)"
+        return t & _TIME
 
 
 def codes_of(lifecycle: Lifecycle) -> Codes:
@@ -226,8 +201,13 @@ def usable() -> str:
     An id is 1 to 512 visible characters, a status 1 to 200. Only what is not plain ASCII is
     looked at closely, which costs much more.
     """
-    # A case is worked out for those rows alone that come to it; both sides of an "or" are for all.
-    visible = f"case when id::varchar glob '*[! -~]*' then regexp_full_match(id::varchar, '{_VISIBLE}') else true end"
+    # A case is worked out for those rows alone that come to it, and both sides of an "or" for all.
+    # JSON writes control characters in more bytes; to look at each character takes five times as long.
+    plain = (
+        "strlen(to_json(id::varchar)::varchar) = strlen(id::varchar) + 2 "
+        "and strlen(id::varchar) = length(id::varchar) and not contains(id::varchar, chr(127))"
+    )
+    visible = f"case when {plain} then true else regexp_full_match(id::varchar, '{_VISIBLE}') end"
     sizes = (
         f"case when strlen({value}) between 1 and {longest} then true "
         f"else coalesce(length({value}) between 1 and {longest}, false) end"

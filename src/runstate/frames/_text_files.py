@@ -25,13 +25,17 @@ def count_lines(name: str) -> int:
         FrameError: It is not UTF-8, or holds a NUL byte, or a carriage return that no line feed follows.
     """
     decoder = getincrementaldecoder("utf-8")()
-    lines, last = 0, b""
+    lines, last, plain = 0, b"", True
     try:
         for portion in _portions(name):
-            decoder.decode(portion)
+            # The decoder may hold the beginning of a character.
+            plain = plain and portion.isascii()
+            if not plain:
+                decoder.decode(portion)
             if b"\0" in portion:
                 raise FrameError(name, "holds a NUL byte: use --engine python")
-            _refuse_returns(name, last + portion)
+            if last == b"\r" or b"\r" in portion:
+                _refuse_returns(name, last + portion)
             lines += portion.count(b"\n")
             last = portion[-1:]
         decoder.decode(b"", final=True)

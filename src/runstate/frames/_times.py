@@ -74,7 +74,10 @@ def _micro(source: Source, assume_utc: bool) -> str:
             f"case when regexp_full_match(moment, '{_NUMBER}') "
             f"then try_cast(round(try_cast(moment as double) * {_MICRO}) as bigint) end"
         )
-        return f"coalesce({number}, {texts})" if source.texts else texts
+        # No number has a dash there, and no time of a clock anything else.
+        return (
+            f"case when moment[5] = '-' then {texts} else {number} end" if source.texts else texts
+        )
     if kind == '"NULL"':
         return "null::bigint"
 
