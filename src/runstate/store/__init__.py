@@ -48,6 +48,7 @@ from ._cursor_errors import (
     CursorForeignError,
     CursorInvalidError,
 )
+from ._hooks import Hook, MoveEvent
 from ._kinds import Record
 from ._poolers import PoolerError
 from ._row_errors import (
@@ -97,10 +98,12 @@ __all__ = [
     "Duplicate",
     "Fire",
     "Held",
+    "Hook",
     "Illegal",
     "JournalEntry",
     "Lease",
     "LifecycleMismatchError",
+    "MoveEvent",
     "Page",
     "PoolerError",
     "KeyReusedError",

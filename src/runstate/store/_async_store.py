@@ -15,6 +15,7 @@ from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ..runs._run import RUN
 from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of
+from ._hooks import Hook
 from ._named_moves import NamedMoves
 from ._operations import Creation
 from ._setup import Setup
@@ -53,6 +54,8 @@ class AsyncStore(AsyncTransactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -96,6 +99,10 @@ class AsyncStore(AsyncTransactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -117,6 +124,8 @@ class AsyncStore(AsyncTransactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
         super().__init__(engine, setup)
 
@@ -142,6 +151,8 @@ class AsyncStore(AsyncTransactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -193,6 +204,10 @@ class AsyncStore(AsyncTransactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -219,6 +234,8 @@ class AsyncStore(AsyncTransactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
@@ -626,6 +643,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -655,6 +674,10 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -672,6 +695,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
     @classmethod
@@ -692,6 +717,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -729,6 +756,10 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -750,6 +781,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from ..runs._log import Moved
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._counts import count, roll_up
 from ._feed import feed_of
+from ._hooks import Hooks, MoveEvent
 from ._kinds import Kind, New, readable
 from ._layout import Layout
 from ._payload import Move, Preparation, check_not_before, key_of_attempt
@@ -116,6 +118,7 @@ class Operations(Generic[_T]):
         kind: Kind[_T],
         expires_after: int | None,
         report: Callable[[UnreadableRunError], None],
+        hooks: Hooks,
     ) -> None:
         self._tables = tables
         self._lifecycle = lifecycle
@@ -124,6 +127,7 @@ class Operations(Generic[_T]):
         self._kind = kind
         self._expires_after = expires_after
         self._report = report
+        self._hooks = hooks
         self._prepare = Preparation(lifecycle, layout, kind, statements)
         self._feed = feed_of(tables, statements.say.database)
 
@@ -135,6 +139,18 @@ class Operations(Generic[_T]):
         """
         Store a new run, and return it.
         """
+        if not self._hooks:
+            return self._create(connection, fields, creation)
+        with self._hooks.undoing(connection):
+            made = self._create(connection, fields, creation)
+            for moved in made.moved:
+                self._call_after(connection, moved, made.object)
+
+        return made
+
+    def _create(
+        self, connection: sa.Connection, fields: Mapping[str, Any], creation: Creation
+    ) -> Made[_T]:
         new, given = self._new(fields, creation)
         rows = self._sql.create[new.status].run(connection, **given)
         if not rows:
@@ -155,6 +171,18 @@ class Operations(Generic[_T]):
         """
         Store new runs, all or none.
         """
+        if not self._hooks:
+            return self._create_many(connection, items, creation)
+        with self._hooks.undoing(connection):
+            made = self._create_many(connection, items, creation)
+            for moved, each in zip(made.moved, made.object, strict=True):
+                self._call_after(connection, moved, each)
+
+        return made
+
+    def _create_many(
+        self, connection: sa.Connection, items: Iterable[Mapping[str, Any]], creation: Creation
+    ) -> Made[tuple[_T, ...]]:
         pairs = [self._new(fields, creation) for fields in items]
         if not pairs:
             return Made((), ())
@@ -387,15 +415,9 @@ class Operations(Generic[_T]):
         """
         for look in range(_LOOKS):
             move = self._move(connection, fire, again=look > 0)
-            rows = move.way.one.run(connection, **move.given)
-            if rows:
-                moved = move.moved(rows[0])
-                if moved.run_id != fire.run_id:
-                    raise AnswerMismatchError(
-                        moved.run_id, fire.trigger, moved.trigger, moved.target
-                    )
-                if not self._sql.postgres:
-                    self._sql.line.add(connection, [move.line(moved)])
+            made = self._hooked if self._hooks else self._made
+            moved = made(connection, move)
+            if moved is not None:
                 return Applied(moved)
             verdict = self._refused(connection, move)
             if verdict is not None:
@@ -404,10 +426,72 @@ class Operations(Generic[_T]):
             f"{self._layout.noun} {fire.run_id!r} kept changing; gave up after {_LOOKS} attempts"
         )
 
+    def _made(self, connection: sa.Connection, move: Move) -> Moved | None:
+        """
+        Make one move, and return its record; None if it could not be made.
+        """
+        rows = move.way.one.run(connection, **move.given)
+        if not rows:
+            return None
+        moved = move.moved(rows[0])
+        if moved.run_id != move.run_id:
+            raise AnswerMismatchError(moved.run_id, move.fire.trigger, moved.trigger, moved.target)
+        if not self._sql.postgres:
+            self._sql.line.add(connection, [move.line(moved)])
+
+        return moved
+
+    def _hooked(self, connection: sa.Connection, move: Move) -> Moved | None:
+        """
+        Make one move between its hooks.
+        """
+        with self._hooks.undoing(connection) as undo:
+            rows = self._sql.locked_row.run(connection, id=move.run_id)
+            if not rows or not self._prepare.can_make(move, rows[0].status):
+                return None
+            fire, row = move.fire, rows[0]
+            event = MoveEvent(
+                self._snapshot(row), fire.trigger, row.status, move.way.target, fire.payload,
+                fire.actor, None, None,
+            )  # fmt: skip
+            self._hooks.call_before(connection, event)
+            moved = self._made(connection, move.at_version(row.version))
+            if moved is None:
+                # What the hooks wrote belongs to a move that was not made.
+                undo()
+                return None
+            now = self._snapshot(self._row(connection, move.run_id))
+            self._call_after(connection, moved, now, fire.payload, fire.actor)
+
+        return moved
+
+    def _snapshot(self, row: Any) -> _T | None:
+        """
+        Return the object that *row* holds; None if it holds none, which stops no move.
+        """
+        found = readable(self._kind, [row], self._report)
+
+        return found[0] if found else None
+
+    def _call_after(
+        self,
+        connection: sa.Connection,
+        moved: Moved,
+        snapshot: Any,
+        payload: Mapping[str, Any] = MappingProxyType({}),
+        actor: str | None = None,
+    ) -> None:
+        event = MoveEvent(
+            snapshot, moved.trigger, moved.source, moved.target, payload, actor, None, moved
+        )
+        self._hooks.call_after(connection, event)
+
     def fire_many(self, connection: sa.Connection, fires: Iterable[Fire]) -> tuple[Verdict, ...]:
         """
         Fire triggers in order, in as few statements as that allows.
         """
+        if self._hooks:
+            return tuple(self.fire(connection, fire) for fire in fires)
         verdicts: list[Verdict] = []
         batch: dict[str, Move] = {}
         for fire in fires:
@@ -435,6 +519,9 @@ class Operations(Generic[_T]):
         """
         Make moves of one trigger at different runs, and return those that were made.
         """
+        if self._hooks:
+            one_by_one = {move.run_id: self._hooked(connection, move) for move in batch}
+            return {run_id: moved for run_id, moved in one_by_one.items() if moved is not None}
         given = json.dumps([move.given for move in batch])
         moved = {
             row[0]: batch[0].moved(row) for row in batch[0].way.many.run(connection, batch=given)
@@ -548,7 +635,7 @@ class Operations(Generic[_T]):
         """
         Return a lease on a run that no worker holds; None if no run is waiting.
         """
-        made = self._claim(connection, worker, seconds, where, None)
+        made = self._leased(connection, worker, seconds, where, None)
 
         return Made(made.object[0] if made.object else None, made.moved)
 
@@ -563,7 +650,25 @@ class Operations(Generic[_T]):
         """
         Return leases on runs that no worker holds, as many as *limit*.
         """
-        return self._claim(connection, worker, seconds, where, checked(limit))
+        return self._leased(connection, worker, seconds, where, checked(limit))
+
+    def _leased(
+        self,
+        connection: sa.Connection,
+        worker: Any,
+        seconds: Any,
+        where: Mapping[str, Any],
+        limit: int | None,
+    ) -> Made[tuple[Lease[_T], ...]]:
+        if not self._hooks:
+            return self._claim(connection, worker, seconds, where, limit)
+        with self._hooks.undoing(connection):
+            made = self._claim(connection, worker, seconds, where, limit)
+            runs = {lease.id: lease.run for lease in made.object}
+            for moved in made.moved:
+                self._call_after(connection, moved, runs[str(moved.run_id)], actor=worker)
+
+        return made
 
     def _claim(
         self,

@@ -166,6 +166,16 @@ class Preparation:
 
         return self._move(fire, way or self._first[fire.trigger], {})
 
+    def can_make(self, move: Move, status: str) -> bool:
+        """
+        Return whether the table has *move* for a run in *status*.
+        """
+        trigger, target = move.fire.trigger, move.way.target
+        rows = self._lifecycle.candidates(trigger, status)
+        back = self._lifecycle.reopening(trigger, status)
+
+        return any(row.target == target for row in (*rows, *([back] if back else [])))
+
     def unjudged(self, fire: Fire) -> Move:
         """
         Return *fire* without its payload, for a statement that is bound to refuse it.

@@ -22,6 +22,7 @@ from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ._after_commit import at_commit
 from ._dialects import database_of
+from ._hooks import Hook, Hooks
 from ._install import check_installed, install
 from ._kinds import ANSWER, Kind, RecordKind, RunKind
 from ._layout import RUN_LAYOUT, Layout, layout_of
@@ -72,6 +73,8 @@ class Setup(Generic[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> None:
         layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema)
         if adopt_lifecycle and not install:
@@ -94,7 +97,8 @@ class Setup(Generic[_T]):
         self.immediate = database == "sqlite"
         self.places = database == "mariadb"
         """Whether the lines of the feed are given their places once they are committed."""
-        self.needs_transaction = database != "postgresql"
+        hooks = Hooks(before, after, dialect)
+        self.needs_transaction = database != "postgresql" or bool(hooks)
         """Whether an operation is several statements."""
         if expires_after is not None and layout.deadline is None:
             raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
@@ -112,6 +116,7 @@ class Setup(Generic[_T]):
             cast(Kind[_T], kind),
             expires_after,
             self._unreadable,
+            hooks,
         )
         self._log = MoveLog(logger, lifecycle.name)
 

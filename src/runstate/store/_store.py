@@ -14,6 +14,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ..runs._run import RUN
+from ._hooks import Hook
 from ._named_moves import NamedMoves
 from ._operations import Creation
 from ._setup import Setup
@@ -53,6 +54,8 @@ class Store(Transactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -96,6 +99,10 @@ class Store(Transactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -117,6 +124,8 @@ class Store(Transactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
         super().__init__(engine, setup)
 
@@ -142,6 +151,8 @@ class Store(Transactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -193,6 +204,10 @@ class Store(Transactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -219,6 +234,8 @@ class Store(Transactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
         return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
@@ -618,6 +635,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -647,6 +666,10 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -664,6 +687,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
     @classmethod
@@ -684,6 +709,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        before: Iterable[Hook] = (),
+        after: Iterable[Hook] = (),
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -721,6 +748,10 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
+                ``sweep`` before the move, within its transaction. An error that one raises
+                undoes the move and reaches the caller. For asyncio, coroutine functions too.
+            after: The same after the move, also of ``create``, ``create_many`` and claims.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -742,6 +773,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            before=before,
+            after=after,
         )
 
         return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
