@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from runstate import RUN, Lifecycle, Observation, Transition, histories
 from runstate.frames import survey_files
 from runstate.histories import _journeys as limits
+from runstate.histories import _sample
 from runstate.histories._journeys import FoundTimes, JourneyCounts, Ways, period_of
 from runstate.histories._survey import OpenRun
 
@@ -207,3 +208,41 @@ def test_an_endless_lifecycle_has_only_open_runs(tmp_path):
 
     assert {} == counted.ended
     assert [("a", "on")] == [each[:2] for each in counted.open]
+
+
+def test_a_run_that_is_asked_for_is_kept(tmp_path):
+    """
+    In a log of many, the timeline of any run is kept if it is named; in either engine.
+    """
+    path = Path(tmp_path, "log.csv")
+    rows = [
+        (f"run_{n}", s, START + n + k)
+        for n in range(60)
+        for k, s in enumerate(("queued", "failed"))
+    ]
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([("run_id", "status", "at"), *rows])
+    seen = [Observation(s, r, at) for r, s, at in rows]
+    asked_for = ["run_17", "it's not there", "run_58"]
+    one_pass = histories.survey(seen, samples=4, keep=asked_for).timelines
+    database = survey_files(path, samples=4, keep=asked_for).timelines
+
+    for kept in (one_pass, database):
+        assert ["run_17", "run_58"] == [run_id for run_id in kept if run_id in asked_for]
+        assert ["queued", "failed"] == [each.status for each in kept["run_58"]]
+        assert len(kept) <= 6
+
+
+def test_a_run_that_is_asked_for_stays_while_others_go(monkeypatch):
+    """
+    Where there is no room for all, a named run is kept from its first row to its last.
+    """
+    monkeypatch.setattr(_sample, "ROOM", 20)
+    monkeypatch.setattr(_sample, "RECENT", 20)
+    history = [each for n in range(90) for each in run("queued", "failed", run_id=f"run_{n}")]
+    kept = histories.survey(
+        history, samples=4, keep=[f"run_{n}" for n in range(0, 90, 30)]
+    ).timelines
+
+    assert {"run_0", "run_30", "run_60"} <= {*kept}
+    assert {2} == {len(kept[run_id]) for run_id in ("run_0", "run_30", "run_60")}

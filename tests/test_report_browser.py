@@ -2,9 +2,12 @@
 The page of evidence in a real browser: what it does, and what nothing can make it do.
 """
 
+import csv
+import io
 import os
 import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -342,6 +345,82 @@ def test_nothing_is_wider_than_a_phone(opened):
         reached = page.locator(".wide[tabindex='0'][role=region][aria-label]")
         assert 0 == overflow(page)
         assert page.locator(".wide").count() == reached.count()
+
+
+def test_the_address_has_the_state(opened):
+    """
+    Filters and the run are in the address; the page opened there looks the same.
+    """
+    content = page_of(broken(8))
+    page = opened(content)
+    page.locator("#list tbody a").nth(2).click()
+    page.get_by_label("Code").select_option("RS105")
+    page.get_by_label("Text", exact=True).fill("completed; -> f=")
+    page.get_by_label("Text", exact=True).fill("completed")
+    told, address = page.locator("#told").inner_text(), page.evaluate("location.hash")
+    picked = page.locator("#pick").input_value()
+    again = opened(content)
+    again.goto(again.url + address)
+    again.reload()
+
+    assert f"#r{picked};words=completed;code=RS105" == address
+    assert told == again.locator("#told").inner_text()
+    assert picked == again.locator("#pick").input_value()
+    again.get_by_role("button", name="Clear").click()
+    again.wait_for_function("location.hash.length < 6")
+    assert f"#r{picked}" == again.evaluate("location.hash")
+
+
+def test_an_address_of_nonsense_harms_nothing(opened):
+    """
+    What is no state is passed over.
+    """
+    for odd in ("#words=%E0%A4%A;code=nope", "#r99999", "#;=;;find", "#code=<b>"):
+        page = opened(page_of(broken(8)))
+        page.goto(page.url + odd)
+        page.reload()
+
+        assert page.locator("#told").is_visible()
+
+
+def test_a_search_says_of_which_runs_it_knows(opened):
+    """
+    Where the page keeps some of many runs, a search without a match says how to get another.
+    """
+    history = [each for n in range(200) for each in run("queued", run_id=f"run_{n}")]
+    page = opened(page_of(history))
+    page.get_by_label("Search").fill("job_17")
+    said = page.locator("#picked").inner_text()
+
+    assert said.startswith("0 runs match. This page has the timelines of 100 of 200 runs;")
+    assert "--keep RUN_ID" in said
+    again = opened(page_of(history))
+    again.goto(again.url + "#find=job_17")
+    again.reload()
+    assert said == again.locator("#picked").inner_text()
+
+
+def test_what_is_shown_is_saved_as_csv(opened):
+    """
+    The findings that the filter leaves are saved, and no cell is a formula.
+    """
+    history = [
+        *broken(4),
+        *run("queued", "completed", run_id="=1+1"),
+        *run("queued", "completed", run_id='a "b"'),
+    ]
+    page = opened(page_of(history))
+    page.get_by_label("Code").select_option("RS103")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save as CSV").click()
+    text = Path(saved.value.path()).read_text("utf-8")
+    rows = [*csv.reader(io.StringIO(text))]
+
+    assert "findings.csv" == saved.value.suggested_filename
+    assert ["code", "severity", "run", "message", "where", "hint"] == rows[0]
+    assert {"RS103"} == {row[0] for row in rows[1:]}
+    assert {"'=1+1", 'a "b"'} <= {row[2] for row in rows[1:]}
+    assert page.locator("#list tbody tr").count() == len(rows) - 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -113,6 +113,23 @@ def test_runs_let_go_are_read_once_more(command, monkeypatch):
     assert known["file.html"] == known["stdin.html"]
 
 
+def test_a_run_that_is_kept_is_on_the_page(command, monkeypatch):
+    """
+    ``--keep`` has the timeline of a run on the page; an id that nobody saw is named.
+    """
+    monkeypatch.setattr("runstate.cli._report.SAMPLES", 3)
+    log(*((f"run_{n}", WAY) for n in range(60)))
+    done = command("report", "log.jsonl", "--keep", "run_44", "--keep", "nobody\x1b")
+    runs = data("report.html")["runs"]
+
+    assert "run_44" == runs[0][0]
+    assert 60 == data("report.html")["total"]
+    assert (0, "runstate: --keep nobody\\x1b: no run of this id was seen\n") == (done[0], done[2])
+    refused = command("report", "log.jsonl", "--keep", "run_1", "--engine", "spark")
+    assert 2 == refused[0]
+    assert "--keep is not supported with --engine spark" in refused[2]
+
+
 def data(name):
     """
     Return what the page called *name* gives its script.

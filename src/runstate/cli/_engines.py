@@ -187,6 +187,7 @@ def surveyed(
     limit: int,
     samples: int = 0,
     allow_reopen: bool = False,
+    keep: Sequence[str] = (),
 ) -> Survey:
     """
     Return what *engine* says of *paths*.
@@ -200,6 +201,10 @@ def surveyed(
         "finished": finished, "limits": limits, "measured": measured,
         "limit": min(limit or MOST, MOST), "samples": samples,
     }  # fmt: skip
+    if keep:
+        if engine == "spark":
+            raise BadInput("--keep is not supported with --engine spark")
+        asked["keep"] = keep
     if allow_reopen:
         if engine == "spark":
             raise BadInput("--allow-reopen is not supported with --engine spark")

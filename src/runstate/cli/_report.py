@@ -54,6 +54,12 @@ SAMPLES: Final = 2_000
 @scale_options
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
+    "--keep",
+    multiple=True,
+    metavar="RUN_ID",
+    help="Have the timeline of this run on the page, whatever is wrong with it; may be repeated.",
+)
+@click.option(
     "--limit", "limits", multiple=True, metavar="STATUS=SECONDS", help="Longest time in a status."
 )
 def report(
@@ -72,6 +78,7 @@ def report(
     skip_others: bool,
     order: str,
     finished: bool,
+    keep: Sequence[str],
     limits: Sequence[str],
     **scale: Any,
 ) -> int:
@@ -86,6 +93,7 @@ def report(
       runstate report runs.jsonl -o report.html
       runstate report polls.csv --observed polled --run-id job --status state --at time
       runstate report 'events/*.parquet' --memory 1GB
+      runstate report runs.jsonl --keep run_42
       kubectl logs server | runstate report -
     """
     lifecycle = lifecycle_named(lifecycle_name)
@@ -102,15 +110,23 @@ def report(
     refuse_input(out, [*paths, *names, lifecycle_name])
     if engine == "python":
         survey = _surveyed(
-            Census(monitor, samples=SAMPLES), names, lifecycle, reading, observed, finished=finished
+            Census(monitor, samples=SAMPLES, keep=keep),
+            names,
+            lifecycle,
+            reading,
+            observed,
+            finished=finished,
         )
     else:
         refuse_for_bulk(reading, engine)
         survey = surveyed(
             engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
-            limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES,
+            limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES, keep=keep,
         )  # fmt: skip
+    lost = [run for run in keep if run not in survey.timelines]
     write_report(out, survey, lifecycle, observed, paths)
+    for run in lost:
+        click.echo(f"runstate: --keep {printable(run)}: no run of this id was seen", err=True)
     click.echo(f"wrote {printable(shown_url(str(out)))}: {summary_of(totals_of(survey))}")
 
     return 2 if is_unread(survey) else int(survey.errors > 0)

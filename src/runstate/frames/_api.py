@@ -2,7 +2,7 @@
 What can be asked of files, tables and frames.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any, Final, TypedDict, Unpack
 
@@ -78,6 +78,8 @@ class Asked(TypedDict, total=False):
     """Findings that are kept, the first ones; 10,000, if not said, and at most 900,000. All are counted."""
     samples: int
     """Runs whose timelines are kept: at most half of them such with findings."""
+    keep: Sequence[str]
+    """Ids of runs whose timelines are kept beside the samples. Not on Spark."""
 
 
 def survey_files(
@@ -256,6 +258,7 @@ def _surveyed(
             min(asked.get("limit", 10_000), _MOST),
             asked.get("samples", 0),
             asked.get("allow_reopen", False),
+            tuple(asked.get("keep", ())),
         )
 
         survey = surveyed(engine, question, exact=asked.get("exact", False))

@@ -31,6 +31,7 @@ class Question(NamedTuple):
     limit: int
     samples: int
     allow_reopen: bool = False
+    keep: tuple[str, ...] = ()
     by_id: bool = False
     """Whether runs are told apart by their ids themselves, as collisions of hashes were found."""
     apart: bool = False

@@ -5,6 +5,7 @@ Screen, then judge: a source to the record of what was observed.
 from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
+from typing import Any
 
 from ..histories._counter import survey as survey_of_records
 from ..histories._counts import Counts
@@ -12,7 +13,7 @@ from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
 from ..histories._survey import Survey
 from ._apart import set_apart
-from ._duckdb import Engine
+from ._duckdb import Engine, listed
 from ._ends import count_ends, screen_ends
 from ._errors import FrameError
 from ._interpreted import Records
@@ -58,7 +59,13 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
     suspects = [key for _, key in (*found.suspects, *found.late)]
     follows = bool(asked.samples) and asked.in_order and asked.source.timed
     wanted = open_runs(engine, rest) if follows else []
-    verdict = judge(engine, asked, suspects, dict.fromkeys([*wanted, *found.sample]), found.apart)
+    verdict = judge(
+        engine,
+        asked,
+        suspects,
+        dict.fromkeys([*_kept(engine, asked), *wanted, *found.sample]),
+        found.apart,
+    )
     survey = _survey(asked, found, verdict, *unusable)
     if follows:
         survey = survey._replace(journeys=count_journeys(engine, rest, found, verdict))
@@ -94,7 +101,20 @@ def streamed(engine: Engine, asked: Question) -> Survey:
         limit=asked.limit,
         samples=asked.samples,
         allow_reopen=asked.allow_reopen,
+        keep=asked.keep,
     )
+
+
+def _kept(engine: Engine, asked: Question) -> list[Any]:
+    """
+    Return what the rows of the runs that are to be kept are grouped by.
+    """
+    if not asked.keep:
+        return []
+    table = asked.source.unnumbered or asked.source.table
+    ids = f"list_contains({listed(asked.keep)}, id::varchar)"
+
+    return [h for (h,) in engine.rows(f"select distinct {asked.run_key} from {table} where {ids}")]
 
 
 def _collide(engine: Engine, asked: Question) -> bool:
@@ -160,5 +180,7 @@ def _timelines(asked: Question, verdict: Verdict) -> dict[str | None, tuple[Obse
     wrong = dict.fromkeys(f.run_id for _, f in verdict.findings if f.run_id in verdict.timelines)
     first = list(wrong)[: asked.samples // 2]
     rest = [run_id for run_id in verdict.sampled if run_id not in first]
+    kept = [run_id for run_id in asked.keep if run_id in verdict.timelines]
+    shown = dict.fromkeys([*kept, *[*first, *rest][: asked.samples]])
 
-    return {run_id: verdict.timelines[run_id] for run_id in [*first, *rest][: asked.samples]}
+    return {run_id: verdict.timelines[run_id] for run_id in shown}

@@ -31,6 +31,7 @@ def survey(
     limit: int = 10_000,
     samples: int = 0,
     allow_reopen: bool = False,
+    keep: Iterable[str] = (),
 ) -> Survey:
     """
     Count what *records* say of runs, and check it; findings among them are counted with the others.
@@ -51,13 +52,14 @@ def survey(
         limit: How many findings are kept; all are counted.
         samples: How many runs have their timelines kept, those with findings first.
         allow_reopen: As for :func:`check`.
+        keep: Ids of runs whose timelines are kept beside the *samples*.
 
     Raises:
         TypeError: A part of an Observation is of the wrong type.
         ValueError: *observed* is not one of the three models, or a limit names an unknown status.
     """
     monitor = Monitor(lifecycle, observed=observed, limits=limits, allow_reopen=allow_reopen)
-    census = Census(monitor, limit, samples)
+    census = Census(monitor, limit, samples, keep)
     for _ in census.findings(records, finished=finished, now=now):
         pass
 
@@ -71,10 +73,17 @@ class Census:
     Keeps for each run its status and since when; of the log, nothing but what it samples.
     """
 
-    def __init__(self, monitor: Monitor, limit: int = 10_000, samples: int = 0) -> None:
+    def __init__(
+        self,
+        monitor: Monitor,
+        limit: int = 10_000,
+        samples: int = 0,
+        keep: Iterable[str] = (),
+    ) -> None:
         """
-        Count what *monitor* judges; for *limit* and *samples* see :func:`survey`.
+        Count what *monitor* judges; for *limit*, *samples* and *keep* see :func:`survey`.
         """
+        self._keep = frozenset(keep)
         self._monitor = monitor
         self._most_samples = samples
         self._found = Counts(limit)
@@ -87,7 +96,7 @@ class Census:
         self._sequencer = Sequencer()
         self._rows = Counts()
         self._states: dict[str | None, State] = {}
-        self.samples = Samples(self._most_samples) if self._most_samples else None
+        self.samples = Samples(self._most_samples, self._keep) if self._most_samples else None
         """The timelines kept, if any are."""
         in_order = self._monitor.observed != "unordered"
         self._ways = Ways() if self._most_samples and in_order else None

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
+from ._shown import shown, totals
+
 __all__ = ["Finding", "Lagging", "Observation", "ObservationModel", "Report", "Severity"]
 
 ObservationModel = Literal["complete", "polled", "unordered"]
@@ -107,3 +109,20 @@ class Report(NamedTuple):
     def ok(self) -> bool:
         """Whether no finding has the severity error; undecided runs make no difference."""
         return not any(finding.severity == "error" for finding in self.findings)
+
+    def _repr_html_(self) -> str:
+        """
+        Return the counts and the first findings, which notebooks show.
+        """
+        found = sum(finding.severity == "error" for finding in self.findings)
+        warnings = len(self.findings) - found
+        title = totals(self.runs, self.observations, found, warnings, self.undecided)
+
+        return shown(
+            title,
+            ("Code", "Severity", "Run", "What was seen", "File", "Line", "Hint"),
+            (
+                (f.code, f.severity, f.run_id, f.message, f.file, f.line, f.hint)
+                for f in self.findings
+            ),
+        )

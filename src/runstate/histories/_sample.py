@@ -31,11 +31,12 @@ class Samples:
     began lately is kept for a while, as most findings come soon after a run began.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, asked_for: Iterable[str] = ()) -> None:
         """
-        Keep *most* runs in the end, half of them for their findings.
+        Keep *most* runs in the end, half of them for their findings, and those *asked_for*.
         """
         self._most = most
+        self._asked_for = frozenset(asked_for)
         self._kept: dict[str | None, list[Observation]] = {}
         self._wrong: dict[str | None, None] = {}
         self._recent: dict[str | None, list[Observation]] = {}
@@ -49,7 +50,7 @@ class Samples:
         """
         run = observation.run_id
         if begins:
-            fits = self._bound is None or _hash(run) < self._bound
+            fits = self._bound is None or run in self._asked_for or _hash(run) < self._bound
             (self._kept if fits else self._recent)[run] = []
         kept = self._kept.get(run)
         if kept is not None:
@@ -85,7 +86,12 @@ class Samples:
         """
         lately = {*islice(reversed(self._kept), RECENT // 10)}
         others = sorted(
-            ((_hash(run), run) for run in self._kept if run not in self._wrong), key=_first
+            (
+                (_hash(run), run)
+                for run in self._kept
+                if run not in self._wrong and run not in self._asked_for
+            ),
+            key=_first,
         )
         while self._size > ROOM // 2 and others:
             self._bound, run = others.pop()
@@ -112,9 +118,10 @@ class Samples:
         fair = sorted(
             ((_hash(run), run) for run in self._kept if run not in self._wrong), key=_first
         )
-        runs = [*wrong, *(run for _, run in fair[: self._most - len(wrong)])]
+        asked_for = [run for run in self._kept if run in self._asked_for]
+        runs = [*asked_for, *wrong, *(run for _, run in fair[: self._most - len(wrong)])]
 
-        return {run: tuple(self._kept.get(run) or found[run]) for run in runs}
+        return {run: tuple(self._kept.get(run) or found[run]) for run in dict.fromkeys(runs)}
 
 
 _Timeline = tuple[Any, str | None, tuple[Observation, ...]]

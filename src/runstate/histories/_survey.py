@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from ..lifecycle._table import Lifecycle
 from ._records import Finding, Observation, ObservationModel
+from ._shown import shown, totals
 
 __all__ = [
     "OCTAVE", "Dwell", "Journeys", "OpenRun", "Survey", "Variant", "bucket_of", "how_long",
@@ -175,6 +176,20 @@ class Survey(NamedTuple):
     journeys: Journeys | None = None
     """Whole runs, counted; None where no samples were asked for, or the order of rows is not known."""
 
+    def _repr_html_(self) -> str:
+        """
+        Return the counts, and how often and how fast each move was, which notebooks show.
+        """
+        warnings = sum(self.tally.values()) - self.errors
+        title = totals(self.runs, self.observations, self.errors, warnings, self.undecided)
+        moves = sorted(self.moves, key=lambda move: (-self.moves[move], move))
+
+        return shown(
+            title,
+            ("From", "To", "Observed", "p50", "p95", "Longest"),
+            ((*move, self.moves[move], *_lasted(self.dwell.get(move))) for move in moves),
+        )
+
     def dwell_in(self, status: str) -> Dwell | None:
         """
         Return how long runs were in *status* before they left it; None if none was seen to.
@@ -201,6 +216,13 @@ def without_gaps(survey: Survey, lifecycle: Lifecycle, observed: ObservationMode
     dwell = {pair: dwell for pair, dwell in survey.dwell.items() if pair not in gaps}
 
     return survey._replace(moves={p: n for p, n in moves.items() if n}, dwell=dwell)
+
+
+def _lasted(dwell: Dwell | None) -> tuple[str, str, str]:
+    if dwell is None:
+        return "", "", ""
+
+    return how_long(dwell.quantile(0.5)), how_long(dwell.quantile(0.95)), how_long(dwell.longest)
 
 
 def _together(parts: Iterable[Dwell]) -> Dwell | None:

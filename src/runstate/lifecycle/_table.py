@@ -43,6 +43,8 @@ from ._variants import dropped, not_in
 
 __all__ = ["Lifecycle"]
 
+NOTEBOOK: Final = 940
+"""Pixels of the picture in a notebook, which is about as wide."""
 _MOST_FITS: Final = 10_000
 
 _K = TypeVar("_K")
@@ -200,6 +202,14 @@ class Lifecycle:
 
     def __repr__(self) -> str:
         return f"<Lifecycle {self.name!r}: {len(self)} rows, {len(self.statuses)} statuses>"
+
+    def _repr_svg_(self) -> str:
+        """
+        Return the picture of the lifecycle, which notebooks show.
+        """
+        from ..diagrams import draw  # noqa: PLC0415  only a notebook asks for it
+
+        return draw(self, "svg", width=NOTEBOOK).decode()
 
     def __hash__(self) -> int:
         return hash((self.name, self.transitions, self.reopenings, self.initial_statuses))

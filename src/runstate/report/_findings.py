@@ -82,6 +82,7 @@ def _controls(subject: Subject) -> str:
         f"{field('words', 'Text', words)}{field('code', 'Code', code)}"
         f"{field('severity', 'Severity', severity)}"
         '<button type="reset">Clear</button>'
+        '<button type="button" id="csv">Save as CSV</button>'
         '<p id="told" role="status" aria-live="polite"></p></form>'
     )
 

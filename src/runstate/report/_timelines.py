@@ -67,6 +67,7 @@ def packed(
         "boxes": [statuses(name) for name in way.statuses],
         "arrows": [list(move) for move in way.moves],
         "runs": runs,
+        "total": subject.survey.runs,
     }
 
     return data, kept

@@ -33,6 +33,30 @@
   dark.addEventListener("change", told);
   told();
 
+  // -- what the address says --------------------------------------------------
+
+  /* The run and the filters, after the number sign: #r12;code=RS105;words=timeout. */
+  const FILTERS = ["words", "code", "severity", "find"];
+  let address = "";
+  function remember(run) {
+    if (run !== undefined) address = run;
+    const set = FILTERS.flatMap((id) => ($(id) && $(id).value ? [`${id}=${encodeURIComponent($(id).value)}`] : []));
+    const words = [address, ...set].filter(Boolean).join(";");
+    history.replaceState(null, "", words ? `#${words}` : location.pathname + location.search);
+  }
+  function decoded(text) {
+    try { return decodeURIComponent(text); } catch { return text; }
+  }
+  function recall() {
+    const [run, ...set] = /^#(r\d+|f\d+)?(;|$)|=/.test(location.hash) ? location.hash.slice(1).split(";") : [""];
+    for (const each of run.includes("=") ? [run, ...set] : set) {
+      const [id, value] = [each.slice(0, each.indexOf("=")), decoded(each.slice(each.indexOf("=") + 1))];
+      if (FILTERS.includes(id) && $(id)) $(id).value = value;
+    }
+    if (/^[rf]\d+$/.test(run)) address = run;
+  }
+  recall();
+
   // -- findings --------------------------------------------------------------
 
   const list = $("list");
@@ -80,6 +104,22 @@
     sort();
     most = PAGE;
     show();
+    remember();
+  }
+
+  /* A cell that a spreadsheet would calculate is made text. */
+  function cell(text) {
+    const harmless = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+    return `"${harmless.replaceAll('"', '""')}"`;
+  }
+
+  function save() {
+    const heads = ["code", "severity", "run", "message", "where", "hint"];
+    const lines = shown.map((each) => [...each.cells.slice(0, 5), each.hint].map(cell).join(","));
+    const file = new Blob([[heads.join(","), ...lines, ""].join("\r\n")], { type: "text/csv" });
+    const link = make("a", { href: URL.createObjectURL(file), download: "findings.csv" });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 
   function sort() {
@@ -114,8 +154,10 @@
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(filter));
+    $("csv").addEventListener("click", save);
     shown = [...rows];
-    show();
+    if (["words", "code", "severity"].some((id) => $(id).value)) filter();
+    else show();
   }
 
   // -- one run ---------------------------------------------------------------
@@ -377,6 +419,13 @@
   });
   let current = -1;
 
+  function matching(number) {
+    const kept = data.runs.length;
+    if (kept === data.total) return `${many(number, "run")} of ${kept.toLocaleString("en")} match`;
+    const others = `This page has the timelines of ${kept.toLocaleString("en")} of ${many(data.total, "run")}`;
+    return `${many(number, "run")} match. ${others}; runstate report --keep RUN_ID adds that of any other.`;
+  }
+
   function options() {
     const words = $("find").value.toLowerCase();
     const fitting = names.flatMap((name, place) => (name.toLowerCase().includes(words) ? [place] : []));
@@ -385,7 +434,7 @@
       option.selected = place === current;
       return option;
     }));
-    if (words) $("picked").textContent = `${many(fitting.length, "run")} match`;
+    if (words) $("picked").textContent = matching(fitting.length);
     return fitting;
   }
 
@@ -408,7 +457,7 @@
     $("next").disabled = at >= $("pick").options.length - 1;
     const wrong = found.length ? many(found.length, "finding") : "nothing wrong with it";
     $("picked").textContent = `${run[0]}: ${many(all.length, "step")}, ${wrong}`;
-    if (!quietly) history.replaceState(null, "", `#r${place}`);
+    if (!quietly) remember(`r${place}`);
   }
 
   function lost(order) {
@@ -421,20 +470,23 @@
   }
 
   function follow() {
-    const [, kind, number] = /^#([rf])(\d+)$/.exec(location.hash) || [];
+    const [, kind, number] = /^#([rf])(\d+)(?:;|$)/.exec(location.hash) || [];
     if (kind === "r" && Number(number) < data.runs.length) choose(Number(number), true);
     else if (kind === "f" && Number(number) < rows.length) lost(Number(number));
     else return;
+    address = kind + number;
     $("run-heading").focus({ preventScroll: true });
     $("run").scrollIntoView();
   }
 
   if (data.runs.length) {
-    options();
-    choose(0, true);
+    const fitting = options();
+    if (fitting.length || !$("find").value) choose(fitting.length ? fitting[0] : 0, true);
+    else $("shown").hidden = true;
     $("find").addEventListener("input", () => {
       const fitting = options();
       if (fitting.length && !fitting.includes(current)) choose(fitting[0]);
+      remember();
       $("next").disabled = $("pick").selectedIndex >= fitting.length - 1;
       $("back").disabled = $("pick").selectedIndex <= 0;
     });
