@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from runstate import RUN, Monitor, Observation, histories
 from runstate.histories._counts import Counts, Durations, Verdict, judged_alone
+from runstate.histories._packed import packed, unpacked
+from runstate.histories._records import NOTHING
 from runstate.histories._sample import Timelines
 from runstate.histories._survey import bucket_of
 
@@ -23,7 +25,7 @@ rows = st.builds(
     st.sampled_from(STATUSES),
     st.sampled_from(["a", "b", "c", "d", "e", "f", "g"]),
     st.one_of(st.none(), st.floats(0, 100)),
-    fields=st.just({}),
+    fields=st.just(NOTHING),
     source=st.one_of(st.none(), st.none(), st.sampled_from(STATUSES)),
     seq=st.one_of(st.none(), st.none(), st.integers(1, 4)),
     attempt=st.one_of(st.none(), st.integers(1, 2)),
@@ -105,6 +107,18 @@ def test_one_run_at_a_time_counts_what_one_pass_over_all_rows_counts(history, ob
     }
 
 
+@given(parts(), st.sampled_from(MODELS))
+def test_a_counter_crosses_as_text(dealt, observed):
+    """
+    Written as JSON and read again, a counter is the same.
+    """
+    runs, _ = dealt
+    whole = counted(runs, observed)
+
+    assert whole == unpacked(packed(whole))
+    assert empty() == unpacked(packed(empty()))
+
+
 @given(parts(), st.integers(0, 5))
 def test_a_history_counted_several_times_is_a_multiple(dealt, times):
     """
@@ -147,6 +161,9 @@ def test_a_monitor_that_judges_runs_alone_remembers_none():
     assert (2, 0, 0) == (tied.tied, lone.tied, monitor.runs)
     assert (False, True) == (tied.undecided, lone.undecided)
     assert Verdict(None, [], []) == judged_alone(monitor, [])
+    nothing = Counts()
+    nothing.add(Verdict(None, [], []), monitor)
+    assert (1, {}, None) == (nothing.runs, nothing.ends, nothing.survey().began)
 
 
 def test_rows_without_a_status_are_observations_of_none():

@@ -9,6 +9,7 @@ import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.dataset as ds
 import pytest
 
 from runstate import RUN, Finding
@@ -59,6 +60,7 @@ FRAMES: dict[str, Any] = {
     "arrow": arrow,
     "reader": lambda rows: arrow(rows).to_reader(max_chunksize=2),
     "relation": relation,
+    "dataset": lambda rows: ds.dataset(arrow(rows)),
 }
 
 
@@ -75,6 +77,8 @@ def records(frame: Any) -> list[tuple[Any, ...]]:
             tuple(None if pd.isna(cell) else cell for cell in row)
             for row in frame.itertuples(index=False)
         ]
+    if isinstance(frame, ds.Dataset):
+        frame = frame.to_table()
     if isinstance(frame, pa.RecordBatchReader):
         frame = frame.read_all()
     if isinstance(frame, pa.Table):
@@ -113,7 +117,9 @@ def test_no_finding_is_an_empty_frame(kind):
     found = check_frame(FRAMES[kind](ROWS[:1]))
     columns = found.collect_schema().names() if kind == "lazy" else None
     if columns is None:
-        columns = found.schema.names if kind in {"arrow", "reader"} else list(found.columns)
+        columns = (
+            found.schema.names if kind in {"arrow", "reader", "dataset"} else list(found.columns)
+        )
 
     assert list(Finding._fields) == columns
     assert [] == records(found)

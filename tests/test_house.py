@@ -43,7 +43,7 @@ DOORS = {
     "adbc_driver_sqlite": {"frames"},
     "adbc_driver_postgresql": {"frames"},
     "pyspark": {"frames"},
-    "py4j": {"frames"},
+    "py4j": set(),
     "opentelemetry": {"telemetry/otel.py"},
     "prometheus_client": {"telemetry/prometheus.py"},
     "hypothesis": {"testing/strategies.py", "testing/machines.py"},

@@ -133,6 +133,8 @@ CALLS: dict[str, Callable[[], Any]] = {
     "frames._api.survey_files": lambda: survey_files("nowhere.csv", **{WORD: 1}),
     "frames._api.survey_table": lambda: survey_table("nowhere.db", table="runs", **{WORD: 1}),
     "frames._spark.check_spark": on_spark("check_spark"),
+    "frames._spark.survey_paths": on_spark("survey_paths"),
+    "frames._spark.survey_spark": on_spark("survey_spark"),
     "lifecycle._table.Lifecycle.machine": lambda: RUN.machine(**{WORD: 1}),
     "runs._engine.Engine.fire": lambda: Engine(RUN).fire(Job(), "start", **{WORD: 1}),
     "runs._engine.RunEngine.fire": lambda: RunEngine().fire(

@@ -198,13 +198,6 @@ def test_parts_of_a_table_are_refused(delta, iceberg, engine):
         assert (2, True) == (status, "whose log says which files count" in said), path
 
 
-def test_spark_refuses_a_delta_table(delta):
-    """
-    Spark would read every file in the folder, so it names the engine that reads the log.
-    """
-    assert "--engine duckdb reads the table" in checked(delta, "--engine", "spark")[1]
-
-
 # -- a DuckDB file from somebody else ----------------------------------------------
 
 

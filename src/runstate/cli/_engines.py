@@ -110,10 +110,10 @@ def _exists(path: str) -> bool:
 
 def _for_spark(path: str) -> list[str]:
     """
-    Return *path*, which Spark takes as it is, having made sure that no table's log is passed over.
+    Return *path*, having made sure that no table's log is passed over.
     """
     with _one_line():
-        if path != "-" and "://" not in path:
+        if path != "-" and "://" not in path and lake_format(path) != "Delta Lake":
             refuse_lakes(path)
 
     return [path]
@@ -200,15 +200,12 @@ def surveyed(
         "observed": observed, "columns": reading.columns, "assume_utc": reading.assume_utc,
         "finished": finished, "limits": limits, "measured": measured,
         "limit": min(limit or MOST, MOST), "samples": samples,
+        "allow_reopen": allow_reopen,
     }  # fmt: skip
     if keep:
         if engine == "spark":
             raise BadInput("--keep is not supported with --engine spark")
         asked["keep"] = keep
-    if allow_reopen:
-        if engine == "spark":
-            raise BadInput("--allow-reopen is not supported with --engine spark")
-        asked["allow_reopen"] = True
     with working(paths):
         if engine == "spark":
             survey = _on_spark(paths, lifecycle, asked)

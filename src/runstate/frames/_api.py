@@ -71,7 +71,7 @@ class Asked(TypedDict, total=False):
     chosen so.
     """
     allow_reopen: bool
-    """Whether a run may be reopened without evidence (RS109); see :func:`runstate.check`. Not on Spark."""
+    """Whether a run may be reopened without evidence (RS109); see :func:`runstate.check`."""
     measured: bool
     """Whether to count moves and how long they took, not only what is wrong. True, if not said."""
     limit: int
@@ -160,9 +160,9 @@ def survey_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked])
     Return what was observed in the caller's own frame.
 
     Args:
-        frame: A DataFrame or LazyFrame of Polars, a DataFrame of pandas or PySpark, a Table
-            or RecordBatchReader of Arrow, or a relation of DuckDB. One row is one observation,
-            in any order; it is not changed, but a reader is used up.
+        frame: A DataFrame or LazyFrame of Polars, a DataFrame of pandas or PySpark, a Table,
+            RecordBatchReader or Dataset of Arrow, or a relation of DuckDB. One row is one
+            observation, in any order; it is not changed, but a reader is used up.
         lifecycle: The table to hold it against.
         asked: See :class:`Asked`.
 

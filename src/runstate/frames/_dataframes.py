@@ -38,6 +38,9 @@ def kind_of(frame: Any) -> str:
         ("pandas", "DataFrame"): "pandas",
         ("pyarrow", "Table"): "arrow",
         ("pyarrow", "RecordBatchReader"): "reader",
+        ("pyarrow", "FileSystemDataset"): "dataset",
+        ("pyarrow", "InMemoryDataset"): "dataset",
+        ("pyarrow", "UnionDataset"): "dataset",
         ("duckdb", "DuckDBPyRelation"): "relation",
         ("_duckdb", "DuckDBPyRelation"): "relation",
     }.get((library, name))
@@ -62,7 +65,7 @@ def given(engine: Engine, frame: Any, columns: Columns, lifecycle: Lifecycle) ->
     names = _names(kind, frame)
     used = chosen(engine.place, names, columns, lifecycle)
     rows = _narrowed(kind, frame, wide_columns(names, used, columns, lifecycle))
-    if kind in {"reader", "relation"}:
+    if kind in {"reader", "relation", "dataset"}:
         engine.take("given", rows)
         row = "rowid"
     else:
@@ -75,7 +78,7 @@ def given(engine: Engine, frame: Any, columns: Columns, lifecycle: Lifecycle) ->
 def _names(kind: str, frame: Any) -> list[str]:
     if kind == "lazy":
         return list(frame.collect_schema().names())
-    if kind in {"arrow", "reader"}:
+    if kind in {"arrow", "reader", "dataset"}:
         return list(frame.schema.names)
 
     return [str(name) for name in frame.columns]
@@ -91,12 +94,12 @@ def _narrowed(kind: str, frame: Any, names: list[str]) -> Any:
         return frame.select(names).collect(engine="streaming").to_arrow()
     if kind == "arrow":
         return frame.select(names)
+    if kind == "dataset":
+        return frame.scanner(columns=names).to_reader()
     if kind == "pandas":
         return _arrow().Table.from_pandas(frame[names], preserve_index=False)
-    if kind == "relation":
-        return frame.to_arrow_reader()
 
-    return frame
+    return frame.to_arrow_reader() if kind == "relation" else frame
 
 
 def framed(findings: Sequence[Finding], like: Any) -> Any:
@@ -120,6 +123,10 @@ def framed(findings: Sequence[Finding], like: Any) -> Any:
         return table.to_pandas()
     if kind == "reader":
         return table.to_reader()
+    if kind == "dataset":
+        from pyarrow.dataset import dataset  # type: ignore[import-untyped]  # noqa: PLC0415
+
+        return dataset(table)
     if kind == "relation":
         import duckdb  # noqa: PLC0415  the caller has it
 

@@ -9,18 +9,16 @@ read as records, by the code that reads those of JSON and CSV, and judged by the
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..histories._records import Finding
 from ..readers._parse import parse
 from ..readers._record import Interpreter, Read
 from ..readers._values import BadRecordError
 from ..readers.csv import cell_readers
-from ._columns import Source
 from ._duckdb import Engine
 from ._request import Question
 from ._sort_key import usable
 from ._times import microseconds, value
 
-__all__ = ["Records", "Told"]
+__all__ = ["Records", "Rows", "Told"]
 
 
 class Told(NamedTuple):
@@ -47,14 +45,14 @@ class Records:
         self._engine = engine
         self._asked = asked
         source = asked.source
-        self._names = [name for name, _ in source.wide_columns]
-        self._readers = {
-            number: Interpreter(source.columns, asked.lifecycle, name, asked.assume_utc)
+        names = [name for name, _ in source.wide_columns]
+        self._rows = {
+            number: Rows(
+                names,
+                Interpreter(source.columns, asked.lifecycle, name, asked.assume_utc),
+                texts=source.texts,
+            )
             for number, name in enumerate(source.names or (None,))
-        }
-        self._cells = _cells(source, self._readers[0])
-        self._kept_if_null = {
-            name for name in self._names if _tells_if_null(name, self._readers[0])
         }
 
     def __iter__(self) -> Iterator[Read]:
@@ -109,46 +107,70 @@ class Records:
         return f"select {cells}, {key}, f, r from {rows}{f' order by {order}' if order else ''}"
 
     def _told(self, statement: str, values: Sequence[Any] = ()) -> Iterator[Told]:
-        source, names, kept = self._asked.source, self._names, self._kept_if_null
+        source = self._asked.source
         for *cells, key, file, row in self._engine.portions(statement, values):
-            record = {
-                name: cell
-                for name, cell in zip(names, cells, strict=True)
-                if cell is not None or name in kept
-            }
             _, line = source.place(file, row)
-            interpreter = self._readers[file]
-            notes = self._read_cells(record, interpreter, line or 0)
-            reads: list[Read] = [*notes, *interpreter.observe(record, line or 0)]
+            reads = self._rows[file].reads(cells, line or 0)
             if not source.ordered:
                 reads = [read._replace(line=None) for read in reads]
             yield Told(key, file, row, reads)
 
-    def _read_cells(
-        self, record: dict[str, Any], interpreter: Interpreter, line: int
-    ) -> Sequence[Finding]:
+
+class Rows:
+    """
+    Says what the rows of a table mean, as the readers of files say it of their records.
+    """
+
+    def __init__(self, names: Sequence[str], interpreter: Interpreter, *, texts: bool) -> None:
         """
-        Replace the texts in *record* by what they say; return what is wrong with them.
+        Read rows of the columns *names*; *texts* says that all cells are texts, as in CSV.
         """
-        notes: list[Finding] = []
-        for name, how in self._cells:
+        self._names = names
+        self._interpreter = interpreter
+        self._cells = dict(_cells(names, interpreter, texts=texts))
+        self._kept_if_null = {name for name in names if _tells_if_null(name, interpreter)}
+
+    def reads(self, cells: Sequence[Any], line: int) -> list[Read]:
+        """
+        Return what the row in *line* says, whose first *cells* are given.
+        """
+        record = {
+            name: cell
+            for name, cell in zip(self._names, cells, strict=False)
+            if cell is not None or name in self._kept_if_null
+        }
+        notes: list[Read] = []
+        for name in self._cells:
             cell = record.get(name)
             if isinstance(cell, str):
                 try:
-                    record[name] = how(cell)
+                    record[name] = self.cell(name, cell)
                 except BadRecordError as bad:
                     del record[name]
-                    notes.append(interpreter.finding(bad.code, f"{name} is {bad.reason}", line))
+                    reason = f"{name} is {bad.reason}"
+                    notes.append(self._interpreter.finding(bad.code, reason, line))
 
-        return notes
+        return [*notes, *self._interpreter.observe(record, line)]
+
+    def cell(self, name: str, text: str) -> Any:
+        """
+        Return what *text* says in the column *name*.
+
+        Raises:
+            BadRecordError: It cannot be read.
+        """
+        how = self._cells.get(name)
+
+        return text if how is None else how(text)
 
 
-def _cells(source: Source, interpreter: Interpreter) -> list[tuple[str, Callable[[str], Any]]]:
+def _cells(
+    names: Sequence[str], interpreter: Interpreter, *, texts: bool
+) -> list[tuple[str, Callable[[str], Any]]]:
     """
     Return how the texts of those columns are read that hold something else.
     """
-    names = [name for name, _ in source.wide_columns]
-    if source.texts:
+    if texts:
         hows = cell_readers(names, interpreter)
         return [(name, how) for name in names if (how := hows.get(name)) is not None]
 

@@ -4,9 +4,10 @@ Tables of Delta Lake, read by their log: only the files that count at its last v
 
 from typing import Any
 
+from ..readers._paths import lake_format
 from ._errors import FrameError
 
-__all__ = ["delta_rows"]
+__all__ = ["delta_files", "delta_rows"]
 
 
 def delta_rows(folder: str) -> Any:
@@ -16,6 +17,24 @@ def delta_rows(folder: str) -> Any:
     Raises:
         FrameError: The library ``deltalake`` is not installed, or cannot read the table.
     """
+    # Arrow's own stream is what DuckDB takes; the files are opened as it is read.
+    return _dataset(folder).scanner().to_reader()
+
+
+def delta_files(folder: str) -> list[str]:
+    """
+    Return the files that hold the rows of the Delta table *folder*; none if it is no such table.
+
+    Raises:
+        FrameError: As for :func:`delta_rows`.
+    """
+    if "://" in folder or lake_format(folder) != "Delta Lake":
+        return []
+
+    return [f"{folder}/{name}" for name in _dataset(folder).files]
+
+
+def _dataset(folder: str) -> Any:
     try:
         from deltalake import DeltaTable  # noqa: PLC0415  an extra of its own
         from deltalake.exceptions import DeltaError  # noqa: PLC0415
@@ -26,7 +45,6 @@ def delta_rows(folder: str) -> Any:
             "pip install 'runstate[delta]', or give its rows to check_frame",
         ) from None
     try:
-        # Arrow's own stream is what DuckDB takes; the files are opened as it is read.
-        return DeltaTable(folder).to_pyarrow_dataset().scanner().to_reader()
+        return DeltaTable(folder).to_pyarrow_dataset()
     except (DeltaError, OSError, ValueError) as error:
         raise FrameError(folder, " ".join(str(error).split())) from None

@@ -1,103 +1,87 @@
 """
 The rules on Apache Spark, where one machine is not enough.
 
-Spark screens all rows with expressions of its own and counts what is in them. Only the rows of
-runs that are wrong come here, in order, and are judged by the same :class:`Monitor` as ever.
+Spark brings the rows of each run together, in one shuffle by id, and hands them over as Arrow;
+the core judges and counts them where they are. Only counts come back, and are merged.
+
+Runs on classic Spark, on Spark Connect, and on other engines that speak its protocol: what is
+used is public there too, and nothing of Java's is imported.
 """
 
+import errno
+import os
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
-from operator import itemgetter
+from functools import reduce
+from pathlib import PurePath
 from typing import Any, Final
 
 from ._errors import FrameError
 
 try:
-    from pyspark import StorageLevel
-    from pyspark.sql import DataFrame, Row
+    import pyarrow as pa  # type: ignore[import-untyped]
+    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql import functions as F  # noqa: N812  everybody's name for it
 except ImportError as error:
     raise FrameError("", "PySpark is not installed: pip install 'runstate[spark]'") from error
 
 from .._text import printable
 from .._urls import shown_url
-from ..histories._monitor import Monitor
-from ..histories._records import Finding, Observation, ObservationModel
-from ..histories._rules import RULES
+from ..histories._packed import packed, unpacked
+from ..histories._records import ObservationModel
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
+from ..readers._record import Interpreter
 from ..runs._run import RUN
-from ._spark_input import clear, read_paths, session
-from ._spark_question import MOST_STATUSES, Question
-from ._spark_rows import Given, Times, given_as
-from ._spark_screen import coded, in_sequence, order_free
-from ._spark_totals import Totals
+from ._arrow import Request, judged
+from ._columns import chosen, judged_columns, wide_columns
+from ._lakes import delta_files
 
-__all__ = ["check_spark", "survey_paths", "survey_spark"]
-
-LONGEST_TIMELINE: Final = 1_000
-"""Observations of one run that are kept to be shown."""
+__all__ = ["check_spark", "session", "survey_paths", "survey_spark"]
 
 _SCHEMA: Final = (
     "code string, severity string, message string, run_id string, source string, "
     "target string, hint string, file string, line long"
 )
 _USUAL_COLUMNS: Final = Columns()
+_FORMATS: Final = {
+    ".parquet": "parquet", ".orc": "orc", ".csv": "csv", ".json": "json", ".jsonl": "json",
+    ".ndjson": "json", ".avro": "avro",
+}  # fmt: skip
+_OPTIONS: Final[Mapping[str, dict[str, str]]] = {"csv": {"header": "true"}}
+_PACKED: Final = frozenset({".gz", ".bz2", ".zst", ".lz4", ".snappy", ".deflate"})
+_FULL: Final = tuple(os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+"""What a system says that has no room for what is to be written."""
+_NUMBERS: Final = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
+_ZONELESS: Final = ("timestamp_ntz", "date")
 
 
-def survey_spark(
-    df: DataFrame,
-    lifecycle: Lifecycle = RUN,
-    *,
-    observed: ObservationModel = "complete",
-    columns: Columns = _USUAL_COLUMNS,
-    assume_utc: bool = False,
-    finished: bool = False,
-    limits: Mapping[str, float] | None = None,
-    now: float | None = None,
-    limit: int | None = 10_000,
-    samples: int = 0,
-    measured: bool = True,
-) -> Survey:
+def survey_spark(df: DataFrame, lifecycle: Lifecycle = RUN, **options: Any) -> Survey:
     """
     Return what was observed of the runs in *df*, counted exactly, and what is wrong with them.
 
-    The rows of a run are taken in the order of their times, and those of one time, which a
-    table of Spark keeps in no order, in the order of the lifecycle's statuses. Times are taken
-    to the microsecond. A row whose time is missing or cannot be read has no place in that
-    order: it is a finding, and no observation. Rows without an id are one run.
+    The rows of a run are judged by number, else by time; those of one time are legal if some
+    order of them is. A table of Spark has no order of its own, so findings name no row. Those
+    that are kept are of the smallest ids.
 
     Args:
-        df: One row per observation, in any order: the run's id (text or a whole number; may be
-            null), its status (text), and when it was seen (a timestamp, a number of Unix
-            seconds, or ISO 8601 as text). Evaluated once, and again for what is wrong and for
-            a sample.
-        lifecycle: The table to hold it against; of at most 62 statuses.
-        observed: What was seen of each run; see :func:`runstate.check`.
-        columns: Names of the columns, or dotted paths into nested ones, if not as usual.
-        assume_utc: Whether a time without a zone is UTC rather than none.
-        finished: Whether every run should have ended (RS107).
-        limits: Longest time in a status, in seconds by status (RS302).
-        now: When to judge what is still under way, in Unix seconds (RS302).
-        limit: Findings that are kept, those of the smallest ids; None for all. They are
-            counted beyond it, and have no file and no row.
-        samples: Runs whose timelines are kept, at most half of them with findings.
-        measured: Whether to count moves and durations, which ``polled`` takes a sort for;
-            ``unordered`` has none.
+        df: One row per observation, in any order: the run's id (text or a whole number), its
+            status (text), and when it was seen (a timestamp, a number, or text as the readers
+            take it). Columns that a rule is about are read as the readers read them. Evaluated
+            once. The Python of each executor needs runstate and pyarrow.
+        lifecycle: The table to hold it against.
+        options: Of :class:`runstate.frames.Asked`, but for *memory* and *exact*.
 
     Raises:
-        FrameError: A column is missing, or Spark cannot read *df*.
-        ValueError: *observed* is none of the three models, a limit is for no status, or the
-            lifecycle has too many statuses.
+        FrameError: A column is missing or of a type that cannot be used, or Spark cannot read *df*.
+        ValueError: *observed* is none of the three models, or a limit is for no status.
     """
-    question = _question(lifecycle, observed, finished, limits, now, measured)
-    given = given_as("the DataFrame", [("", df)], columns, lifecycle, assume_utc=assume_utc)
-
-    return _survey(given, question, limit, samples)
+    return _surveyed("the DataFrame", [("", df)], _request(lifecycle, **options))
 
 
 def check_spark(df: DataFrame, lifecycle: Lifecycle = RUN, **options: Any) -> DataFrame:
@@ -118,9 +102,35 @@ def check_spark(df: DataFrame, lifecycle: Lifecycle = RUN, **options: Any) -> Da
     return df.sparkSession.createDataFrame([tuple(f) for f in survey.findings], _SCHEMA)
 
 
-def survey_paths(
-    paths: Sequence[str],
-    lifecycle: Lifecycle = RUN,
+def survey_paths(paths: Sequence[str], lifecycle: Lifecycle = RUN, **options: Any) -> Survey:
+    """
+    Return what was observed of the runs in *paths*.
+
+    Each path goes to Spark as it is, so it may be a folder, a pattern or an address
+    (``s3a://…``); of a folder that is a Delta Lake table, the files that its log names. The
+    suffix says the format: Parquet where it says none. The caller's own session is used where
+    one is active; else one is started on this machine, and kept.
+
+    Args:
+        paths: All are one log.
+        lifecycle: The table to hold it against.
+        options: Of :func:`survey_spark`.
+
+    Raises:
+        FrameError: A path cannot be read, holds no rows or lacks a column, or there is no Java.
+        ValueError: As for :func:`survey_spark`.
+    """
+    request = _request(lifecycle, **options)
+    place = ", ".join(map(shown_url, paths))
+    survey = _surveyed(place, _read(paths, session()), request)
+    if not (survey.observations or survey.tally):
+        raise FrameError(place, "holds no rows")
+
+    return survey
+
+
+def _request(
+    lifecycle: Lifecycle,
     *,
     observed: ObservationModel = "complete",
     columns: Columns = _USUAL_COLUMNS,
@@ -128,282 +138,297 @@ def survey_paths(
     finished: bool = False,
     limits: Mapping[str, float] | None = None,
     now: float | None = None,
-    limit: int | None = 10_000,
+    limit: int = 10_000,
     samples: int = 0,
     measured: bool = True,
-) -> Survey:
-    """
-    Return what was observed of the runs in *paths*; for the other arguments see :func:`survey_spark`.
+    allow_reopen: bool = False,
+) -> Request:
+    request = Request(
+        lifecycle, observed, columns, assume_utc, finished, dict(limits or {}), now, limit,
+        samples, measured, allow_reopen,
+    )  # fmt: skip
+    request.monitor()  # refuses what it cannot judge
 
-    Each path goes to Spark as it is, so it may be a folder, a pattern or an address
-    (``s3a://…``). Its suffix says the format: Parquet where it says none. The caller's own
-    session is used where one is active; else one is started on this machine, and kept.
+    return request
+
+
+def _with_this_python(spark: SparkSession) -> None:
+    """
+    Have the workers of a Spark on this machine run this Python, unless another one was named.
+    """
+    context = getattr(spark, "_sc", None)  # of classic Spark alone
+    named = "PYSPARK_PYTHON" in os.environ
+    if context is not None and not named and str(context.master).startswith("local"):
+        context.pythonExec = sys.executable
+
+
+def _surveyed(place: str, frames: Sequence[tuple[str, DataFrame]], request: Request) -> Survey:
+    with clear(place):
+        parts = [_selected(place, form, frame, request) for form, frame in frames]
+        asked = [each._replace(texts=any(each.texts for _, each in parts)) for _, each in parts]
+        request = asked[0]
+        if any(each != request for each in asked):
+            raise FrameError(place, "its formats have different columns: check one at a time")
+        rows = _together([selected for selected, _ in parts])
+        _with_this_python(rows.sparkSession)
+
+        def counted(batches: Iterator[Any]) -> Iterator[Any]:
+            text = packed(judged(request, batches)).encode()
+            yield pa.RecordBatch.from_pydict({"counts": [zlib.compress(text, 1)]})
+
+        # Spark makes the partitions fewer where there is little in them, as no number is named.
+        by_run = rows.repartition("id")
+        total = request.counts()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Spark's own, about a pandas that is not used here
+            counts = by_run.mapInArrow(counted, "counts binary")
+        for row in counts.collect():
+            total.merge(unpacked(zlib.decompress(row.counts).decode()))
+
+    return total.survey()
+
+
+# -- columns ---------------------------------------------------------------------
+
+
+def _together(frames: Sequence[DataFrame]) -> DataFrame:
+    """
+    Return the rows of all *frames*; columns of several types as texts, and times as numbers.
+    """
+    kinds = [dict(frame.dtypes) for frame in frames]
+    mixed = [name for name in kinds[0] if len({kind[name] for kind in kinds}) > 1]
+    for name in mixed:
+        seconds = [
+            F.col(name).cast("double") if kind[name] == "timestamp" else F.col(name)
+            for kind in kinds
+        ]
+        frames = [
+            frame.withColumn(name, column.cast("string"))
+            for frame, column in zip(frames, seconds, strict=True)
+        ]
+
+    return reduce(DataFrame.unionAll, frames)
+
+
+def _selected(
+    place: str, form: str, frame: DataFrame, request: Request
+) -> tuple[DataFrame, Request]:
+    """
+    Return the columns of *frame* that are needed, with their names in the *request*.
 
     Raises:
-        FrameError: A path cannot be read, holds no rows or lacks a column, or there is
-            no Java.
-        ValueError: As for :func:`survey_spark`.
+        FrameError: One is missing, or of a type that cannot be used.
     """
-    question = _question(lifecycle, observed, finished, limits, now, measured)
-    place = ", ".join(map(shown_url, paths))
-    frames = read_paths(paths, session())
-    given = given_as(place, frames, columns, lifecycle, assume_utc=assume_utc)
-    survey = _survey(given, question, limit, samples)
-    if not (survey.observations or survey.tally):
-        raise FrameError(place, "holds no rows")
+    for named in request.columns:
+        if named is not None and named not in frame.columns and "." in named:
+            frame = _with_nested(frame, named)
+    columns, lifecycle = request.columns, request.lifecycle
+    run_id, status, at = chosen(place, frame.columns, columns, lifecycle)
+    kinds = dict(frame.dtypes)
+    _refuse_kinds(place, kinds, run_id, status, at, assume_utc=request.assume_utc)
+    if at is None and request.observed != "unordered":
+        raise FrameError(place, "rows of Spark have no order: name the column of their time (--at)")
+    used = tuple(name for name in (run_id, status, at) if name is not None)
+    facts = judged_columns(frame.columns, used, columns, lifecycle)
+    stamps = Interpreter(columns, lifecycle, None).stamps
+    plain = not facts and at not in stamps
+    names = used if plain else tuple(wide_columns(frame.columns, used, columns, lifecycle))
+    cells = [_column(name).alias(f"c{place}") for place, name in enumerate(names)]
+    if plain:
+        cells = [_column(status).cast("string").alias("c1"), *cells[2:]]
+    selected = frame.select(_column(run_id).cast("string").alias("id"), *cells)
 
-    return survey
-
-
-def _question(
-    lifecycle: Lifecycle,
-    observed: ObservationModel,
-    finished: bool,
-    limits: Mapping[str, float] | None,
-    now: float | None,
-    measured: bool,
-) -> Question:
-    Monitor(lifecycle, observed=observed, limits=limits)  # refuses what it cannot judge
-    if len(lifecycle.statuses) > MOST_STATUSES:
-        raise ValueError(
-            f"{lifecycle.name} has {len(lifecycle.statuses)} statuses: "
-            f"on Spark, {MOST_STATUSES} at most"
-        )
-
-    if lifecycle.reopenings and (finished or limits):
-        raise ValueError(
-            f"{lifecycle.name} has rows that reopen: Spark does not follow which run ended last; "
-            "use --engine duckdb or python with --finished and --limit"
-        )
-
-    return Question(lifecycle, observed, finished, dict(limits or {}), now, measured)
+    return selected, request._replace(names=names, plain=plain, texts=form == "csv")
 
 
-def _survey(given: Given, question: Question, limit: int | None, samples: int) -> Survey:
-    rows, totals = coded(given.rows, question), Totals(question)
-    judge = _Judge(question, given.times, limit, samples // 2)
-    with clear(given.place), _kept(_screened(rows, question)) as kinds:
-        _add(totals, kinds, question)
-        wrong = kinds.where("wrong").select("run_id").distinct()
-        if not kinds.where("wrong").isEmpty():
-            if question.observed != "unordered":
-                _refuse_sets(rows, wrong, question, given.place)
-            _settle(rows, wrong, judge, totals, question, limit)
-        others = _Judge(question, given.times, 0, samples)
-        if samples > len(judge.timelines):
-            sampled = [i for i in _sample(rows, question, samples) if i not in judge.timelines]
-            others.judge(_fetched(_those(rows, sampled[: samples - len(judge.timelines)])))
-
-    return totals.survey(judge.findings, {**judge.timelines, **others.timelines})
+def _column(name: str) -> Any:
+    return F.col(f"`{name.replace('`', '``')}`")
 
 
-# -- what Spark does -------------------------------------------------------------
-
-
-def _screened(rows: DataFrame, question: Question) -> DataFrame:
-    return in_sequence(rows, question) if question.ordered else order_free(rows, question)
-
-
-def _refuse_sets(rows: DataFrame, wrong: DataFrame, question: Question, place: str) -> None:
+def _with_nested(frame: DataFrame, name: str) -> DataFrame:
     """
-    Pass *rows* whose *wrong* runs are wrong by the rules of :func:`runstate.check`.
-
-    Rows at one time are legal in any order that is, and one record alone is no history; Spark
-    takes them in the order of the statuses, and reports the record.
+    Return *frame* with the nested column *name*, a dotted path, as a column of that name; if it is there.
     """
-    known = _only(rows, wrong).where(F.col("code") < question.unknown)
-    times = known.groupBy("run_id", "at").agg(
-        F.min("code").alias("least"), F.max("code").alias("greatest"), F.count("*").alias("n")
+    kind: Any = frame.schema
+    path = name.split(".")
+    for part in path:
+        if part not in getattr(kind, "names", ()):
+            return frame
+        kind = kind[part].dataType
+    first, *rest = path
+
+    return frame.withColumn(
+        name, reduce(lambda outer, part: outer.getField(part), rest, _column(first))
     )
-    runs = times.groupBy("run_id").agg(
-        F.max(F.col("least") != F.col("greatest")).alias("tied"), F.sum("n").alias("n")
-    )
-    lone = (F.col("n") == 1) if question.observed == "complete" else F.lit(False)  # noqa: FBT003  Spark takes no name
-    undecided = runs.where(F.col("tied") | lone).limit(1).collect()
-    if undecided:
-        what = (
-            "was in several statuses at one time" if undecided[0].tied else "has one record alone"
-        )
-        raise FrameError(
-            place,
-            f"run '{printable(str(undecided[0].run_id), 60)}' {what}, which Spark does not judge: "
-            "use --engine duckdb",
-        )
 
 
-def _settle(
-    rows: DataFrame,
-    wrong: DataFrame,
-    judge: "_Judge",
-    totals: Totals,
-    question: Question,
-    limit: int | None,
+def _refuse_kinds(
+    place: str,
+    kinds: Mapping[str, str],
+    run_id: str,
+    status: str,
+    at: str | None,
+    *,
+    assume_utc: bool,
 ) -> None:
-    """
-    Read the *rows* of the *wrong* runs once more, and have the first of them judged.
+    said = {
+        name: f"column '{printable(name, 60)}' is {printable(kind, 60)}"
+        for name, kind in kinds.items()
+    }
+    if kinds[run_id].startswith(("array", "map", "struct", "binary")):
+        raise FrameError(place, f"{said[run_id]}; ids are texts or whole numbers")
+    if kinds[status] not in {"string", "void"}:
+        raise FrameError(place, f"{said[status]}; statuses are texts")
+    if at is None:
+        return
+    if kinds[at] in _ZONELESS and not assume_utc:
+        raise FrameError(
+            place, f"{said[at]}, which has no time zone; pass --assume-utc if it is UTC"
+        )
+    if not kinds[at].startswith((*_NUMBERS, *_ZONELESS, "string", "timestamp", "void")):
+        raise FrameError(place, f"{said[at]}, which is no time")
 
-    Without the order of the rows, it is not yet known how much is wrong with them: all are read
-    then, and counted.
+
+# -- where it comes from ---------------------------------------------------------
+
+
+def session() -> SparkSession:
     """
-    first = _first(wrong, limit)
-    with _kept(_only(rows, first if question.ordered else wrong)) as suspects:
-        if not question.ordered:
-            totals.tally = _tally(suspects, question)
-            judge.judge(_fetched(_only(suspects, first)))
-        else:
-            judge.judge(_fetched(suspects))
+    Return the caller's own session where there is one, else a quiet one on this machine.
+
+    Raises:
+        FrameError: It cannot be started; there may be no Java.
+    """
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        return active
+    builder = SparkSession.builder.appName("runstate")
+    # Started by spark-submit, or told of a server, Spark knows better where to run.
+    if not os.environ.keys() & {"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE", "MASTER"}:
+        builder = builder.master("local[*]").config("spark.driver.bindAddress", "127.0.0.1")
+        builder = builder.config("spark.driver.host", "127.0.0.1")
+    if "SPARK_REMOTE" not in os.environ:
+        builder = (
+            builder.config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+            .config("spark.sql.session.timeZone", "UTC")
+            .config("spark.sql.legacy.parquet.nanosAsLong", "true")
+        )
+    with _overheard() as heard, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            started = builder.getOrCreate()
+            if "SPARK_REMOTE" not in os.environ:
+                started.sparkContext.setLogLevel("OFF")
+        except Exception as error:
+            if not (_is_of_spark(error) or isinstance(error, OSError)):
+                raise
+            raise FrameError("Spark", _not_started(error, heard())) from None
+
+    return started
+
+
+def _not_started(error: Exception, heard: str) -> str:
+    said = next((line.strip() for line in reversed(heard.splitlines()) if line.strip()), "")
+    if "SPARK_REMOTE" in os.environ:
+        return f"no server answers at SPARK_REMOTE ({_first_line(str(error))})"
+
+    return f"cannot be started; it needs Java 17 or 21 ({said or _first_line(str(error))})"
 
 
 @contextmanager
-def _kept(frame: DataFrame) -> Iterator[DataFrame]:
+def _overheard() -> Iterator[Any]:
     """
-    Have Spark keep *frame*, on its disks where memory is short, so that it is made only once.
+    Keep what Java says while it starts from the caller's terminal; yield what tells it.
+
+    The Java process is born with this standard error and keeps it, so that it is quiet later.
     """
-    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
-    try:
-        yield kept
-    finally:
-        kept.unpersist()
-
-
-def _add(totals: Totals, kinds: DataFrame, question: Question) -> None:
-    if question.ordered:
-        _add_rows(totals, kinds)
+    if os.environ.get("RUNSTATE_SPARK_LOG"):
+        yield lambda: ""
         return
-    summed = ["runs", *(f"seen_{code}" for code in range(question.mistimed + 1))]
-    for kind in _summed(kinds, ["mask", "end"], summed):
-        totals.add_run(kind)
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as file:
+        kept = os.dup(2)
+        os.dup2(file.fileno(), 2)
+
+        def heard() -> str:
+            return os.pread(file.fileno(), 100_000, 0).decode(errors="replace")
+
+        try:
+            yield heard
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
-def _add_rows(totals: Totals, kinds: DataFrame) -> None:
-    kind_of = ["before", "code", "last", "mask", "bucket"]
-    for kind in _summed(kinds, kind_of, ["n", "total", "stuck"], ["longest"]):
-        totals.add_row(kind)
-
-
-def _summed(
-    kinds: DataFrame, kind: Sequence[str], summed: Sequence[str], greatest: Sequence[str] = ()
-) -> list[Row]:
+def _read(paths: Sequence[str], spark: SparkSession) -> list[tuple[str, DataFrame]]:
     """
-    Return *kinds* without the ids of those that are wrong, which is little, however large the log.
+    Return what is in *paths*: for each format, its name and one DataFrame.
+
+    Raises:
+        FrameError: One cannot be read.
     """
-    return (
-        kinds.groupBy(*kind)
-        .agg(
-            *(F.sum(name).alias(name) for name in summed),
-            *(F.max(name).alias(name) for name in (*greatest, "ended")),
-            F.min("began").alias("began"),
-        )
-        .collect()
-    )
+    by_format: dict[str, list[str]] = {}
+    for path in paths:
+        by_format.setdefault(_format(path), []).extend(delta_files(path) or [path])
+    frames = []
+    for form, those in by_format.items():
+        reader = spark.read.format(form).options(**_OPTIONS.get(form, {}))
+        with clear(", ".join(map(shown_url, those))):
+            frames.append((form, reader.load(those)))
+
+    return frames
 
 
-def _tally(rows: DataFrame, question: Question) -> Counter[str]:
+def _format(path: str) -> str:
+    suffixes = [
+        suffix.lower() for suffix in PurePath(path).suffixes if suffix.lower() not in _PACKED
+    ]
+
+    return _FORMATS.get(suffixes[-1] if suffixes else "", "parquet")
+
+
+@contextmanager
+def clear(place: str) -> Iterator[None]:
     """
-    Return how many findings there are in *rows*, of the runs that are wrong.
+    Turn what Spark raises into one line about *place*.
+
+    Raises:
+        FrameError: Spark raised.
     """
-    totals = Totals(question)
-    _add_rows(totals, in_sequence(rows, question))
-
-    return totals.tally
-
-
-def _first(ids: DataFrame, limit: int | None) -> DataFrame:
-    return ids if limit is None else ids.orderBy(F.asc_nulls_first("run_id")).limit(limit)
+    try:
+        yield
+    except Exception as error:
+        if not _is_of_spark(error):
+            raise
+        raise FrameError(place, _reason(error)) from error
 
 
-def _only(rows: DataFrame, ids: DataFrame) -> DataFrame:
+def _is_of_spark(error: Exception) -> bool:
+    # By the name of the package, since not every client of Spark has the library of Java's.
+    return type(error).__module__.partition(".")[0] in {"pyspark", "py4j", "grpc"}
+
+
+def _reason(error: Exception) -> str:
     """
-    Return the *rows* of the runs whose *ids* are given; null is one of them.
+    Return what is wrong in one line: Spark's innermost cause says what, all others say where.
     """
-    wanted = ids.select(F.col("run_id").alias("wanted"))
+    said = str(error)
+    if "UNABLE_TO_INFER_SCHEMA" in said:
+        return "is empty, or not of its format"
+    if "No module named 'runstate" in said or "No module named 'pyarrow" in said:
+        return "the Python of Spark's executors (PYSPARK_PYTHON) lacks runstate or pyarrow"
+    if type(error).__name__ == "PythonException":
+        return printable(said.strip().splitlines()[-1], 500)
+    java = getattr(error, "java_exception", getattr(error, "_origin", None))
+    if java is None:
+        return _first_line(said or type(error).__name__)
+    while java.getCause() is not None:
+        java = java.getCause()
+    said = _first_line(java.getMessage() or java.getClass().getSimpleName())
 
-    return rows.join(wanted, F.col("run_id").eqNullSafe(F.col("wanted")), "left_semi")
-
-
-def _fetched(rows: DataFrame) -> Iterator[Row]:
-    """
-    Yield *rows* run by run and in order, holding one of Spark's partitions at a time.
-    """
-    order = [F.asc_nulls_first("run_id"), F.asc_nulls_last("at"), F.asc("code")]
-    order += [F.asc("status"), F.asc("given")]
-
-    return (
-        rows.orderBy(*order)
-        .select("run_id", "at", "code", "status", "given", "form")
-        .toLocalIterator()
-    )
+    return f"Spark can put no more aside in spark.local.dir: {said}" if said in _FULL else said
 
 
-def _sample(rows: DataFrame, question: Question, samples: int) -> list[str | None]:
-    """
-    Return the ids of some runs, the same ones whenever asked.
-    """
-    runs = rows.where(F.col("code") <= question.unknown).select("hash", "run_id").distinct()
-
-    return [row.run_id for row in runs.orderBy("hash", "run_id").limit(samples).collect()]
-
-
-def _those(rows: DataFrame, ids: Collection[str | None]) -> DataFrame:
-    """
-    Return the *rows* of the runs that have one of a few *ids*.
-    """
-    named = F.col("run_id").isin([run_id for run_id in ids if run_id is not None])
-
-    return rows.where(F.col("run_id").isNull() | named if None in ids else named)
-
-
-# -- what is judged here ---------------------------------------------------------
-
-
-class _Judge:
-    """
-    Has the Monitor judge one run after the other, and keeps what comes of it.
-    """
-
-    def __init__(
-        self, question: Question, times: Sequence[Times], limit: int | None, samples: int
-    ) -> None:
-        self.findings: list[Finding] = []
-        self.timelines: dict[str | None, tuple[Observation, ...]] = {}
-        self._question = question
-        self._times = times
-        self._limit = sys.maxsize if limit is None else limit
-        self._samples = samples
-        self._monitor = Monitor(
-            question.lifecycle, observed=question.observed, limits=question.limits
-        )
-
-    def judge(self, rows: Iterable[Row]) -> None:
-        """
-        Judge *rows*, which come run by run and in order, until enough findings are kept.
-        """
-        for run_id, seen in groupby(rows, itemgetter(0)):
-            shown = len(self.timelines) < self._samples
-            timeline: list[Observation] = []
-            for finding in self._found(run_id, self._watched(seen, timeline) if shown else seen):
-                if len(self.findings) < self._limit:
-                    # Its line would be a place in a history that nobody has.
-                    self.findings.append(finding._replace(line=None))
-                elif not shown:
-                    return
-            if shown:
-                self.timelines[run_id] = tuple(timeline)
-
-    def _watched(self, rows: Iterable[Row], timeline: list[Observation]) -> Iterator[Row]:
-        for row in rows:
-            run_id, at, code, status, *_ = row
-            if code <= self._question.unknown and len(timeline) < LONGEST_TIMELINE:
-                timeline.append(Observation(status, run_id, at / 1e6))
-            yield row
-
-    def _found(self, run_id: str | None, rows: Iterable[Row]) -> Iterator[Finding]:
-        question, monitor = self._question, self._monitor
-        for _, at, code, status, given, form in rows:
-            if code >= question.timeless:
-                rule, message = self._times[form].refusal(given)
-                yield Finding(rule, RULES[rule].severity, message, run_id)
-            else:
-                yield from monitor.observe(Observation(status, run_id, at / 1e6))
-        yield from monitor.finish(finished=question.finished, now=question.now)
-        monitor.forget(run_id)
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

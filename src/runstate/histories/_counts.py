@@ -181,7 +181,10 @@ class Counts:
         """
         Return the histogram of the times before *move*, to be added to.
         """
-        return self.dwell.setdefault(move, Durations())
+        if move not in self.dwell:
+            self.dwell[move] = Durations()
+
+        return self.dwell[move]
 
     def note(self, place: Any, finding: Finding) -> None:
         """

@@ -144,6 +144,14 @@ class Timelines:
     fair: list[_Timeline] = field(default_factory=list)
     """Any runs, by the hash of the id."""
 
+    def __getstate__(self) -> tuple[int, list[_Timeline], list[_Timeline]]:
+        # The view of no fields, which all rows share, cannot be pickled.
+        return self.most, _with_fields(self.wrong, {}), _with_fields(self.fair, {})
+
+    def __setstate__(self, state: tuple[int, list[_Timeline], list[_Timeline]]) -> None:
+        self.most, wrong, fair = state
+        self.wrong, self.fair = _with_fields(wrong, NOTHING), _with_fields(fair, NOTHING)
+
     def takes(self, run_id: str | None, place: Any = None) -> bool:
         """
         Return whether the run *run_id*, whose first finding has this *place*, would be kept.
@@ -181,6 +189,13 @@ class Timelines:
         runs = {run: rows for _, run, rows in (*self.wrong, *self.fair)}
 
         return dict(list(runs.items())[: self.most])
+
+
+def _with_fields(kept: list[_Timeline], fields: Mapping[str, Any]) -> list[_Timeline]:
+    return [
+        (key, run_id, tuple(row._replace(fields=fields) for row in rows))
+        for key, run_id, rows in kept
+    ]
 
 
 def _key(run_id: str | None) -> tuple[int, str]:
