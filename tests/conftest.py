@@ -35,7 +35,8 @@ CI = bool(os.environ.get("CI"))
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
 ON_MARIADB = {
-    "test_store_hooks.py", "test_store_leases.py", "test_store_moves.py", "test_store_schema.py",
+    "test_store_hooks.py", "test_store_leases.py", "test_store_moves.py", "test_store_retention.py",
+    "test_store_schema.py",
     "test_every_method_answers_as_its_twin",     "test_r4_who_stood_still_past_its_lease_can_write_nothing",
     "test_r13_what_is_due_ends_once_however_many_sweep",
 }  # fmt: skip

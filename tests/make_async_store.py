@@ -19,6 +19,7 @@ RULES = (
     (r"\A\"\"\"\nStores for any lifecycle, and for runs\.", '"""\nStores for asyncio.'),
     (r"\bfrom \._transactions import", "from ._async_transactions import"),
     (r"\b(?<!Async)Transactions\b", "AsyncTransactions"),
+    (r"\bWatching\b", "AsyncWatching"),
     (r"\b(Run)?Store\b(?!Version|Argument)", r"Async\1Store"),
     (r"NamedMoves\[Verdict\]", "NamedMoves[Coroutine[Any, Any, Verdict]]"),
     (r"import Callable, Iterable, Mapping", "import Callable, Coroutine, Iterable, Mapping"),

@@ -24,7 +24,7 @@ from runstate.store import (
 OPTION = {"schema_translate_map": {None: "tenant"}}
 ARGUMENTS = {
     "run_id": "a", "trigger": "start", "worker": "w", "limits": {"queued": 0.0},
-    "fires": [Fire("a", "start")], "items": [{}], "leases": [], "limit": 1,
+    "fires": [Fire("a", "start")], "items": [{}], "leases": [], "limit": 1, "older_than": 0,
 }  # fmt: skip
 
 

@@ -6,19 +6,23 @@ there. After a failover, a crash that lost commits, or the restore of a backup, 
 :class:`CursorForeignError` instead of passing over moves that took the places of lost ones.
 """
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
-from ._cursor_errors import CursorForeignError
+from ._cursor_errors import CursorExpiredError, CursorForeignError
 from ._cursors import PositionCursor, digest_of, position_cursor
 from ._dialects import Database
 from ._records import entry_of
+from ._retention import horizon
 from ._snapshot_feed import SnapshotFeed
-from ._tables import Tables
+from ._tables import PRUNED, Tables
 from ._verdicts import JournalEntry, Page
 
 __all__ = ["Feed", "feed_of"]
+
+
+_PRUNED: Final = "moves behind it were pruned before they were delivered"
 
 
 class Feed(Protocol):
@@ -28,6 +32,9 @@ class Feed(Protocol):
 
     def moves(self, connection: sa.Connection, after: str | None, limit: int) -> Page[JournalEntry]:
         """Return the moves that were committed since *after*; from the beginning if None."""
+
+    def now(self, connection: sa.Connection) -> str:
+        """Return the cursor behind the last move that is committed."""
 
 
 def feed_of(tables: Tables, database: Database) -> Feed:
@@ -51,8 +58,15 @@ class PositionFeed:
     def __init__(self, tables: Tables, column: str) -> None:
         journal, self._column = tables.journal, column
         place = journal.c[column]
-        self._lines = (
+        self._pruned = sa.select(tables.meta.c.value).where(tables.meta.c.name == PRUNED)
+        self._last = (
             sa.select(journal)
+            .where(journal.c.kind == "move", place.is_not(None))
+            .order_by(place.desc())
+            .limit(1)
+        )
+        self._lines = (
+            sa.select(journal, self._pruned.scalar_subquery().label("pruned"))
             .where(place >= sa.bindparam("position"), journal.c.kind == "move")
             .order_by(place)
             .limit(sa.bindparam("limit"))
@@ -69,6 +83,9 @@ class PositionFeed:
             lines = self._read(connection, 1, limit)
         else:
             lines = self._read(connection, cursor.position, limit + 1)
+            pruned = lines[0].pruned if lines else connection.execute(self._pruned).scalar()
+            if cursor.position <= horizon(pruned)[0]:
+                raise CursorExpiredError(after, _PRUNED)
             if not lines or digest_of(lines[:1]) != cursor.digest:
                 raise CursorForeignError(
                     after, f"position {cursor.position} of the journal is not the move it proves"
@@ -79,6 +96,15 @@ class PositionFeed:
             cursor = PositionCursor(place, digest_of(lines[-1:]))
 
         return Page(tuple(map(entry_of, lines)), str(cursor))
+
+    def now(self, connection: sa.Connection) -> str:
+        """
+        Return the cursor behind the last move that is committed.
+        """
+        lines = list(connection.execute(self._last))
+        place = getattr(lines[0], self._column) if lines else 0
+
+        return str(PositionCursor(place, digest_of(lines)))
 
     def _read(self, connection: sa.Connection, position: int, limit: int) -> list[Any]:
         bound = {"position": position, "limit": limit}

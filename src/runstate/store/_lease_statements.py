@@ -171,6 +171,8 @@ class LeaseStatements:
         among_these = [
             runs[name] == sa.bindparam(f"where_{name}", type_=runs[name].type) for name in where
         ]
+        if self._say.max_claims is not None:
+            among_these.append(runs.claims < sa.literal_column(str(self._say.max_claims[0])))
         query = sa.select(runs.id).where(which[0], *among_these, *which[1:])
 
         return query.order_by(*order).limit(most)
@@ -284,6 +286,13 @@ class LeaseStatements:
             ),
             (timeouts, expires <= now),
         ]
+        if self._say.max_claims is not None:
+            most, trigger = self._say.max_claims
+            nobody = sa.or_(
+                runs.lease_until.is_(None), runs.lease_until <= now, self._say.too_far(now)
+            )
+            sources = dict.fromkeys(map(str, self._lifecycle.sources(trigger)), trigger)
+            found.append((sources, sa.and_(runs.claims >= sa.literal_column(str(most)), nobody)))
 
         return [
             self._say.skipping(

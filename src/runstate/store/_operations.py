@@ -43,6 +43,7 @@ from ._records import (
     one_line,
     valid_id,
 )
+from ._retention import Retention
 from ._row_errors import ClockError, UnreadableRunError, wrong_argument
 from ._sql import LONGEST_LEASE
 from ._statements import MoveStatements, Statements
@@ -128,6 +129,7 @@ class Operations(Generic[_T]):
         self._expires_after = expires_after
         self._report = report
         self._hooks = hooks
+        self._retention = Retention(tables, statements.say)
         self._prepare = Preparation(lifecycle, layout, kind, statements)
         self._feed = feed_of(tables, statements.say.database)
 
@@ -296,6 +298,43 @@ class Operations(Generic[_T]):
         Return the moves that were committed since *after*.
         """
         return self._feed.moves(connection, after, checked(limit))
+
+    def cursor(self, connection: sa.Connection) -> str:
+        """
+        Return the cursor behind the last move that is committed.
+        """
+        return self._feed.now(connection)
+
+    def prune(
+        self, connection: sa.Connection, seconds: Any, status: str | Iterable[str] | None, most: int
+    ) -> int:
+        """
+        Delete ended runs that were last moved *seconds* ago, and return how many.
+        """
+        if not is_seconds(seconds) or seconds < 0:
+            raise wrong_argument("older_than", "a number of seconds from 0 on", seconds)
+        known = [status] if isinstance(status, str) else status
+        ends = list(self._lifecycle.terminal) if known is None else _listed(known)
+        for each in ends:
+            if not self._lifecycle.is_terminal(self._known(each)):
+                raise wrong_argument("status", "statuses that are terminal", each)
+        if self._sql.say.mariadb:
+            give_places(connection, self._tables)
+
+        return self._retention.prune(connection, ends, seconds, checked(most))
+
+    def erase(self, connection: sa.Connection, run_id: str) -> _T:
+        """
+        Erase what came with the moves of an ended run, and return it.
+        """
+        rows = self._sql.locked_row.run(connection, id=valid_id(run_id, self._layout.noun))
+        if not rows:
+            raise RunNotFoundError(run_id, self._layout.noun)
+        if not self._lifecycle.is_terminal(rows[0].status):
+            raise wrong_argument("run_id", f"a {self._layout.noun} that has ended", run_id)
+        self._retention.erase(connection, run_id)
+
+        return self._kind.read(self._row(connection, run_id))
 
     def give_places(self, connection: sa.Connection) -> None:
         """

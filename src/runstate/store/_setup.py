@@ -73,6 +73,7 @@ class Setup(Generic[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
     ) -> None:
@@ -91,6 +92,8 @@ class Setup(Generic[_T]):
         deadlines = {**ours, **(deadlines or {})}
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
+        if max_claims is not None:
+            _check_max_claims(lifecycle, [str(row.source) for row in claims], *max_claims)
         self.lifecycle = lifecycle
         self._adopts, self._installs = adopt_lifecycle, install
         database = database_of(dialect)
@@ -112,7 +115,9 @@ class Setup(Generic[_T]):
             self.tables,
             lifecycle,
             layout,
-            Statements(self.tables, lifecycle, layout, claims, deadlines, clock, dialect),
+            Statements(
+                self.tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims
+            ),
             cast(Kind[_T], kind),
             expires_after,
             self._unreadable,
@@ -196,6 +201,13 @@ def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: 
     # A sweep that had to make up an error, or an answer, could move nothing at all.
     if trigger == ANSWER or lifecycle.entry(row.target).requires:
         raise ValueError(f"no deadline: {trigger!r} needs a payload, which no sweep has")
+
+
+def _check_max_claims(lifecycle: Lifecycle, ready: Iterable[str], most: int, trigger: str) -> None:
+    if type(most) is not int or not 0 < most < 2**31:
+        raise ValueError(f"max_claims: expected a positive whole number, got {most!r}")
+    for status in ready:
+        _check_deadline(lifecycle, status, 0, trigger)
 
 
 def _prefix_of(lifecycle: Lifecycle) -> str:

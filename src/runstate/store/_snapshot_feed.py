@@ -17,11 +17,12 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from ._cursor_errors import CursorForeignError
+from ._cursor_errors import CursorExpiredError, CursorForeignError
 from ._cursors import SnapshotCursor, digest_of, snapshot_cursor
 from ._records import entry_of
-from ._tables import Tables
-from ._transaction_sets import TransactionSet, below_all_running, parse_set
+from ._retention import horizon
+from ._tables import PRUNED, Tables
+from ._transaction_sets import NOTHING, TransactionSet, below_all_running, parse_set
 from ._verdicts import JournalEntry, Page
 
 __all__ = ["SnapshotFeed"]
@@ -43,6 +44,9 @@ _BETWEEN: Final = sa.text(
     f"txid >= (SELECT pg_snapshot_xmin({_SEEN})) AND txid < (SELECT pg_snapshot_xmax({_UPTO})) "
     f"AND pg_visible_in_snapshot(txid, {_UPTO}) AND NOT pg_visible_in_snapshot(txid, {_SEEN})"
 )
+_SINCE: Final = (
+    f"txid >= CAST(CAST(:first AS text) AS xid8) AND pg_visible_in_snapshot(txid, {_UPTO})"
+)
 _NEXT: Final = sa.text("SELECT pg_current_xact_id()::text")
 
 
@@ -53,6 +57,8 @@ class _Now(NamedTuple):
 
     ended: TransactionSet
     standby: bool
+    pruned: str | None = None
+    """How far into the feed lines were deleted."""
 
 
 class SnapshotFeed:
@@ -62,9 +68,11 @@ class SnapshotFeed:
 
     def __init__(self, tables: Tables) -> None:
         self._journal = tables.journal
+        self._pruned = sa.select(tables.meta.c.value).where(tables.meta.c.name == PRUNED)
         self._page = self._page_lines()
         self._now_and_proof = self._witnesses_now()
         self._last = self._last_line()
+        self._since = sa.select(*self._columns()).where(sa.text(_SINCE))
 
     def moves(self, connection: sa.Connection, after: str | None, limit: int) -> Page[JournalEntry]:
         """
@@ -72,6 +80,7 @@ class SnapshotFeed:
         """
         cursor = snapshot_cursor(after)
         now, proof = self._now(connection, cursor)
+        _check_pruned(cursor, proof, now, after)
         if not _proven(connection, cursor, proof, now, after):
             return Page((), after)
         # Of another history, *upto* may count transactions as ended that are running here.
@@ -104,7 +113,29 @@ class SnapshotFeed:
         rows = list(connection.execute(self._now_and_proof, {"witnesses": positions}))
         proof = [row for row in rows if row.position is not None]
 
-        return _now_of(rows[0]), sorted(proof, key=_position)
+        now = _now_of(rows[0])._replace(pruned=rows[0].pruned)
+
+        return now, sorted(proof, key=_position)
+
+    def now(self, connection: sa.Connection) -> str:
+        """
+        Return the cursor behind the last move that is committed.
+
+        The lines that prove it are the last one, and those that its writer had not seen.
+        """
+        ended = _now_of(connection.execute(_NOW).one()).ended
+        start = {"seen": str(NOTHING), "upto": str(ended)}
+        lines = list(connection.execute(self._last, start))
+        if not lines:
+            return str(SnapshotCursor())
+        top = int(lines[0].txid)
+        seen = parse_set(lines[0].snapshot) if lines[0].snapshot else NOTHING
+        first = min(seen.running, default=seen.end)
+        since = {"first": str(first), "upto": str(ended)}
+        witnesses = _witnesses(list(connection.execute(self._since, since)))
+        proven = tuple((line.position, int(line.txid)) for line in witnesses)
+
+        return str(SnapshotCursor(ended.up_to(top), None, 0, top, proven, digest_of(witnesses)))
 
     def _read(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet, limit: int
@@ -155,7 +186,10 @@ class SnapshotFeed:
         # Not any(array), for which PostgreSQL would make a plan at every poll.
         witness = self._journal.c.position.in_(sa.bindparam("witnesses", expanding=True))
 
-        return sa.select(now, *self._columns()).select_from(now.outerjoin(self._journal, witness))
+        pruned = self._pruned.scalar_subquery().label("pruned")
+        columns = sa.select(now, pruned, *self._columns())
+
+        return columns.select_from(now.outerjoin(self._journal, witness))
 
     def _last_line(self) -> Any:
         return (
@@ -173,6 +207,19 @@ def _now_of(row: Any) -> _Now:
         ended = ended.without(int(row.own))
 
     return _Now(ended, row.standby)
+
+
+def _check_pruned(cursor: SnapshotCursor, proof: list[Any], now: _Now, after: object) -> None:
+    """
+    Raise CursorExpiredError if moves were pruned that the cursor had not passed, or its proof was.
+    """
+    moves, lines = horizon(now.pruned)
+    if not cursor.witnesses or not lines:
+        return
+    here = {line.position for line in proof}
+    lost = any(txid <= lines for position, txid in cursor.witnesses if position not in here)
+    if lost or cursor.seen.end <= moves or any(txid <= moves for txid in cursor.seen.running):
+        raise CursorExpiredError(after, "moves behind it were pruned before they were delivered")
 
 
 def _between(cursor: SnapshotCursor, upto: TransactionSet) -> dict[str, Any]:

@@ -101,7 +101,10 @@ class Phrases:
         deadlines: Deadlines,
         clock: str | None,
         dialect: sa.Dialect,
+        max_claims: tuple[int, str] | None = None,
     ) -> None:
+        self.max_claims = max_claims
+        """How often a run may be claimed, and the trigger that ends it then."""
         self.tables = tables
         self.layout = layout
         self.claims = claims

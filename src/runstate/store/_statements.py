@@ -66,8 +66,11 @@ class Statements:
         deadlines: Deadlines,
         clock: str | None,
         dialect: sa.Dialect,
+        max_claims: tuple[int, str] | None = None,
     ) -> None:
-        say = self.say = Phrases(tables, lifecycle, layout, claims, deadlines, clock, dialect)
+        say = self.say = Phrases(
+            tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims
+        )
         self.postgres = say.postgres
         self._tables, self._lifecycle, self._dialect = tables, lifecycle, dialect
         self._layout = layout

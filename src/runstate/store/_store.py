@@ -20,13 +20,14 @@ from ._operations import Creation
 from ._setup import Setup
 from ._transactions import Caller, Engine, Transactions, caller_of
 from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._watching import Watching
 
 __all__ = ["RunStore", "Store"]
 
 _T = TypeVar("_T")
 
 
-class Store(Transactions[_T]):
+class Store(Transactions[_T], Watching):
     """
     Keeps the objects of a lifecycle in a database, and moves each by one writer at a time.
 
@@ -54,6 +55,7 @@ class Store(Transactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
     ) -> None:
@@ -99,6 +101,8 @@ class Store(Transactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            max_claims: How often an object may be claimed, and the trigger by which a sweep ends
+                it then, as ``(5, "discard")``; claims are counted across re-queues.
             before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
@@ -124,6 +128,7 @@ class Store(Transactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            max_claims=max_claims,
             before=before,
             after=after,
         )
@@ -151,6 +156,7 @@ class Store(Transactions[_T]):
         adopt_lifecycle: bool = False,
         schema: str | None = None,
         install: bool = True,
+        max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
     ) -> Self:
@@ -204,6 +210,8 @@ class Store(Transactions[_T]):
             install: False to make and migrate nothing, where a migration of your own does it
                 with :func:`schema_sql`: tables that are missing or of another version are an
                 error.
+            max_claims: How often an object may be claimed, and the trigger by which a sweep ends
+                it then, as ``(5, "discard")``; claims are counted across re-queues.
             before: Callables that see each :class:`MoveEvent` of ``fire``, ``fire_many`` and
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
@@ -234,6 +242,7 @@ class Store(Transactions[_T]):
             adopt_lifecycle=adopt_lifecycle,
             schema=schema,
             install=install,
+            max_claims=max_claims,
             before=before,
             after=after,
         )
@@ -440,13 +449,71 @@ class Store(Transactions[_T]):
                 database: a failover, a crash or a restore lost them, or they were deleted,
                 or the cursor is of another store. Discard what was derived from the feed,
                 and read it from the beginning.
-            CursorExpiredError: *after* has the format of an earlier version. Read the feed
-                from the beginning, and skip the event ids that were dealt with.
+            CursorExpiredError: *after* has the format of an earlier version: read the feed
+                from the beginning, and skip the event ids that were dealt with. Or moves behind
+                it were pruned: list the runs, and go on from :meth:`cursor`.
         """
         if self._setup.places and connection is None:
             self._run(None, self._do.give_places)
 
         return self._read(connection, self._do.moves, after, limit)
+
+    def cursor(self, *, connection: Caller | None = None) -> str:
+        """
+        Return the cursor for now: :meth:`moves` after it has what happens from now on.
+
+        Args:
+            connection: The caller's transaction.
+        """
+        if self._setup.places and connection is None:
+            self._run(None, self._do.give_places)
+
+        return self._read(connection, self._do.cursor)
+
+    def prune(
+        self,
+        older_than: float,
+        *,
+        status: str | Iterable[str] | None = None,
+        limit: int = 1000,
+        connection: Caller | None = None,
+    ) -> int:
+        """
+        Delete ended runs with all that the journal says of them, and return how many.
+
+        Call it until it returns less than *limit*. Counts are those of the runs that are left. A
+        cursor that had not passed the deleted moves raises :class:`CursorExpiredError`: list
+        the runs, and go on from :meth:`cursor`. The run of the last move stays. A key of a
+        deleted run can be used again.
+
+        Args:
+            older_than: Seconds since the run ended.
+            status: Only those that ended in this status, or in one of several.
+            limit: How many runs at most.
+            connection: The caller's transaction.
+
+        Raises:
+            StoreArgumentError: A status is not terminal, or a number is out of bounds.
+        """
+        return self._run(connection, self._do.prune, older_than, status, limit)
+
+    def erase(self, run_id: str, *, connection: Caller | None = None) -> _T:
+        """
+        Erase what came with the moves of an ended run, and return it.
+
+        Payloads, actors and reasons in its journal, and the details that payloads set, such as
+        the last error. Its statuses, times, keys and tokens stay, and so does every cursor.
+        Other fields are replaced by :meth:`update`.
+
+        Args:
+            run_id: The run.
+            connection: The caller's transaction.
+
+        Raises:
+            RunNotFoundError: The store has no run of that id.
+            StoreArgumentError: The run has not ended.
+        """
+        return self._run(connection, self._do.erase, run_id)
 
     # -- moves ---------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from ._layout import Layout
 __all__ = [
     "COUNTED",
     "PLACED",
+    "PRUNED",
     "Snapshot",
     "Tables",
     "TransactionId",
@@ -30,6 +31,8 @@ __all__ = [
     "quoted",
 ]
 
+PRUNED: Final = "pruned"
+"""Name in ``meta`` of the places in the feed up to which moves, and lines, were deleted."""
 PLACED: Final = "placed"
 """Name in ``meta`` of the last place in the feed that a line was given, on MariaDB."""
 COUNTED: Final = "counted"

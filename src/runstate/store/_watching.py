@@ -1,0 +1,78 @@
+"""
+Reading a feed as it grows.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from ._records import is_seconds
+from ._row_errors import wrong_argument
+from ._verdicts import JournalEntry, Page
+
+__all__ = ["AsyncWatching", "Watching"]
+
+
+class Watching:
+    """
+    The endless feed of a store.
+    """
+
+    moves: Any
+
+    def watch(
+        self, *, after: str | None = None, every: float = 0.5, limit: int = 100
+    ) -> Iterator[Page[JournalEntry]]:
+        """
+        Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
+
+        No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
+        with it after a restart; begin with :meth:`cursor` for what happens from now on.
+
+        Args:
+            after: As for :meth:`moves`.
+            every: Seconds between polls while nothing happens.
+            limit: How many moves a page has at most.
+
+        Raises:
+            StoreArgumentError: *every* is not a positive number of seconds.
+            CursorError: As for :meth:`moves`.
+        """
+        _check_every(every)
+        while True:
+            page = self.moves(after=after, limit=limit)
+            after = page.cursor
+            if page.items:
+                yield page
+            else:
+                time.sleep(every)
+
+
+class AsyncWatching:
+    """
+    The endless feed of a store for asyncio.
+    """
+
+    moves: Any
+
+    async def watch(
+        self, *, after: str | None = None, every: float = 0.5, limit: int = 100
+    ) -> AsyncIterator[Page[JournalEntry]]:
+        """
+        Do the same for asyncio; see :meth:`Store.watch`.
+        """
+        _check_every(every)
+        while True:
+            page = await self.moves(after=after, limit=limit)
+            after = page.cursor
+            if page.items:
+                yield page
+            else:
+                await asyncio.sleep(every)
+
+
+def _check_every(every: Any) -> None:
+    if not is_seconds(every) or not 0 < every < math.inf:
+        raise wrong_argument("every", "a positive number of seconds", every)
