@@ -5,7 +5,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -24,6 +24,7 @@ from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals
 from ._input import Reading, records
 from ._output import summary_of
 from ._shared import (
+    BadInput,
     lifecycle_named,
     lifecycle_option,
     observed_option,
@@ -54,6 +55,11 @@ SAMPLES: Final = 2_000
 @scale_options
 @click.option("--finished", is_flag=True, help="Every run should have ended.")
 @click.option(
+    "--against",
+    metavar="PATH",
+    help="Say what became more frequent, slower or illegal since this log.",
+)
+@click.option(
     "--keep",
     multiple=True,
     metavar="RUN_ID",
@@ -78,6 +84,7 @@ def report(
     skip_others: bool,
     order: str,
     finished: bool,
+    against: str | None,
     keep: Sequence[str],
     limits: Sequence[str],
     **scale: Any,
@@ -94,6 +101,7 @@ def report(
       runstate report polls.csv --observed polled --run-id job --status state --at time
       runstate report 'events/*.parquet' --memory 1GB
       runstate report runs.jsonl --keep run_42
+      runstate report today.csv --against yesterday.csv
       kubectl logs server | runstate report -
     """
     lifecycle = lifecycle_named(lifecycle_name)
@@ -105,31 +113,73 @@ def report(
         zone,
         skip_others,
     )
-    monitor = monitor_of(lifecycle, observed, limits)
-    engine, names = planned(paths, Scale(**scale), reading)
-    refuse_input(out, [*paths, *names, lifecycle_name])
-    if engine == "python":
-        survey = _surveyed(
-            Census(monitor, samples=SAMPLES, keep=keep),
-            names,
-            lifecycle,
-            reading,
-            observed,
-            finished=finished,
-        )
-    else:
-        refuse_for_bulk(reading, engine)
-        survey = surveyed(
-            engine, names, lifecycle, observed, Scale(**scale), reading, finished=finished,
-            limits=limits_of(limits), measured=True, limit=FINDINGS, samples=SAMPLES, keep=keep,
-        )  # fmt: skip
+    asked = _Asked(lifecycle, observed, reading, Scale(**scale), limits, finished)
+    engine, names = asked.plan(paths)
+    refuse_input(out, [*paths, *names, lifecycle_name, against])
+    before = None if against is None else _before(asked, against)
+    survey = asked.survey(engine, names, samples=SAMPLES, keep=keep)
     lost = [run for run in keep if run not in survey.timelines]
-    write_report(out, survey, lifecycle, observed, paths)
+    write_report(out, survey, lifecycle, observed, paths, before)
     for run in lost:
         click.echo(f"runstate: --keep {printable(run)}: no run of this id was seen", err=True)
     click.echo(f"wrote {printable(shown_url(str(out)))}: {summary_of(totals_of(survey))}")
 
     return 2 if is_unread(survey) else int(survey.errors > 0)
+
+
+def _before(asked: "_Asked", against: str) -> Survey:
+    """
+    Return what the log tells that the others are compared with.
+    """
+    before = asked.survey(*asked.plan([against]), samples=0)
+    if not before.runs:
+        why = before.findings[0].message if before.findings else "holds no record of a run"
+        raise BadInput(f"--against {printable(shown_url(against))}: {printable(why, 500)}")
+
+    return before
+
+
+class _Asked(NamedTuple):
+    """
+    How logs are read and judged.
+    """
+
+    lifecycle: Lifecycle
+    observed: ObservationModel
+    reading: Reading
+    scale: Scale
+    limits: Sequence[str]
+    finished: bool
+
+    def plan(self, paths: Sequence[str]) -> tuple[str, list[str]]:
+        """
+        Return which engine reads *paths*, and what they name.
+        """
+        monitor_of(self.lifecycle, self.observed, self.limits)  # a wrong limit is named first
+        engine, names = planned(paths, self.scale, self.reading)
+        if engine != "python":
+            refuse_for_bulk(self.reading, engine)
+
+        return engine, names
+
+    def survey(
+        self, engine: str, names: Sequence[str], *, samples: int, keep: Sequence[str] = ()
+    ) -> Survey:
+        """
+        Return what *engine* says of *names*.
+        """
+        if engine == "python":
+            monitor = monitor_of(self.lifecycle, self.observed, self.limits)
+            census = Census(monitor, samples=samples, keep=keep)
+            return _surveyed(
+                census, names, self.lifecycle, self.reading, self.observed, finished=self.finished
+            )
+
+        return surveyed(
+            engine, names, self.lifecycle, self.observed, self.scale, self.reading,
+            finished=self.finished, limits=limits_of(self.limits), measured=True,
+            limit=FINDINGS, samples=samples, keep=keep,
+        )  # fmt: skip
 
 
 def _surveyed(
@@ -178,13 +228,14 @@ def write_report(
     lifecycle: Lifecycle,
     observed: ObservationModel,
     paths: Iterable[str],
+    before: Survey | None = None,
 ) -> None:
     """
-    Write the page on *survey* to *out*.
+    Write the page on *survey*, compared with *before*, to *out*.
     """
     from ..report import render_report  # noqa: PLC0415  not for every command
 
     files = ["<stdin>" if path == "-" else path for path in paths]
-    page = render_report(survey, lifecycle, observed=observed, files=files)
+    page = render_report(survey, lifecycle, observed=observed, files=files, before=before)
     with writing(out) as stream:
         stream.write(page)

@@ -14,6 +14,7 @@ from ..histories._records import ObservationModel
 from ..histories._survey import Survey, without_gaps
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
+from ._compared import compared
 from ._findings import findings
 from ._html import text
 from ._machine import ends, fitting_style, machine, never, picture, way_picture
@@ -35,6 +36,7 @@ def render_report(
     *,
     observed: ObservationModel = "complete",
     files: Iterable[str] = (),
+    before: Survey | None = None,
 ) -> bytes:
     """
     Return the page of evidence on *survey* as one HTML file in UTF-8, of less than 3 MB.
@@ -49,6 +51,7 @@ def render_report(
         observed: How it was observed.
         files: Names of what it was read from: files and URLs. The page shows URLs without
             their secrets.
+        before: What was observed earlier or elsewhere; the page says what has changed since.
     """
     made = without_gaps(survey, lifecycle, observed)
     subject = Subject(survey, made, lifecycle, observed, tuple(map(shown_url, files)))
@@ -56,7 +59,7 @@ def render_report(
     shown = machine(subject, drawn)
     gone = (
         times(subject), ends(subject), never(subject), overview(subject), variants(subject),
-        stuck(subject, {}),
+        stuck(subject, {}), "" if before is None else compared(subject, before),
     )  # fmt: skip
     style, script = _style(drawn, way), _asset("page.js")
     room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, *way.elements))
@@ -64,6 +67,7 @@ def render_report(
     parts = {
         "overview": ("Over time", gone[3]),
         "open": ("Open runs", stuck(subject, kept)),
+        "compared": ("Compared", gone[6]),
         "machine": ("Machine", shown),
         "findings": ("Findings", findings(subject, kept, room - len(safe_json(data)))),
         "run": ("Runs", runs_section(subject, kept, way)),
