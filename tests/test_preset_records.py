@@ -63,6 +63,9 @@ RECORDS = {
           "deployment": {"id": 7}}, [("9", "waiting", 1)]),
         ({"jobs": [{"databaseId": 9, "status": "completed", "conclusion": "failure", "name": "x"}]},
          [("9", "completed/failure", None)]),
+        # GraphQL
+        ([{"databaseId": 9, "status": "COMPLETED", "conclusion": "SUCCESS"}],
+         [("9", "completed/success", None)]),
     ],
     "gitlab-job": [
         ({"object_kind": "build", "build_id": 3, "build_status": "running", "pipeline_id": 2},
@@ -120,6 +123,7 @@ RECORDS = {
         ({"type": "ADDED", "object": {"kind": "Pod", "metadata": POD, "status": {}}},
          [("u1", "Pending", None)]),
         ({"uid": "u1", "phase": "Failed"}, [("u1", "Failed", None)]),
+        ("namespace,name,phase\nci,a,Running\n", [("ci/a", "Running", None)]),
     ],
     "argo-workflow": [
         ({"items": [{"metadata": POD, "status": {"phase": "Failed", "nodes": {}}}]},
@@ -193,6 +197,8 @@ RECORDS = {
         ([{"id": "f", "flow_id": "g", "state_type": "PAUSED",
            "state": {"type": "PAUSED", "timestamp": "2026-03-01T10:00:00Z"}}],
          [("f", "PAUSED", None)]),
+        ("id,flow_run_id,type,name,timestamp\ns,f,CANCELLED,x,2026-03-01T10:00:00Z\n",
+         [("f", "CANCELLED", None)]),
         ([{"id": "f", "state": {"type": "PENDING"}}, {"id": "f", "state_type": "RUNNING"}],
          [("f", "PENDING", None), ("f", "RUNNING", None)]),
     ],
@@ -214,6 +220,8 @@ RECORDS = {
             "execution": {"workflowId": "w", "runId": "r"}, "status": "Running"}},
          [("r", "WORKFLOW_EXECUTION_STATUS_RUNNING", None)]),
         ("RunId,Status,status\nr,,TimedOut\n", [("r", "WORKFLOW_EXECUTION_STATUS_TIMED_OUT", None)]),
+        ("WorkflowId,RunId,Status\nw,r,Completed\n",
+         [("r", "WORKFLOW_EXECUTION_STATUS_COMPLETED", None)]),
         # temporal workflow show
         ({"events": [
             {"eventId": "1", "eventTime": "2026-03-01T10:00:00Z",
@@ -334,6 +342,7 @@ RECORDS = {
          [("t", "input_required", None)]),
         ({"jsonrpc": "2.0", "id": 1, "result": {"tasks": [{"taskId": "t", "status": "failed"}]}},
          [("t", "failed", None)]),
+        ("task_id,status\nt,working\n", [("t", "working", None)]),
     ],
     "a2a-task": [
         ('data: {"jsonrpc": "2.0", "id": "r", "result": {"kind": "task", "id": "t", "status":'
@@ -366,6 +375,7 @@ RECORDS = {
         ({"eventType": "START", "eventTime": "2026-03-01T10:00:00Z", "run": {"runId": "r"}},
          [("r", "START", None)]),
         ({"runId": "r", "eventType": "complete"}, [("r", "COMPLETE", None)]),
+        ("run_id,event_type,event_time\nr,FAIL,2026-03-01T10:00:00Z\n", [("r", "FAIL", None)]),
     ],
     "cdevents-pipelinerun": [
         ({"context": {"type": "dev.cdevents.pipelinerun.started.1.0.0"}, "subject": {

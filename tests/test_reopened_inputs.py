@@ -156,7 +156,7 @@ def test_the_second_end_of_a_public_report_is_found(report, run, tmp_path):
     assert 1 == status
 
 
-@pytest.mark.parametrize("report", ["prefect#16429", "airflow#29872"])
+@pytest.mark.parametrize("report", REPORTS)
 def test_a_late_writer_of_a_public_report_is_an_error_by_its_attempt(report):
     """
     The same rows with the attempt in them leave one reading.

@@ -386,11 +386,11 @@ class Shaped(Interpreter):
     ) -> tuple[float | None, str]:
         if self._untimed:
             return None, ""
-        if not form.at:
-            return self._usual_time(record, notes), ""
         value, key = self._first(form.at, record)
+        if value is None:
+            return self._usual_time(record, notes), ""
 
-        return (None if value is None else self._seconds(value, key, notes)), key
+        return self._seconds(value, key, notes), key
 
     def _first(self, paths: Sequence[_Path], record: dict[str, Any]) -> tuple[Any, str]:
         """
