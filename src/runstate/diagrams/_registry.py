@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, get_args
+from typing import Final, NamedTuple, get_args
 
 from .._text import printable
 from ..lifecycle._table import Lifecycle
@@ -32,12 +32,19 @@ class Format(NamedTuple):
     sized: bool = False
     """Whether it is drawn here, and so takes a width and a direction."""
 
-    def render(self, lifecycle: Lifecycle, overlay: Overlay, **size: Any) -> bytes:
+    def render(
+        self,
+        lifecycle: Lifecycle,
+        overlay: Overlay,
+        width: float | None = None,
+        direction: Direction | None = None,
+    ) -> bytes:
         """
         Return the picture as the bytes of a file; text is UTF-8.
         """
         module = import_module(f".{self.name}", __package__)
-        rendered: bytes = module.render(lifecycle, overlay, **size)
+        size = (width, direction) if self.sized else ()
+        rendered: bytes = module.render(lifecycle, overlay, *size)
 
         return rendered
 
@@ -91,14 +98,13 @@ def draw(
     if format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ValueError(f"no format '{printable(format)}' (known: {known})")
-    size: dict[str, Any] = {"width": width, "direction": direction}
-    size = {name: value for name, value in size.items() if value is not None}
-    if size and not FORMATS[format].sized:
+    asked = "width" if width is not None else "direction" if direction is not None else None
+    if asked and not FORMATS[format].sized:
         sized = " and ".join(known.name for known in FORMATS.values() if known.sized)
-        raise ValueError(f"{format} takes no {next(iter(size))}: {sized} do")
+        raise ValueError(f"{format} takes no {asked}: {sized} do")
     if width is not None and not (math.isfinite(width) and width > 0):
         raise ValueError(f"width must be a positive number of pixels, got {width}")
     if direction is not None and direction not in get_args(Direction):
         raise ValueError(f"direction must be lr or tb, got '{printable(str(direction))}'")
 
-    return FORMATS[format].render(lifecycle, overlay, **size)
+    return FORMATS[format].render(lifecycle, overlay, width, direction)
