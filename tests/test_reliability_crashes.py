@@ -34,9 +34,10 @@ KINDS = pytest.mark.parametrize(
         ("sqlite", True),
         ("sqlite", False),
         pytest.param("postgresql", True, marks=pytest.mark.postgres),
+        pytest.param("mariadb", False, marks=pytest.mark.mariadb),
     ],
     indirect=["database_url"],
-    ids=["sqlite, durable", "sqlite, quick", "postgresql"],
+    ids=["sqlite, durable", "sqlite, quick", "postgresql", "mariadb"],
 )
 
 
