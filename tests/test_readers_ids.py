@@ -75,6 +75,19 @@ def test_run_id_comes_first_in_a_line_about_one_of_openais_runs():
     assert "run_1" == found.run_id
 
 
+def test_an_object_within_a_record_has_an_id_of_its_own():
+    """
+    With --status job.status, the job's own id comes before the run that it is part of.
+    """
+    records = [
+        {"action": status, "job": {"id": number, "run_id": 700, "status": status}}
+        for number, status in ((1, "queued"), (1, "completed"), (2, "queued"))
+    ]
+    found = seen(*records, lifecycle=RUN, status="job.status")
+
+    assert ["1", "1", "2"] == [each.run_id for each in found]
+
+
 def test_what_stands_around_a_nested_status_is_held_to_the_rules():
     """
     With --status s.status, the stamps and the identity of the record around it count as well.

@@ -519,7 +519,8 @@ class Interpreter:
         elif self.kind is not None and holder.get("object") == self.kind:
             value, keys = holder.get(self.id_key), (self.id_key,)
         else:
-            value = _first(keys, holder)
+            # An object that a key of the record names has an id of its own.
+            value = _first(keys if holder is record else (self.id_key, *keys), holder)
             if value is None and holder is not record:
                 value, around = _first(keys, record), record
         if value is None:
