@@ -161,11 +161,28 @@ frame = pm4py.format_dataframe(
 print(len(pm4py.discover_dfg(frame)[0]))
 """
 
+# A window over the runs, as one would write it for Spark by hand: pairs of statuses and their times.
+BY_SPARK_SQL = """
+import sys
+from runstate.frames._spark import session
+spark = session()
+spark.read.parquet(sys.argv[1]).createOrReplaceTempView("log")
+spark.sql('''
+    select before, status, count(*), sum(unix_micros(at) - unix_micros(since))
+    from (
+        select status, at, lag(status) over run as before, lag(at) over run as since
+        from log window run as (partition by run_id order by at)
+    )
+    group by before, status
+''').collect()
+"""
+
 OTHERS = {
     "naive": Way("a window in SQL: `lag(status)` by run id and time; counts, names nothing", floor(NAIVE)),
     "dict": Way("a loop in Python: a dict of runs, one lookup a row", [str(HERE / "scale.py"), "--one", "dict"], slow=True),
     "transitions": Way("a replay through `transitions`, one machine", [str(HERE / "scale.py"), "--one", "transitions"], slow=True, sampled=True),
     "pm4py": Way("pm4py: the log as a frame, and its directly-follows graph", ["-c", BY_PM4PY], slow=True, sampled=True),
+    "spark_sql": Way("the same window in Spark SQL, on the same cores", ["-c", BY_SPARK_SQL], slow=True),
     "spark": Way("`check --engine spark`, on the same cores", check("--engine", "spark"), slow=True),
 }  # fmt: skip
 

@@ -166,8 +166,16 @@ EXCEPT: dict[str, str] = {
     "store._payload.Move.line": "makes a line of the journal, for the store alone",
     "store._records.line_of": "makes a line of the journal, for the store alone",
     "store._records.one_line": "looks at texts under any name, for the store alone",
-    "store._sql.Prepared.run": "binds values to a statement, for the store alone",
+    **dict.fromkeys(
+        (
+            *(f"store._mariadb.{name}.run" for name in ("Changing", "Claiming", "Creating")),
+            "store._sql.Prepared.change",
+            "store._sql.Prepared.run",
+        ),
+        "binds values to a statement, for the store alone",
+    ),
     "store._tables.Snapshot.get_col_spec": "SQLAlchemy calls it",
+    "store._tables.TransactionId.get_col_spec": "SQLAlchemy calls it",
     "testing._harness.Harness.fire": "passes them on to the service that is tested",
     "testing._protocols.Service.fire": "is a protocol, whose services judge them",
 }

@@ -174,7 +174,7 @@ class Survey(NamedTuple):
     """How often a run was reopened by a new attempt, or by the trigger of a row that reopens."""
 
     journeys: Journeys | None = None
-    """Whole runs, counted; None where no samples were asked for, or the order of rows is not known."""
+    """Whole runs, counted; None where no samples were asked for, on Spark, or without an order of rows."""
 
     def _repr_html_(self) -> str:
         """
