@@ -80,3 +80,11 @@ def test_a_survey_shows_how_long_moves_took():
 
     assert "<td>90 s</td>" in histories.survey(timed)._repr_html_()
     assert RUN._repr_svg_().startswith("<svg")
+
+
+def test_what_is_not_known_is_an_empty_cell():
+    """
+    Findings without a file and moves without times have cells with nothing in them.
+    """
+    assert "<td></td>" in check(["queued", "completed"])._repr_html_()
+    assert "<td></td><td></td>" in histories.survey(["queued", "in_progress"])._repr_html_()
