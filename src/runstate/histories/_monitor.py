@@ -273,13 +273,16 @@ class Monitor:
         Args:
             now: The present, in Unix seconds.
         """
-        findings: list[Finding] = []
-        for run_id, run in self._runs.items():
-            if run.status is not None and run.ended is None:
-                last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
-                findings += self._waiting(run, last, now)
+        return [
+            finding
+            for run_id, run in self._runs.items()
+            for finding in self._overdue_now(run_id, run, now)
+        ]
 
-        return findings
+    def _overdue_now(self, run_id: str | None, run: _Run, now: float) -> Iterator[Finding]:
+        if run.status is not None and run.ended is None:
+            last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
+            yield from self._waiting(run, last, now)
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
         """
@@ -295,6 +298,8 @@ class Monitor:
                 findings += self._judge(run, run.ahead.pop(seq), gap=True)
             if run.status is None or run.ended is not None:
                 continue
+            if now is not None:
+                findings += self._overdue_now(run_id, run, now)
             last = Observation(run.status, run_id, at=now, file=run.file, line=run.line)
             if finished:
                 hint = f"from {run.status}: {', '.join(self.lifecycle.allowed(run.status))}"
@@ -302,7 +307,7 @@ class Monitor:
                     _finding("RS107", last, f"ends in {run.status}", source=run.status, hint=hint)
                 )
 
-        return findings if now is None else [*findings, *self.overdue(now)]
+        return findings
 
     # -- one observation ---------------------------------------------------------
 
