@@ -42,6 +42,8 @@ class RunMetrics:
             ValueError: They are registered there already.
         """
         self._lifecycle = lifecycle
+        self._counters: dict[tuple[str, str], Counter] = {}
+        self._stay_of: dict[tuple[str, str], Histogram] = {}
         self._transitions = Counter(
             "runstate_run_transitions", "Moves of runs.", ("definition", "from", "to"),
             registry=registry,
@@ -64,10 +66,18 @@ class RunMetrics:
         """
         Count one move.
         """
-        source, target = (closed(each, self._lifecycle) for each in (moved.source, moved.target))
-        self._transitions.labels(self._lifecycle.name, source, target).inc()
-        if moved.duration_s is not None:
-            self._stays.labels(self._lifecycle.name, source, target).observe(moved.duration_s)
+        move = closed(moved.source, self._lifecycle), closed(moved.target, self._lifecycle)
+        counter = self._counters.get(move)
+        if counter is None:
+            # To look a series up by its labels takes longer than to count.
+            counter = self._counters[move] = self._transitions.labels(self._lifecycle.name, *move)
+        counter.inc()
+        if moved.duration_s is None:
+            return
+        stay = self._stay_of.get(move)
+        if stay is None:
+            stay = self._stay_of[move] = self._stays.labels(self._lifecycle.name, *move)
+        stay.observe(moved.duration_s)
 
     @harmless
     def rejected(self, kind: str) -> None:
