@@ -308,3 +308,48 @@ def test_what_cannot_be_a_hook_is_refused(tmp_path):
         Store.open(f"sqlite:///{tmp_path}/a.db", JOB, before=["no"])
     with pytest.raises(ValueError, match="coroutine function, which only a store for asyncio"):
         Store.open(f"sqlite:///{tmp_path}/a.db", JOB, after=[coroutine])
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_hook_that_ends_the_transaction_of_the_move_is_an_error(database_url, when, end):
+    """
+    The answer never tells of a move that the hook undid.
+    """
+
+    def ending(event):
+        """
+        End what belongs to the move.
+        """
+        if event.trigger == "start":
+            getattr(event.connection, end)()
+
+    with Store.open(database_url, JOB, **{when: [ending]}) as store:
+        store.create(id="a")
+        with pytest.raises(StoreArgumentError, match="leave the transaction of the move open"):
+            store.fire("a", "start")
+        committed = (when, end) == ("after", "commit")
+        assert (2 if committed else 1) == len(store.history("a"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("before", 5, "hooks: expected a list of callables, got 5"),
+        ("after", None, "hooks: expected a list of callables, got None"),
+        ("prefix", 5, "prefix: expected a text or None, got 5"),
+        ("schema", b"x", "schema: expected a text or None"),
+        ("columns", None, "columns: expected a mapping of names to types, got None"),
+        ("columns", {5: str}, "columns: expected a name of lower-case letters"),
+        ("max_claims", 5, "max_claims: expected a number and a trigger"),
+        ("max_claims", (5,), "max_claims: expected a number and a trigger"),
+        ("max_claims", ("5", "discard"), "max_claims: expected a positive whole number"),
+        ("max_claims", (5, "nope"), "max_claims: expected a trigger that leads out of 'queued'"),
+    ],
+)
+def test_a_wrong_option_is_named(tmp_path, option, value, text):
+    """
+    By the name of the option, with what it takes and what it got.
+    """
+    with pytest.raises(ValueError, match=text):
+        Store.open(f"sqlite:///{tmp_path}/a.db", JOB, **{option: value})

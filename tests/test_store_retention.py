@@ -133,12 +133,12 @@ def test_cursors_for_now_miss_nothing_while_others_write(store):
         assert before.isdisjoint(after)
 
 
-def every(store, after):
+def every(store, after, limit=100):
     """
     Return all moves behind a cursor.
     """
     found = []
-    while (page := store.moves(after=after)).items:
+    while (page := store.moves(after=after, limit=limit)).items:
         found += page.items
         after = page.cursor
 
@@ -394,3 +394,56 @@ def test_a_limit_of_claims_that_no_sweep_can_carry_out_is_refused(tmp_path, wron
         Store.open(f"sqlite:///{tmp_path}/jobs.db", JOB, max_claims=wrong)
     with pytest.raises(ValueError, match="expected"):
         Store.open(f"sqlite:///{tmp_path}/jobs.db", PRESETS["oban-job"], max_claims=(3, "nap"))
+
+
+def test_a_store_that_was_pruned_is_read_from_the_beginning_page_by_page(store):
+    """
+    What is left before the horizon is delivered, until a later pruning takes of it.
+    """
+    store.create(id="open")
+    ended(store, "a", "b", "c")
+    assert 2 == store.prune(0)
+    page = store.moves(limit=1)
+    assert [("open", "create")] == named(page)
+    rest = every(store, page.cursor, limit=1)
+    assert ["create", "start", "complete"] == [entry.trigger for entry in rest]
+    assert store.start("open").ok
+    assert 1 == store.prune(0)
+    with pytest.raises(CursorExpiredError):
+        store.moves(after=page.cursor)
+
+
+def test_a_cursor_of_an_empty_store_expires_when_moves_behind_it_are_pruned(store):
+    """
+    It had not passed them; the beginning as such, None, is always there.
+    """
+    cursors = [store.cursor(), store.moves().cursor]
+    ended(store, "a", "b")
+    assert [("a", "create")] == named(store.moves(after=cursors[0], limit=1))
+    assert 1 == store.prune(0)
+    for cursor in cursors:
+        with pytest.raises(CursorExpiredError):
+            store.moves(after=cursor)
+    assert 3 == len(every(store, None))
+
+
+def test_pruning_between_the_statements_of_a_poll_is_noticed(store, monkeypatch):
+    """
+    The proof of the cursor is read before the page: what goes in between is not passed over.
+    """
+    ended(store, "a", "b")
+    cursor = store.moves(limit=1).cursor
+    feed = type(store._do._feed)
+    read = feed._read
+
+    def late(self, *args):
+        """
+        Prune before the page is read.
+        """
+        monkeypatch.undo()
+        store.prune(0)
+        return read(self, *args)
+
+    monkeypatch.setattr(feed, "_read", late)
+    with pytest.raises(CursorExpiredError):
+        store.moves(after=cursor)

@@ -4,10 +4,13 @@ Cursors of feeds, format 2: opaque texts that prove which history they belong to
 A cursor is ``2.`` and a text in base64url. The text's first field says how the feed
 counts, so that one kind of feed never takes the cursor of another:
 
-* ``p|position|digest``: everything up to *position*, for feeds whose positions are
+* ``p|position|digest|times``: everything up to *position*, for feeds whose positions are
   committed in their order.
-* ``x|seen|upto|position|top|witnesses|digest``: everything that the snapshot *seen* sees,
+* ``x|seen|upto|position|top|witnesses|digest|times``: everything that the snapshot *seen* sees,
   and of what *upto* sees beyond it everything up to *position*; for PostgreSQL.
+
+*times* says how often the store had been pruned when the reading began at the beginning; it
+is left out, with its bar, if that was never.
 
 The digest is that of the *witnesses*: lines of the journal which can only be present if
 everything that was delivered is. A feed reads them again with every page.
@@ -34,10 +37,11 @@ _FORMAT_1: Final = re.compile(
 )
 _NUMBER: Final = r"[0-9]{1,18}"
 _DIGEST: Final = r"([A-Za-z0-9_-]{12})?"
-_POSITIONS: Final = re.compile(rf"p\|({_NUMBER})\|{_DIGEST}")
+_TIMES: Final = rf"(?:\|({_NUMBER}))?"
+_POSITIONS: Final = re.compile(rf"p\|({_NUMBER})\|{_DIGEST}{_TIMES}")
 _SNAPSHOTS: Final = re.compile(
     rf"x\|([0-9:,]+)\|([0-9:,]*)\|({_NUMBER})\|({_NUMBER})"
-    rf"\|((?:{_NUMBER}:{_NUMBER}(?:,{_NUMBER}:{_NUMBER})*)?)\|{_DIGEST}"
+    rf"\|((?:{_NUMBER}:{_NUMBER}(?:,{_NUMBER}:{_NUMBER})*)?)\|{_DIGEST}{_TIMES}"
 )
 
 
@@ -49,9 +53,11 @@ class PositionCursor(NamedTuple):
     position: int = 0
     digest: str = ""
     """Of the line at that position; empty if there is none yet."""
+    times: int = 0
+    """How often the store had been pruned when the reading began at the beginning."""
 
     def __str__(self) -> str:
-        return _encoded(f"p|{self.position}|{self.digest}")
+        return _encoded(f"p|{self.position}|{self.digest}" + _times(self.times))
 
 
 class SnapshotCursor(NamedTuple):
@@ -69,6 +75,8 @@ class SnapshotCursor(NamedTuple):
     witnesses: tuple[tuple[int, int], ...] = ()
     """Position and transaction of each line that proves the history."""
     digest: str = ""
+    times: int = 0
+    """How often the store had been pruned when the reading began at the beginning."""
 
     def past(self, upto: TransactionSet) -> "SnapshotCursor":
         """
@@ -86,7 +94,7 @@ class SnapshotCursor(NamedTuple):
         witnesses = ",".join(f"{position}:{txid}" for position, txid in self.witnesses)
         fields = ("x", self.seen, upto, self.position, self.top, witnesses, self.digest)
 
-        return _encoded("|".join(map(str, fields)))
+        return _encoded("|".join(map(str, fields)) + _times(self.times))
 
 
 def digest_of(lines: Iterable[Any]) -> str:
@@ -116,11 +124,11 @@ def position_cursor(after: object) -> PositionCursor:
     """
     if after is None:
         return PositionCursor()
-    position, digest = _fields(after, _POSITIONS)
+    position, digest, times = _fields(after, _POSITIONS)
     if bool(int(position)) != bool(digest):
         raise CursorInvalidError(after, "its parts contradict each other")
 
-    return PositionCursor(int(position), digest or "")
+    return PositionCursor(int(position), digest or "", int(times or 0))
 
 
 def snapshot_cursor(after: object) -> SnapshotCursor:
@@ -132,18 +140,23 @@ def snapshot_cursor(after: object) -> SnapshotCursor:
     """
     if after is None:
         return SnapshotCursor()
-    seen, upto, position, top, pairs, digest = _fields(after, _SNAPSHOTS)
+    seen, upto, position, top, pairs, digest, times = _fields(after, _SNAPSHOTS)
     witnesses = tuple(_pair(each) for each in pairs.split(",") if each)
     try:
         sets = (parse_set(seen), parse_set(upto) if upto else None)
     except ValueError as error:
         raise CursorInvalidError(after, str(error)) from None
-    cursor = SnapshotCursor(*sets, int(position), int(top), witnesses, digest or "")
+    places = (int(position), int(top))
+    cursor = SnapshotCursor(*sets, *places, witnesses, digest or "", int(times or 0))
     # Without witnesses nothing was delivered, and nothing can have been seen.
     if bool(witnesses) != bool(digest) or not (witnesses or cursor == SnapshotCursor()):
         raise CursorInvalidError(after, "its parts contradict each other")
 
     return cursor
+
+
+def _times(number: int) -> str:
+    return f"|{number}" if number else ""
 
 
 def _pair(text: str) -> tuple[int, int]:

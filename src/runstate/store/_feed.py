@@ -81,10 +81,16 @@ class PositionFeed:
         cursor = position_cursor(after)
         if not cursor.position:
             lines = self._read(connection, 1, limit)
+            past = horizon(lines[0].pruned if lines else None)
+            if after is None:
+                cursor = cursor._replace(times=past.times)
+            elif past.times != cursor.times:
+                raise CursorExpiredError(after, _PRUNED)
         else:
             lines = self._read(connection, cursor.position, limit + 1)
             pruned = lines[0].pruned if lines else connection.execute(self._pruned).scalar()
-            if cursor.position <= horizon(pruned)[0]:
+            past = horizon(pruned)
+            if past.times != cursor.times and cursor.position <= past.moves:
                 raise CursorExpiredError(after, _PRUNED)
             if not lines or digest_of(lines[:1]) != cursor.digest:
                 raise CursorForeignError(
@@ -93,7 +99,7 @@ class PositionFeed:
             del lines[0]
         if lines:
             place = getattr(lines[-1], self._column)
-            cursor = PositionCursor(place, digest_of(lines[-1:]))
+            cursor = PositionCursor(place, digest_of(lines[-1:]), cursor.times)
 
         return Page(tuple(map(entry_of, lines)), str(cursor))
 

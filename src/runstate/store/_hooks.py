@@ -41,6 +41,8 @@ class MoveEvent(NamedTuple):
     """
     The transaction of the move, for the hook's own statements and for moves of the store.
 
+    A hook that commits it, rolls it back or closes it gets a StoreArgumentError.
+
     It is an AsyncConnection for a coroutine function, and a Connection for any other.
     """
     moved: Moved | None
@@ -57,6 +59,10 @@ class Hooks:
     """
 
     def __init__(self, before: Iterable[Hook], after: Iterable[Hook], dialect: sa.Dialect) -> None:
+        given: tuple[Any, Any] = (before, after)
+        for hooks in given:
+            if not isinstance(hooks, Iterable) or isinstance(hooks, str):
+                raise wrong_argument("hooks", "a list of callables", hooks)
         self._before, self._after = tuple(before), tuple(after)
         for hook in (*self._before, *self._after):
             if not callable(hook):
@@ -98,12 +104,16 @@ class Hooks:
 
 
 def _call(hook: Hook, connection: sa.Connection, event: MoveEvent) -> None:
+    within = connection.get_nested_transaction()
     if not inspect.iscoroutinefunction(hook):
         hook(event._replace(connection=connection))
-        return
-    awaited = AsyncConnection(AsyncEngine(connection.engine), connection)
-    # The store's operations run in a greenlet, which can await.
-    sa.util.await_only(hook(event._replace(connection=awaited)))
+    else:
+        awaited = AsyncConnection(AsyncEngine(connection.engine), connection)
+        # The store's operations run in a greenlet, which can await.
+        sa.util.await_only(hook(event._replace(connection=awaited)))
+    # Otherwise the answer would tell of a move that was undone.
+    if connection.closed or within is None or not within.is_active:
+        raise wrong_argument("hooks", "callables that leave the transaction of the move open", hook)
 
 
 def _nothing() -> None:

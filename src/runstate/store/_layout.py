@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ..lifecycle._table import Lifecycle
+from ._row_errors import wrong_argument
 
 __all__ = ["COLUMN_TYPES", "RUN_LAYOUT", "Layout", "layout_of"]
 
@@ -86,10 +87,12 @@ def layout_of(lifecycle: Lifecycle, columns: Mapping[str, Any]) -> Layout:
         ValueError: A column has a name that is taken or unusable, or a type other than those
             of :data:`COLUMN_TYPES`.
     """
+    if not isinstance(columns, Mapping):
+        raise wrong_argument("columns", "a mapping of names to types", columns)
     owned = {lifecycle.status_field, lifecycle.id_field, lifecycle.attempt_field}
     owned |= {*lifecycle.stamp_fields, *lifecycle.detail_fields}
     for name, kind in columns.items():
-        if not _NAME.fullmatch(name):
+        if not _NAME.fullmatch(str(name)):
             raise ValueError(
                 f"columns: expected a name of lower-case letters, digits and underscores, "
                 f"got {name!r}"

@@ -7,7 +7,7 @@ feed is kept, so that there is always a place behind the horizon.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -15,7 +15,7 @@ from ._dialects import Database, inserting
 from ._sql import Phrases, among
 from ._tables import PRUNED, Tables
 
-__all__ = ["Retention", "horizon"]
+__all__ = ["Horizon", "Retention", "horizon"]
 
 
 class Retention:
@@ -100,14 +100,14 @@ class Retention:
         connection.execute(self._first_note())
         known = connection.execute(sa.select(meta.c.value).where(here).with_for_update())
         before = horizon(known.scalar_one())
-        value = f"{max(before[0], moves)}:{max(before[1], lines)}"
+        value = f"{max(before.moves, moves)}:{max(before.lines, lines)}:{before.times + 1}"
         connection.execute(meta.update().where(here).values(value=value))
 
     def _first_note(self) -> Any:
         """
         Return the statement that makes the note, unless another one has.
         """
-        insert = inserting(self._database)(self._tables.meta).values(name=PRUNED, value="0:0")
+        insert = inserting(self._database)(self._tables.meta).values(name=PRUNED, value="0:0:0")
         if self._database == "mariadb":
             return insert.on_duplicate_key_update(value=self._tables.meta.c.value)
 
@@ -128,10 +128,20 @@ class Retention:
             connection.execute(runs.update().where(runs.c.id == run_id).values(details))
 
 
-def horizon(text: str | None) -> tuple[int, int]:
+class Horizon(NamedTuple):
     """
-    Return how far pruning reached: of moves, and of all lines.
+    How far into the feed pruning reached.
     """
-    moves, _, lines = (text or "0:0").partition(":")
 
-    return int(moves), int(lines)
+    moves: int
+    lines: int
+    """Of all lines, moves among them."""
+    times: int
+    """How often it deleted something: where this is the same, all is there that was then."""
+
+
+def horizon(text: str | None) -> Horizon:
+    """
+    Return how far pruning reached.
+    """
+    return Horizon(*map(int, (text or "0:0:0").split(":")))

@@ -28,7 +28,7 @@ from ._kinds import ANSWER, Kind, RecordKind, RunKind
 from ._layout import RUN_LAYOUT, Layout, layout_of
 from ._operations import Operations
 from ._records import check_expires_after
-from ._row_errors import UnreadableRunError
+from ._row_errors import UnreadableRunError, wrong_argument
 from ._sql import Deadlines
 from ._statements import Statements
 from ._tables import Tables, build_tables
@@ -93,7 +93,7 @@ class Setup(Generic[_T]):
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
         if max_claims is not None:
-            _check_max_claims(lifecycle, [str(row.source) for row in claims], *max_claims)
+            _check_max_claims(lifecycle, [str(row.source) for row in claims], max_claims)
         self.lifecycle = lifecycle
         self._adopts, self._installs = adopt_lifecycle, install
         database = database_of(dialect)
@@ -203,10 +203,15 @@ def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: 
         raise ValueError(f"no deadline: {trigger!r} needs a payload, which no sweep has")
 
 
-def _check_max_claims(lifecycle: Lifecycle, ready: Iterable[str], most: int, trigger: str) -> None:
+def _check_max_claims(lifecycle: Lifecycle, ready: Iterable[str], max_claims: Any) -> None:
+    if not isinstance(max_claims, tuple | list) or len(max_claims) != 2:
+        raise wrong_argument("max_claims", "a number and a trigger, as (5, 'fail')", max_claims)
+    most, trigger = max_claims
     if type(most) is not int or not 0 < most < 2**31:
-        raise ValueError(f"max_claims: expected a positive whole number, got {most!r}")
+        raise wrong_argument("max_claims", "a positive whole number", most)
     for status in ready:
+        if lifecycle.row(trigger, status) is None:
+            raise wrong_argument("max_claims", f"a trigger that leads out of {status!r}", trigger)
         _check_deadline(lifecycle, status, 0, trigger)
 
 

@@ -27,6 +27,7 @@ from ._verdicts import JournalEntry, Page
 
 __all__ = ["SnapshotFeed"]
 
+_PRUNED: Final = "moves behind it were pruned before they were delivered"
 _GAP: Final = 1_000
 """So many transactions behind, an idle cursor moves on to a line that is not a move."""
 
@@ -80,7 +81,7 @@ class SnapshotFeed:
         """
         cursor = snapshot_cursor(after)
         now, proof = self._now(connection, cursor)
-        _check_pruned(cursor, proof, now, after)
+        _check_pruned(cursor, proof, now.pruned, after)
         if not _proven(connection, cursor, proof, now, after):
             return Page((), after)
         # Of another history, *upto* may count transactions as ended that are running here.
@@ -89,6 +90,11 @@ class SnapshotFeed:
         if cursor.upto is not None and not lines:
             cursor, upto = cursor.past(upto), now.ended
             lines = self._read(connection, cursor, upto, limit)
+        # Pruning may have met the page since the proof was read.
+        pruned = self._pruned_by_now(connection, cursor, lines)
+        if after is None:
+            cursor = cursor._replace(times=horizon(pruned).times)
+        _check_passed(cursor, pruned, after)
         found = lines or self._beside(connection, cursor, upto)
         witnesses = _witnesses([*proof, *found])
         following = cursor._replace(
@@ -137,6 +143,19 @@ class SnapshotFeed:
 
         return str(SnapshotCursor(ended.up_to(top), None, 0, top, proven, digest_of(witnesses)))
 
+    def _pruned_by_now(
+        self, connection: sa.Connection, cursor: SnapshotCursor, lines: list[Any]
+    ) -> str | None:
+        """
+        Return how far pruning had reached when *lines* were read, or later.
+
+        Without lines, nothing is passed over but what transactions wrote that ran before.
+        """
+        if lines or not cursor.seen.running:
+            return lines[0].pruned if lines else None
+
+        return connection.execute(self._pruned).scalar()
+
     def _read(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet, limit: int
     ) -> list[Any]:
@@ -172,7 +191,7 @@ class SnapshotFeed:
         journal = self._journal.c
 
         return (
-            sa.select(*self._columns())
+            sa.select(*self._columns(), self._pruned.scalar_subquery().label("pruned"))
             .where(journal.position > sa.bindparam("position"), journal.kind == "move", _BETWEEN)
             .order_by(journal.position)
             .limit(sa.bindparam("limit"))
@@ -209,17 +228,29 @@ def _now_of(row: Any) -> _Now:
     return _Now(ended, row.standby)
 
 
-def _check_pruned(cursor: SnapshotCursor, proof: list[Any], now: _Now, after: object) -> None:
+def _check_pruned(
+    cursor: SnapshotCursor, proof: list[Any], pruned: str | None, after: object
+) -> None:
     """
     Raise CursorExpiredError if moves were pruned that the cursor had not passed, or its proof was.
     """
-    moves, lines = horizon(now.pruned)
-    if not cursor.witnesses or not lines:
-        return
+    past = horizon(pruned)
     here = {line.position for line in proof}
-    lost = any(txid <= lines for position, txid in cursor.witnesses if position not in here)
-    if lost or cursor.seen.end <= moves or any(txid <= moves for txid in cursor.seen.running):
-        raise CursorExpiredError(after, "moves behind it were pruned before they were delivered")
+    lost = any(txid <= past.lines for position, txid in cursor.witnesses if position not in here)
+    if lost and past.times != cursor.times:
+        raise CursorExpiredError(after, _PRUNED)
+    _check_passed(cursor, pruned, after)
+
+
+def _check_passed(cursor: SnapshotCursor, pruned: str | None, after: object) -> None:
+    """
+    Raise CursorExpiredError if moves were pruned that the cursor had not passed.
+    """
+    past, seen = horizon(pruned), cursor.seen
+    if past.times in {0, cursor.times}:
+        return
+    if seen.end <= past.moves or any(txid <= past.moves for txid in seen.running):
+        raise CursorExpiredError(after, _PRUNED)
 
 
 def _between(cursor: SnapshotCursor, upto: TransactionSet) -> dict[str, Any]:

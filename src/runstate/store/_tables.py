@@ -19,6 +19,7 @@ from sqlalchemy.types import UserDefinedType
 from ..lifecycle._table import Lifecycle
 from ._dialects import LONG, WORD, Database
 from ._layout import Layout
+from ._row_errors import wrong_argument
 
 __all__ = [
     "COUNTED",
@@ -89,6 +90,9 @@ def build_tables(
         ValueError: *prefix* or *schema* is not made of lower-case letters, digits and
             underscores, or the database is not PostgreSQL, which alone has schemas.
     """
+    for argument, name in (("prefix", prefix), ("schema", schema)):
+        if name is not None and not isinstance(name, str):
+            raise wrong_argument(argument, "a text or None", name)
     if not _NAME.fullmatch(prefix):
         raise ValueError(f"a prefix is lower-case letters, digits and underscores, not {prefix!r}")
     if schema is not None and not _NAME.fullmatch(schema):
