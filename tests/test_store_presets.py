@@ -14,7 +14,8 @@ from runstate.store import Stale, Store
 from runstate.testing import CAPABILITIES, CHECKS, conformance
 from stores_under_test import CLOCK, Subject, make_clock
 
-pytestmark = pytest.mark.slow
+# Other tests reach every line of the store; under coverage these take nine minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 LIMIT = 300.0
 
