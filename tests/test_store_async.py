@@ -72,8 +72,9 @@ def sentence(member):
 
 def test_both_stores_have_the_same_methods():
     """
-    With the same parameters and sentences; one is awaited or iterated over with async for (a named
-    move returns what fire returns), and makes its tables when it can await.
+    With the same parameters and sentences; one is awaited, or iterated over with async for.
+
+    A named move returns what fire returns. The one for asyncio makes its tables when it can await.
     """
     threads, loop = public(RunStore), public(AsyncRunStore)
     caller = re.compile(r"\bAsync(Connection|Session|Engine)\b|sqlalchemy\.[a-z.]*")

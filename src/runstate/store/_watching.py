@@ -61,7 +61,7 @@ class AsyncWatching:
         self, *, after: str | None = None, every: float = 0.5, limit: int = 100
     ) -> AsyncIterator[Page[JournalEntry]]:
         """
-        Do the same for asyncio; see :meth:`Store.watch`.
+        Yield the pages of :meth:`moves` without end, each as soon as a poll finds it; see :meth:`Store.watch`.
         """
         _check_every(every)
         while True:
