@@ -108,21 +108,28 @@ class Statements:
     def _move_statements(
         self, trigger: str, target: str, reopening: Transition | None = None
     ) -> MoveStatements:
-        each = {n: sa.bindparam(n, type_=t) for n, t in self._given.items()}
-        one = self._move(trigger, target, each, None, reopening)
         if self.say.mariadb:
+            one = self._move_of_one(trigger, target, reopening)
             changing = Changing(one, self._last_move_of(), self._dialect)
             return MoveStatements(str(target), reopening is not None, changing, Repeated(changing))
-        batch = self.say.batch(self._given)
-        given = {name: batch.c[name] for name in self._given}
-        many = self._move(trigger, target, given, batch, reopening)
 
         return MoveStatements(
             str(target),
             reopening is not None,
-            Prepared(one, self._dialect),
-            Prepared(many, self._dialect),
+            Prepared(lambda: self._move_of_one(trigger, target, reopening), self._dialect),
+            Prepared(lambda: self._move_of_many(trigger, target, reopening), self._dialect),
         )
+
+    def _move_of_one(self, trigger: str, target: str, reopening: Transition | None) -> Any:
+        each = {n: sa.bindparam(n, type_=t) for n, t in self._given.items()}
+
+        return self._move(trigger, target, each, None, reopening)
+
+    def _move_of_many(self, trigger: str, target: str, reopening: Transition | None) -> Any:
+        batch = self.say.batch(self._given)
+        given = {name: batch.c[name] for name in self._given}
+
+        return self._move(trigger, target, given, batch, reopening)
 
     def _last_move_of(self) -> Any:
         runs = self._tables.runs.c
