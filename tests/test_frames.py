@@ -254,6 +254,20 @@ def test_where_lists_are_full_counts_are_exact(tmp_path, monkeypatch, observed, 
         agree(tmp_path, case(seed, observed, measured=measured, limit=2), timed=True)
 
 
+@pytest.mark.parametrize(
+    "place", [0x378, 0x10FFFF, 0xE000, 0xAD, 0x2028, 0x7F, 0x1F9FF, 0xE9, 0x4E2D]
+)
+def test_an_id_is_visible_where_python_says_so(tmp_path, place):
+    """
+    A place of Unicode that nothing was assigned to is as invisible as a control character.
+    """
+    rows = {"run_id": [f"a{chr(place)}"] * 2, "status": ["queued", "in_progress"], "at": [1e9, 2e9]}
+    pq.write_table(pa.table(rows), tmp_path / "ids.parquet")
+    survey = survey_files(str(tmp_path / "ids.parquet"))
+
+    assert survey.runs == chr(place).isprintable()
+
+
 def test_a_log_in_which_everything_is_wrong_fits_into_little_memory(tmp_path):
     """
     Rows of thousands of moves and durations are counted within the memory that is allowed.

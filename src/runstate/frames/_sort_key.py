@@ -30,7 +30,9 @@ _CODE_BITS: Final = 10
 _ROW_BITS: Final = 36
 _TIME: Final = NO_TIME - 1
 
-_VISIBLE: Final = r"( |[^\pC\pZ])*"
+# What Python calls printable. Not what is neither a control character nor a separator: a place of
+# Unicode that nothing was assigned to is no category here.
+_VISIBLE: Final = r"[ \pL\pM\pN\pP\pS]*"
 
 APART: Final = "apart"
 """Table of the runs that are judged one by one, by what their rows are grouped by: h."""
