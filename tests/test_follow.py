@@ -261,6 +261,16 @@ def test_what_cannot_be_followed_is_one_line(follow, tmp_path, arguments):
     assert [] == [*tmp_path.glob("gone*")]
 
 
+def test_a_named_pipe_is_refused_with_what_to_type(follow, tmp_path):
+    """
+    Whoever reads it holds up whoever writes it; the shell opens it as standard input.
+    """
+    os.mkfifo(tmp_path / "runs")
+    status, (line,) = follow("runs").end()
+
+    assert (2, True) == (status, line.endswith("--follow - < PATH"))
+
+
 def test_a_known_system_is_named_at_once(follow):
     """
     A stream of another system says what to type, and is not judged as one of runs.

@@ -2,6 +2,7 @@
 ``runstate check --follow``: findings as they come, from a growing file, a pipe or a store's feed.
 """
 
+import os
 import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -269,7 +270,8 @@ class _Growing:
 
     def __init__(self, path: Path, handle: Any) -> None:
         self._path, self._handle = path, handle
-        self._status = _identity(path)
+        # Of the file that is open: another one may have taken its place since.
+        self._opened = _identity_of(os.fstat(handle.fileno()))
         self.ended: str = ""
         """What became of the file, once it has ended."""
 
@@ -284,7 +286,7 @@ class _Growing:
             if data:
                 return data
             if identity is not None:
-                if identity[0] != (self._status or identity)[0]:
+                if identity[0] != self._opened[0]:
                     self.ended = "replaced"
                 elif identity[1] < self._handle.tell():
                     self.ended = "truncated"
@@ -298,10 +300,12 @@ def _identity(path: Path) -> tuple[tuple[int, int], int] | None:
     Return what tells the file at *path* from another, and its size; None if there is none.
     """
     try:
-        found = path.stat()
+        return _identity_of(path.stat())
     except OSError:
         return None  # between two files; the next one is waited for
 
+
+def _identity_of(found: os.stat_result) -> tuple[tuple[int, int], int]:
     return (found.st_dev, found.st_ino), found.st_size
 
 
@@ -311,11 +315,20 @@ def _refuse_unfollowed(path: str) -> None:
     if "://" in path or path == "-":
         return
     if not Path(path).is_file():
-        raise BadInput(
-            f"{printable(path)}: --follow expects a file that exists, - or a store's URL"
-        )
+        raise BadInput(f"{printable(path)}: {_instead(Path(path))}")
     if path.lower().endswith(PACKINGS) or suffix_of(path) in PARQUET:
         raise BadInput(f"{printable(path)}: --follow reads text that grows, not a packed file")
+
+
+def _instead(path: Path) -> str:
+    """
+    Return what is at *path* instead of a file, and what to do.
+    """
+    if path.is_fifo():
+        return "is a named pipe; read it as standard input: --follow - < PATH"
+    found = "is not a file" if path.exists() else "no such file"
+
+    return f"{found}; --follow expects a file, - for standard input, or a store's URL"
 
 
 def _open_now(runs: dict[str | None, tuple[str, float]], now: float) -> str:
