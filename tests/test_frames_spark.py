@@ -239,7 +239,7 @@ def test_a_small_table_is_one_task_after_one_shuffle(spark: SparkSession):
     ("schema", "message"),
     [
         ("at date", "column 'at' is date, which has no time zone; pass --assume-utc if it is UTC"),
-        ("at boolean", "column 'at' is boolean, which is no time"),
+        ("at boolean", "column 'at' is boolean; times are timestamps, numbers or ISO 8601 texts"),
         ("at double, status int", "column 'status' is int; statuses are texts"),
         ("at double, id array<int>", "column 'id' is array<int>; ids are texts or whole numbers"),
     ],

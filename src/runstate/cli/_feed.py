@@ -35,7 +35,7 @@ def moves_of(
         poll: Seconds between two looks for something new.
 
     Raises:
-        BadInput: There is no such store.
+        BadInput: *url* leads to no store, or *table* is not the journal of one.
     """
     from ..store import Store  # noqa: PLC0415  needs an extra
     from ..store._inspection import looking_at  # noqa: PLC0415

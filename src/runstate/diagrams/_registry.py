@@ -92,8 +92,8 @@ def draw(
             None for left to right where that fits into *width*.
 
     Raises:
-        ValueError: There is no such *format* or *direction*, *width* is not a positive number,
-            or *format* takes no size; the message says what is expected.
+        ValueError: *format* or *direction* is unknown, *width* is not a positive number, or a
+            size was given for a *format* that has none. The message says what is expected.
     """
     if format not in FORMATS:
         known = ", ".join(FORMATS)

@@ -23,7 +23,7 @@ def delta_rows(folder: str) -> Any:
 
 def delta_files(folder: str) -> list[str]:
     """
-    Return the files that hold the rows of the Delta table *folder*; none if it is no such table.
+    Return the files that hold the rows of *folder*; an empty list unless it is a Delta table.
 
     Raises:
         FrameError: As for :func:`delta_rows`.

@@ -16,7 +16,7 @@ MOST_APART: Final = 50_000
 MOST_LONGEST: Final = 16
 """The longest durations that are kept of each group, in case that some of them do not count."""
 _NO_STATUS: Final = 5
-"""Numbers of what is no status, none at all and what comes after the statuses."""
+"""How many numbers of rows are no status: 0, and the four after the last status."""
 _MOST_IN_MASK: Final = 58
 """Statuses whose numbers fit into the bits of one number."""
 
@@ -59,7 +59,7 @@ class Group(NamedTuple):
     """The first ones: where they are (w), and their runs (h)."""
     late_suspects: list[dict[str, Any]] | None
     runs: list[int | str] | None
-    """The runs of rows about which anything is to be asked, as far as they are kept."""
+    """The runs of those rows that are looked at again; at most :data:`MOST_APART` of them."""
     sample: list[int | str] | None
 
     @property
@@ -112,9 +112,9 @@ def statement(asked: Question, rows: str, *, once: bool, first: bool) -> str:
 
 def _runs() -> str:
     """
-    Return the list of the runs that anything is to be asked about: 8 bytes for each of their rows.
+    Return the list of the runs that are looked at again. It takes 8 bytes for each of their rows.
 
-    min(h, n) would take the room for n of them in every group, of which there are thousands.
+    min(h, n) would reserve room for n runs in every group, and there are thousands of groups.
     """
     return f"(list(h) filter (flagged or late or mixed or back or unsure))[:{MOST_APART}]"
 

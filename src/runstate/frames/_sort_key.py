@@ -30,8 +30,8 @@ _CODE_BITS: Final = 10
 _ROW_BITS: Final = 36
 _TIME: Final = NO_TIME - 1
 
-# What Python calls printable. Not what is neither a control character nor a separator: a place of
-# Unicode that nothing was assigned to is no category here.
+# The characters that Python calls printable. The classes are listed because RE2's class of other
+# characters, C, lacks the code points that Unicode has not assigned.
 _VISIBLE: Final = r"[ \pL\pM\pN\pP\pS]*"
 
 APART: Final = "apart"

@@ -286,7 +286,7 @@ def _refuse_kinds(
             place, f"{said[at]}, which has no time zone; pass --assume-utc if it is UTC"
         )
     if not kinds[at].startswith((*_NUMBERS, *_ZONELESS, "string", "timestamp", "void")):
-        raise FrameError(place, f"{said[at]}, which is no time")
+        raise FrameError(place, f"{said[at]}; times are timestamps, numbers or ISO 8601 texts")
 
 
 # -- where it comes from ---------------------------------------------------------

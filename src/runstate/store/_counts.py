@@ -119,7 +119,7 @@ def _statements(tables: Tables, database: Database) -> _Statements:
 
 
 def _adding(counts: sa.Table, database: Database) -> Any:
-    # Added in the database: whoever deletes runs takes them from the sums meanwhile.
+    # The database adds, because another process may delete runs and lower the sums meanwhile.
     insert: Any = inserting(database)(counts)
     if database == "mariadb":
         return insert.on_duplicate_key_update(runs=counts.c.runs + insert.inserted.runs)

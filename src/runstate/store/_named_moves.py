@@ -2,6 +2,7 @@
 One method a trigger, for stores of runs: written once for threads and for asyncio.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -17,9 +18,11 @@ class NamedMoves(Generic[_Answer]):
     The triggers of a run by their names; each returns what ``fire`` returns.
     """
 
+    @abstractmethod
     def fire(self, run_id: str, trigger: str, /, **options: Any) -> _Answer:
-        """Move a run by *trigger*; the store that is combined with this class defines it."""
-        raise NotImplementedError
+        """
+        Move a run by *trigger*. The store that inherits from this class defines it.
+        """
 
     def start(self, run_id: str, **options: Any) -> _Answer:
         """

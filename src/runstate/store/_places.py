@@ -1,11 +1,11 @@
 """
-The places of lines in the feed on MariaDB, which says nothing of the order of commits.
+The places of lines in the feed on MariaDB, which does not tell in which order it commits.
 
-Its auto-increment numbers lines when they are written, and they may be committed in another
-order. So a line is written without a place, and whoever polls or sweeps gives places to the
-lines that are committed by then, in the order of their positions, one pass after the other.
-Moves of one run are committed one after the other and written under the lock of its row, so
-that their positions are in order, and a pass that sees one of them sees those before it.
+Its auto-increment numbers a line when the line is written, and lines may be committed in
+another order. So a line is written without a place. Each poll and each sweep gives places to
+the lines that are committed by then, in the order of their positions, one pass after another.
+Moves of one run are written under the lock of its row and committed one after another. Their
+positions are therefore in order, and a pass that sees one move sees all moves before it.
 """
 
 from functools import lru_cache
