@@ -295,8 +295,12 @@ def test_a_text_of_any_length_is_taken_apart_at_once():
     assert template.parts("[x: ] y[z] " * 200_000) is None
 
 
-@pytest.mark.parametrize("text", ["msg = nothing named", "msg = {}", "= {a}", "msg", "m = {a} {a}"])
-def test_a_text_without_a_path_or_a_name_is_refused(text):
+@pytest.mark.parametrize(
+    "text",
+    ["msg = nothing named", "msg = {}", "= {a}", "msg", "m = {a} {a}", "m = {a}{b}", "m = {}{b} x",
+     "m = {run-id} is {b}", "m = {1} is {b}"],
+)  # fmt: skip
+def test_a_text_that_fits_no_line_or_names_nothing_is_refused(text):
     """
     What cannot be taken apart is a fault of the definition.
     """

@@ -344,6 +344,7 @@ def test_a_hook_that_ends_the_transaction_of_the_move_is_an_error(database_url, 
         ("max_claims", 5, "max_claims: expected a number and a trigger"),
         ("max_claims", (5,), "max_claims: expected a number and a trigger"),
         ("max_claims", ("5", "discard"), "max_claims: expected a positive whole number"),
+        ("max_claims", (5, "start"), "max_claims: expected a trigger that ends what is 'queued'"),
         ("max_claims", (5, "nope"), "max_claims: expected a trigger that leads out of 'queued'"),
     ],
 )

@@ -35,6 +35,8 @@ _STEP: Final = re.compile(
     r"(?P<key>[^.\[\]]+)|\[(?P<index>-?[0-9]{1,6})\]|\[(?P<where>[^=\[\]]+)=(?P<value>[^\[\]]*)\]"
 )
 _HOLE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*|)\}")
+_MISSPELLED: Final = re.compile(r"\{[^{}\s\"]*\}")
+"""Braces that hold something else than a name, such as {run-id}."""
 _CONDITION: Final = re.compile(r"(?P<path>(?:[^\[\]=]|\[[^\]]*\])+?)\s*=(?P<values>.*)", re.DOTALL)
 
 
@@ -254,12 +256,18 @@ def template_of(text: str) -> Template:
     Return what *text*, an item of ``text``, says: ``path = words with {name}``.
 
     Raises:
-        ValueError: It names no path, or has no hole with a name.
+        ValueError: It names no path, or has no hole with a name, a name twice, two holes with
+            nothing between them, or braces that hold something else than a name.
     """
     path, _, words = text.partition("=")
     steps_of(path.strip())
     pieces = _HOLE.split(words.strip())
     names = tuple(pieces[1::2])
+    misspelled = next(filter(None, map(_MISSPELLED.search, pieces[::2])), None)
+    if misspelled:
+        raise ValueError(f"{text!r}: {misspelled[0]} is not a name: letters, digits and _")
+    if not all(pieces[2:-1:2]):
+        raise ValueError(f"{text!r}: expected a word or a sign between two names")
     if not any(names) or len({*filter(None, names)}) < len([*filter(None, names)]):
         raise ValueError(f"{text!r} is not a text such as msg = node {{node}} is {{phase}}")
 

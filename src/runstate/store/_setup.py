@@ -210,8 +210,11 @@ def _check_max_claims(lifecycle: Lifecycle, ready: Iterable[str], max_claims: An
     if type(most) is not int or not 0 < most < 2**31:
         raise wrong_argument("max_claims", "a positive whole number", most)
     for status in ready:
-        if lifecycle.row(trigger, status) is None:
+        row = lifecycle.row(trigger, status)
+        if row is None:
             raise wrong_argument("max_claims", f"a trigger that leads out of {status!r}", trigger)
+        if lifecycle.terminal and not lifecycle.is_terminal(row.target):
+            raise wrong_argument("max_claims", f"a trigger that ends what is {status!r}", trigger)
         _check_deadline(lifecycle, status, 0, trigger)
 
 
