@@ -3,15 +3,26 @@ Observers: each hears every move of an object, in the order in which the moves w
 """
 
 import asyncio
+import signal
 import threading
+import time
+from collections import Counter
 from contextlib import suppress
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import Engine, Lifecycle, Monitor, Observation, RunEngine, Transition
+from runstate import (
+    Engine,
+    IllegalTransitionError,
+    Lifecycle,
+    Monitor,
+    Observation,
+    RunEngine,
+    Transition,
+)
 
 LAST_ERROR = {"code": "server_error", "message": "broken"}
 RING = Lifecycle(
@@ -133,3 +144,31 @@ def test_moves_of_many_threads_are_heard_in_the_order_of_their_numbers():
 
     assert [*range(1, len(heard) + 1)] == heard
     assert len(heard) > 60
+
+
+def test_a_signal_handler_that_fires_in_the_middle_of_a_move_loses_none():
+    """
+    It comes between any two steps of a move and of its telling, thousands of times.
+    """
+    made, heard, thing = [], [], Thing()
+    engine = Engine(RING, observers=[heard.append])
+    words = {"a": "go", "b": "on", "c": "back"}
+
+    def move(*_):
+        with suppress(IllegalTransitionError):  # the handler was faster
+            made.append(engine.fire(thing, words[thing.status]))
+
+    move()
+    before = signal.signal(signal.SIGALRM, move)
+    try:
+        until = time.monotonic() + 1
+        after = cycle(number * 1e-6 for number in range(1, 80))
+        while time.monotonic() < until:
+            signal.setitimer(signal.ITIMER_REAL, next(after))
+            move()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+    assert len(made) > 1_000
+    assert Counter(made) == Counter(heard)

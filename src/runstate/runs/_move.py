@@ -18,7 +18,6 @@ Objects that are no runs have a lock of their own, because setting their attribu
 may run code of theirs.
 """
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -42,7 +41,7 @@ from ..lifecycle._transitions import TableEvent
 from ._fields import holds_seconds, moment_of, respelled, seconds_of, word_of
 from ._log import Moved, MoveLog
 from ._models import LIFECYCLE_FIELDS, RunResponse
-from ._observers import Observers
+from ._observers import COMMITS, Observers
 from ._wire import LAST_SECOND
 from ._written import written
 
@@ -72,9 +71,6 @@ Returns whether something holds for an object, without changing anything.
 
 Clock = Callable[[], float]
 """Returns the time in Unix seconds."""
-
-_RUNS: Final = threading.RLock()
-_OBJECTS: Final = threading.RLock()
 
 _MOST_CLASSES: Final = 256
 """How many classes of plain objects an engine remembers."""
@@ -407,7 +403,7 @@ class Move(TableEvent[Plan]):
         mover = self._mover
         if not self._is_written:
             self._is_written = True
-            function = written(self.rows, mover, _OBJECTS, self.trigger)
+            function = written(self.rows, mover, COMMITS, self.trigger)
             if function is not None:
                 self.trigger = function  # type: ignore[method-assign]
         if kind in mover.plain or issubclass(kind, BaseModel):
@@ -422,7 +418,7 @@ class Move(TableEvent[Plan]):
         Write *changes* to *run*; return None if it has left the source of *plan* meanwhile.
         """
         mover = self._mover
-        with _OBJECTS:
+        with COMMITS:
             if mover.status(run) != plan.source:
                 return None
             at = max(now, mover.latest_stamp(run))
@@ -495,7 +491,7 @@ class RunMove(Move):
                 raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
             duration_s: float | None
             seq: int | None
-            with _RUNS:
+            with COMMITS:
                 last: Moved | None = getattr(run, "_last_move", None)
                 # A record that does not end in the run's status is of a move that was
                 # interrupted. By index: an attribute of a named tuple costs twice as much.

@@ -2,19 +2,25 @@
 Observers: every one hears every move of an object, in the order in which they were made.
 
 An observer may fire the next move, and another thread may make it meanwhile. So a move is
-noted while the lock of its commit is held, and told from a queue of its object: by whoever
-tells already, or else by the thread that made it.
+noted under the lock that it was committed under, and told from a queue of its object: by
+whoever tells already, or else by the thread that made it.
 """
 
 import inspect
 import threading
 from collections import deque
 from collections.abc import Awaitable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from ._log import Moved, MoveLog, Observer
 
-__all__ = ["Observers"]
+__all__ = ["COMMITS", "Observers"]
+
+COMMITS: Final = threading.RLock()
+"""
+Held while a move is written to its object and noted. A signal handler that makes a move
+takes it again, in the middle of either.
+"""
 
 
 class Observers:
@@ -25,8 +31,6 @@ class Observers:
     def __init__(self, observers: Iterable[Observer], log: MoveLog) -> None:
         self._observers = tuple(observers)
         self._log = log
-        # Taken again by a signal handler that fires while its own thread holds it.
-        self._lock = threading.RLock()
         # By the object's id: it is alive for as long as somebody moves it, and no longer here.
         self._queues: dict[int, deque[Moved]] = {}
         self._busy: set[int] = set()
@@ -34,10 +38,13 @@ class Observers:
 
     def note(self, target: object, moved: Moved) -> None:
         """
-        Queue *moved*, a move of *target*. To be called while no other move of it can be made.
+        Queue *moved*, a move of *target*. To be called with the lock held.
         """
-        with self._lock:
-            self._queues.setdefault(id(target), deque()).append(moved)
+        key, queues = id(target), self._queues
+        queue = queues.setdefault(key, deque())
+        queue.append(moved)
+        # A signal handler may have told all that was queued since, and let the queue go.
+        queues[key] = queue
 
     def deliver(self, target: object) -> None:
         """
@@ -50,49 +57,50 @@ class Observers:
             BaseException: What is no Exception and came out of an observer, such as
                 KeyboardInterrupt; all others have heard of the moves by then.
         """
-        key = id(target)
-        with self._lock:
-            if key in self._busy:
+        key, queues, busy = id(target), self._queues, self._busy
+        with COMMITS:
+            if key in busy:
                 return
-            self._busy.add(key)
+            busy.add(key)
         raised: BaseException | None = None
         try:
-            while (moved := self._next(key)) is not None:
-                for observer in self._observers:
-                    error = self._tell(observer, moved)
+            while True:
+                queue = queues.get(key)
+                while queue:
+                    error = self._tell(queue.popleft())
                     if raised is None:
                         raised = error
+                with COMMITS:
+                    # In this order: a signal handler tells by itself what it makes from here on.
+                    busy.remove(key)
+                    if not queues.get(key):
+                        queues.pop(key, None)
+                        break
+                    busy.add(key)
         except BaseException:
-            with self._lock:
-                self._busy.discard(key)
+            with COMMITS:
+                busy.discard(key)
             raise
         if raised is not None:
             raise raised
 
-    def _next(self, key: int) -> Moved | None:
-        with self._lock:
-            queue = self._queues.get(key)
-            if queue:
-                return queue.popleft()
-            self._queues.pop(key, None)
-            self._busy.discard(key)
-
-            return None
-
-    def _tell(self, observer: Observer, moved: Moved) -> BaseException | None:
+    def _tell(self, moved: Moved) -> BaseException | None:
         """
-        Tell *observer* of *moved*; return what it raised if that must reach the caller.
+        Tell all of *moved*; return the first of what they raised that must reach the caller.
         """
-        try:
-            answer = observer(moved)
-            if answer is not None and inspect.isawaitable(answer):
-                self._schedule(observer, moved, answer)
-        except Exception as error:  # noqa: BLE001  the move stands, whatever an observer does
-            self._log.observer_failed(observer, moved, error)
-        except BaseException as error:  # noqa: BLE001  raised again once all have heard
-            return error
+        raised: BaseException | None = None
+        for observer in self._observers:
+            try:
+                answer = observer(moved)
+                if answer is not None and inspect.isawaitable(answer):
+                    self._schedule(observer, moved, answer)
+            except Exception as error:  # noqa: BLE001  the move stands, whatever an observer does
+                self._log.observer_failed(observer, moved, error)
+            except BaseException as error:  # noqa: BLE001  raised again once all have heard
+                if raised is None:
+                    raised = error
 
-        return None
+        return raised
 
     def _schedule(self, observer: Observer, moved: Moved, answer: Awaitable[Any]) -> None:
         from asyncio import get_running_loop  # noqa: PLC0415  loaded already where a loop runs
