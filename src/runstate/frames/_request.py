@@ -105,15 +105,20 @@ class Question(NamedTuple):
             self.allow_reopen or self.finished or self.waits
         )
 
+    @property
+    def legal(self) -> frozenset[tuple[str, str]]:
+        """The pairs of statuses that a run may be seen in one after the other."""
+        lifecycle = self.lifecycle
+
+        return lifecycle.seen_next if self.observed == "complete" else lifecycle.seen_later
+
     def wrong(self, before: str, after: str) -> str | None:
         """
-        Return the code of the finding that *after* seen after *before* is; None if it is none.
+        Return the code of the finding that *after* seen after *before* is; None if it is legal.
         """
-        complete = self.observed == "complete"
-        legal = self.lifecycle.seen_next if complete else self.lifecycle.seen_later
-        if (before, after) in legal:
+        if (before, after) in self.legal:
             return None
         if self.lifecycle.is_terminal(before):
             return Reopenings(self.lifecycle, self.observed).code(before, after)
 
-        return "RS103" if complete else "RS104"
+        return "RS103" if self.observed == "complete" else "RS104"

@@ -230,12 +230,12 @@ def _wrong(asked: Question) -> str:
 
     A run of one row may begin anywhere: one record alone is no history.
     """
-    names, last = asked.codes.statuses, asked.codes.last
+    names, last, pairs = asked.codes.statuses, asked.codes.last, asked.legal
     legal = [
         before << 10 | code
         for before, source in enumerate(names, 1)
         for code, target in enumerate(names, 1)
-        if asked.wrong(source, target) is None
+        if (source, target) in pairs
     ]
     starts = asked.codes.of(frozenset(asked.lifecycle.initial_statuses))
     legal += starts if asked.observed == "complete" else range(1, last + 1)
