@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstate import RUN, Finding, Monitor, Observation, check, histories
+from runstate.histories import Dwell
 from runstate.histories import _sample as _samples
 from runstate.histories._counter import Census
 from runstate.histories._sample import Samples
-from runstate.histories._survey import Dwell, bucket_of, how_long, without_gaps
+from runstate.histories._survey import bucket_of, how_long, without_gaps
 
 MODELS = ("complete", "polled", "unordered")
 STATUSES = (*map(str, RUN.statuses), "paused")

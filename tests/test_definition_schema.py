@@ -8,9 +8,9 @@ import json
 import pytest
 from jsonschema import Draft202012Validator
 
+from definitions import defined
 from runstate import DefinitionError
 from runstate.diagrams import draw
-from runstate.lifecycle._definition import lifecycle_from
 from runstate.lifecycle._schema import definition_schema
 from runstate.presets import PRESETS
 from test_conditions import reader
@@ -44,7 +44,7 @@ def test_what_is_printed_passes_the_schema(lifecycle):
     definition = json.loads(draw(lifecycle, "json"))
 
     SCHEMA.validate(definition)
-    assert lifecycle == lifecycle_from({**definition, "$schema": "lifecycle.schema.json"})
+    assert lifecycle == defined({**definition, "$schema": "lifecycle.schema.json"})
 
 
 DEFINITION = {
@@ -87,7 +87,7 @@ def test_what_the_schema_refuses_cannot_be_read(path, value):
         part = part[step]
     part[path[-1]] = value
     try:
-        lifecycle_from(definition)
+        defined(definition)
     except DefinitionError:
         read = False
     except Exception:  # noqa: BLE001  well formed, and the table contradicts itself

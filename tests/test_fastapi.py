@@ -11,8 +11,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.testclient import TestClient
 from pydantic import BaseModel, RootModel, TypeAdapter
 
-from runstate import RunEngine, RunResponse
-from runstate.runs._models import BaseResponse
+from runstate import BaseResponse, RunEngine, RunResponse
 from runstate.runs._wire import WireModel
 from serving import served
 

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from runstate import RUN, Lifecycle, Observation, Transition, histories
 from runstate.frames import survey_files
+from runstate.histories import OpenRun, _sample
 from runstate.histories import _journeys as limits
-from runstate.histories import _sample
 from runstate.histories._journeys import FoundTimes, JourneyCounts, Ways, period_of
-from runstate.histories._survey import OpenRun
 
 DAY = 86_400
 START = 1_790_000_000.0

@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
-from runstate import PayloadError, RunEngine, RunResponse
-from runstate.runs._models import BaseResponse, ErrorResponse
-from runstate.runs._wire import Usage
+from runstate import BaseResponse, ErrorResponse, PayloadError, RunEngine, RunResponse, Usage
 
 HALF = "\ud800"
 """Half of a surrogate pair, which UTF-8 cannot write."""

@@ -8,8 +8,9 @@ from io import BytesIO
 
 import pytest
 
-from runstate.histories._records import Finding, Observation
-from runstate.readers import Columns, _rows, _source, read
+from reader_limits import lower
+from runstate import Finding, Observation
+from runstate.readers import Columns, read
 
 NOON = 1_700_000_000
 
@@ -286,7 +287,7 @@ def test_lines_of_a_row_are_bounded(monkeypatch, most, readable):
     """
     A row of as many lines as are allowed is read; of one more, it counts as not ending.
     """
-    monkeypatch.setattr(_rows, "MOST_LINES", most)
+    lower(monkeypatch, lines=most)
     text = 'id,status,note\na,queued,"x\ny\nz"\nb,queued,\n'
 
     assert readable == (("queued", "a", 2) in told(text))
@@ -308,7 +309,7 @@ def test_row_beyond_the_cap(monkeypatch):
     """
     A line that is too large is reported and passed over, also where it would end a quotation.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 20)
+    lower(monkeypatch, record=20)
     large = "x" * 21
     rows = [
         "id,status",

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reader_limits import lower, peak_memory
 from runstate import Finding, cli
-from runstate.readers import _source, read
+from runstate.readers import read
 
 LINES = b'{"id": "r", "status": "queued"}\n{"id": "r", "status": "completed"}\n'
 TOLD = [("queued", 1), ("completed", 2)]
@@ -119,25 +120,14 @@ def test_bomb_is_unpacked_a_portion_at_a_time(monkeypatch):
     """
     A line of fifty million bytes packed into fifty thousand is passed over, not held.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 1 << 17)
-    sizes = []
-
-    class Watched(_source.Source):
-        """
-        Notes how much is handed out at once.
-        """
-
-        def _next_portion(self):
-            portion = super()._next_portion()
-            sizes.append(len(portion))
-
-            return portion
-
-    monkeypatch.setattr("runstate.readers._read.Source", Watched)
+    lower(monkeypatch, record=1 << 17)
     bomb = gzip.compress(b"0" * 50_000_000 + b"\n" + LINES)
 
-    assert ["RS904", "queued", "completed"] == [each[0] for each in told(bomb, "log.jsonl.gz")]
-    assert max(sizes) <= _source.PORTION
+    with peak_memory() as peak:
+        found = told(bomb, "log.jsonl.gz")
+
+    assert ["RS904", "queued", "completed"] == [each[0] for each in found]
+    assert peak() < 2 << 20
 
 
 def test_stream_that_does_not_block_is_refused():

@@ -7,9 +7,10 @@ from io import BytesIO
 
 import pytest
 
-from runstate.histories._records import Finding
-from runstate.readers import _source, read
+from reader_limits import lower
+from runstate import Finding
 from runstate.readers import json as document
+from runstate.readers import read
 
 
 def run(run_id, **more):
@@ -45,7 +46,7 @@ def test_array(monkeypatch, indent, lines, portion):
     """
     The elements of an array are read one by one, each with the line it begins in.
     """
-    monkeypatch.setattr(_source, "PORTION", portion)
+    lower(monkeypatch, portion=portion)
     text = json.dumps([json.loads(run(name, **NESTED)) for name in "abc"], indent=indent)
 
     assert [("queued", name, line) for name, line in zip("abc", lines, strict=True)] == told(
@@ -78,7 +79,7 @@ def test_broken_element(monkeypatch, portion, element, expected):
     """
     A broken element is one finding, and the elements around it are read.
     """
-    monkeypatch.setattr(_source, "PORTION", portion)
+    lower(monkeypatch, portion=portion)
     found = told(f"[\n{run('a')},\n{element},\n{run('b')}\n]\n")
 
     assert [
@@ -183,8 +184,7 @@ def test_element_beyond_the_cap(monkeypatch, gap):
     """
     An element that is too large is reported and passed over, in a line of its own or not.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 60)
-    monkeypatch.setattr(_source, "PORTION", 16)
+    lower(monkeypatch, record=60, portion=16)
     large = run("b", x="y" * 500, z=[[["]"]]])
     text = f"[{gap}{run('a')},{gap}{large},{gap}{run('c')}{gap}]"
     line = len(gap)
@@ -201,7 +201,7 @@ def test_going_back_is_bounded(monkeypatch):
     """
     A document in which nothing ends is read in time, not again and again.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 10_000)
+    lower(monkeypatch, record=10_000)
     found = told("[\n" + '{"a": [\n' * 5_000)
 
     assert {"RS901", "RS904"} >= {item[0] for item in found}

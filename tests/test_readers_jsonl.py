@@ -8,9 +8,9 @@ from io import BytesIO
 
 import pytest
 
-from runstate.histories._records import Finding
-from runstate.histories._rules import RULES
-from runstate.readers import FORMATS, _parse, _read, _source, read
+from reader_limits import lower
+from runstate import RULES, Finding
+from runstate.readers import FORMATS, _parse, _read, read
 
 GOOD = b'{"id": "run_9", "status": "queued"}'
 DEEP = 200_000
@@ -149,8 +149,7 @@ def test_line_beyond_the_cap(monkeypatch, portion):
     """
     A line that is too large is reported and passed over; one of just the cap is read.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 100)
-    monkeypatch.setattr(_source, "PORTION", portion)
+    lower(monkeypatch, record=100, portion=portion)
     expected = [
         ("queued", "run_9", 1),
         ("RS904", 2, "the line is larger than 100 bytes: passed over"),
@@ -299,7 +298,7 @@ def test_format_is_found(monkeypatch, name, data, expected):
     taken = {known: lambda source, _, known=known: [known, *source.lines()] for known in FORMATS}
     monkeypatch.setattr(_read, "_READERS", taken)
     whole = list(read(BytesIO(data), name=name))
-    monkeypatch.setattr(_source, "PORTION", 1)
+    lower(monkeypatch, portion=1)
     bitwise = list(read(BytesIO(data), name=name))
 
     assert [expected, *data.split(b"\n")] == whole == bitwise
@@ -325,7 +324,7 @@ def test_prose_is_taken_for_no_format(monkeypatch, data, portion):
     """
     What is in no format is told once, with the formats that there are, and not taken for CSV.
     """
-    monkeypatch.setattr(_source, "PORTION", portion)
+    lower(monkeypatch, portion=portion)
     expected = [Finding("RS901", "error", PROSE, file="a.txt", line=2)]
 
     assert expected == list(read(BytesIO(b"\n" + data * 3), name="a.txt"))

@@ -5,20 +5,19 @@ Laws that hold for every input: nothing raises, nothing unprintable, and portion
 import csv
 import io
 import json
-from contextlib import ExitStack
-from unittest import mock
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from runstate.histories._records import Finding, Observation
-from runstate.histories._rules import RULES
-from runstate.readers import FORMATS, Columns, _source, read
-from runstate.runs._run import RUN
-from runstate.runs._wire import FIRST_SECOND, LAST_SECOND
+from reader_limits import lower
+from runstate import RULES, RUN, Finding, Observation
+from runstate.readers import FORMATS, Columns, read
 
 EVERY = ("auto", *FORMATS)
+FIRST_SECOND = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp())
+LAST_SECOND = int(datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 FRAGMENTS = [
     *(b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\", b"\n", b"\r", b"\r\n", b" ", b"\x00"),
@@ -61,13 +60,6 @@ class Trickle(io.RawIOBase):
         return self._data.readinto(memoryview(buffer)[:size])
 
 
-def small():
-    """
-    Make the cap on a record small, so that inputs of a test go beyond it.
-    """
-    return mock.patch.object(_source, "LARGEST_RECORD", 64)
-
-
 @given(data=anything, form=st.sampled_from(EVERY), columns=columns, capped=st.booleans())
 @settings(max_examples=600, deadline=None)
 @example(data=b'{"id": "a", "status": "\\ud83d"}', form="json", columns=Columns(), capped=False)
@@ -75,7 +67,8 @@ def test_nothing_raises(data, form, columns, capped):
     """
     Whatever the bytes, reading yields observations and findings that can be shown anywhere.
     """
-    with small() if capped else ExitStack():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        lower(monkeypatch, record=64 if capped else 16 << 20)
         found = list(read(io.BytesIO(data), format=form, columns=columns))
     for item in found:
         assert item.line >= 1

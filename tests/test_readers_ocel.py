@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reader_limits import lower
 from runstate import Finding, Observation, check, cli
-from runstate.readers import Columns, _source, ocel, read
+from runstate.readers import Columns, ocel, read
 from runstate.readers.write import write_ocel
 
 LOG = """{
@@ -239,7 +240,7 @@ def test_too_large_a_record_is_given_up(monkeypatch):
     """
     Before it fills the memory; what follows it is read where that can be found.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 1 << 17)
+    lower(monkeypatch, record=1 << 17)
     endless = '{"objects": [{"id": "' + "x" * 200_000 + '"}, {"id": "r", "attributes": [' + STATUS
     seen, findings = seen_in(endless + "]}]}", format="ocel")
 

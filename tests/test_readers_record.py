@@ -7,8 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from runstate.histories._records import Finding, Observation
-from runstate.lifecycle._table import Lifecycle, Transition
+from runstate import Finding, Lifecycle, Observation, Transition
 from runstate.presets import PRESETS
 from runstate.readers import Columns, read
 

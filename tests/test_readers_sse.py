@@ -7,9 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from runstate.histories._records import Finding
-from runstate.lifecycle._table import Lifecycle, Transition
-from runstate.readers import Columns, _source, read
+from reader_limits import lower
+from runstate import Finding, Lifecycle, Transition
+from runstate.readers import Columns, read
 
 
 def run(run_id, status="queued", **more):
@@ -59,7 +59,7 @@ def test_recorded_stream(monkeypatch, ending, portion, mark):
     """
     A stream gives the runs in its data, whatever ends its lines; an event's name is no status.
     """
-    monkeypatch.setattr(_source, "PORTION", portion)
+    lower(monkeypatch, portion=portion)
 
     assert [("queued", "a", 2), ("incomplete", "a", 11)] == told(
         mark + RECORDED.replace("\n", ending)
@@ -174,7 +174,7 @@ def test_event_beyond_the_cap(monkeypatch, lines):
     """
     An event that is too large, in one line or in many, is reported once and passed over.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 100)
+    lower(monkeypatch, record=100)
     large = "\n".join(["data: " + "x" * (300 // lines)] * lines)
     text = f"event: thread.run.queued\n{large}\ndata: 1\n\ndata: {run('a')}\n"
     expected = [

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reader_limits import lower
 from runstate import Finding, Observation, check, cli
-from runstate.readers import Columns, _source, read
+from runstate.readers import Columns, read
 from runstate.readers.write import write_xes
 
 LOG = """<?xml version="1.0"?>
@@ -150,7 +151,7 @@ def test_event_without_an_end_is_given_up(monkeypatch):
     """
     Before it fills the memory.
     """
-    monkeypatch.setattr(_source, "LARGEST_RECORD", 1 << 17)
+    lower(monkeypatch, record=1 << 17)
     endless = "<log><trace><event>" + "<int key='a' value='1'/>" * 100_000
     seen, findings = seen_in(endless)
 

@@ -12,7 +12,7 @@ import pytest
 
 from hostile import CORPUS, hostile_lifecycle, hostile_survey
 from runstate import RUN, Finding, Observation, histories
-from runstate.histories._survey import Survey
+from runstate.histories import Survey
 from runstate.report import render_report
 
 VOID = {"meta", "link", "input", "br", "img"}

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from definitions import defined
 from runstate import Lifecycle, LifecycleError, Shape, Transition, load_lifecycle
 from runstate.diagrams import draw
-from runstate.lifecycle._definition import lifecycle_from
 from runstate.lifecycle._shape import condition_of, steps_of, template_of
 
 ROWS = (Transition("start", "Waiting", "Running"), Transition("finish", "Running", "Done"))
@@ -101,7 +101,7 @@ def test_shapes_come_back_from_a_picture():
     """
     picture = json.loads(draw(job(*SHAPES), "json"))
 
-    assert SHAPES == lifecycle_from(picture).shapes
+    assert SHAPES == defined(picture).shapes
 
 
 def test_a_shape_is_a_value():

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate.histories._survey import Dwell, Survey, bucket_of
+from runstate.histories import Dwell, Survey
+from runstate.histories._survey import bucket_of
 
 
 def dwell(*durations):

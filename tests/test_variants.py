@@ -8,8 +8,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
+from definitions import defined
 from runstate import DefinitionError, Lifecycle, LifecycleError, Transition, load_lifecycle
-from runstate.lifecycle._definition import lifecycle_from
 from runstate.lifecycle._schema import definition_schema
 from runstate.presets import PRESETS, RUN, RUN_DOCUMENTED
 
@@ -18,7 +18,7 @@ def variant(base="celery", **keys):
     """
     Return the lifecycle "mine" that changes *keys* in *base*.
     """
-    return lifecycle_from({"name": "mine", "base": base, **keys})
+    return defined({"name": "mine", "base": base, **keys})
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -146,7 +146,7 @@ def test_faults_of_variants(definition, place, reason):
     What cannot be dropped, renamed or built upon is refused, with the name of the key.
     """
     with pytest.raises(DefinitionError) as caught:
-        lifecycle_from({"name": "mine", **definition}, "mine.toml")
+        defined({"name": "mine", **definition})
 
     assert place == caught.value.place
     assert reason in str(caught.value)

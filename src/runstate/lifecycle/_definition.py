@@ -83,9 +83,13 @@ def content_of(path: Path) -> bytes:
     return content.removeprefix(_BOM)
 
 
-def lifecycle_from(data: Any, origin: str = "<definition>") -> Lifecycle:
+def lifecycle_from(data: Any, origin: str) -> Lifecycle:
     """
     Return the lifecycle that *data* defines, by the keys of a definition file.
+
+    Args:
+        data: What the file holds, parsed.
+        origin: The name of the file, for errors.
 
     Raises:
         DefinitionError: A key is missing, unknown or malformed, or the base is not a preset.
