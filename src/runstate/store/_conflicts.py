@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from ..runs._driver_errors import error_number, is_broken_off, is_busy, sqlstate
 from ._engines import operate
 from ._row_errors import ConcurrentMoveError
 from ._verdicts import Fire, Lease
@@ -17,38 +18,32 @@ __all__ = ["conflicts_named", "in_transaction_of_caller", "is_conflict", "retria
 
 _T = TypeVar("_T")
 
-_SERIALIZATION: Final = frozenset({"40001", "40P01"})
-"""SQLSTATE of a serialization failure and of a deadlock."""
 _UNIQUE: Final = "23505"
 _DUPLICATE: Final = 1062
-_MYSQL: Final = frozenset({1020, 1213})
-"""MariaDB's and MySQL's "record has changed since last read" and "deadlock found"."""
-_SQLITE_BUSY: Final = 5
-"""SQLite's "database is locked", in the low byte of the extended codes."""
 
 
 def retriable(error: DBAPIError) -> bool:
     """
     Return whether the server broke the transaction off because of another one.
     """
-    state = _sqlstate(error)
+    state = sqlstate(error.orig)
     if state == _UNIQUE:
         # A statement that waits for a run does not see the lines that were written
         # meanwhile: it looked for its key in vain, and finds it taken.
         name = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         return str(name).endswith("journal_key")
 
-    if _number(error) == _DUPLICATE:
+    if error_number(error.orig) == _DUPLICATE:
         return str(error.orig).rstrip("')\"").endswith("journal_key")
 
-    return state in _SERIALIZATION or _number(error) in _MYSQL
+    return is_broken_off(error.orig)
 
 
 def is_conflict(error: DBAPIError) -> bool:
     """
     Return whether the caller's transaction is lost to another one, on any database.
     """
-    return retriable(error) or _is_busy(error)
+    return retriable(error) or is_busy(error.orig)
 
 
 @contextmanager
@@ -82,22 +77,3 @@ def in_transaction_of_caller(
         run_id = subject.id
     with conflicts_named(run_id):
         return operate(connection, operation, *args)
-
-
-def _sqlstate(error: DBAPIError) -> Any:
-    # psycopg and asyncpg call it sqlstate, psycopg2 pgcode.
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-
-
-def _number(error: DBAPIError) -> Any:
-    arguments = getattr(error.orig, "args", ())
-    number = arguments[0] if arguments else None
-
-    # The drivers of MariaDB and MySQL give the error's number first.
-    return number if isinstance(number, int) else None
-
-
-def _is_busy(error: DBAPIError) -> bool:
-    code = getattr(error.orig, "sqlite_errorcode", None)
-
-    return isinstance(code, int) and code & 0xFF == _SQLITE_BUSY

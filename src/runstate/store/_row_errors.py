@@ -4,6 +4,7 @@ Errors about one row, or one argument, of a store or of a table of the caller's 
 
 from .._text import printable, shown_value
 from ..errors import RunstateError
+from ..runs._verdicts import ConcurrentMoveError, StatusMissingError
 
 __all__ = [
     "ClockError",
@@ -31,47 +32,6 @@ class ClockError(RunstateError, ValueError):
         return (
             f"the database's clock shows {shown_value(self.now, 60)}: expected Unix seconds "
             "of the years 2000 to 2099; set the clock of the database's machine"
-        )
-
-
-class ConcurrentMoveError(RunstateError):
-    """
-    Raised when another transaction changed the rows that the caller's transaction works on.
-
-    The database cannot show the caller's transaction what the other one did. Roll the
-    transaction back and run all of it again; the driver's error is the ``__cause__``.
-    """
-
-    def __init__(self, run_id: str | None) -> None:
-        self.run_id = run_id
-        """Id of the run or row; None for an operation on several."""
-        super().__init__(run_id)
-
-    def _message(self) -> str:
-        what = "the rows" if self.run_id is None else f"row '{printable(self.run_id)}'"
-
-        return (
-            f"another transaction changed {what} at the same time: "
-            "roll back and run the transaction again"
-        )
-
-
-class StatusMissingError(RunstateError, ValueError):
-    """
-    Raised when a row's status is NULL, which is not a status of any lifecycle.
-    """
-
-    def __init__(self, run_id: str, column: str) -> None:
-        self.run_id = run_id
-        """Primary key of the row."""
-        self.column = column
-        """Name of the column that holds the status."""
-        super().__init__(run_id, column)
-
-    def _message(self) -> str:
-        return (
-            f"row '{printable(self.run_id)}' has NULL in {printable(self.column)}: "
-            "set it to a status of the lifecycle, and make the column NOT NULL"
         )
 
 

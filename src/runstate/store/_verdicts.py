@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 from .._text import printable
 from ..errors import RunstateError
 from ..runs._log import Moved
+from ..runs._verdicts import Applied, Illegal, RunNotFoundError, Stale, Superseded
 from ._row_errors import UnreadableRunError
 
 __all__ = [
@@ -33,16 +34,6 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """
-    The move was made, and is committed unless the transaction is the caller's own.
-    """
-
-    ok: ClassVar[Literal[True]] = True
-    moved: Moved
-
-
-@dataclass(frozen=True, slots=True)
 class Duplicate:
     """
     The run was moved under this idempotency key before: the first answer again.
@@ -50,53 +41,6 @@ class Duplicate:
 
     ok: ClassVar[Literal[True]] = True
     moved: Moved
-
-
-@dataclass(frozen=True, slots=True)
-class Superseded:
-    """
-    The run has ended already. A late outcome changes nothing.
-
-    The journal keeps the first 20 late outcomes of a run.
-    """
-
-    ok: ClassVar[Literal[False]] = False
-    status: str
-    """The status that the run ended in."""
-    by: str | None
-    """The trigger that ended it; None if it was not recorded."""
-    moved: Moved | None
-    """The move that ended it; None if it was not recorded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Illegal:
-    """
-    The table has no row for this trigger from the run's status, or no condition of one held.
-    """
-
-    ok: ClassVar[Literal[False]] = False
-    status: str
-    """The status that the run has, and keeps."""
-    allowed: tuple[str, ...]
-    """Triggers that the table allows from there."""
-    by: str | None
-    """The trigger that led there; None if it was not recorded."""
-    reason: str = ""
-    """``no condition held`` where conditions decided; empty if the table has no row."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """
-    Fenced out: the lease with this token has run out, somebody else holds the run now, or it moved.
-    """
-
-    ok: ClassVar[Literal[False]] = False
-    token: int | None
-    """The token that was given."""
-    version: int | None = None
-    """The version that was expected, where the run has another one now."""
 
 
 Verdict = Applied | Duplicate | Superseded | Illegal | Stale
@@ -224,22 +168,6 @@ class Held:
     """When it runs out now, in Unix seconds by the database's clock."""
     cancel_requested: bool
     """Whether the worker should stop, and confirm the cancel."""
-
-
-class RunNotFoundError(RunstateError, LookupError):
-    """
-    Raised when the store has no run of that id.
-    """
-
-    def __init__(self, run_id: str, noun: str = "run") -> None:
-        self.run_id = run_id
-        """The id that was asked for."""
-        self.noun = noun
-        """What an object of the store is called."""
-        super().__init__(run_id)
-
-    def _message(self) -> str:
-        return f"no {printable(self.noun)} '{printable(str(self.run_id))}' in the store"
 
 
 class RunExistsError(RunstateError, ValueError):
