@@ -20,6 +20,11 @@ from runstate.store import (
 from runstate.store._cursors import PositionCursor, SnapshotCursor, snapshot_cursor
 from stores import ERROR, brought_to, consistent
 
+_ROWS_READ = sa.text(
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables "
+    "WHERE relname = 'runstate_journal'"
+)
+
 
 def events(page):
     """
@@ -359,3 +364,35 @@ def test_a_transaction_that_sees_an_older_state_takes_a_newer_cursor(postgresql_
         store.complete(run_id)
 
         assert ["complete"] == [line.trigger for line in store.moves(after=page.cursor).items]
+
+
+def test_a_page_of_the_feed_reads_little_besides_what_it_gives(postgresql_database):
+    """
+    Neither an open write transaction nor a backlog makes PostgreSQL read the journal again.
+    """
+
+    def poll(cursor):
+        with store.engine.connect() as connection:
+            before = connection.execute(_ROWS_READ).scalar_one()
+            page = store.moves(after=cursor, limit=100, connection=connection)
+
+            return page, connection.execute(_ROWS_READ).scalar_one() - before
+
+    with RunStore.open(postgresql_database) as store, RunStore.open(postgresql_database) as other:
+        cursor = store.moves().cursor
+        with other.engine.begin() as open_one:
+            late = other.create(connection=open_one).id
+            for _ in range(3):
+                store.create_many([{}] * 1_000)
+            pages = []
+            while not pages or pages[-1][0].items:
+                pages.append(poll(cursor))
+                cursor = pages[-1][0].cursor
+            again = poll(cursor)
+        last, _ = poll(again[0].cursor)
+
+    assert 3_000 == sum(len(page.items) for page, _ in pages)
+    # The first page sorts the backlog, and the last one finds its end.
+    assert all(rows < 300 for _, rows in pages[1:-1])
+    assert ((), True) == (again[0].items, again[1] < 10)
+    assert [late] == [entry.run_id for entry in last.items]

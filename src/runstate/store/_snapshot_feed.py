@@ -21,7 +21,7 @@ from ._cursor_errors import CursorExpiredError, CursorForeignError
 from ._cursors import SnapshotCursor, digest_of, snapshot_cursor
 from ._records import entry_of
 from ._retention import horizon
-from ._tables import PRUNED, Tables
+from ._tables import PRUNED, Tables, TransactionId
 from ._transaction_sets import NOTHING, TransactionSet, below_all_running, parse_set
 from ._verdicts import JournalEntry, Page
 
@@ -30,6 +30,9 @@ __all__ = ["SnapshotFeed"]
 _PRUNED: Final = "moves behind it were pruned before they were delivered"
 _GAP: Final = 1_000
 """So many transactions behind, an idle cursor moves on to a line that is not a move."""
+
+_STRETCH: Final = 2
+"""How many positions are read for each line of a page, and how much further each time."""
 
 _NOW: Final = sa.text(
     "SELECT pg_current_snapshot()::text AS visible, "
@@ -40,10 +43,16 @@ _SEEN, _UPTO = (
     f"(SELECT CAST(CAST(:{name} AS text) AS pg_snapshot))"
     for name in ("seen", "upto")
 )
-_ABOVE_SEEN: Final = f"txid >= (SELECT pg_snapshot_xmax({_SEEN}))"
+# Two statements of what a snapshot had not seen, and not one from its oldest running transaction
+# on: that may have begun a million lines ago.
+_BEGUN_SINCE: Final = sa.text(
+    f"txid >= (SELECT pg_snapshot_xmax({_SEEN})) AND txid < (SELECT pg_snapshot_xmax({_UPTO})) "
+    f"AND pg_visible_in_snapshot(txid, {_UPTO})"
+)
+_ENDED: Final = sa.text(f"pg_visible_in_snapshot(txid, {_UPTO})")
 _BETWEEN: Final = sa.text(
-    f"txid >= (SELECT pg_snapshot_xmin({_SEEN})) AND txid < (SELECT pg_snapshot_xmax({_UPTO})) "
-    f"AND pg_visible_in_snapshot(txid, {_UPTO}) AND NOT pg_visible_in_snapshot(txid, {_SEEN})"
+    f"position <= :last AND pg_visible_in_snapshot(txid, {_UPTO}) "
+    f"AND NOT pg_visible_in_snapshot(txid, {_SEEN})"
 )
 _SINCE: Final = (
     f"txid >= CAST(CAST(:first AS text) AS xid8) AND pg_visible_in_snapshot(txid, {_UPTO})"
@@ -70,7 +79,10 @@ class SnapshotFeed:
     def __init__(self, tables: Tables) -> None:
         self._journal = tables.journal
         self._pruned = sa.select(tables.meta.c.value).where(tables.meta.c.name == PRUNED)
-        self._page = self._page_lines()
+        self._first_page = self._page_lines(_BEGUN_SINCE)
+        self._first_page_of_both = self._page_of_both()
+        self._further_page = self._page_lines(_BETWEEN)
+        self._end = sa.select(sa.func.max(self._journal.c.position))
         self._now_and_proof = self._witnesses_now()
         self._last = self._last_line()
         self._since = sa.select(*self._columns()).where(sa.text(_SINCE))
@@ -159,9 +171,37 @@ class SnapshotFeed:
     def _read(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet, limit: int
     ) -> list[Any]:
-        bound = _between(cursor, upto) | {"position": cursor.position, "limit": limit}
+        bound: dict[str, Any] = _between(cursor, upto)
+        bound |= {"position": cursor.position, "limit": limit}
+        if cursor.position:
+            return self._read_on(connection, bound)
+        if cursor.seen.running:
+            page = self._first_page_of_both
+            bound["running"] = [str(transaction) for transaction in cursor.seen.running]
+        else:
+            page = self._first_page
 
-        return list(connection.execute(self._page, bound))
+        return list(connection.execute(page, bound))
+
+    def _read_on(self, connection: sa.Connection, bound: dict[str, Any]) -> list[Any]:
+        """
+        Return the lines from a position on, by stretches of the journal.
+
+        PostgreSQL would read all that is left of a backlog for every page, and sort it.
+        """
+        lines: list[Any] = []
+        limit, stretch, end = bound["limit"], _STRETCH * bound["limit"], None
+        while True:
+            last = bound["position"] + stretch
+            bound |= {"last": last, "limit": limit - len(lines)}
+            lines += connection.execute(self._further_page, bound)
+            if len(lines) == limit:
+                return lines
+            if end is None:
+                end = connection.execute(self._end).scalar() or 0
+            if last >= end:
+                return lines
+            bound["position"], stretch = last, stretch * _STRETCH
 
     def _beside(
         self, connection: sa.Connection, cursor: SnapshotCursor, upto: TransactionSet
@@ -187,15 +227,23 @@ class SnapshotFeed:
             sa.cast(journal.c[name], sa.Text).label(name) for name in ("txid", "snapshot")
         ]
 
-    def _page_lines(self) -> Any:
+    def _page_lines(self, *new: Any) -> Any:
         journal = self._journal.c
 
         return (
             sa.select(*self._columns(), self._pruned.scalar_subquery().label("pruned"))
-            .where(journal.position > sa.bindparam("position"), journal.kind == "move", _BETWEEN)
+            .where(journal.position > sa.bindparam("position"), journal.kind == "move", *new)
             .order_by(journal.position)
             .limit(sa.bindparam("limit"))
         )
+
+    def _page_of_both(self) -> Any:
+        running = sa.bindparam("running", expanding=True, type_=TransactionId())
+        then = self._page_lines(self._journal.c.txid.in_(running), _ENDED)
+        both = self._page_lines(_BEGUN_SINCE).subquery(), then.subquery()
+        union = sa.union_all(*(sa.select(each) for each in both)).subquery()
+
+        return sa.select(union).order_by(union.c.position).limit(sa.bindparam("limit"))
 
     def _witnesses_now(self) -> Any:
         """
@@ -213,7 +261,7 @@ class SnapshotFeed:
     def _last_line(self) -> Any:
         return (
             sa.select(*self._columns())
-            .where(_BETWEEN, sa.text(_ABOVE_SEEN))
+            .where(_BEGUN_SINCE)
             .order_by(self._journal.c.txid.desc())
             .limit(1)
         )
