@@ -15,7 +15,7 @@ from databases import BACKENDS, CLOCK, MARIADB, DatabaseClock, fresh_database, p
 from mariadb_server import fresh_schema, mariadb
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
-from runstate.testing import ManualClock
+from runstate.testing import PAYLOADS, ManualClock
 
 hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
@@ -98,27 +98,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 BORN = 1_700_000_000
-
-PAYLOADS: dict[str, dict[str, Any]] = {
-    "require_action": {
-        "required_action": {
-            "type": "submit_tool_outputs",
-            "submit_tool_outputs": {
-                "tool_calls": [
-                    {
-                        "id": "call_1",
-                        "type": "function",
-                        "function": {"name": "f", "arguments": "{}"},
-                    }
-                ]
-            },
-        }
-    },
-    "submit_tool_outputs": {"outputs": {"call_1": "sunny"}},
-    "fail": {"last_error": {"code": "server_error", "message": "broken"}},
-    "stop_incomplete": {"reason": "max_completion_tokens"},
-}
-"""What each trigger needs to be fired; nothing for those that are not here."""
 
 
 def _drop(*_: Any) -> Any:
