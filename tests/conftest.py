@@ -11,6 +11,7 @@ import hypothesis
 import pytest
 import structlog
 
+import django_project
 from databases import BACKENDS, CLOCK, MARIADB, DatabaseClock, fresh_database, postgresql
 from mariadb_server import fresh_schema, mariadb
 from runstate import RUN, RunEngine, RunResponse
@@ -21,6 +22,9 @@ hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
 )
 hypothesis.settings.load_profile("suite")
+
+# Models of Django cannot be imported before.
+django_project.configure()
 
 LIBRARIES = {
     "test_frames_spark.py": "pyspark",
@@ -35,7 +39,7 @@ CI = bool(os.environ.get("CI"))
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
 ON_MARIADB = {
-    "test_store_hooks.py", "test_store_leases.py", "test_store_retention.py", "test_store_schema.py",
+    "test_django_moves.py", "test_store_hooks.py", "test_store_leases.py", "test_store_retention.py", "test_store_schema.py",
     "test_every_method_answers_as_its_twin",
     "test_r4_who_stood_still_past_its_lease_can_write_nothing",
     "test_r6_killed_at_any_time_what_was_acknowledged_is_there",

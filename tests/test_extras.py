@@ -24,7 +24,7 @@ FOR_TESTS = {"testing", "test-core", "test", "docs", "dev"}
 
 ALL = (
     "click", "rich", "PIL", "sqlalchemy", "psycopg", "aiosqlite", "asyncpg", "duckdb", "pyarrow",
-    "polars", "pandas", "pyspark", "opentelemetry", "prometheus_client", "hypothesis", "pytest",
+    "polars", "pandas", "pyspark", "django", "opentelemetry", "prometheus_client", "hypothesis", "pytest",
 )  # fmt: skip
 """Every library that an extra brings."""
 

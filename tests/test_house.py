@@ -35,6 +35,7 @@ DOORS = {
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
+    "django": {"django"},
     "duckdb": {"frames"},
     "deltalake": {"frames"},
     "zstandard": {"readers/_zstd.py"},
@@ -58,7 +59,7 @@ NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
     "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
-    "runstate.interchange", "runstate.mapping",
+    "runstate.interchange", "runstate.mapping", "runstate.django", "django",
     "opentelemetry", "prometheus_client", "hypothesis", "pytest",
 }  # fmt: skip
 """What ``import runstate`` has no need of."""

@@ -20,7 +20,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import runstate
+from django_jobs.models import Offer
 from runstate import RUN, Engine, Observation, PayloadError, RunEngine, check
+from runstate.django import StatusField
+from runstate.django import move as django_move
 from runstate.frames import check_frame, survey_files, survey_frame, survey_table
 from runstate.readers import Columns, read
 from runstate.store import AsyncRunStore, RunStore, apply_move_async
@@ -47,6 +50,16 @@ def moved(trigger: str, *values: Any) -> Callable[[Any], Any]:
     Return what calls the method *trigger* of a store with an unknown word, synchronous or not.
     """
     return lambda store: getattr(store, trigger)("run_1", *values, **{WORD: 1})
+
+
+def saved_offer() -> Any:
+    """
+    Return an object of Django that looks as if it were saved.
+    """
+    offer = Offer(pk=1)
+    offer._state.adding = False
+
+    return offer
 
 
 FIRED = {
@@ -153,6 +166,8 @@ CALLS: dict[str, Callable[[], Any]] = {
         for name in MOVES.keys() - {"create", "fire"}
     },
     "store._named_moves.NamedMoves.fire": on_store(MOVES["fire"]),
+    "django._row_move.move": lambda: django_move(saved_offer(), "accept", **{WORD: 1}),
+    "django._status_field.StatusField.__init__": lambda: StatusField(RUN, **{WORD: 1}),
 }
 """For each public function with ``**``, a call that is right but for one word."""
 
@@ -160,6 +175,16 @@ EXCEPT: dict[str, str] = {
     **dict.fromkeys(
         (f"runs._stdlib_log.StdlibLogger.{name}" for name in ("bind", "info", "warning", "error")),
         "writes facts under any name, for the log of moves alone",
+    ),
+    **dict.fromkeys(
+        (
+            "django._status_field.StatusField.check",
+            "django._upkeep.check_guards",
+            "django._upkeep.restore_guards",
+            "django.management.commands.runstate_prune.Command.handle",
+            "django.management.commands.runstate_sweep.Command.handle",
+        ),
+        "Django calls it, with more words in later versions",
     ),
     "cli._write.output_option": "click judges them when the command is made",
     "lifecycle._transitions.build_machine": "transitions judges them; Lifecycle.machine is tried",

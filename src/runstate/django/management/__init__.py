@@ -1,0 +1,5 @@
+"""
+Commands for ``manage.py``.
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,5 @@
+"""
+Each module is a command of its name.
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,5 @@
+"""
+Migrations of the journal.
+"""
+
+__all__: list[str] = []

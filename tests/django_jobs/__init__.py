@@ -1,0 +1,3 @@
+"""
+A Django app of jobs, documents and offers.
+"""
