@@ -222,6 +222,72 @@ def test_check_by_other_keys(command):
     )
 
 
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+@pytest.mark.parametrize("option", ["--at", "--attempt", "--from"])
+@pytest.mark.parametrize("lifecycle", ["run", "river-job", "slurm-job"])
+def test_a_key_that_no_record_has_is_said(command, name, option, lifecycle):
+    """
+    A mistyped option leaves no record without its time or attempt in silence: exit status 2.
+    """
+    rows = ["run_id,status", "a,queued", "a,in_progress"]
+    lines = [dict(zip(rows[0].split(","), row.split(","), strict=True)) for row in rows[1:]]
+    text = "\n".join(rows if name.endswith("csv") else map(json.dumps, lines)) + "\n"
+    done = command(
+        "check", file(name, text), "--lifecycle", lifecycle, "--run-id", "run_id",
+        "--status", "status", option, "gone",
+    )  # fmt: skip
+
+    if (lifecycle, option, name) == ("run", "--attempt", "log.jsonl"):
+        # A run has one attempt, and no rule asks for its number.
+        assert 0 == done.status
+        return
+    assert 2 == done.status
+    assert "'gone'" in done.text
+    assert f"{option} names another" in done.text
+
+
+def test_a_key_that_some_record_has_is_not_missed(command):
+    """
+    Empty cells, nulls and records without the key are times that are not known.
+    """
+    for name, text in {
+        "log.csv": "run_id,status,when\na,queued,\na,in_progress,\n",
+        "log.jsonl": '{"run_id":"a","status":"queued"}\n'
+        '{"run_id":"a","status":"in_progress","when":null}\n',
+    }.items():
+        assert 0 == command("check", file(name, text), "--at", "when").status
+
+
+@pytest.mark.parametrize("option", ["--run-id", "--status", "--at", "--attempt", "--from"])
+@pytest.mark.parametrize("key", ["", " ", ",", "a,,b"])
+@pytest.mark.parametrize("name", ["check", "init", "draw"])
+def test_an_empty_key_is_refused(command, name, option, key):
+    """
+    In one line, before anything is read.
+    """
+    log = ["--log", "gone.csv"] if name == "draw" else ["gone.csv"]
+
+    assert f"{option} expects a column" in refused(command(name, *log, option, key))
+
+
+@pytest.mark.parametrize("name", ["Time [ms]", "a]b", "x[1", "x[a.b]", "when?", "a.b", "=1"])
+def test_a_column_may_be_called_anything(command, name):
+    """
+    A name that is not a path is that of a column.
+    """
+    for option, header in {
+        "--at": ("run_id", "status", name),
+        "--run-id": (name, "status", "at"),
+    }.items():
+        text = f"{','.join(header)}\n" + "".join(
+            f"{1767225600 + n},{status},{1767225600 + n}\n"
+            for n, status in enumerate(["queued", "queued"])
+        )
+        done = command("check", file("log.csv", text), option, name)
+
+        assert (0, "2 runs, 2 observations") == (done.status, done.text[:22])
+
+
 def test_check_by_format(command):
     """
     A format that is named is used, whatever the file's name says.
@@ -463,6 +529,7 @@ def test_what_cannot_be_done_is_one_line(command, arguments, reason):
         (["check", "x", "--format", "xml"], "'auto', 'json', 'jsonl', 'sse', 'csv'"),
         (["check", "x", "--observed", "once"], "'complete', 'polled', 'unordered'"),
         (["check", "x", "--max", "-1"], "--max"),
+        (["check", "x", "--follow", "--every", "nan"], "--every expects a number of seconds"),
         (["draw", "-o", "."], "is a directory"),
         (["sql"], "--dialect"),
         (["sql", "--dialect", "oracle"], "'postgresql', 'sqlite'"),

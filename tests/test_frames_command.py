@@ -130,6 +130,7 @@ def test_a_page_is_made_of_parquet(log, tmp_path):
             "--memory is not supported by --engine spark",
         ),
         (("{log}", "--engine", "duckdb", "--format", "csv"), "--format needs --engine python"),
+        (("{log}", "--engine", "duckdb", "--limit", "gone=1"), "unknown status 'gone'"),
         (("-", "--engine", "duckdb"), "cannot read standard input"),
         (("{database}",), "name one table, or one query"),
         (("{database}", "{log}", "--table", "x"), "a database is read alone"),

@@ -130,6 +130,31 @@ def test_columns_that_were_named_become_the_shape(command):
     assert 0 == command("check", log, "--lifecycle", "jobs.toml").status
 
 
+@pytest.mark.parametrize(
+    ("header", "options", "row"),
+    [
+        ("dag,task,state", ("--run-id", "dag,task", "--status", "state"), "d,t{run},{status}"),
+        ("id,life,result", ("--run-id", "id", "--status", "life,result"), "{run},{status},x"),
+        ("id,old,new", ("--run-id", "id", "--from", "old", "--status", "new"), "{run},{before},{status}"),
+        ("id,old,target", ("--run-id", "id", "--from", "old"), "{run},{before},{status}"),
+    ],
+)  # fmt: skip
+def test_several_columns_become_the_shape(command, header, options, row):
+    """
+    A draft reads its log without options, and finds nothing wrong in it, however the log is laid out.
+    """
+    rows = [
+        row.format(run=run, before=before, status=status)
+        for run in range(3)
+        for before, status in pairwise(["", "new", "busy", "done"])
+    ]
+    log = file("jobs.csv", "\n".join([header, *rows, ""]))
+
+    assert 0 == command("init", log, *options, "-o", "jobs.toml").status
+    checked = command("check", log, "--lifecycle", "jobs.toml")
+    assert (0, "3 runs, 9 observations: nothing wrong\n") == (checked.status, checked.text)
+
+
 def test_triggers_that_were_recorded_are_kept(command):
     """
     Where one trigger leads to two statuses, the second one is named after its target too.

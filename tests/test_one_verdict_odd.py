@@ -4,7 +4,11 @@ Odd files of text: both engines say the same of them, or DuckDB refuses them in 
 
 import pytest
 
+from runstate.cli._input import Reading, records
 from runstate.frames import FrameError, survey_files
+from runstate.histories import survey as survey_of
+from runstate.presets import PRESETS
+from runstate.readers import Columns
 from test_one_verdict import by_python, verdict
 
 BORN = b"1767225600"
@@ -146,3 +150,78 @@ def test_most_regular_text_is_not_refused(tmp_path):
         (tmp_path / "x.jsonl").write_bytes(JSON[name])
 
         assert survey_files(tmp_path / "x.jsonl").runs, name
+
+
+# -- columns that are named, under a lifecycle with shapes ------------------------------
+
+
+def spellings(lifecycle):
+    """
+    Return statuses as records of *lifecycle* may spell them: its own, those of its shapes, no status.
+    """
+    own = [str(status) for status in (lifecycle.initial, *lifecycle.terminal)][:2]
+    words = [word.rstrip("*") for shape in lifecycle.shapes for word, _ in shape.words][:3]
+
+    return [*own, *(status.swapcase() for status in own[:1]), *words, ""]
+
+
+def either(path, lifecycle, columns):
+    """
+    Return what Python says of *path*, and what DuckDB does: the same, or None if it refuses the file.
+    """
+    seen = survey_of([*records([str(path)], lifecycle, Reading(columns=columns))], lifecycle)
+    try:
+        said = survey_files(path, lifecycle, columns=columns)
+    except FrameError as refused:
+        assert "\n" not in str(refused)
+        return verdict(seen), None
+
+    return verdict(seen), verdict(said)
+
+
+@pytest.mark.parametrize("name", [name for name, each in PRESETS.items() if each.shapes])
+def test_shapes_spell_statuses_under_both_engines(tmp_path, name):
+    """
+    Who names the columns has them read as the shapes spell statuses, or is told that DuckDB does not.
+    """
+    lifecycle = PRESETS[name]
+    columns = Columns(run_id="run", status="state")
+    path = tmp_path / "x.csv"
+    for status in spellings(lifecycle):
+        path.write_text(f"run,state\na,{lifecycle.initial}\nb,{status}\n")
+        seen, said = either(path, lifecycle, columns)
+
+        assert said is None or seen == said, status
+        if status == lifecycle.initial:
+            assert said is not None
+
+
+@pytest.mark.parametrize("name", [name for name, each in PRESETS.items() if each.shapes])
+def test_shapes_name_times_and_attempts_under_both_engines(tmp_path, name):
+    """
+    A column that only a shape knows for the time or the attempt is read by both engines, or refused by DuckDB.
+    """
+    lifecycle = PRESETS[name]
+    first, last = lifecycle.initial, next(iter(lifecycle.terminal))
+    others = {path for shape in lifecycle.shapes for path in (*shape.at[:2], *shape.attempt[:1])}
+    for other in sorted(path for path in others if not {*path} & {*".[,"}):
+        value = "2" if "attempt" in other or "try" in other else "1767225600"
+        path = tmp_path / "x.csv"
+        path.write_text(f"run,state,{other}\na,{last},{value}\na,{first},{value}\n")
+        seen, said = either(path, lifecycle, Columns(run_id="run", status="state"))
+
+        assert said is None or seen == said, other
+
+
+def test_a_row_has_its_id_in_either_column(tmp_path):
+    """
+    DuckDB refuses a table of text where a row has its id only in another one of the usual columns.
+    """
+    path = tmp_path / "x.csv"
+    path.write_text("id,status,run_id\na,queued,\na,completed,a\n")
+
+    with pytest.raises(FrameError, match="a row without run_id may have its id in id"):
+        survey_files(path)
+    path.write_text("id,status,run_id\na,queued,a\na,completed,a\n")
+
+    assert verdict(by_python(str(path), "complete")) == verdict(survey_files(path))

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 
-from runstate import Finding, Lifecycle, Observation, Transition
+from runstate import Finding, Lifecycle, Observation, Transition, check
 from runstate.presets import PRESETS
 from runstate.readers import Columns, read
 
@@ -508,10 +508,10 @@ def test_naming_a_column_means_every_record():
     """
     Once it is said where runs are found, other objects are runs too; naming the time says nothing.
     """
-    step = {"object": "thread.run.step", "id": "step_1", "status": "queued", "t": NOON}
+    step = {"object": "thread.run.step", "id": "step_1", "status": "queued", "at": NOON}
 
     assert [("queued", "step_1")] == [item[:2] for item in told(step, columns=Columns(run_id="id"))]
-    assert [] == told(step, columns=Columns(at="t"))
+    assert [] == told(step, columns=Columns(at="at"))
 
 
 # -- spellings and repetitions -----------------------------------------------
@@ -664,3 +664,14 @@ def test_a_refusal_in_a_log_of_answers_is_no_run():
     """
     assert [] == told({"error": {"message": "Cannot cancel run with status 'completed'."}})
     assert ["RS902"] == [found[0] for found in told({"error": "text"})]
+
+
+def test_a_lone_record_is_judged_alike_whatever_its_columns_are_called():
+    """
+    One snapshot is no history, also where no field of a run's has the name of one of its columns.
+    """
+    for key in ("status", "state", "phase"):
+        seen = [*read(BytesIO(f"run_id,{key}\nr,failed\n".encode()), columns=Columns(status=key))]
+
+        assert [("failed", "r")] == [each[:2] for each in seen]
+        assert () == check(seen).findings

@@ -13,6 +13,7 @@ from ..lifecycle._rows import Outcome, Transition
 from ..lifecycle._table import Lifecycle
 from ..lifecycle._validation import MOST_STATUSES
 from ..readers import Columns
+from ..readers._record import NO_TIMES
 from ._shared import BadInput
 
 __all__ = ["Draft", "drafted"]
@@ -244,18 +245,34 @@ def _reached(begins: Iterable[str], moves: Iterable[_Move]) -> set[str]:
 
 
 def _shape(columns: Columns) -> Iterator[str]:
+    target = columns.source and (columns.status or "target")
     named = {
-        "id": columns.run_id, "attempt": columns.attempt, "status": columns.status, "at": columns.at,
+        "id": _alternative(columns.run_id), "attempt": columns.attempt,
+        "status": None if target else _parts(columns.status), "source": _parts(columns.source),
+        "target": _parts(target), "at": None if columns.at == NO_TIMES else columns.at,
     }  # fmt: skip
-    lines = [
-        f"{key} = [{_quoted(path)}]"
-        for key, path in named.items()
-        if path not in {None, "none"} and path
-    ]
+    lines = [f"{key} = {_listed(path)}" for key, path in named.items() if path]
     if lines:
         yield ""
         yield "[[shapes]]"
         yield from lines
+
+
+def _parts(column: str | None) -> list[str]:
+    return column.split(",") if column else []
+
+
+def _alternative(column: str | None) -> list[str | list[str]]:
+    """
+    Return *column* as the one alternative of an id; several keys as one of several parts.
+    """
+    parts = _parts(column)
+
+    return [parts] if len(parts) > 1 else [*parts]
+
+
+def _listed(paths: str | Sequence[str | list[str]]) -> str:
+    return json.dumps([paths] if isinstance(paths, str) else paths, ensure_ascii=False)
 
 
 def _counts(counter: Counter[str]) -> str:

@@ -11,6 +11,7 @@ import click
 
 from .._text import printable
 from .._urls import shown_url
+from ..histories._monitor import Monitor
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
@@ -194,8 +195,12 @@ def surveyed(
 
     Raises:
         RunstateError: They cannot be read.
-        BadInput: Nothing is in them.
+        BadInput: Nothing is in them, or a limit is given for an unknown status.
     """
+    try:
+        Monitor(lifecycle, observed=observed, limits=limits)
+    except ValueError as error:
+        raise BadInput(printable(str(error), 500)) from None
     asked: dict[str, Any] = {
         "observed": observed, "columns": reading.columns, "assume_utc": reading.assume_utc,
         "finished": finished, "limits": limits, "measured": measured,

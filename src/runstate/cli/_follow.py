@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC
 from io import BytesIO
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -53,6 +54,13 @@ class Following(NamedTuple):
     keep: int = _USUAL_KEEP
 
 
+def _seconds(_context: click.Context, _parameter: click.Parameter, value: float) -> float:
+    if not isfinite(value):
+        raise BadInput(f"--every expects a number of seconds, got {value}")
+
+    return value
+
+
 def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     Give a command the options of a :class:`Following`.
@@ -64,6 +72,7 @@ def follow_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--every",
             type=click.FloatRange(min=0),
+            callback=_seconds,
             default=_USUAL_EVERY,
             show_default=True,
             metavar="SECONDS",

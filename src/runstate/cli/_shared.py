@@ -73,6 +73,14 @@ def _zone(_context: click.Context, _parameter: click.Parameter, name: str | None
         ) from None
 
 
+def _column(_context: click.Context, parameter: click.Parameter, name: str | None) -> str | None:
+    if name is not None and not all(part.strip() for part in name.split(",")):
+        shown = f"'{printable(name, 60)}'" if name else "an empty text"
+        raise BadInput(f"{parameter.opts[0]} expects a column or a dotted key, got {shown}")
+
+    return name
+
+
 def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """
     Return what gives a command the options of a :class:`Reading`; *format_names* name the first.
@@ -87,12 +95,30 @@ def reading_options(*format_names: str) -> Callable[[Callable[..., Any]], Callab
             help="Format of the input.",
         ),
         click.option(
-            "--run-id", metavar="KEY", help="Column or dotted key of the run's id; or several."
+            "--run-id",
+            callback=_column,
+            metavar="KEY",
+            help="Column or dotted key of the run's id; or several.",
         ),
-        click.option("--status", metavar="KEY", help="Column or dotted key of the status."),
-        click.option("--at", metavar="KEY", help="Column or dotted key of the time seen; or none."),
-        click.option("--attempt", metavar="KEY", help="Key of the number of the attempt."),
-        click.option("--from", "source", metavar="KEY", help="Key of the status before a move."),
+        click.option(
+            "--status", callback=_column, metavar="KEY", help="Column or dotted key of the status."
+        ),
+        click.option(
+            "--at",
+            callback=_column,
+            metavar="KEY",
+            help="Column or dotted key of the time seen; or none.",
+        ),
+        click.option(
+            "--attempt", callback=_column, metavar="KEY", help="Key of the number of the attempt."
+        ),
+        click.option(
+            "--from",
+            "source",
+            callback=_column,
+            metavar="KEY",
+            help="Key of the status before a move.",
+        ),
         click.option(
             "--skip-others", is_flag=True, help="Pass over records that are about something else."
         ),

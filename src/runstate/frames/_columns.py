@@ -22,6 +22,7 @@ __all__ = [
     "chosen",
     "described",
     "judged_columns",
+    "other_ids",
     "refuse_shapes",
     "wide_columns",
 ]
@@ -119,6 +120,7 @@ def refuse_shapes(place: str, names: Sequence[str], columns: Columns, lifecycle:
         FrameError: A shape that fits it says more than the columns of the id and the status.
     """
     if columns.source is None and columns.run_id is not None and columns.status is not None:
+        _refuse_other_columns(place, names, columns, lifecycle)
         return
     fitting = [shape for shape in lifecycle.shapes if _may_fit(shape, names, columns, lifecycle)]
     plain = {lifecycle.id_field, lifecycle.status_field} <= {*names}
@@ -128,6 +130,33 @@ def refuse_shapes(place: str, names: Sequence[str], columns: Columns, lifecycle:
             f"this engine does not apply the shapes of {lifecycle.name!r}: name --run-id and "
             "--status, or write the rows as CSV or JSON lines for --engine python",
         )
+
+
+def _refuse_other_columns(
+    place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecycle
+) -> None:
+    """
+    Pass a table whose time and attempt are read from the columns that the shapes name.
+
+    Raises:
+        FrameError: The shapes name others; the caller has to.
+    """
+    time = next((name for name in TIME_KEYS if name in names), None)
+    attempt = lifecycle.attempt_field
+    for shape in lifecycle.shapes:
+        attempts = shape.attempt if lifecycle.reopenings else ()
+        sought = (
+            ("--at", columns.at, shape.at, time),
+            ("--attempt", columns.attempt, attempts, attempt),
+        )
+        for option, named, paths, usual in sought:
+            own = next((path for path in paths if path in names), None)
+            if named is None and own not in {None, usual}:
+                raise FrameError(
+                    place,
+                    f"the shapes of {lifecycle.name!r} read the column '{printable(str(own), 60)}' "
+                    f"too, which this engine does only if you name it: {option} {printable(str(own), 60)}",
+                )
 
 
 def _may_fit(shape: Shape, names: Sequence[str], columns: Columns, lifecycle: Lifecycle) -> bool:
@@ -159,11 +188,23 @@ def wide_columns(
     """
     Return those of *names* that a record is read by: those *used*, those that a rule is about, other ids.
     """
-    ids = Interpreter(columns, lifecycle, None, assume_utc=False).id_keys
     facts = judged_columns(names, used, columns, lifecycle)
-    others = (name for name in ids if name in names and columns.run_id is None)
+    others = other_ids(names, used, columns, lifecycle)
 
     return list(dict.fromkeys(name for name in (*used, *facts, *others) if name is not None))
+
+
+def other_ids(
+    names: Sequence[str], used: Sequence[str | None], columns: Columns, lifecycle: Lifecycle
+) -> list[str]:
+    """
+    Return those of *names* in which a record has its id that has none in the one that is *used*.
+    """
+    if columns.run_id is not None:
+        return []
+    ids = Interpreter(columns, lifecycle, None, assume_utc=False).id_keys
+
+    return [name for name in ids if name in names and name not in used]
 
 
 def judged_columns(

@@ -18,7 +18,7 @@ from ..readers import Columns
 from ..readers._formats import TABULAR, suffix_of
 from ..readers._paths import PathError, expanded
 from ..readers._record import TIME_KEYS, Interpreter
-from ._columns import Chosen, Source, chosen, described, judged_columns
+from ._columns import Chosen, Source, chosen, described, judged_columns, other_ids
 from ._duckdb import Engine, file_name, file_names, listed, quoted, text
 from ._errors import FrameError
 from ._lakes import delta_rows
@@ -184,6 +184,9 @@ def _load_table(
     engine.rows("drop table rejecting")
     if engine.rows("select count(*) from texts")[0][0] - before + 1 != lines:
         raise _irregular(name, "has blank lines, or line breaks within quotes")
+    others = {*other_ids(header, used, columns, lifecycle)}
+    if others and engine.rows("select 1 from texts where id is null limit 1"):
+        raise _irregular(name, f"a row without {used.run_id} may have its id in {min(others)}")
 
     return used
 

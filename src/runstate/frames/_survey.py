@@ -24,6 +24,7 @@ from ._result import Screening
 from ._screen_sorted import count_rows, count_unknown, screen_sorted
 from ._screen_unsorted import MOST_STATUSES, screen_free
 from ._sort_key import coded
+from ._spellings import refuse_spellings
 
 __all__ = ["surveyed"]
 
@@ -38,6 +39,7 @@ def surveyed(engine: Engine, asked: Question, *, exact: bool) -> Survey:
         raise FrameError(
             engine.place, "rows of a database are in no order: name the column of their time (--at)"
         )
+    refuse_spellings(engine, asked.source, asked.lifecycle)
     one_by_one = asked.source.facts or asked.counts_reopenings
     if one_by_one or (asked.waits and not asked.in_order):
         return streamed(engine, asked)

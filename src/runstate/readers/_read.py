@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 from pydantic_core import from_json
 
 from .._text import printable
-from ..histories._records import Finding, ObservationModel
+from ..histories._records import Finding, Observation, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from . import _source
@@ -265,11 +265,29 @@ def read_with(interpreter: Interpreter, stream: BinaryIO, chosen: str, name: str
 
     reader = _READERS[chosen] if chosen else read_after_prose
     counted = interpreter.repeated = Repeated()
-    yield from reader(source, interpreter)
+    yield from _complete(reader(source, interpreter), interpreter)
     for code, reason, line, run_id in counted.each():
         yield interpreter.finding(code, reason, line, run_id)
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
+
+
+def _complete(reads: Iterator[Read], interpreter: Interpreter) -> Iterator[Read]:
+    """
+    Yield *reads*, and the findings that no record had a key that the caller named.
+
+    Without these, a mistyped ``--at`` would leave every record without its time in silence.
+    """
+    if not interpreter.unseen:
+        yield from reads
+        return
+    observed = False
+    for each in reads:
+        observed = observed or isinstance(each, Observation)
+        yield each
+    for key, option in interpreter.unseen.items() if observed else ():
+        reason = f"no record has '{printable(key, 60)}': {option} names another key"
+        yield interpreter.finding("RS902", reason, None)
 
 
 def _are_lines(source: Source, chosen: str, named: str) -> bool:

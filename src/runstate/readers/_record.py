@@ -13,6 +13,7 @@ number, its stamps) is left out where it is not, and the rest of it is used.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
@@ -209,8 +210,9 @@ class Interpreter:
         self.identity: tuple[str, ...] = lifecycle.identity
 
         self._fields = lifecycle.fields
-        own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}
-        own |= {*lifecycle.detail_fields, *(lifecycle.fields or ())}
+        own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}.union(
+            lifecycle.detail_fields, lifecycle.fields or ()
+        )
         self.pascal: dict[str, str] = {to_pascal(key): key for key in own if to_pascal(key) != key}
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
         read = {"object", "event", "data", "source", "target", "seq", self.status_key}
@@ -220,6 +222,8 @@ class Interpreter:
         """The key of the number of the attempt; None where a run has one attempt."""
         read |= {attempt} if lifecycle.reopenings else set()
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
+        self.unseen: dict[str, str] = _named(columns, self.attempt_key)
+        """Keys that the caller named and no record has had so far, each with its option."""
         self._lifecycle = lifecycle
         self._file = name
         self.times: Times = times or Times(UTC if assume_utc else None)
@@ -244,7 +248,7 @@ class Interpreter:
             passed=self.passed,
             skip=self.skip,
         )
-        other.repeated = self.repeated
+        other.repeated, other.unseen = self.repeated, self.unseen
 
         return other
 
@@ -483,6 +487,9 @@ class Interpreter:
         value = holder.get(key)
         if value is None and (place := found(record, key)) is not None:
             value = place[0][place[1]]
+            self.unseen.pop(key, None)
+        elif key in holder:
+            self.unseen.pop(key, None)
         if value is None:
             return seen
 
@@ -570,7 +577,11 @@ class Interpreter:
         if key is None:
             return None if self._untimed else self._usual_time(record, notes)
         place = found(record, key)
-        value = place[0][place[1]] if place else None
+        if place is None:
+            return None
+        if self.unseen:
+            self.unseen.pop(key, None)
+        value = place[0][place[1]]
 
         return None if value is None or value == "" else self._seconds(value, key, notes)
 
@@ -607,7 +618,10 @@ class Interpreter:
         if self.columns.at in fields and self.columns.at in self._lifecycle.stamp_fields:
             fields = {key: value for key, value in fields.items() if key != self.columns.at}
         if known is not None and not fields.keys() <= known:
-            fields = {key: value for key, value in fields.items() if key in known}
+            # A record that is a snapshot has fields, also where none of them is known.
+            fields = {k: v for k, v in fields.items() if k in known} or dict(
+                islice(fields.items(), 1)
+            )
         for key in self.stamps:
             value = fields.get(key)
             if value == "":
@@ -624,6 +638,12 @@ class Interpreter:
                     fields[key] = seconds
 
         return fields
+
+
+def _named(columns: Columns, attempt: str | None) -> dict[str, str]:
+    named = {columns.at: "--at", columns.attempt: "--attempt" if attempt else ""}
+
+    return {key: option for key, option in named.items() if key is not None and option}
 
 
 def _usual_ids(lifecycle: Lifecycle) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from ._record import LINE, MOVE_EVENT, Columns, Interpreter, Passed, Read, tried
 from ._times import Times
 from ._values import BadRecordError, attempt_number, identifier, lagging, status_name
 
-__all__ = ["Shaped", "needs_shape", "shapes_for"]
+__all__ = ["Shaped", "needs_shape", "shapes_for", "spelt"]
 
 _DEEPEST: Final = 8
 """Envelopes around a record that are opened."""
@@ -169,15 +169,35 @@ class _Form:
         if len(paths) > 1 and any("/" in part for part in parts if part):
             raise BadRecordError("RS901", f"a part of the status holds /: {parts}", run_id)
 
-        return self._spelt("/".join(map(str, parts)))
+        return self.spelt("/".join(map(str, parts)))
 
-    def _spelt(self, status: str) -> str:
+    def spelt(self, status: str) -> str:
+        """
+        Return *status* in the spelling of the lifecycle, where that is known.
+        """
         folded = self._fold(status)
         known = self._words.get(folded)
         if known is not None:
             return known
 
         return next((s for begins, s in self._beginnings if folded.startswith(begins)), status)
+
+
+def spelt(status: str | None, lifecycle: Lifecycle) -> str | None:
+    """
+    Return the other status as which a shape of *lifecycle* reads *status*; None if none does.
+
+    Args:
+        status: As a record has it; None or empty where it has none.
+        lifecycle: Whose shapes are tried.
+    """
+    for shape in lifecycle.shapes:
+        form = _Form(shape, lifecycle)
+        read = form.spelt(status) if status else form.null
+        if read not in {None, status}:
+            return read
+
+    return None
 
 
 class Shaped(Interpreter):
@@ -220,6 +240,10 @@ class Shaped(Interpreter):
         self.all_columns = True
         self.takes_lines = any(text.path == LINE for form in self._forms for text in form.text)
         self._wanted = {*self.stamps, *self.details, *self.identity, *(lifecycle.fields or ())}
+        if columns.attempt is not None:
+            self.unseen[columns.attempt] = "--attempt"
+        if columns.source is not None:
+            self.unseen |= dict.fromkeys(columns.source.split(","), "--from")
         self.sight: list[tuple[int, Mapping[str, Any]]] | None = None
         """How particular the places were in which facts stood, and the records; None where nobody asks."""
 
@@ -356,6 +380,9 @@ class Shaped(Interpreter):
         notes: list[BadRecordError] = []
         at, at_key = self._when(form, record, notes)
         source = form.status_in(record, form.source, run_id) if form.source else None
+        for path in form.source if self.unseen else ():
+            if _look(record, path)[0] is not _MISSING:
+                self.unseen.pop(path.text, None)
         trigger, _ = self._first(form.trigger, record)
         attempt, attempt_key = self._first(form.attempt, record)
         seen = Observation(
@@ -396,9 +423,14 @@ class Shaped(Interpreter):
         """
         Return the first of *paths* that has a value in *record*, the value first; None if none has.
         """
-        values = ((_look(record, path)[0], path.text) for path in paths)
+        for path in paths:
+            value, _ = _look(record, path)
+            if value is not _MISSING and self.unseen:
+                self.unseen.pop(path.text, None)
+            if not _is_nothing(value):
+                return value, path.text
 
-        return next((each for each in values if not _is_nothing(each[0])), (None, ""))
+        return None, ""
 
     def _fields_in(
         self,
@@ -522,7 +554,17 @@ def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape
 
 
 def _paths(paths: Sequence[str]) -> list[_Path]:
-    return [_Path(path, steps_of(path)) for path in paths]
+    return [_Path(path, _steps(path)) for path in paths]
+
+
+def _steps(path: str) -> tuple[Step, ...]:
+    """
+    Return the steps of *path*; the whole of it where a column is named that is no path, as ``Time [s]``.
+    """
+    try:
+        return steps_of(path)
+    except ValueError:
+        return (path,)
 
 
 def _texts(value: Any, *, whole: bool) -> Sequence[str]:

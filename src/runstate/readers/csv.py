@@ -95,6 +95,9 @@ class _Columns:
         names = header.cells
         self.width = len(names)
         self._interpreter = interpreter
+        for name in names:
+            # An empty cell is left out of its record; the column is there all the same.
+            interpreter.unseen.pop(name, None)
         kinds = cell_readers(names, interpreter)
         used = [
             (place, name, kinds[key])

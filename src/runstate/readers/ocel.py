@@ -57,6 +57,8 @@ def read_ocel(source: Source, interpreter: Interpreter) -> Iterator[Read]:
     Yield what the objects of *source* say, or its events.
     """
     log = _Log(interpreter)
+    # The places of times are those of the format, whatever the caller named.
+    interpreter.unseen.clear()
     is_xml = bytes(source.held).lstrip().startswith(b"<")
     line = 1
     for part, record, line in _of_xml(source) if is_xml else _of_json(source):
