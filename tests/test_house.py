@@ -1,5 +1,5 @@
 """
-The house: who may import what, and what every room owes its users.
+The layout of the package: who may import what, and what every module offers.
 """
 
 import ast
@@ -28,7 +28,7 @@ def place(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
-DOORS = {
+OWNERS = {
     "transitions": {"lifecycle/_transitions.py"},
     "structlog": {"runs/_log.py"},
     "PIL": {"diagrams/png.py"},
@@ -50,9 +50,9 @@ DOORS = {
     "hypothesis": {"testing/strategies.py", "testing/machines.py"},
     "pytest": set(),
 }
-"""The module, or room, where each guest may come in."""
+"""The module, or package, that imports each third-party library."""
 
-GUESTS = {*DOORS, "pydantic", "pydantic_core"}
+LIBRARIES = {*OWNERS, "pydantic", "pydantic_core"}
 
 # Not rich: structlog looks for it itself.
 NOT_IMPORTED = {
@@ -62,7 +62,7 @@ NOT_IMPORTED = {
     "runstate.interchange", "runstate.mapping", "runstate.django", "django",
     "opentelemetry", "prometheus_client", "hypothesis", "pytest",
 }  # fmt: skip
-"""What ``import runstate`` has no need of."""
+"""What ``import runstate`` does not load."""
 
 
 def tree(path: Path) -> ast.Module:
@@ -84,9 +84,9 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
             yield node.module or "", node.level
 
 
-def test_import_brings_no_guest_that_is_not_needed():
+def test_import_loads_no_library_that_is_not_needed():
     """
-    Importing the package loads its core: no command, no pictures, no readers, no heavy library, no log.
+    Importing the package loads its core: no command, pictures or readers, no heavy library, no log.
     """
     program = "import json, sys, runstate; print(json.dumps(sorted(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
@@ -99,36 +99,36 @@ def test_import_brings_no_guest_that_is_not_needed():
     assert set() == loaded & {*NOT_IMPORTED, "structlog"}
 
 
-@pytest.mark.parametrize("guest", DOORS)
-def test_guest_has_one_door(guest):
+@pytest.mark.parametrize("library", OWNERS)
+def test_library_has_one_owner(library):
     """
-    Each library that could be replaced is imported in one place.
+    Each third-party library is imported by its owner alone.
     """
     found = {
         place(path)
         for path in MODULES
         for name, level in imports(path)
-        if level == 0 and name.partition(".")[0] == guest
+        if level == 0 and name.partition(".")[0] == library
     }
 
-    assert DOORS[guest] == {
-        room if (room := each.split("/")[0]) in DOORS[guest] else each for each in found
+    assert OWNERS[library] == {
+        package if (package := each.split("/")[0]) in OWNERS[library] else each for each in found
     }
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
-def test_imports_are_from_within_the_standard_library_or_a_known_guest(path):
+def test_imports_are_from_within_the_standard_library_or_a_known_library(path):
     """
-    A module imports the standard library, known guests, and its own package relatively.
+    A module imports the standard library, known libraries, and its own package relatively.
     """
     named = {name.partition(".")[0] for name, level in imports(path) if level == 0}
 
-    assert set() == named - sys.stdlib_module_names - GUESTS
+    assert set() == named - sys.stdlib_module_names - LIBRARIES
     assert "TYPE_CHECKING" not in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
-def test_nothing_is_executed_that_comes_as_data(path):
+def test_data_is_never_executed(path):
     """
     No module unpickles, evaluates, starts a program or opens a connection.
     """
@@ -151,7 +151,7 @@ def test_nothing_is_executed_that_comes_as_data(path):
 
 def test_only_the_picture_formats_are_imported_by_name():
     """
-    One place imports by name, and the names are those of the package's own formats.
+    One module imports by name, and the names are those of the package's own formats.
     """
     by_name = {place(path) for path in MODULES for name, _ in imports(path) if name == "importlib"}
     calls = {
@@ -170,7 +170,7 @@ def test_only_the_picture_formats_are_imported_by_name():
 
 def documented_constants() -> Iterator[str]:
     """
-    Yield the name of every constant of a module that has its docstring under itself.
+    Yield the name of every module-level constant that a docstring follows.
     """
     for path in MODULES:
         for node, after in pairwise(tree(path).body):
@@ -184,7 +184,7 @@ def documented_constants() -> Iterator[str]:
 
 def test_public_names_exist_sorted_and_documented():
     """
-    Every public name exists, once, in order, and says in a docstring what it is.
+    Every public name exists, once, in order, with a docstring.
     """
     names = runstate.__all__
     constants = {name for name in names if name.isupper()}
@@ -198,9 +198,9 @@ def test_public_names_exist_sorted_and_documented():
     assert constants | classes == {name for name in vars(runstate) if name[0].isupper()}
 
 
-def test_front_door_is_names_alone():
+def test_the_package_itself_holds_names_alone():
     """
-    The package's own file holds imports and names, and no code.
+    ``runstate/__init__.py`` holds imports and names, and no code.
     """
     kinds = {type(node) for node in tree(SOURCE / "__init__.py").body}
 
@@ -208,9 +208,9 @@ def test_front_door_is_names_alone():
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)
-def test_module_names_what_it_offers(path):
+def test_every_module_names_what_it_offers(path):
     """
-    Every module has a docstring and an ``__all__`` whose names it has.
+    Every module has a docstring, and an ``__all__`` of names that exist.
     """
     inner = place(path).removesuffix(".py").removesuffix("__init__").strip("/").replace("/", ".")
     if inner == "__main__":
