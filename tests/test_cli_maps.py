@@ -242,11 +242,11 @@ def test_suffix_says_scxml(command):
     ("arguments", "reason"),
     [
         (["draw", "run", "--format", "xstate", "--log", "x"], "xstate is not a picture: --run and --log need a picture format, such as svg"),
-        (["draw", "x.json", "--format", "statemachine"], "trigger 'is it' is no identifier, which an event must be"),
-        (["draw", "x.yaml"], "x.yaml: YAML is not read: convert it to JSON"),
-        (["check", "x", "--lifecycle", "bomb.scxml"], "bomb.scxml: line 1: declares a document type, which could make it anything"),
-        (["draw", "deep.json"], "deep.json: is no JSON: recursion limit exceeded at line 1 column"),
-        (["sql", "within.json", "--dialect", "sqlite"], "within.json: states.a.states: has no place in a lifecycle, which is flat"),
+        (["draw", "x.json", "--format", "statemachine"], "trigger 'is it' is not an identifier, as an event must be"),
+        (["draw", "x.yaml"], "x.yaml: YAML is not supported: convert it to JSON"),
+        (["check", "x", "--lifecycle", "bomb.scxml"], "bomb.scxml: line 1: declares a document type, which is refused because it can define entities"),
+        (["draw", "deep.json"], "deep.json: invalid JSON: recursion limit exceeded at line 1 column"),
+        (["sql", "within.json", "--dialect", "sqlite"], "within.json: states.a.states: cannot be held by a lifecycle, which is flat"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )  # fmt: skip

@@ -91,7 +91,7 @@ def test_rows_of_one_trigger_stand_in_their_order():
     [
         ((ROWS[2], ROWS[0], ROWS[1]), "reading -next [has_more]-> reading: clashes with reading"),
         ((*ROWS, Transition("next", "reading", "broken")), "clashes with reading -next-> done"),
-        ((*ROWS[:1], *ROWS), "is there twice"),
+        ((*ROWS[:1], *ROWS), "is repeated"),
         (
             (*ROWS, Transition("again", "done", "reading", reopens=True, when="x")),
             "reopens, and takes no conditions",

@@ -738,7 +738,7 @@ def test_what_is_no_name_is_refused(dialect):
         guard_sql(odd, dialect, fields=['a"b'])
     with pytest.raises(ValueError, match=r"no field 'nothing' .*\(known: created_at, "):
         guard_sql(RUN, dialect, fields=["nothing"])
-    with pytest.raises(ValueError, match="are two columns"):
+    with pytest.raises(ValueError, match="must be two columns"):
         guard_sql(RUN, dialect, column="id")
     with pytest.raises(ValueError, match=r"no dialect 'oracle' \(known: postgresql, sqlite\)"):
         guard_sql(RUN, "oracle")

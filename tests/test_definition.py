@@ -315,10 +315,14 @@ def test_definition_that_is_no_table(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.toml", 'name = "x"\ninitial =\n', "is no TOML: Invalid value (at line 2, column 10)"),
-        ("a.json", '{"name": "x",\n  nope}', "is no JSON: key must be a string at line 2 column 3"),
-        ("a.json", '{"name": NaN}', "is no JSON: expected value at line 1 column 10"),
-        ("a.json", "", "is no JSON: EOF while parsing a value at line 1 column 0"),
+        ("a.toml", 'name = "x"\ninitial =\n', "invalid TOML: Invalid value (at line 2, column 10)"),
+        (
+            "a.json",
+            '{"name": "x",\n  nope}',
+            "invalid JSON: key must be a string at line 2 column 3",
+        ),
+        ("a.json", '{"name": NaN}', "invalid JSON: expected value at line 1 column 10"),
+        ("a.json", "", "invalid JSON: EOF while parsing a value at line 1 column 0"),
     ],
     ids=["toml", "json", "nan", "empty"],
 )
@@ -349,7 +353,7 @@ def test_hostile_file_is_refused(tmp_path, name, content):
     place, reason = refused(written(tmp_path, content, name))
 
     assert place == ""
-    assert reason.startswith(f"is no {name[2:].upper()}: ")
+    assert reason.startswith(f"invalid {name[2:].upper()}: ")
 
 
 def test_endless_key_is_refused_unparsed(tmp_path):
@@ -431,4 +435,4 @@ def test_a_key_that_is_there_twice_is_refused(tmp_path):
     with pytest.raises(DefinitionError) as refused:
         load_lifecycle(path)
 
-    assert f"{path}: is no JSON: the key 'name' is there twice" == str(refused.value)
+    assert f"{path}: invalid JSON: the key 'name' is repeated" == str(refused.value)

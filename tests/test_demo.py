@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from runstate import RUN, Finding, Observation, check
 from runstate.demo import Outcome, run_demo
-from runstate.demo._clients import Public
-from runstate.demo._config import PREFIX, Stage
-from runstate.demo._processes import Crew
+from runstate.demo._clients import Clients
+from runstate.demo._config import PREFIX, Config
+from runstate.demo._processes import Workers
 from runstate.demo._run import _fates, _fresh, _written
 from runstate.demo._worker import Worker
 from runstate.readers import read
@@ -41,11 +41,11 @@ def played(url: str, tmp_path: Path, runs: int, workers: int) -> tuple[Outcome, 
     return run_demo(url, log, runs=runs, workers=workers, seed=7), moves(log)
 
 
-def stage(url: str, runs: int = 1, workers: int = 1, speed: int = 3_000) -> Stage:
+def config(url: str, runs: int = 1, workers: int = 1, speed: int = 3_000) -> Config:
     """
-    Return a stage, on which ten minutes of a run take a fifth of a second.
+    Return settings under which ten minutes of a run take a fifth of a second.
     """
-    return Stage(url, time.time(), speed, runs, workers, 7)
+    return Config(url, time.time(), speed, runs, workers, 7)
 
 
 @pytest.fixture
@@ -89,18 +89,18 @@ def test_there_is_something_to_see(url):
     """
     Runs complete, ask for tools, are cancelled and expire; leases are lost and taken over.
     """
-    here = stage(url, runs=150, workers=2)
+    here = config(url, runs=150, workers=2)
     with _fresh(here) as store:
-        public = Public(here, store)
+        clients = Clients(here, store)
         workers = [Worker(here, store, name) for name in ("worker-1", "worker-2")]
-        while not public.done:
-            public.turn()
+        while not clients.done:
+            clients.turn()
             for worker in workers:
                 worker.turn()
         made, ended_twice = _written(store, _NoLog())
         statuses = {status for status, n in store.counts().items() if n}
     reports = [worker.report for worker in workers]
-    refused = sum((report.refused for report in reports), public.refused)
+    refused = sum((report.refused for report in reports), clients.refused)
 
     assert () == ended_twice
     assert {"completed", "cancelled", "expired", "failed", "incomplete"} == statuses
@@ -125,7 +125,7 @@ def test_fate_is_who_came_next(url):
     """
     A run left behind is the next worker's, whoever asks for a cancel in between.
     """
-    with stage(url, speed=1).store() as store:
+    with config(url, speed=1).store() as store:
         run = store.create(id="run_1")
         lease = store.claim("worker-1", 0.01)
         store.request_cancel(run.id, actor="user")
@@ -140,7 +140,7 @@ def test_every_demonstration_begins_with_nothing(database_url):
     """
     What an earlier one left in the database is dropped, and nothing but that.
     """
-    here = stage(database_url)
+    here = config(database_url)
     with here.store() as store:
         store.create()
         with store.engine.begin() as connection:
@@ -156,7 +156,7 @@ def test_clock_goes_faster(database_url):
     """
     A second on the wall is many of a run's, in every process alike.
     """
-    here = stage(database_url, speed=1_000)
+    here = config(database_url, speed=1_000)
     with here.store() as store, here.store() as other:
         run = store.create()
         time.sleep(0.1)
@@ -166,33 +166,33 @@ def test_clock_goes_faster(database_url):
         assert lease.run.started_at - run.created_at >= 99
 
 
-def test_chance_is_the_same_for_the_same_seed(url):
+def test_random_numbers_are_the_same_for_the_same_seed(url):
     """
-    With a seed everybody's luck is repeatable, and not everybody's the same.
+    With a seed everybody's drawn is repeatable, and not everybody's the same.
     """
-    here = stage(url)
-    luck = [here.chance(who).random() for who in ("a", "a", "b")]
+    here = config(url)
+    drawn = [here.random_for(who).random() for who in ("a", "a", "b")]
 
-    assert luck[0] == luck[1] != luck[2]
-    assert isinstance(here._replace(seed=None).chance("a"), random.Random)
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert isinstance(here._replace(seed=None).random_for("a"), random.Random)
 
 
-@pytest.mark.parametrize("ask", ["tend", "go_home"])
+@pytest.mark.parametrize("ask", ["replace_hung", "finish"])
 def test_worker_that_dies_of_itself_is_an_error(url, ask):
     """
     A worker that is gone without having been killed ends the demonstration.
     """
-    crew = Crew(stage(url))
+    processes = Workers(config(url))
     try:
-        process, _ = crew._members["worker-1"]
+        process, _ = processes._members["worker-1"]
         process.kill()
         process.join()
         with pytest.raises(ChildProcessError, match="worker-1 died"):
-            getattr(crew, ask)()
+            getattr(processes, ask)()
     finally:
-        crew.stop()
+        processes.stop()
 
-    assert {} == crew._members
+    assert {} == processes._members
 
 
 def test_log_that_cannot_be_written_is_an_error(url, tmp_path):

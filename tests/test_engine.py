@@ -307,7 +307,7 @@ def test_fire_by_name_is_the_typed_method(engine):
         (
             "requires_action", "submit_tool_outputs",
             {"outputs": {"call_1": "", "call_3": "", "call_2": ""}},
-            "nobody asked for call_2, call_3",
+            "no tool call is waiting for call_2, call_3",
         ),
     ],
 )  # fmt: skip
@@ -392,7 +392,7 @@ def test_where_no_call_was_made_nothing_can_be_answered(engine):
     """
     run = run_in(engine, "in_progress")
     engine.require_action(run, {"submit_tool_outputs": {"tool_calls": []}})
-    with pytest.raises(PayloadError, match="nobody asked for call_1"):
+    with pytest.raises(PayloadError, match="no tool call is waiting for call_1"):
         engine.submit_tool_outputs(run, {"call_1": "sunny"})
     engine.submit_tool_outputs(run, {})
 
@@ -401,12 +401,12 @@ def test_where_no_call_was_made_nothing_can_be_answered(engine):
 
 def test_two_calls_under_one_id_are_answered_by_one_output(engine):
     """
-    Ids are what outputs are submitted under; one that nobody asked for is still refused.
+    Ids are what outputs are submitted under; one that no tool call is waiting for is still refused.
     """
     run = run_in(engine, "in_progress")
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     engine.require_action(run, {"submit_tool_outputs": {"tool_calls": [call, call]}})
-    with pytest.raises(PayloadError, match="nobody asked for bogus"):
+    with pytest.raises(PayloadError, match="no tool call is waiting for bogus"):
         engine.submit_tool_outputs(run, {"c": "x", "bogus": "y"})
     engine.submit_tool_outputs(run, {"c": "x"})
 
@@ -420,7 +420,7 @@ def test_a_clock_that_does_not_tell_seconds_moves_nothing(engine, clock, now):
     """
     run = engine.create()
     clock.now = now
-    with pytest.raises(ValueError, match="Unix seconds are expected"):
+    with pytest.raises(ValueError, match="expected Unix seconds"):
         engine.start(run)
 
     assert run.status == "queued"

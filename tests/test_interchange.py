@@ -115,7 +115,7 @@ def test_triggers_of_any_spelling_come_back():
     lifecycle = chain(["a", "b"], 'request "it"')
 
     assert moves(lifecycle) == moves(there_and_back(lifecycle, "scxml"))
-    with pytest.raises(ValueError, match="no identifier"):
+    with pytest.raises(ValueError, match="not an identifier"):
         to_statemachine(lifecycle)
 
 
@@ -407,7 +407,7 @@ WITHIN = '<state id="a"><state id="b"/></state>'
         (b"\xff\xfe\x00", "line 1"),
         (b'<?xml version="1.0" encoding="nonsense"?><scxml/>', "line 1"),
         (document("<state/>"), "without an id"),
-        (document(WITHIN), "states within"),
+        (document(WITHIN), "nested states"),
         (document("<parallel/>"), "parallel"),
         (document('<state id="a"/><final id="a"/>'), "'a' twice"),
         (
@@ -420,7 +420,7 @@ WITHIN = '<state id="a"><state id="b"/></state>'
         (document('<state id="a"><transition target="a"/></state>'), "without an event"),
         (document('<state id="a"><transition event="*"/></state>'), "wildcard"),
         (document('<state id="a"><transition event="x" target="a b"/></state>'), "several"),
-        (b'<state xmlns="http://www.w3.org/2005/07/scxml"/>', "no <scxml>"),
+        (b'<state xmlns="http://www.w3.org/2005/07/scxml"/>', "expected <scxml>"),
         (b" " * ((1 << 20) + 1), "larger"),
         (
             document(
@@ -467,12 +467,15 @@ def test_moves_within_what_others_added_are_none():
         ({"initial": "a", "states": {"a": {"always": "b"}}}, "flat"),
         ({"initial": "a", "states": {"a": {"after": {"1000": "b"}}}}, "flat"),
         ({"initial": "a", "states": {"a": {"on": {"*": "a"}}}}, "wildcard"),
-        ({"initial": "a", "states": {"a": {"on": {"x": "#other.b"}}}}, "no state beside"),
-        ({"initial": "a", "states": {"a": {"on": {"x": ".b"}}}}, "no state beside"),
+        ({"initial": "a", "states": {"a": {"on": {"x": "#other.b"}}}}, "not a sibling state"),
+        ({"initial": "a", "states": {"a": {"on": {"x": ".b"}}}}, "not a sibling state"),
         ({"initial": "a", "states": {"a": {"on": {"x": 5}}}}, "a text"),
         ({"initial": "a", "states": {}, "type": "parallel"}, "parallel"),
         ({"initial": "a", "states": {}, "on": {"x": "a"}}, "every state"),
-        ({"initial": "a", "states": {}, "after": {"1000": ".a"}}, "after: .* by itself"),
+        (
+            {"initial": "a", "states": {}, "after": {"1000": ".a"}},
+            "after: .* automatic transitions",
+        ),
     ],
 )
 def test_xstate_that_says_more_is_refused(config, reason):
@@ -544,7 +547,8 @@ class Eventless:
 
 
 @pytest.mark.parametrize(
-    ("machine", "reason"), [(int, "no class"), (Region, "flat"), (Eventless, "without an event")]
+    ("machine", "reason"),
+    [(int, "expected a StateMachine class"), (Region, "flat"), (Eventless, "without an event")],
 )
 def test_other_classes_are_refused(machine, reason):
     """
@@ -626,24 +630,24 @@ FETCHES = b'<!DOCTYPE x [<!ENTITY f SYSTEM "file:///etc/passwd">]><scxml>&f;</sc
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("x.yaml", b"a: 1", "YAML is not read: convert it to JSON"),
-        ("x.yml", b"a: &a [*a]", "YAML is not read: convert it to JSON"),
+        ("x.yaml", b"a: 1", "YAML is not supported: convert it to JSON"),
+        ("x.yml", b"a: &a [*a]", "YAML is not supported: convert it to JSON"),
         ("x.xml", b"<scxml/>", r"ends in \.toml, \.json, \.scxml"),
         ("x.scxml", LAUGHS, "document type"),
         ("x.scxml", FETCHES, "document type"),
-        ("x.scxml", b"<a>" * 100_000, "no <scxml>"),
+        ("x.scxml", b"<a>" * 100_000, "expected <scxml>"),
         ("x.scxml", DEEP + b"<onentry>" * 100_000, "deeper"),
-        ("x.scxml", b"{}", "is no XML"),
+        ("x.scxml", b"{}", "invalid XML"),
         ("x.scxml", b" " * ((1 << 20) + 1), "larger"),
-        ("x.json", b"<scxml/>", "is no JSON"),
-        ("x.json", b"[" * 100_000, "is no JSON"),
-        ("x.json", b'{"states": ' * 50_000, "is no JSON"),
-        ("x.json", b'{"states": [], "states": {}}', "'states' is there twice"),
+        ("x.json", b"<scxml/>", "invalid JSON"),
+        ("x.json", b"[" * 100_000, "invalid JSON"),
+        ("x.json", b'{"states": ' * 50_000, "invalid JSON"),
+        ("x.json", b'{"states": [], "states": {}}', "'states' is repeated"),
         ("x.json", b"[]", "an object"),
         ("x.json", b"{}", "name: Field required"),
         ("x.json", b'{"states": []}', "transitions: must be a list"),
         ("x.json", b'{"states": 5}', "states: must be an object"),
-        ("x.json", b"\xff", "is no JSON"),
+        ("x.json", b"\xff", "invalid JSON"),
         ("none.json", None, "No such file"),
     ],
 )

@@ -285,18 +285,18 @@ def test_a_wrong_table_is_refused_with_all_its_faults():
 
     assert (
         "a -go-> c: clashes with a -go-> b: one trigger has one target from a status",
-        "a -go-> b: is there twice: one trigger has one target from a status",
+        "a -go-> b: is repeated: one trigger has one target from a status",
         "end -back-> a: leads out of the terminal status 'end'",
-        "pit -sink-> pit: evidence 'guessed' is none of documented, observed, reported, "
-        "implemented, inferred",
-        "terminal status 'end': outcome 'fine' is none of success, failure, error, timeout, "
-        "cancelled, incomplete",
+        "pit -sink-> pit: evidence: expected one of documented, observed, reported, "
+        "implemented, inferred; got 'guessed'",
+        "terminal status 'end': outcome: expected one of success, failure, error, timeout, "
+        "cancelled, incomplete; got 'fine'",
         "status 'b' is a trap: no terminal status is reachable from it",
         "status 'pit' is a trap: no terminal status is reachable from it",
         "status 'island' is unreachable from 'a'",
         "entry for 'c': field 'x' is named twice",
         "entry for 'c': no field 'y'",
-        "entry for 'c' is there twice",
+        "entry for 'c' is repeated",
         "entry for 'nowhere': no such status",
         "creation: no field 'z'",
         "identity: no field 'i'",
@@ -350,12 +350,12 @@ def test_a_deadline_leaves_time_to_run():
     """
     A run is given some time, and the longest is not less than that.
     """
-    assert ("deadline: 0 seconds are no time to run in",) == faults_of(
+    assert ("deadline: seconds must be positive, got 0",) == faults_of(
         deadline=Deadline("due_at", 0, 600)
     )
     assert (
-        "deadline: -5 seconds are no time to run in",
-        "deadline: the longest, -6 s, is less than -5 s",
+        "deadline: seconds must be positive, got -5",
+        "deadline: longest must be at least -5 s, got -6 s",
     ) == faults_of(deadline=Deadline("due_at", -5, -6))
     assert door(deadline=Deadline("due_at", 1, 1)).deadline == Deadline("due_at", 1, 1)
 
@@ -371,12 +371,12 @@ def test_a_deviation_is_about_what_there_is():
     )
 
     assert (
-        "deviation RS2 of 'status': a rule's code is RS and three digits",
+        "deviation RS2 of 'status': expected the code of a rule, such as RS202",
         "deviation RS202 of 'shut_at': no field 'shut_at'",
         "deviation RS202 of 'shut_at': no status 'ajar'",
-        "deviation xRS202\n of 'status': a rule's code is RS and three digits",
-        "deviation xRS202\n of 'status': statuses: names are expected, such as ('opened',), "
-        "and not the text 'opened'",
+        "deviation xRS202\n of 'status': expected the code of a rule, such as RS202",
+        "deviation xRS202\n of 'status': statuses: expected several names, such as ('opened',), "
+        "got the text 'opened'",
     ) == faults_of(deviations=wrong, fields=frozenset({"status"}))
 
 
@@ -400,7 +400,7 @@ def test_a_text_is_not_taken_for_the_names_of_its_letters(what):
     """
     One text where names are expected is one fault, and not one for every letter.
     """
-    expected = "names are expected, such as ('at',), and not the text 'at'"
+    expected = "expected several names, such as ('at',), got the text 'at'"
 
     assert (f"entry for 'opened': {what}: {expected}",) == faults_of(
         entries=(Entry("opened", **{what: "at"}),), fields=frozenset({"status"})
@@ -417,10 +417,10 @@ def test_ends_without_a_meaning_are_refused(terminal, shape):
     """
     Statuses alone do not say what the ends mean, wherever they are given.
     """
-    expected = f"terminal says what each end means, {{'completed': 'success'}}, and is no {shape}"
+    expected = f"terminal: expected a mapping such as {{'completed': 'success'}}, got {shape}"
 
     assert (expected,) == faults_of(terminal=terminal)
-    with pytest.raises(LifecycleError, match="is no "):
+    with pytest.raises(LifecycleError, match="got "):
         door().with_transitions(terminal=terminal)
 
 
@@ -441,8 +441,8 @@ def test_faults_name_members_by_their_values():
 
     assert (
         "failed -go-> completed: leads out of the terminal status 'failed'",
-        "terminal status 'completed': outcome 'fine' is none of success, failure, error, "
-        "timeout, cancelled, incomplete",
+        "terminal status 'completed': outcome: expected one of success, failure, error, "
+        "timeout, cancelled, incomplete; got 'fine'",
         "status 'queued' is a trap: no terminal status is reachable from it",
         "status 'failed' is unreachable from 'queued'",
         "status 'completed' is unreachable from 'queued'",
@@ -491,7 +491,7 @@ def test_names_and_numbers_at_their_bounds_are_taken():
     with pytest.raises(LifecycleError) as refused:
         star(255)
 
-    assert ("256 statuses are more than 255",) == refused.value.faults
+    assert ("expected at most 255 statuses, got 256",) == refused.value.faults
 
 
 def test_only_keeps_the_rows_of_that_evidence_and_what_they_reach():
@@ -741,7 +741,7 @@ def test_a_terminal_status_may_be_a_beginning():
 @pytest.mark.parametrize(
     ("initial", "fault"),
     [
-        ((), "initial names no status"),
+        ((), "initial: expected the status"),
         (["ordered", "ordered", "lost"], "initial names 'ordered' twice"),
         (["ordered", "packed"], "status 'lost' is unreachable from 'ordered', 'packed'"),
         (["ordered", "lost", "burnt"], "status 'burnt' is a trap"),

@@ -610,12 +610,12 @@ def test_map_from_a_file(tmp_path):
             '"../door.toml"',
             "map.toml: source: expected a preset or a lifecycle file in the same folder, got '../door.toml'",
         ),
-        ('"door.toml"', '"door.yaml"', "door.yaml: YAML is not read: convert it to JSON"),
+        ('"door.toml"', '"door.yaml"', "door.yaml: YAML is not supported: convert it to JSON"),
         ('"door.toml"', '"none.toml"', "none.toml: No such file"),
         ("name =", "nam =", "map.toml: name: Field required"),
         ('becomes = "SUCCESS"', "becomes = 5", r"map.toml: rows\[2\].becomes: Input should be"),
         ('"polled"', '"once"', "map.toml: observed: Input should be"),
-        ("name", "= =", "map.toml: is no TOML"),
+        ("name", "= =", "map.toml: invalid TOML"),
     ],
 )
 def test_file_that_is_no_map_is_refused(tmp_path, old, new, reason):

@@ -1,5 +1,5 @@
 """
-A lifecycle as SQL: triggers and constraints that refuse illegal moves, and a query that finds them.
+SQL from a lifecycle: triggers and constraints against illegal moves, and a query for them.
 
 The guard is for a table that other programs write, too, or a person at a console. Nothing
 here opens a database. The SQL is text: read it, keep it with your migrations, and execute it

@@ -1,5 +1,5 @@
 """
-What is said to every database: names, the statuses, and what each needs and excludes.
+The parts of a guard that all databases share: names, statuses, and the fields of each status.
 """
 
 import re
@@ -14,7 +14,7 @@ from ..lifecycle._table import Lifecycle
 __all__ = ["Guard", "Named", "identifier", "listing", "quoted"]
 
 LONGEST_IDENTIFIER: Final = 63
-"""Bytes of a name that PostgreSQL keeps; it cuts off the rest without a word."""
+"""The longest name in bytes; PostgreSQL silently cuts off what is longer."""
 
 Named = tuple[str, str]
 """The kind of a part, such as ``trigger``, and its name."""
@@ -24,13 +24,13 @@ _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 class Guard(ABC):
     """
-    What both databases are told, but for their words.
+    The statements of a guard; a subclass writes them in the dialect of its database.
     """
 
     dialect: str
-    """What the database is called."""
+    """The name of the database, for messages."""
     parts = 1
-    """How many names with dots between them a table's name may have."""
+    """The most parts that a table's name may have, separated by dots."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Guard(ABC):
         self.table = ".".join(identifier("table", part) for part in (*schema, self.bare))
         self.status, self.key = identifier("column", column), identifier("column", key)
         if column == key:
-            raise ValueError(f"the status and the key are two columns, and not both {key!r}")
+            raise ValueError(f"the status and the key must be two columns; both are {key!r}")
         known = (*lifecycle.stamp_fields, *lifecycle.detail_fields)
         for name in fields:
             if name not in known:
@@ -62,13 +62,13 @@ class Guard(ABC):
     @abstractmethod
     def blocks(self) -> list[list[str]]:
         """
-        Return every statement in order, grouped as a reader looks at them.
+        Return every statement in order, grouped for a reader.
         """
 
     @abstractmethod
     def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
         """
-        Return each part of the guard with what it should be and what is there; None if nothing.
+        Return each part of the guard as expected and as found; None where nothing is found.
 
         Only names of at most 63 plain characters are in the statements: no parameters, whose
         marks differ between drivers.
@@ -101,13 +101,13 @@ class Guard(ABC):
 
     def listed(self, statuses: Iterable[str]) -> str:
         """
-        Return *statuses* as a list to look one up in.
+        Return *statuses* as the list of an ``IN`` condition.
         """
         return f"({', '.join(map(self.literal, statuses))})"
 
     def name(self, what: str) -> str:
         """
-        Return the name of something that belongs to this table and this column alone.
+        Return a name that is unique to this table and this column.
         """
         # No table and no column has a dollar sign, so that no two pairs share a name.
         name = f"{self.bare}${self.names[0]}${what}"
@@ -125,7 +125,7 @@ class Guard(ABC):
 
     def reopened(self, source: str) -> tuple[str, ...]:
         """
-        Return the statuses that rows which reopen lead to from *source*.
+        Return the targets of the reopening rows from *source*.
         """
         rows = self.lifecycle.reopenings
 
@@ -142,7 +142,7 @@ class Guard(ABC):
 
     def ties(self) -> Iterator[tuple[str, list[str], list[str]]]:
         """
-        Yield each status with those of the fields it needs and those it excludes, if any.
+        Yield each status with the fields that it requires and those that it excludes, if any.
         """
         for status in self.lifecycle.statuses:
             needed = [f for f in self.fields if f in self.lifecycle.required_fields(status)]
@@ -191,7 +191,7 @@ def listing(names: Iterable[str]) -> str:
 
 def quoted(text: str) -> str:
     """
-    Return *text*, which a lifecycle has found to be visible and on one line, as an SQL literal.
+    Return *text* as an SQL literal. The lifecycle has checked that it is printable.
     """
     # Joined, a member of an Enum is its value, whatever it calls itself.
     return "'" + "".join((text,)).replace("'", "''") + "'"

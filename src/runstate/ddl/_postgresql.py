@@ -1,5 +1,5 @@
 """
-The table as PostgreSQL holds it: checks, and triggers that only ever refuse.
+The guard for PostgreSQL: check constraints, and triggers that only refuse.
 """
 
 from typing import Any, Final
@@ -9,12 +9,12 @@ from ._guard import Guard, Named, quoted
 __all__ = ["PostgreSQL"]
 
 _UNSEEN: Final = r"E'[\\u0001-\\u001f\\u007f-\\u009f\\u00ad\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]'"
-"""What acts on a terminal or a reader's eye, as a pattern of PostgreSQL's."""
+"""Control and invisible characters, as a regular expression of PostgreSQL."""
 
 
 class PostgreSQL(Guard):
     """
-    Checks, and a trigger whose condition is the table and whose function only refuses.
+    Check constraints, and a trigger whose condition is the lifecycle and whose function refuses.
 
     What is legal therefore costs no call, and the condition's operators are bound when
     it is made: nobody's search path changes what they mean.
@@ -25,7 +25,7 @@ class PostgreSQL(Guard):
 
     def literal(self, text: str) -> str:
         """
-        Return *text* as a literal, whether or not a backslash is one in plain strings.
+        Return *text* as a literal that is right under every setting of standard_conforming_strings.
         """
         plain = quoted(text)
 
@@ -33,7 +33,7 @@ class PostgreSQL(Guard):
 
     def exactly(self, row: str = "") -> str:
         """
-        Return the status as a text that equals no other, whatever the column's type.
+        Return the status as text, compared byte by byte whatever the column's type.
         """
         return f'({row}{self.status}::text COLLATE "C")'
 
@@ -49,7 +49,7 @@ class PostgreSQL(Guard):
 
     def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
         """
-        Return each constraint, trigger and function with what it should be and what it is.
+        Return each constraint, trigger and function as expected and as found.
 
         PostgreSQL rewrites conditions when it stores them. The expected text is therefore read
         from the same guard on a temporary table with the same columns, which is then dropped.
@@ -80,7 +80,7 @@ class PostgreSQL(Guard):
 
     def made(self, cursor: Any) -> dict[Named, Any]:
         """
-        Return what there is of this guard, as the database says it.
+        Return the parts of this guard that the database has, in its own spelling.
         """
         table = f"{quoted(self.table)}::regclass"
         function = f"to_regprocedure({quoted(self.function_name() + '()')})"
@@ -103,7 +103,7 @@ class PostgreSQL(Guard):
 
     def checks(self) -> str:
         """
-        Return the statement that adds what holds for a row by itself.
+        Return the statement that adds the check constraints.
         """
         known, tied = self.called("known"), self.called("fields")
         statuses = self.listed(self.lifecycle.statuses)
@@ -132,7 +132,7 @@ class PostgreSQL(Guard):
 
     def function(self) -> str:
         """
-        Return the function that refuses, in the words of the engine.
+        Return the function that refuses, with the same messages as the engine.
         """
         body = f"""
 BEGIN
@@ -182,7 +182,7 @@ END
 
     def trigger(self, when: str) -> str:
         """
-        Return the trigger that looks at each update, *when* is before or after it.
+        Return the trigger for each update; *when* is ``before`` or ``after``.
         """
         name = self.called(when)
         old, new = self.exactly("OLD."), self.exactly("NEW.")

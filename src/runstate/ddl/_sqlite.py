@@ -1,5 +1,5 @@
 """
-The table as SQLite holds it: triggers alone.
+The guard for SQLite: triggers.
 """
 
 import re
@@ -15,12 +15,12 @@ _LONGEST_MESSAGE: Final = 500
 _MADE: Final = re.compile(r'CREATE (TRIGGER|TABLE) "([^"]+)"')
 
 Refusal = tuple[str, str]
-"""A condition, and what is said where it holds."""
+"""A condition, and the error message where it holds."""
 
 
 class SQLite(Guard):
     """
-    Triggers alone: an SQLite table that exists takes no further check.
+    Triggers only: SQLite cannot add a check constraint to an existing table.
 
     An insert that replaces fires no trigger for what it removes, and those that fire do
     not know that it replaces. What tells is a second table, ``taken``: a statement's
@@ -39,7 +39,7 @@ class SQLite(Guard):
 
     def blocks(self) -> list[list[str]]:
         """
-        Return every statement, in a savepoint: inside of a transaction or not, it is all or nothing.
+        Return every statement, within a savepoint, so that all of them take effect or none.
         """
         savepoint = self.called("guard")
 
@@ -60,7 +60,7 @@ class SQLite(Guard):
 
     def inspect(self, cursor: Any) -> dict[Named, tuple[Any, Any]]:
         """
-        Return each trigger, and the table beside, with its text as it should be and as it is.
+        Return each trigger, and the helper table, with its expected and its found text.
         """
         expected = {
             (made[1].lower(), made[2]): statement.removesuffix(";")
@@ -76,7 +76,7 @@ class SQLite(Guard):
 
     def row_refusals(self, row: str) -> Iterator[Refusal]:
         """
-        Yield what is refused of a row by itself, called *row*.
+        Yield the refusals that depend on one row alone, which the trigger calls *row*.
         """
         status = f"{row}{self.status}"
         known = self.lifecycle.statuses
@@ -98,7 +98,7 @@ class SQLite(Guard):
 
     def insert_refusals(self) -> Iterator[Refusal]:
         """
-        Yield what is refused of an insert.
+        Yield the refusals of an insert.
         """
         # A REPLACE puts a default in the place of NULL, and nobody could tell whose key it is.
         yield f"NEW.{self.key} IS NULL", f"run has no {self.names[1]}"
@@ -106,7 +106,7 @@ class SQLite(Guard):
 
     def update_refusals(self) -> Iterator[Refusal]:
         """
-        Yield what is refused of an update.
+        Yield the refusals of an update.
         """
         yield f"NEW.{self.key} IS NOT OLD.{self.key}", f"run keeps its {self.names[1]}"
         raised = self.raised("OLD.", "NEW.")
@@ -115,7 +115,7 @@ class SQLite(Guard):
 
     def move_refusals(self, source: str, target: str, raised: str) -> Iterator[Refusal]:
         """
-        Yield what is refused of a move between the statuses called *source* and *target*.
+        Yield the refusals of a move; *source* and *target* are the expressions of its statuses.
 
         Where the condition *raised* holds, rows that reopen are let through.
         """
@@ -143,7 +143,7 @@ class SQLite(Guard):
 
     def exactly(self, status: str) -> str:
         """
-        Return *status* as a text that equals no other, whatever the column's collation.
+        Return *status* as text, compared byte by byte whatever the column's collation.
         """
         return f"{status} COLLATE BINARY"
 
@@ -170,7 +170,7 @@ class SQLite(Guard):
 
     def taken(self) -> list[str]:
         """
-        Return the statements that make the table which tells who replaces, and what it refuses.
+        Return the statements for the helper table that detects a ``REPLACE``, and its refusals.
         """
         taken = self.called("taken")
         declared = f"table {self.bare} is declared ON CONFLICT REPLACE, which cannot be guarded"
@@ -191,7 +191,7 @@ class SQLite(Guard):
 
     def undeclared(self) -> str:
         """
-        Return the statement that fails where the table is declared to replace by itself.
+        Return the statement that fails if the table is declared with ``ON CONFLICT REPLACE``.
         """
         squeezed = "upper(sql)"
         for gap in ("' '", "char(9)", "char(10)", "char(13)", "'NOTNULLONCONFLICTREPLACE'"):
@@ -205,7 +205,7 @@ class SQLite(Guard):
 
     def key_trigger(self) -> str:
         """
-        Return the trigger that looks at an insert whose key is taken.
+        Return the trigger for an insert whose key exists already.
         """
         taken, key, status = (
             self.called("taken"),
@@ -227,7 +227,7 @@ class SQLite(Guard):
 
     def looked_over(self) -> str:
         """
-        Return the statement that fails where a row that is there already is wrong, and changes none.
+        Return the statement that fails if an existing row breaks the rules; it changes no row.
         """
         wrong = " OR\n    ".join(
             f"({condition})" for condition, _ in self.row_refusals(f"{self.table}.")

@@ -17,7 +17,7 @@ DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
 """Every :data:`Dialect`."""
 
 State = Literal["in place", "missing", "different"]
-"""What has become of a part of a guard."""
+"""The state of a part of a guard in a database."""
 
 
 class Part(NamedTuple):
@@ -67,7 +67,7 @@ class TableGuard:
                 "or let a late writer pass for a reopening (--unfenced-reopen)"
             )
         if attempt is not None and attempt in (column, key):
-            raise ValueError(f"the attempt needs a column of its own, and not {attempt!r}")
+            raise ValueError(f"the attempt must have a column of its own; it cannot be {attempt!r}")
         kind = PostgreSQL if dialect == "postgresql" else SQLite
         self._guard = kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt)
 

@@ -1,11 +1,10 @@
 """
-A small orchestrator over one database, to see the whole of it at work.
+A small orchestrator over one database, as a demonstration of the package.
 
-Workers, each a process of its own, race for runs, sleep through their leases, and sweep
-up what is overdue; an impatient user cancels, a forgetful one submits tool outputs late.
-One worker hangs with runs in its hands and is killed; others carry them on. The store
-decides who wins. Its time passes 300 times faster than on the wall, so that a run's ten
-minutes take two seconds.
+Workers, each a process of its own, compete for runs, miss heartbeats, and end overdue runs; users
+cancel runs, and submit tool outputs late. One worker hangs while it holds leases and is killed;
+others take its runs over. The store decides who wins. Its clock is 300 times as fast as real time,
+so that ten minutes of a run take two seconds.
 """
 
 from ._run import Killed, Outcome, run_demo

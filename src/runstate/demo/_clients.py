@@ -1,5 +1,5 @@
 """
-Those who want something of runs.
+The clients of the demonstration: they create runs, answer tool calls and cancel.
 """
 
 import heapq
@@ -10,19 +10,19 @@ from typing import Any
 
 from ..runs._run import RUN
 from ..store import JournalEntry, RunStore
-from ._config import HANDS, Refused, Stage, note
+from ._config import MOST_RUNS, Config, Refused, note
 
-__all__ = ["Public"]
+__all__ = ["Clients"]
 
 
-class Public:
+class Clients:
     """
-    Those who create runs, submit tool outputs, and are impatient; they follow the feed.
+    Creates runs, submits tool outputs and cancels, by what the feed says.
     """
 
-    def __init__(self, stage: Stage, store: RunStore) -> None:
-        self._stage, self._store = stage, store
-        self._chance = stage.chance("public")
+    def __init__(self, config: Config, store: RunStore) -> None:
+        self._config, self._store = config, store
+        self._random = config.random_for("clients")
         self._cursor: str | None = None
         self._statuses: dict[str, str] = {}
         self._plans: list[tuple[float, int, str, str, dict[str, Any]]] = []
@@ -33,12 +33,12 @@ class Public:
 
     @property
     def done(self) -> bool:
-        """Whether every run there will be has ended."""
-        return len(self._ended) == self._stage.runs
+        """Whether all runs of the demonstration have ended."""
+        return len(self._ended) == self._config.runs
 
     def turn(self) -> bool:
         """
-        Do what is due; False if nothing was.
+        Do what is due; return False if nothing was.
         """
         page = self._store.moves(after=self._cursor)
         self._cursor = page.cursor
@@ -50,7 +50,7 @@ class Public:
             verdict = self._store.fire(run_id, trigger, actor="user", **payload)
             note(self.refused, trigger, verdict)
         ready = [*self._statuses.values()].count(str(RUN.initial))
-        more = self._created < self._stage.runs and ready < HANDS * self._stage.workers
+        more = self._created < self._config.runs and ready < MOST_RUNS * self._config.workers
         if more:
             self._created += 1
             self._store.create(assistant_id="asst_demo", thread_id=f"thread_{self._created}")
@@ -59,21 +59,21 @@ class Public:
 
     def _see(self, entry: JournalEntry) -> None:
         """
-        Learn of a move, and plan what follows from it.
+        Read one move of the feed, and plan the requests that follow from it.
         """
         moved = entry.moved
         self._statuses[entry.run_id] = moved.target
         if RUN.is_terminal(moved.target):
             self._ended.add(entry.run_id)
             del self._statuses[entry.run_id]
-        elif moved.source in {None, RUN.initial} and self._chance.random() < 0.12:
-            for _ in range(self._chance.choice((1, 1, 2))):
-                self._plan(self._chance.random() * 0.05, entry.run_id, "request_cancel")
+        elif moved.source in {None, RUN.initial} and self._random.random() < 0.12:
+            for _ in range(self._random.choice((1, 1, 2))):
+                self._plan(self._random.random() * 0.05, entry.run_id, "request_cancel")
         elif RUN.row("submit_tool_outputs", moved.target):
-            wait = self._chance.random() * 0.02
-            if self._chance.random() < 0.1:
+            wait = self._random.random() * 0.02
+            if self._random.random() < 0.1:
                 # About when the run expires: either may win.
-                wait += self._stage.wall(560)
+                wait += self._config.wall(560)
             self._plan(wait, entry.run_id, "submit_tool_outputs", outputs={"call_1": "sunny"})
 
     def _plan(self, wait: float, run_id: str, trigger: str, **payload: Any) -> None:

@@ -1,5 +1,5 @@
 """
-What every process of a demonstration knows.
+The settings that all processes of a demonstration share.
 """
 
 import random
@@ -10,29 +10,29 @@ from ..store import Illegal, RunStore, Stale, Superseded, Verdict
 from ..store._dialects import CLOCKS, database_of
 from ..store._engines import store_url
 
-__all__ = ["HANDS", "LEASE", "PREFIX", "SPEED", "Refused", "Stage", "note"]
+__all__ = ["MOST_RUNS", "LEASE", "PREFIX", "SPEED", "Refused", "Config", "note"]
 
 SPEED: Final = 300
-"""Seconds of a run's time in one second of ours."""
-HANDS: Final = 3
-"""How many runs a worker carries on at once."""
+"""Seconds of store time in one second of real time."""
+MOST_RUNS: Final = 3
+"""The most runs that a worker holds at once."""
 PREFIX: Final = "runstate_demo_"
-"""What the tables of a demonstration are called; they are made anew every time."""
+"""The prefix of its tables, which every demonstration creates anew."""
 LEASE: Final = 60.0
-"""How long a worker may be silent, in seconds of a run's time."""
+"""Duration of a lease, in seconds of store time."""
 
 Refused = Counter[tuple[str, str]]
-"""Triggers that moved nothing, by the trigger and what beat it."""
+"""The number of refusals by trigger and by the trigger that won."""
 
 
-class Stage(NamedTuple):
+class Config(NamedTuple):
     """
-    What every process of a demonstration knows.
+    The settings that all processes of a demonstration share.
     """
 
     url: str
     began: float
-    """When it began, in Unix seconds."""
+    """When the demonstration began, in Unix seconds."""
     speed: int
     runs: int
     workers: int
@@ -40,7 +40,7 @@ class Stage(NamedTuple):
 
     def store(self) -> RunStore:
         """
-        Open the store, whose clock goes faster from *began* on.
+        Open the store, whose clock is *speed* times as fast from *began* on.
         """
         dialect = store_url(self.url, awaited=False).get_dialect()
         now = CLOCKS[database_of(dialect())]
@@ -55,22 +55,22 @@ class Stage(NamedTuple):
             expires_after=600,
         )
 
-    def chance(self, who: str) -> random.Random:
+    def random_for(self, who: str) -> random.Random:
         """
-        Return the luck of *who*, the same whenever there is a seed.
+        Return the random numbers of *who*; with a seed they are the same every time.
         """
         return random.Random(None if self.seed is None else f"{self.seed} {who}")  # noqa: S311
 
     def wall(self, seconds: float) -> float:
         """
-        Return what *seconds* of a run's time take on the wall.
+        Return how long *seconds* of store time take, in seconds of real time.
         """
         return seconds / self.speed
 
 
 class _Silence:
     """
-    A logger that says nothing: the log of a demonstration is its journal.
+    A logger that drops everything: the log of a demonstration is its journal.
     """
 
     def bind(self, **_: Any) -> "_Silence":
@@ -84,7 +84,7 @@ class _Silence:
 
 def note(refused: Refused, trigger: str, verdict: Verdict) -> None:
     """
-    Count *verdict* if nothing was moved.
+    Count *verdict* if it is a refusal.
     """
     if isinstance(verdict, Superseded | Illegal):
         refused[trigger, str(verdict.by)] += 1

@@ -1,5 +1,5 @@
 """
-The workers' processes: hired, killed, replaced and sent home.
+The workers' processes: started, killed, replaced and stopped.
 """
 
 import multiprocessing
@@ -11,53 +11,54 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ._config import HANDS, Refused, Stage
+from ._config import MOST_RUNS, Config, Refused
 from ._worker import Report, Worker
 
-__all__ = ["Crew"]
+__all__ = ["Workers"]
 
 
-def _work(stage: Stage, name: str, wire: Connection, hang: int | None) -> None:
+def _work(config: Config, name: str, wire: Connection, hang: int | None) -> None:
     """
-    Be a worker until *wire* says that it is over, or, after *hang* claims, hang.
+    Work until the *wire* sends the end. With *hang*, hang after that many claims.
     """
-    full = min(HANDS, -(-stage.runs // stage.workers))
-    with stage.store() as store, suppress(BrokenPipeError):
-        worker = Worker(stage, store, name)
+    full = min(MOST_RUNS, -(-config.runs // config.workers))
+    with config.store() as store, suppress(BrokenPipeError):
+        worker = Worker(config, store, name)
         while not wire.poll(0):
             if not worker.turn():
                 time.sleep(0.005)
             if hang is not None and worker.claims >= hang and len(worker.report.held) >= full:
                 break
         wire.send(worker.report)
-        # Whoever hangs waits here for what never comes.
+        # A worker that hangs waits here until it is killed.
         wire.poll(None)
 
 
-class Crew:
+class Workers:
     """
-    The processes of the workers, seen from outside.
+    Starts and stops the processes of the workers.
     """
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, config: Config) -> None:
+        self._config = config
         self._spawn = multiprocessing.get_context("spawn")
         self._members: dict[str, tuple[Any, Connection]] = {}
         self.killed: tuple[str, tuple[str, ...]] | None = None
         self.refused: Refused = Counter()
         self.takeovers = 0
-        self._hire(hang=stage.runs // (3 * stage.workers))
-        for _ in range(stage.workers - 1):
-            self._hire()
+        self._start(hang=config.runs // (3 * config.workers))
+        for _ in range(config.workers - 1):
+            self._start()
 
-    def _hire(self, hang: int | None = None) -> None:
+    def _start(self, hang: int | None = None) -> None:
         name = f"worker-{len(self._members) + 1 + (self.killed is not None)}"
-        # A pipe each: what dies with a lock in its hands would stop the others.
+        # One pipe for each: a worker that is killed while it holds a shared lock would stop the
+        # others.
         ours, theirs = self._spawn.Pipe()
         process = self._spawn.Process(
-            target=_work, args=(self._stage, name, theirs, hang), name=name, daemon=True
+            target=_work, args=(self._config, name, theirs, hang), name=name, daemon=True
         )
-        # A worker whose parent is interrupted hears of it by the pipe, and goes in silence.
+        # Ctrl-C reaches the parent only, which ends its workers by the pipe.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             process.start()
@@ -66,37 +67,37 @@ class Crew:
         theirs.close()
         self._members[name] = (process, ours)
 
-    def tend(self) -> bool:
+    def replace_hung(self) -> bool:
         """
-        Kill the worker that hangs, and hire another; False if nobody did.
+        Kill the worker that hangs, and start another; return False if none hangs.
 
         Raises:
-            ChildProcessError: A worker has died of itself.
+            ChildProcessError: A worker died that was not killed here.
         """
         for name, (_, wire) in self._members.items():
-            with _telling(name):
+            with _naming(name):
                 report = wire.recv() if wire.poll(0) else None
             if report is not None:
                 self._add(report)
                 self._kill(name)
                 self.killed = (name, report.held)
-                self._hire()
+                self._start()
                 return True
 
         return False
 
-    def go_home(self) -> None:
+    def finish(self) -> None:
         """
-        Tell all workers that it is over, and hear what happened to them.
+        Stop all workers, and collect their reports.
         """
         for name, (_, wire) in self._members.items():
-            with _telling(name):
+            with _naming(name):
                 # Bytes: an object's send that fails leaves Python 3.12.1 a buffer to crash over.
                 wire.send_bytes(b"over")
         for name, (_, wire) in [*self._members.items()]:
-            with _telling(name):
+            with _naming(name):
                 self._add(wire.recv())
-            self._dismiss(name)
+            self._join(name)
 
     def _add(self, report: Report) -> None:
         self.refused += report.refused
@@ -104,16 +105,16 @@ class Crew:
 
     def stop(self) -> None:
         """
-        Kill whoever is still there.
+        Kill the workers that still run.
         """
         for name in [*self._members]:
             self._kill(name)
 
     def _kill(self, name: str) -> None:
         self._members[name][0].kill()
-        self._dismiss(name)
+        self._join(name)
 
-    def _dismiss(self, name: str) -> None:
+    def _join(self, name: str) -> None:
         process, wire = self._members.pop(name)
         process.join()
         process.close()
@@ -121,7 +122,7 @@ class Crew:
 
 
 @contextmanager
-def _telling(name: str) -> Iterator[None]:
+def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError):

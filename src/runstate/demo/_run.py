@@ -1,5 +1,5 @@
 """
-The demonstration from beginning to end, and what came of it.
+Runs the demonstration and returns its outcome.
 """
 
 import time
@@ -12,41 +12,41 @@ from .._urls import shown_url, without_secrets
 from ..runs._log import MoveLog, json_log
 from ..runs._run import RUN
 from ..store import JournalEntry, RunStore
-from ._clients import Public
-from ._config import PREFIX, SPEED, Refused, Stage
-from ._processes import Crew
+from ._clients import Clients
+from ._config import PREFIX, SPEED, Config, Refused
+from ._processes import Workers
 
 __all__ = ["Killed", "Outcome", "run_demo"]
 
 
 class Killed(NamedTuple):
     """
-    A worker that was killed, and what became of the runs in its hands.
+    A worker that was killed, and what became of its runs.
     """
 
     worker: str
     fates: dict[str, str]
-    """By run: the worker that took it over, or the sweep that ended it."""
+    """For each run, the worker that took it over, or the sweep that ended it."""
 
 
 class Outcome(NamedTuple):
     """
-    What came of a demonstration.
+    The outcome of a demonstration.
     """
 
     statuses: Counter[str]
-    """How many runs ended in each status, by the table of runs."""
+    """Number of runs in each status, counted in the table of runs."""
     moves: Counter[tuple[str | None, str]]
-    """How often each move was made, by source and target; None is creation."""
+    """Number of moves by source and target; the source of a creation is None."""
     refused: Refused
     takeovers: int
-    """How often a worker carried on what another had let go."""
+    """How often a worker continued a run that another worker had lost."""
     killed: Killed | None
-    """None if there were too few runs for the worker to get hold of one."""
+    """None if there were too few runs for the worker to hold one."""
     ended_twice: tuple[str, ...]
     """Runs with more than one end; there should be none."""
     seconds: float
-    """How long it took on the wall."""
+    """Seconds of real time that it took."""
 
 
 def run_demo(
@@ -56,59 +56,59 @@ def run_demo(
     Take *runs* from creation to an end with *workers* processes, and write the journal to *log*.
 
     Args:
-        url: A SQLite file or a PostgreSQL database. What tables an earlier demonstration
-            left there are dropped.
+        url: A SQLite file or a PostgreSQL database. Tables that an earlier demonstration left there
+        are dropped.
         log: A file of JSON lines; overwritten.
         runs: How many runs, at least 1.
         workers: How many processes work on them, at least 1.
-        seed: Makes the chances repeatable, though not the order of the processes.
+        seed: Seed of the random numbers. The order of the processes still varies.
 
     Raises:
         ConnectionError: The database cannot be opened.
-        ChildProcessError: A worker died that should not have.
+        ChildProcessError: A worker died that was not killed here.
     """
     began = time.perf_counter()
-    stage = Stage(url, time.time(), SPEED, runs, workers, seed)
-    with log.open("w", encoding="ascii") as stream, _fresh(stage) as store:
-        public = Public(stage, store)
-        crew = Crew(stage)
+    config = Config(url, time.time(), SPEED, runs, workers, seed)
+    with log.open("w", encoding="ascii") as stream, _fresh(config) as store:
+        clients = Clients(config, store)
+        processes = Workers(config)
         try:
-            while not public.done:
-                busy = public.turn()
-                if not crew.tend() and not busy:
+            while not clients.done:
+                busy = clients.turn()
+                if not processes.replace_hung() and not busy:
                     time.sleep(0.002)
-            crew.go_home()
+            processes.finish()
         finally:
-            crew.stop()
+            processes.stop()
         moves, ended_twice = _written(store, MoveLog(json_log(stream)))
 
         return Outcome(
             Counter({status: n for status, n in store.counts().items() if n}),
             moves,
-            public.refused + crew.refused,
-            crew.takeovers,
-            crew.killed and Killed(crew.killed[0], _fates(store, *crew.killed)),
+            clients.refused + processes.refused,
+            processes.takeovers,
+            processes.killed and Killed(processes.killed[0], _fates(store, *processes.killed)),
             ended_twice,
             time.perf_counter() - began,
         )
 
 
-def _fresh(stage: Stage) -> RunStore:
+def _fresh(config: Config) -> RunStore:
     """
-    Return the store with nothing in it.
+    Return the store without any runs.
     """
     try:
-        with stage.store() as old, old.engine.begin() as connection:
+        with config.store() as old, old.engine.begin() as connection:
             for table in ("runs", "journal", "meta", "counts"):
                 connection.exec_driver_sql(f"DROP TABLE IF EXISTS {PREFIX}{table}")
 
-        return stage.store()
+        return config.store()
     except Exception as error:  # noqa: BLE001  whatever a driver raises
         # The first line says what.
         first, *_ = str(error).splitlines() or [type(error).__name__]
-        reason = without_secrets(first, stage.url)
+        reason = without_secrets(first, config.url)
         raise ConnectionError(
-            f"cannot open the database {shown_url(stage.url)}: {reason}"
+            f"cannot open the database {shown_url(config.url)}: {reason}"
         ) from None
 
 
@@ -138,13 +138,13 @@ def _written(
 
 def _fates(store: RunStore, worker: str, held: tuple[str, ...]) -> dict[str, str]:
     """
-    Return who was the first to do something about each run that *worker* left behind.
+    Return the actor of the next move of each run that *worker* held when it was killed.
     """
     fates = {}
     for run_id in held:
         lines = store.history(run_id)
         last = max(n for n, line in enumerate(lines) if line.actor == worker)
-        # Whoever asks for a cancel does not carry a run on.
+        # A user who requests a cancel does not take the run over.
         after = [line.actor for line in lines[last + 1 :] if line.actor != "user"]
         fates[run_id] = str(after[0])
 

@@ -1,5 +1,5 @@
 """
-One who works on runs.
+A worker of the demonstration.
 """
 
 import time
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from ..runs._models import RunResponse
 from ..runs._wire import LastError, RequiredAction, Usage
 from ..store import Illegal, Lease, RunStore, Stale, Verdict
-from ._config import HANDS, LEASE, Refused, Stage, note
+from ._config import LEASE, MOST_RUNS, Config, Refused, note
 
 __all__ = ["Report", "Worker"]
 
@@ -33,7 +33,7 @@ _USAGE: Final = Usage(prompt_tokens=120, completion_tokens=34, total_tokens=154)
 
 class _Call(NamedTuple):
     """
-    A call of the model, which the worker waits for.
+    A call of the model that the worker waits for.
     """
 
     lease: Lease[RunResponse]
@@ -45,24 +45,24 @@ class _Call(NamedTuple):
 
 class Report(NamedTuple):
     """
-    What a worker has to tell.
+    What a worker reports when it stops.
     """
 
     held: tuple[str, ...]
-    """The runs in its hands."""
+    """The runs that it holds."""
     takeovers: int
     refused: Refused
 
 
 class Worker:
     """
-    Carries on up to :data:`HANDS` runs at once.
+    Works on up to :data:`MOST_RUNS` runs at once.
     """
 
-    def __init__(self, stage: Stage, store: RunStore, name: str) -> None:
+    def __init__(self, config: Config, store: RunStore, name: str) -> None:
         self._store, self.name = store, name
-        self._chance = stage.chance(name)
-        self._lease_lasts = stage.wall(LEASE)
+        self._random = config.random_for(name)
+        self._lease_lasts = config.wall(LEASE)
         self._calls: list[_Call] = []
         self._next_claim = self._next_sweep = 0.0
         self.claims = 0
@@ -71,14 +71,14 @@ class Worker:
 
     @property
     def report(self) -> Report:
-        """What there is to tell by now."""
+        """The report so far."""
         held = tuple(call.lease.run.id for call in self._calls)
 
         return Report(held, self._takeovers, self._refused)
 
     def turn(self) -> bool:
         """
-        Do what is due; False if nothing was.
+        Do what is due; return False if nothing was.
         """
         now = time.monotonic()
         took = now >= self._next_claim and self._take()
@@ -96,11 +96,11 @@ class Worker:
         return took or bool(due)
 
     def _take(self) -> bool:
-        if len(self._calls) == HANDS:
+        if len(self._calls) == MOST_RUNS:
             return False
         lease = self._store.claim(self.name, LEASE)
         if lease is None:
-            # To ask again at once would only keep the others from writing.
+            # A claim at once would only delay the writes of the others.
             self._next_claim = time.monotonic() + 0.02
             return False
         self.claims += 1
@@ -111,16 +111,16 @@ class Worker:
 
     def _call(self, lease: Lease[RunResponse]) -> _Call:
         """
-        Ask the model: most answers are quick, a few take long, a few let the worker oversleep.
+        Call the model: few answers take long, and in a few the worker misses heartbeats.
         """
         now, lasts = time.monotonic(), self._lease_lasts
-        luck = self._chance.random()
-        if luck < 0.03:
+        drawn = self._random.random()
+        if drawn < 0.03:
             return _Call(lease, answers=now + 1.5 * lasts, beat=now + 2 * lasts)
-        if luck < 0.06:
+        if drawn < 0.06:
             return _Call(lease, answers=now + 2 * lasts, beat=now + lasts / 3)
 
-        return _Call(lease, now + self._chance.random() * 0.04, beat=now + lasts / 3)
+        return _Call(lease, now + self._random.random() * 0.04, beat=now + lasts / 3)
 
     def _may_go_on(self, lease: Lease[RunResponse]) -> bool:
         beat = self._store.heartbeat(lease)
@@ -134,12 +134,12 @@ class Worker:
         return False
 
     def _finish(self, lease: Lease[RunResponse]) -> None:
-        luck = self._chance.random()
-        if luck < 0.35:
+        drawn = self._random.random()
+        if drawn < 0.35:
             verdict = self._fire(lease, "require_action", required_action=_TOOL_CALL)
-        elif luck < 0.42:
+        elif drawn < 0.42:
             verdict = self._fire(lease, "fail", last_error=_ERROR, usage=_USAGE)
-        elif luck < 0.47:
+        elif drawn < 0.47:
             details = {"reason": "max_completion_tokens"}
             verdict = self._fire(lease, "stop_incomplete", incomplete_details=details, usage=_USAGE)
         else:

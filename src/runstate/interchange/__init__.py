@@ -1,5 +1,5 @@
 """
-Lifecycles to and from what other tools speak.
+Lifecycles to and from the formats of other tools.
 
 SCXML, XState's JSON, the markup of ``transitions``, and the JSON of python-statemachine, in
 memory; a class of python-statemachine as it is. What they cannot say of a lifecycle, its

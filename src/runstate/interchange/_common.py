@@ -1,5 +1,5 @@
 """
-What every format needs: names that it can hold, and a lifecycle made of what it said.
+What all formats share: names that a format accepts, and building a lifecycle from its data.
 """
 
 import re
@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-"""Names that every format takes as they are."""
+"""Names that every format accepts unchanged."""
 FACTS: Final = ("evidence", "citation", "reopens", "clears", "when", "unless")
-"""What is kept of a row beside its trigger, source and target."""
+"""The attributes of a row that are kept besides trigger, source and target."""
 
 
 def names_of(names: Iterable[str]) -> dict[str, str]:
     """
-    Return a plain name for each of *names*: itself where it is plain, else one that is free.
+    Return a plain name for each of *names*: the name itself if it is plain, else an unused one.
     """
     names = [str(name) for name in names]
     taken = {name for name in names if PLAIN.fullmatch(name)}
@@ -50,7 +50,7 @@ def names_of(names: Iterable[str]) -> dict[str, str]:
 
 def refuse(origin: str, place: str, reason: str) -> NoReturn:
     """
-    Say that something cannot be said in a lifecycle, or is no definition at all.
+    Raise a ``DefinitionError``: a lifecycle cannot express it, or it is not a definition.
 
     Raises:
         DefinitionError: Always.
@@ -74,14 +74,14 @@ def expect(data: Any, kind: type, origin: str, place: str) -> Any:
 
 def outcome_of(said: Any) -> str:
     """
-    Return what a terminal status means; a success unless *said* is another of the words for it.
+    Return the outcome that *said* names; ``success`` if it names none.
     """
     return said if isinstance(said, str) and said in OUTCOMES else "success"
 
 
 def begins_of(said: Any, initial: str) -> str | list[str]:
     """
-    Return the initial statuses that *said* lists, where *initial* is the first; else *initial*.
+    Return the initial statuses listed in *said* if *initial* is the first; else *initial* alone.
     """
     names = said if isinstance(said, list) and all(isinstance(s, str) for s in said) else []
 
@@ -96,7 +96,7 @@ def made(
     rows: Iterable[Mapping[str, Any] | tuple[str, str, str]],
 ) -> Lifecycle:
     """
-    Return the lifecycle of *rows*, each once.
+    Return the lifecycle of *rows* without duplicates.
 
     Raises:
         DefinitionError: A part is malformed.
@@ -121,7 +121,7 @@ def made(
 
 def facts_of(row: Transition) -> dict[str, Any]:
     """
-    Return how *row* is known, and whether it reopens, without what says nothing.
+    Return the evidence of *row* and whether it reopens, without empty values.
     """
     facts = {
         "evidence": str(row.evidence),

@@ -1,5 +1,5 @@
 """
-Files of lifecycles, ours and others', told apart by what is in them; and names to write them by.
+Reads lifecycle files, whose content shows the format, and writes them by the name of a format.
 """
 
 import json
@@ -19,18 +19,18 @@ from .xstate import from_xstate, to_xstate
 __all__ = ["FORMATS", "SUFFIXES", "Notation", "load"]
 
 SUFFIXES: Final = (".toml", ".json", ".scxml")
-"""Ends of the names of files that hold a lifecycle."""
+"""Suffixes of lifecycle files."""
 _YAML: Final = (".yaml", ".yml")
 
 
 class Notation(NamedTuple):
     """
-    One way of others to write a lifecycle.
+    A format of another tool for lifecycles.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    """Endings of its files, with the dot, where they have one of their own."""
+    """Suffixes of its files, with the dot, if it has its own."""
     say: Callable[[Lifecycle], Any]
 
     def render(self, lifecycle: Lifecycle) -> bytes:
@@ -58,14 +58,14 @@ FORMATS: Final[Mapping[str, Notation]] = MappingProxyType(
         )
     }
 )
-"""Every notation by its name."""
+"""All notations by name."""
 
 
 def load(path: str | Path) -> Lifecycle:
     """
-    Return the lifecycle in the file at *path*: our own TOML or JSON, or what others write.
+    Return the lifecycle in the file at *path*, in this package's format or another tool's.
 
-    SCXML, and the JSON of XState, ``transitions`` and python-statemachine are told by
+    SCXML, and the JSON of XState, ``transitions`` and python-statemachine are told apart by
     what is in them. YAML is not read.
 
     Args:
@@ -78,9 +78,9 @@ def load(path: str | Path) -> Lifecycle:
     path = Path(path)
     origin, suffix = str(path), path.suffix.lower()
     if suffix in _YAML:
-        refuse(origin, "", "YAML is not read: convert it to JSON")
+        refuse(origin, "", "YAML is not supported: convert it to JSON")
     if suffix not in SUFFIXES:
-        refuse(origin, "", f"a lifecycle's file ends in {', '.join(SUFFIXES)}")
+        refuse(origin, "", f"expected a file that ends in {', '.join(SUFFIXES)}")
     content = content_of(path)
     if suffix == ".scxml":
         return from_scxml(content, origin)

@@ -1,5 +1,5 @@
 """
-The markup of ``transitions``: the dictionary that its ``MarkupMachine`` prints and takes.
+The markup of ``transitions``: the dictionary that its ``MarkupMachine`` writes and reads.
 """
 
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
 
 def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycle:
     """
-    Return the lifecycle that *markup* describes; callbacks stay behind.
+    Return the lifecycle that *markup* describes, without its callbacks.
 
     Conditions are kept by their names.
 
@@ -56,7 +56,7 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     transition leads to is one more initial status.
 
     Raises:
-        DefinitionError: It is no markup, or of a nested machine.
+        DefinitionError: It is not markup, or the markup of a nested machine.
         LifecycleError: The table contradicts itself.
     """
     markup = expect(markup, dict, origin, "")
@@ -89,7 +89,7 @@ def _state(state: Any, origin: str, number: int) -> tuple[str, bool]:
         return state, False
     state = expect(state, dict, origin, place)
     if any(state.get(key) for key in _WITHIN):
-        refuse(origin, place, "has states within; a lifecycle is flat")
+        refuse(origin, place, "has nested states; a lifecycle is flat")
 
     return expect(state.get("name"), str, origin, f"{place}.name"), bool(state.get("final"))
 

@@ -1,7 +1,7 @@
 """
-SCXML, the statechart notation of the W3C, as far as it is flat.
+SCXML, the statechart notation of the W3C, without nested states.
 
-A document is data: whatever declares a document type is refused, so there are no entities
+A document is data: a document type is refused, so there are no entities
 to expand and nothing to fetch.
 """
 
@@ -19,10 +19,11 @@ __all__ = ["from_scxml", "to_scxml"]
 
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "https://pypi.org/project/runstate/"
-"""Namespace of what SCXML has no word for: outcomes, evidence, further initial statuses, odd names."""
+"""Namespace of attributes that SCXML lacks: outcomes, evidence, further initial statuses, and names
+that are not identifiers."""
 
 LARGEST: Final = 1 << 20
-"""Bytes of a document that are read."""
+"""The largest document that is read, in bytes."""
 _DEEPEST: Final = 50
 _SEPARATOR: Final = "\n"
 _STATES: Final = frozenset({"state", "final"})
@@ -31,9 +32,9 @@ _WITHIN: Final = frozenset({"parallel", "history", "initial", "invoke"})
 
 def to_scxml(lifecycle: Lifecycle) -> bytes:
     """
-    Return *lifecycle* as an SCXML document; stamps stay behind.
+    Return *lifecycle* as an SCXML document, without its stamps.
 
-    A status or trigger that is no name of XML goes by another one, and is kept beside it.
+    A status or trigger that is not a valid XML name gets another one, and is kept in an attribute.
     """
     ids = names_of(str(status) for status in lifecycle.statuses)
     every = (*lifecycle, *lifecycle.reopenings)
@@ -81,7 +82,7 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
     """
-    Return the lifecycle that an SCXML document describes; conditions and actions stay behind.
+    Return the lifecycle that an SCXML document describes, without conditions and actions.
 
     Args:
         content: The document.
@@ -103,7 +104,7 @@ def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
 
 class _Document:
     """
-    What was read of a document so far.
+    The parts of a document that were read so far.
     """
 
     def __init__(self, origin: str) -> None:
@@ -121,7 +122,7 @@ class _Document:
 
     def read(self, content: bytes) -> None:
         """
-        Take the document in.
+        Read the document.
         """
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._begin
@@ -136,7 +137,7 @@ class _Document:
             place, reason = self._place(), printable(str(error))
         else:
             return
-        refuse(self._origin, place, f"is no XML: {reason}")
+        refuse(self._origin, place, f"invalid XML: {reason}")
 
     def _place(self) -> str:
         return f"line {self._parser.CurrentLineNumber}"
@@ -145,7 +146,7 @@ class _Document:
         refuse(self._origin, self._place(), reason)
 
     def _doctype(self, *_: Any) -> None:
-        self._refuse("declares a document type, which could make it anything")
+        self._refuse("declares a document type, which is refused because it can define entities")
 
     def _begin(self, name: str, attributes: dict[str, str]) -> None:
         space, _, tag = name.rpartition(_SEPARATOR)
@@ -154,7 +155,7 @@ class _Document:
         if space == SCXML:
             self._element(tag, attributes)
         elif not self._path:
-            self._refuse("begins with no <scxml> of the W3C's namespace")
+            self._refuse("expected <scxml> in the W3C's namespace as the first element")
         self._path.append(tag if space == SCXML else "")
 
     def _end(self, _: str) -> None:
@@ -165,17 +166,17 @@ class _Document:
         if not self._path:
             self._root(tag, attributes)
         elif tag in _WITHIN:
-            self._refuse(f"has <{tag}>, which has no place in a lifecycle: it is flat")
+            self._refuse(f"has <{tag}>, which a lifecycle cannot hold, because it is flat")
         elif tag in _STATES:
             if self._path[-1] != "scxml":
-                self._refuse("has states within states; a lifecycle is flat")
+                self._refuse("has nested states; a lifecycle is flat")
             self._status(tag, attributes)
         elif tag == "transition" and self._path[-1] in _STATES:
             self._move(attributes)
 
     def _root(self, tag: str, attributes: dict[str, str]) -> None:
         if tag != "scxml":
-            self._refuse("begins with no <scxml>")
+            self._refuse("expected <scxml> as the first element")
         self._name = (
             attributes.get(f"{OURS}{_SEPARATOR}name") or attributes.get("name") or "machine"
         )
@@ -208,7 +209,7 @@ class _Document:
             name: value for name in FACTS if (value := attributes.get(f"{OURS}{_SEPARATOR}{name}"))
         }
         if facts.get("evidence", EVIDENCE[0]) not in EVIDENCE:
-            self._refuse(f"has evidence that is none of {', '.join(EVIDENCE)}")
+            self._refuse(f"has unknown evidence; expected one of {', '.join(EVIDENCE)}")
         if "reopens" in facts:
             facts["reopens"] = facts["reopens"] == "true"
         for name in ("clears", "when", "unless"):
@@ -220,7 +221,7 @@ class _Document:
 
     def lifecycle(self) -> Lifecycle:
         """
-        Return what was read, by its statuses' own words.
+        Return the lifecycle that was read, with the original names of its statuses.
         """
         word = {**{row["target"]: row["target"] for row in self._rows}, **self._words}
         left = {row["source"] for row in self._rows}

@@ -1,5 +1,5 @@
 """
-python-statemachine: the JSON that its ``load`` takes, and its classes as they are.
+python-statemachine: the JSON that its ``load`` reads, and its classes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,17 +14,17 @@ from ._common import PLAIN, expect, made, refuse
 __all__ = ["from_statemachine", "from_statemachine_class", "to_statemachine"]
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
-"""Words that its loader takes for a flag that is set."""
+"""Words that its loader accepts for True."""
 
 
 def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     """
-    Return *lifecycle* as the definition that ``statemachine.io.load`` takes as JSON.
+    Return *lifecycle* as the definition that ``statemachine.io.load`` reads as JSON.
 
     Outcomes, evidence, stamps, further initial statuses and rows that reopen stay behind.
 
     Raises:
-        ValueError: A trigger is no identifier, which an event must be; or there is a space
+        ValueError: A trigger is not an identifier, as an event must be; or there is a space
             in a status, which its loader takes for several.
     """
     states: dict[str, Any] = {}
@@ -46,26 +46,28 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
 
 def _id(status: str) -> str:
     if " " in status:
-        raise ValueError(f"status {str(status)!r} has a space in it, which parts names of states")
+        raise ValueError(
+            f"status {str(status)!r} contains a space, which separates names of states"
+        )
 
     return str(status)
 
 
 def _event(trigger: str) -> str:
     if not PLAIN.fullmatch(trigger) or not trigger.isidentifier():
-        raise ValueError(f"trigger {trigger!r} is no identifier, which an event must be")
+        raise ValueError(f"trigger {trigger!r} is not an identifier, as an event must be")
 
     return trigger
 
 
 def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachine>") -> Lifecycle:
     """
-    Return the lifecycle that *definition* describes; conditions and actions stay behind.
+    Return the lifecycle that *definition* describes, without conditions and actions.
 
     A state that no transition leads to is one more initial status.
 
     Raises:
-        DefinitionError: It is no definition, or has states within states.
+        DefinitionError: It is not a definition, or has nested states.
         LifecycleError: The table contradicts itself.
     """
     definition = expect(definition, dict, origin, "")
@@ -75,7 +77,7 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
     for key, each in states.items():
         state = expect(each, dict, origin, f"states.{key}")
         if state.get("states") or _is(state, "parallel") or state.get("history"):
-            refuse(origin, f"states.{key}", "has states within; a lifecycle is flat")
+            refuse(origin, f"states.{key}", "has nested states; a lifecycle is flat")
         words[key] = str(key if state.get("value") is None else state["value"])
         if key_of.setdefault(words[key], key) != key:
             refuse(
@@ -104,7 +106,7 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
 
 def _is(state: Mapping[str, Any], flag: str) -> bool:
     """
-    Return whether *state* has the *flag*, which may be a word for it.
+    Return whether *flag* is set in *state*, as a boolean or as a word.
     """
     said = state.get(flag)
 
@@ -113,12 +115,12 @@ def _is(state: Mapping[str, Any], flag: str) -> bool:
 
 def _moves(key: str, state: Mapping[str, Any], origin: str) -> Iterator[tuple[str, str]]:
     """
-    Yield event and target of what leaves a state, in both forms that it may be said in.
+    Yield event and target of each transition out of a state, from either of the two notations.
     """
     place = f"states.{key}.transitions"
     for move in expect(state.get("transitions") or [], list, origin, place):
         if not expect(move, dict, origin, place).get("event"):
-            refuse(origin, place, "has a move without an event, which no trigger makes")
+            refuse(origin, place, "has a transition without an event; a lifecycle needs a trigger")
         yield from _each(move["event"], move, key, origin, place)
     on = state.get("on")
     for event, moves in on.items() if isinstance(on, dict) else ():
@@ -141,21 +143,25 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
     Statuses are what its states write: their values, and of members of an Enum theirs.
 
     Raises:
-        DefinitionError: It is none, or has states within states.
+        DefinitionError: It is not a StateMachine class, or has nested states.
         LifecycleError: The table contradicts itself.
     """
     kind = machine if isinstance(machine, type) else type(machine)
     origin = kind.__qualname__
     states = [*getattr(machine, "states", ())]
     if not states:
-        refuse(origin, "states", "is there none: no class of python-statemachine")
+        refuse(origin, "states", "is missing: expected a StateMachine class of python-statemachine")
     rows = []
     for state in states:
         if getattr(state, "states", None) or getattr(state, "parallel", False):
-            refuse(origin, state.id, "has states within; a lifecycle is flat")
+            refuse(origin, state.id, "has nested states; a lifecycle is flat")
         for move in state.transitions:
             if not move.event:
-                refuse(origin, state.id, "has a move without an event, which no trigger makes")
+                refuse(
+                    origin,
+                    state.id,
+                    "has a transition without an event; a lifecycle needs a trigger",
+                )
             targets = getattr(move, "targets", None) or [move.target or state]
             rows += [
                 (event, _wire(state), _wire(target))

@@ -1,5 +1,5 @@
 """
-XState's JSON: the configuration that ``createMachine`` takes.
+XState's JSON: the configuration that ``createMachine`` reads.
 """
 
 import re
@@ -13,11 +13,11 @@ from ._common import FACTS, begins_of, expect, facts_of, made, outcome_of, refus
 __all__ = ["from_xstate", "to_xstate"]
 
 _NOT_FLAT: Final = ("states", "always", "after", "invoke", "onDone")
-"""Keys of a state that make moves of their own, or states within."""
+"""Keys of a state for automatic transitions or nested states."""
 _OF_ALL: Final = ("always", "after", "invoke")
-"""Keys of the machine that do so out of every state."""
+"""Keys of the machine for transitions from every state."""
 _ACTIONS: Final = frozenset({"entry", "exit", "tags", "description", "meta", "output"})
-"""Keys without a move, which stay behind."""
+"""Keys without transitions, which are dropped."""
 _STATE: Final = _ACTIONS | {"on", "type", "id", "key", *_NOT_FLAT}
 _MACHINE: Final = _ACTIONS | {
     "id", "key", "initial", "states", "on", "type", "version", "context", "schemas", "types",
@@ -30,12 +30,12 @@ _MOVE: Final = frozenset({
 _NO_KEY: Final = re.compile(r"^#|[.\\]")
 _NO_EVENT: Final = re.compile(r"\*")
 _NO_STATUS: Final = ("parallel", "history")
-"""Types of a state that is none to be in alone."""
+"""Types of states that a flat machine cannot have."""
 
 
 def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     """
-    Return *lifecycle* as XState's configuration; outcomes, evidence and further initial statuses go along as ``meta``.
+    Return *lifecycle* as XState's configuration; what XState lacks is in its ``meta``.
 
     Raises:
         ValueError: XState would read a status or a trigger as something else: one with a
@@ -47,7 +47,7 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     ):  # fmt: skip
         for name in names:
             if others.search(name):
-                raise ValueError(f"{kind} {str(name)!r} is a path, an id or a wildcard to XState")
+                raise ValueError(f"{kind} {str(name)!r} is a path, an id or a wildcard in XState")
     states: dict[str, Any] = {}
     for status in lifecycle.statuses:
         if lifecycle.is_terminal(status):
@@ -82,14 +82,14 @@ def _moves(rows: Iterable[Transition]) -> dict[str, Any]:
 
 def _guard(row: Transition) -> dict[str, str]:
     """
-    Return XState's guard of a row; what is not one condition that must hold is in its meta alone.
+    Return XState's guard of a row with one condition in *when*; others are in ``meta``.
     """
     return {"guard": row.when[0]} if len(row.when) == 1 and not row.unless else {}
 
 
 def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycle:
     """
-    Return the lifecycle that *config* describes; actions stay behind.
+    Return the lifecycle that *config* describes, without its actions.
 
     A guard that has a name becomes a condition of its row.
 
@@ -98,7 +98,7 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
         origin: Where it comes from, for error messages.
 
     Raises:
-        DefinitionError: It is not a configuration; it has states within states, moves of its
+        DefinitionError: It is not a configuration; it has nested states, moves of its
             own accord, a key that is not known here, or a target that a lifecycle cannot
             name; or a state has no move and does not say that it is an end, by
             ``type: final`` or an outcome in its ``meta``.
@@ -109,10 +109,12 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
     states = expect(config.get("states"), dict, origin, "states")
     _known(config, _MACHINE, origin, "")
     if config.get("on"):
-        refuse(origin, "on", "leads out of every state; say it in each that it leaves")
+        refuse(origin, "on", "applies to every state; write it in each state that it leaves")
     for key in _OF_ALL:
         if config.get(key):
-            refuse(origin, key, "leads out of states by itself; a lifecycle is moved")
+            refuse(
+                origin, key, "has automatic transitions; in a lifecycle a trigger makes every move"
+            )
     if config.get("type") == "parallel":
         refuse(origin, "type", "is parallel; a lifecycle is in one status at a time")
     rows: list[dict[str, Any]] = []
@@ -140,23 +142,23 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
 
 def _expect_flat(state: Mapping[str, Any], origin: str, place: str) -> None:
     """
-    Refuse a state with states within, with moves of its own accord, or with an unknown key.
+    Refuse a state with nested states, automatic transitions or an unknown key.
     """
     _known(state, _STATE, origin, place)
     for key in _NOT_FLAT:
         if key in state and state[key] not in ((), [], None) and state[key] != _EMPTY.get(key):
-            refuse(origin, f"{place}.{key}", "has no place in a lifecycle, which is flat")
+            refuse(origin, f"{place}.{key}", "cannot be held by a lifecycle, which is flat")
     if state.get("type") in _NO_STATUS:
         refuse(origin, f"{place}.type", f"is {state['type']}; a lifecycle is flat")
 
 
 _EMPTY: Final[Mapping[str, Any]] = {"states": {}, "after": {}}
-"""What says nothing under a key that would otherwise make moves."""
+"""Values without a transition under a key that could hold one."""
 
 
 def _known(given: Mapping[str, Any], keys: frozenset[str], origin: str, place: str) -> None:
     """
-    Refuse a key that may mean a move which would be lost.
+    Refuse a key that may hold a transition, which would be lost.
     """
     for key in given:
         if key not in keys:
@@ -191,7 +193,7 @@ def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[
 
 def _conditions(move: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return the name of XState's guard as a condition, unless the meta of the move said it.
+    Return XState's guard as a condition, unless ``meta`` names the conditions.
     """
     guard = move.get("guard", move.get("cond"))
     name = guard.get("type") if isinstance(guard, dict) else guard
@@ -203,7 +205,7 @@ def _conditions(move: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, 
 
 def _target(target: Any, status: str, name: str, origin: str, place: str) -> str:
     """
-    Return the status that *target* names; no target is a move that stays.
+    Return the status that *target* names; without a target, the transition stays in its state.
     """
     if isinstance(target, list) and len(target) == 1:
         target = target[0]
@@ -211,6 +213,6 @@ def _target(target: Any, status: str, name: str, origin: str, place: str) -> str
         return status
     beside = str(expect(target, str, origin, f"{place}.target")).removeprefix(f"#{name}.")
     if beside.startswith(("#", ".")):
-        refuse(origin, f"{place}.target", f"leads to '{beside}', which is no state beside it")
+        refuse(origin, f"{place}.target", f"leads to '{beside}', which is not a sibling state")
 
     return beside

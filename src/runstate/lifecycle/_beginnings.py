@@ -1,5 +1,5 @@
 """
-Where the runs of a machine begin that names one initial state, or none.
+The initial statuses of a machine that names one initial state, or none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ def beginnings(
     initial: str | None, statuses: Sequence[str], moves: Iterable[tuple[str, str]]
 ) -> tuple[str, ...]:
     """
-    Return *initial*, and one status more for each part of the machine that no move leads to from it.
+    Return *initial*, and one status for each part of the machine that is unreachable from it.
 
     The libraries put a model into any state, so a state that no transition enters is one
     that a run begins in. Of states that lead only to each other, the first is taken.

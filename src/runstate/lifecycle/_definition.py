@@ -27,9 +27,9 @@ __all__ = [
 ]  # fmt: skip
 
 LARGEST_DEFINITION: Final = 1 << 20
-"""Bytes of a definition that are read; the largest known lifecycle takes a fiftieth."""
+"""The largest definition that is read, in bytes; the largest known one has a fiftieth of that."""
 MOST_DOTS: Final = 40
-"""Dots in one line of TOML: what a key of n parts takes to parse grows with n squared."""
+"""The most dots in a line of TOML: the time to parse a key of n parts grows with n squared."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -56,7 +56,7 @@ def load_lifecycle(path: str | Path) -> Lifecycle:
 @cache
 def preset(name: str) -> Lifecycle:
     """
-    Return the lifecycle called *name* that comes with the package; its file is read once.
+    Return the preset *name*. Its file is read once.
 
     Raises:
         KeyError: There is none of that name.
@@ -66,7 +66,7 @@ def preset(name: str) -> Lifecycle:
 
 def content_of(path: Path) -> bytes:
     """
-    Return the bytes of a definition, without a mark of their order.
+    Return the bytes of a definition, without a byte order mark.
 
     Raises:
         DefinitionError: It cannot be opened, or is larger than 1 MiB.
@@ -128,7 +128,7 @@ def _variant(definition: Any, origin: str) -> Lifecycle:
 
 def parsed(content: bytes, path: Path) -> Any:
     """
-    Return what *content* holds: TOML where the name of *path* ends so, JSON otherwise.
+    Return *content* parsed: as TOML if the suffix of *path* is ``.toml``, else as JSON.
 
     Raises:
         DefinitionError: It does not parse, has a key twice, or would take too long.
@@ -148,14 +148,14 @@ def parsed(content: bytes, path: Path) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         reason = str(error) or type(error).__name__
-    raise DefinitionError(origin, "", f"is no {'TOML' if toml else 'JSON'}: {reason}")
+    raise DefinitionError(origin, "", f"invalid {'TOML' if toml else 'JSON'}: {reason}")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     keys: dict[str, Any] = {}
     for key, value in pairs:
         if key in keys:
-            raise ValueError(f"the key {key!r} is there twice")
+            raise ValueError(f"the key {key!r} is repeated")
         keys[key] = value
 
     return keys

@@ -1,5 +1,5 @@
 """
-Rows of one source out of rows of several.
+Splits rows with several sources into rows with one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ def expanded(
     rows: Iterable[Transition], initial: Iterable[str], terminal: Any
 ) -> tuple[Transition, ...]:
     """
-    Return *rows* with a row for each source, in the order of the sources.
+    Return *rows* with one row for each source, in the order of the sources.
 
     Args:
         rows: Rows as they were written. The source ``"*"`` stands for every status that some

@@ -1,5 +1,5 @@
 """
-The rows that have a role in a store: those that claim an object, cancel it, or end it in time.
+The rows of a store: those that claim an object, confirm its cancel, or time it out.
 """
 
 from ._rows import Transition
@@ -8,12 +8,12 @@ from ._table import Lifecycle
 __all__ = ["START", "cancelling_rows", "claim_rows", "timeout_rows", "unattended"]
 
 START = "start"
-"""The trigger by which a worker takes an object, where a lifecycle has it."""
+"""The trigger with which a worker claims an object, if the lifecycle has it."""
 
 
 def claim_rows(lifecycle: Lifecycle, trigger: str | None = None) -> tuple[Transition, ...]:
     """
-    Return the rows by which a worker takes an object: one trigger, one target, several sources.
+    Return the rows with which a worker claims an object: one trigger, one target, several sources.
 
     Args:
         lifecycle: The table.
@@ -42,7 +42,7 @@ def claim_rows(lifecycle: Lifecycle, trigger: str | None = None) -> tuple[Transi
 
 def cancelling_rows(lifecycle: Lifecycle) -> dict[str, str]:
     """
-    Return the statuses in which a cancel waits to be confirmed, each with the trigger that does.
+    Return the statuses of a requested cancel, each with the trigger that confirms it.
 
     These are the statuses that say so in their names, such as ``cancelling`` or
     ``cancel_requested``. A status that can also be cancelled at once is not one of them.

@@ -1,5 +1,5 @@
 """
-What a lifecycle is made of: its rows, and what entering a status does to the fields.
+The parts of a lifecycle: its rows, and the effects of entering a status on the fields.
 """
 
 from collections.abc import Iterable
@@ -24,26 +24,27 @@ __all__ = [
 ]
 
 Evidence = Literal["documented", "observed", "reported", "implemented", "inferred"]
-"""How a row is known: the owner's text, a recording, users, another implementation, or reasoning."""
+"""The evidence for a row: the owner's documentation, a recording, users' reports, another
+implementation, or reasoning."""
 EVIDENCE: Final[tuple[str, ...]] = get_args(Evidence)
 
 Outcome = Literal["success", "failure", "error", "timeout", "cancelled", "incomplete"]
-"""What a terminal status means, in words that all lifecycles share."""
+"""The meaning of a terminal status, in terms that all lifecycles share."""
 OUTCOMES: Final[tuple[str, ...]] = get_args(Outcome)
 
 BAD_OUTCOMES: Final[frozenset[Outcome]] = frozenset({"failure", "error", "timeout"})
-"""Outcomes that the log reports as warnings, and traces as errors."""
+"""Outcomes that the log records as warnings, and traces as errors."""
 
 CREATE: Final = "create"
-"""Trigger in the record of a creation, which is not a row of any table."""
+"""The trigger in the record of a creation, which no table has as a row."""
 
 ANY: Final = "*"
-"""As the source of a row: every status that is not terminal."""
+"""As the source of a row: all statuses that are not terminal."""
 
 
 def name_of(value: Any) -> Any:
     """
-    Return the name that the member of an Enum stands for: its value if that is a text, else its name.
+    Return the status name of an Enum member: its value if that is a string, else its name.
 
     Everything else is returned unchanged, and so is a member of a ``str`` Enum, which is a text.
     """
@@ -79,17 +80,17 @@ class Transition:
     evidence: Evidence
     """How this row is known."""
     citation: str
-    """Where that can be read."""
+    """The source of the evidence."""
     reopens: bool
     """Whether it leads out of a terminal status, and begins the next attempt."""
     clears: tuple[str, ...]
-    """Fields that a reopening row sets to None, before what entering its target does."""
+    """Fields that a reopening row sets to None before the target's ``Entry`` applies."""
     when: tuple[str, ...]
     """Names of conditions that must all hold for the row to fire."""
     unless: tuple[str, ...]
     """Names of conditions none of which may hold."""
     more_sources: tuple[str, ...]
-    """Further sources; empty in the rows of a lifecycle, which has a row for each source."""
+    """Further sources. Empty in the rows of a lifecycle, which has one row for each source."""
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Transition:
                 status that is not terminal.
             target: The status after.
             evidence: How the row is known.
-            citation: Where that can be read.
+            citation: The source of the evidence.
             reopens: Whether the row leads out of a terminal status: a retry, a clear, a
                 redrive. It begins the next attempt.
             clears: Fields that a reopening row sets to None.
@@ -163,16 +164,16 @@ class Transition:
 @dataclass(frozen=True, slots=True)
 class Entry:
     """
-    What entering *status* does to the fields of a run. Fields not named keep their values.
+    The effects of entering *status* on the fields of a run. All other fields keep their values.
     """
 
     status: str
     stamps: tuple[str, ...] = ()
     """Set to the time of the move, at every entry."""
     requires: tuple[str, ...] = ()
-    """Set from the payload, which must bring them."""
+    """Set from the payload, which must contain them."""
     accepts: tuple[str, ...] = ()
-    """Set from the payload, if it brings them."""
+    """Set from the payload if it contains them."""
     clears: tuple[str, ...] = ()
     """Set to None."""
 
@@ -190,15 +191,15 @@ class Deadline:
 
     field: str
     seconds: int
-    """How long after its creation a run expires, unless the engine is told otherwise."""
+    """Seconds from the creation of a run to its expiry, unless the engine sets another value."""
     longest: int
-    """The longest that any service was seen to grant; a later start is worth a warning."""
+    """The most seconds that a service was seen to grant; a later start is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
     """
-    Something the table excludes that real services are known to do.
+    A deviation from the table that real services are known to show.
 
     A finding that matches is a warning instead of an error.
     """
@@ -208,6 +209,6 @@ class Deviation:
     field: str
     """The field it is about."""
     statuses: frozenset[str] | None = None
-    """The statuses it is known in; None for any."""
+    """The statuses in which it is known; None for all."""
     evidence: Evidence = "observed"
     citation: str = ""

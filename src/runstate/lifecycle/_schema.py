@@ -48,7 +48,7 @@ _Several = Annotated[
         }
     ),
 ]
-"""One name or several; a tuple once it is read."""
+"""One name or several; read as a tuple."""
 
 
 def _each_listed(value: Any) -> Any:
@@ -76,12 +76,12 @@ _Alternatives = Annotated[
         }
     ),
 ]
-"""One path, or a list of alternatives, each a path or several; tuples of tuples once it is read."""
+"""One path, or a list of alternatives, each of one path or several; read as tuples of tuples."""
 
 
 class Strict(BaseModel):
     """
-    A part of a definition; a key that it does not have is refused.
+    A part of a definition; unknown keys are refused.
     """
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
@@ -107,7 +107,7 @@ class _Row(_Described):
     evidence: Evidence = "documented"
     """How the row is known."""
     citation: str = ""
-    """Where that can be read."""
+    """The source of the evidence."""
     reopens: bool = False
     """Whether the row leads out of a terminal status, into the next attempt."""
     clears: Names = ()
@@ -156,7 +156,7 @@ class _Deviation(_Described):
     evidence: Evidence = "observed"
     """How it is known."""
     citation: str = ""
-    """Where that can be read."""
+    """The source of the evidence."""
 
 
 class _Shape(_Described):
@@ -248,7 +248,7 @@ class Variant(_Described):
     attempt_field: str = "attempt"
     """The field that counts the attempts, which a row that reopens raises."""
     shapes: tuple[_Shape, ...] = ()
-    """Where records keep the facts about a run; the first that fits a record is used."""
+    """Where records keep the facts about a run. The first shape that matches a record is used."""
     observed: Any = None
     """Counts that a picture was drawn with: about runs, not about the lifecycle."""
     schema_: Annotated[Any, Field(alias="$schema")] = None
@@ -256,7 +256,7 @@ class Variant(_Described):
 
 
 class Definition(Variant):
-    """A lifecycle of its own, which is all there."""
+    """A definition without a base, which must be complete."""
 
     initial: _Several
     terminal: dict[str, Outcome] | Names
@@ -283,7 +283,7 @@ def definition_schema() -> dict[str, Any]:
 
 def first_fault(error: ValidationError) -> tuple[str, str]:
     """
-    Return the place and the reason of the first fault; of a union, what came closest.
+    Return place and reason of the first fault; in a union, of the closest alternative.
     """
     every = error.errors(include_url=False, include_input=False)
     field = every[0]["loc"][:1]

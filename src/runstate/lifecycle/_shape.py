@@ -1,5 +1,5 @@
 """
-Where the facts about a run stand in a record of some system, as data.
+Shapes: where the records of a system keep the facts about a run.
 """
 
 import re
@@ -23,20 +23,20 @@ __all__ = [
 ]
 
 EVERY: Final = "*"
-"""As a step of ``records``: every value of an object, whose key is the record's id."""
+"""A step of ``records``: each value of an object is a record, and its key is the record's id."""
 
 Step = str | int | tuple[str, str]
-"""One step of a path: a key, an index of a list, or the member of a list that has a value under a key."""
+"""One step of a path: a key, the index of a list, or (key, value) of the list item to select."""
 
 Condition = tuple[tuple[Step, ...], frozenset[str] | None]
-"""A path and the values that it may have; None where it only has to be there."""
+"""A path and its allowed values; None if any value will do."""
 
 _STEP: Final = re.compile(
     r"(?P<key>[^.\[\]]+)|\[(?P<index>-?[0-9]{1,6})\]|\[(?P<where>[^=\[\]]+)=(?P<value>[^\[\]]*)\]"
 )
 _HOLE: Final = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*|)\}")
 _MISSPELLED: Final = re.compile(r"\{[^{}\s\"]*\}")
-"""Braces that hold something else than a name, such as {run-id}."""
+"""Braces around something that is not a name, such as {run-id}."""
 _CONDITION: Final = re.compile(r"(?P<path>(?:[^\[\]=]|\[[^\]]*\])+?)\s*=(?P<values>.*)", re.DOTALL)
 
 
@@ -59,9 +59,9 @@ class Shape:
     """
 
     records: tuple[str, ...]
-    """Where the records stand in a document; empty where the document is a record."""
+    """Paths of the records in a document; empty if the document is one record."""
     about: tuple[str, ...]
-    """What must hold for a record to have this shape."""
+    """Conditions that a record of this shape meets."""
     id: tuple[tuple[str, ...], ...]
     """Alternatives of the id; one of several paths is joined by ``/``."""
     attempt: tuple[str, ...]
@@ -77,13 +77,13 @@ class Shape:
     trigger: tuple[str, ...]
     """Alternatives of the trigger."""
     null: str | None
-    """The status that a null or missing status is; None where there is none."""
+    """The status that a null or missing value stands for; None if it stands for no status."""
     words: tuple[tuple[str, str], ...]
     """Other spellings, each with its status."""
     ignore_case: bool
     """Whether upper and lower case of statuses are the same."""
     text: tuple[str, ...]
-    """Texts that are taken apart, each a path and a template."""
+    """Texts to split into keys, each with its path and a template."""
     document: bool
     """Whether all records of a document are about one object, which needs no id."""
     attempt_lags: bool
@@ -109,7 +109,7 @@ class Shape:
         attempt_lags: bool = False,
     ) -> None:
         """
-        Name the places. All of them are checked when a lifecycle is made of them.
+        Create the shape. The lifecycle that contains it checks it.
 
         Args:
             records: Where the records stand in a document: the path of a list, or alternatives.
@@ -204,7 +204,7 @@ def steps_of(path: Any) -> tuple[Step, ...]:
 
 def condition_of(text: str) -> Condition:
     """
-    Return what *text*, an item of ``about``, says: ``path``, or ``path = value | value``.
+    Parse *text*, an item of ``about``: ``path``, or ``path = value | value``.
 
     Raises:
         ValueError: Its path is not a path.
@@ -219,18 +219,18 @@ def condition_of(text: str) -> Condition:
 
 class Template(NamedTuple):
     """
-    A text that is taken apart: the words around holes, and what each hole is called.
+    A template: the fixed words, and the names of the holes between them.
     """
 
     path: str
     words: tuple[str, ...]
-    """One more than there are holes; the first and the last may be empty."""
+    """One more than the number of holes; the first and the last may be empty."""
     names: tuple[str, ...]
-    """Empty for a hole that is passed over."""
+    """The name of each hole; empty for a hole whose text is not kept."""
 
     def parts(self, text: str) -> dict[str, str] | None:
         """
-        Return what stands in the holes of *text* by their names; None if it reads otherwise.
+        Return the text in each named hole of *text*; None if it does not match the template.
 
         Each word is sought from the end of the one before, so that no text takes long.
         """
@@ -253,7 +253,7 @@ class Template(NamedTuple):
 
 def template_of(text: str) -> Template:
     """
-    Return what *text*, an item of ``text``, says: ``path = words with {name}``.
+    Parse *text*, an item of ``text``: ``path = words with {name}``.
 
     Raises:
         ValueError: It names no path, or has no hole with a name, a name twice, two holes with

@@ -1,5 +1,5 @@
 """
-The table, and everything that can be asked of it.
+The table of a lifecycle, and all queries on it.
 
 Three rules keep this file honest:
 
@@ -44,7 +44,7 @@ from ._variants import dropped, not_in
 __all__ = ["Lifecycle"]
 
 NOTEBOOK: Final = 940
-"""Pixels of the picture in a notebook, which is about as wide."""
+"""Width of the picture in a notebook, in pixels."""
 _MOST_FITS: Final = 10_000
 
 _K = TypeVar("_K")
@@ -54,7 +54,7 @@ _Part = TypeVar("_Part", Entry, Deviation)
 @dataclass(frozen=True, repr=False, init=False)
 class Lifecycle:
     """
-    A table of legal moves, with what each status does to a run's fields.
+    A table of legal moves, with the effects of each status on a run's fields.
 
     Immutable. A table that contradicts itself is refused; see :meth:`__init__`.
 
@@ -82,7 +82,7 @@ class Lifecycle:
     terminal: Mapping[str, Outcome]
     """The statuses a run ends in, each with what that means."""
     entries: tuple[Entry, ...] = ()
-    """What entering a status does to the fields; at most one a status."""
+    """The effects of entering a status on the fields; at most one entry for each status."""
     created: tuple[str, ...] = ()
     """Stamps set once, when a run is created."""
     deadline: Deadline | None = None
@@ -94,18 +94,19 @@ class Lifecycle:
     status_field: str = "status"
     id_field: str = "id"
     kind: str | None = None
-    """What a run's ``object`` key holds on the wire; None if it has no such key."""
+    """The value of a run's ``object`` key on the wire; None if it has no such key."""
     attempt_field: str = "attempt"
     """The field that counts the attempts of a run, which a reopening row raises."""
     left_behind: tuple[str, ...] = field(default=(), compare=False)
-    """What the machine had that this was made of, and a lifecycle has no place for; a line each."""
+    """The parts of the original machine that a lifecycle cannot hold; a line for each."""
     reopenings: tuple[Transition, ...] = ()
     """
     The rows out of terminal statuses. All other attributes and methods leave them out, except
     for the fields that a status requires and excludes: a late writer stays visible.
     """
     shapes: tuple[Shape, ...] = ()
-    """Where records keep the facts; the first that fits a record is used. Empty: under the usual keys."""
+    """Where records keep the facts; the first shape that matches is used. Empty: under the usual
+    keys."""
 
     def __init__(
         self,
@@ -332,7 +333,7 @@ class Lifecycle:
 
     def reachable(self, status: str) -> frozenset[str]:
         """
-        Return the statuses one or more moves away from *status*; itself only if on a cycle.
+        Return the statuses one or more moves away from *status*; with itself if on a cycle.
         """
         return self._reachable.get(name_of(status), frozenset())
 
@@ -432,7 +433,7 @@ class Lifecycle:
 
     def fits_one_run(self, statuses: Iterable[str]) -> bool:
         """
-        Return whether some legal path passes through all *statuses*, in whatever order they came.
+        Return whether some legal path passes through all *statuses*, in any order.
 
         That is so exactly where of any two of them, one can be reached from the other.
         """
@@ -454,7 +455,7 @@ class Lifecycle:
 
     def entry(self, status: str) -> Entry:
         """
-        Return what entering *status* does to the fields; an empty entry where nothing is said.
+        Return the entry of *status*; an empty one if the table has none.
         """
         return self._entry_of.get(status) or self._entry_of.get(name_of(status)) or Entry(status)
 
@@ -484,13 +485,13 @@ class Lifecycle:
 
     def required_fields(self, status: str) -> frozenset[str]:
         """
-        Return the fields that hold a value in *status*, whatever way led there.
+        Return the fields that hold a value in *status*, on every path that leads there.
         """
         return frozenset(f for f, may in self._may_be_set[name_of(status)].items() if may == {True})
 
     def excluded_fields(self, status: str) -> frozenset[str]:
         """
-        Return the fields that are None in *status*, whatever way led there.
+        Return the fields that are None in *status*, on every path that leads there.
         """
         return frozenset(
             f for f, may in self._may_be_set[name_of(status)].items() if may == {False}
@@ -500,10 +501,10 @@ class Lifecycle:
 
     def only(self, *evidence: Evidence, name: str | None = None) -> Self:
         """
-        Return the lifecycle of the rows known by *evidence*; statuses out of their reach go too.
+        Return the lifecycle of the rows with this *evidence*, and the statuses that they reach.
 
         Raises:
-            LifecycleError: What remains is no lifecycle.
+            LifecycleError: The rest is not a valid lifecycle.
         """
         kept = [row for row in self.transitions if row.evidence in evidence]
         leads = {self.initial, *self.terminal, *(row.source for row in kept)}
@@ -528,10 +529,10 @@ class Lifecycle:
         name: str | None = None,
     ) -> Self:
         """
-        Return this lifecycle with more rows; an entry given here replaces that of its status.
+        Return this lifecycle with more rows. An entry given here replaces the one of its status.
 
         Raises:
-            LifecycleError: What results is no lifecycle.
+            LifecycleError: The result is not a valid lifecycle.
         """
         if isinstance(terminal, Mapping):
             terminal = {**self.terminal, **_frozen(terminal)}
@@ -558,7 +559,7 @@ class Lifecycle:
 
         Raises:
             LifecycleError: Something named here is not in this lifecycle, or what
-                results is no lifecycle.
+                results is not a valid lifecycle.
         """
         parts = (
             names_in(statuses),
@@ -739,7 +740,7 @@ def _frozen(terminal: Any) -> Any:
 
 def _plain(part: _Part) -> _Part:
     """
-    Return *part* with the names of statuses that it has members of an Enum for.
+    Return *part* with status names in place of Enum members.
     """
     if isinstance(part, Entry):
         return replace(part, status=name_of(part.status))

@@ -1,5 +1,5 @@
 """
-The only door to ``transitions``.
+The bridge to ``transitions``; the only module that imports it.
 
 It knows names, not lifecycles: a table comes in as rows that have a trigger, a
 source and a target, and goes out the same way. Statuses are registered by their
@@ -40,7 +40,7 @@ _R = TypeVar("_R", bound=_Row)
 
 class MachineTable(NamedTuple):
     """
-    What a ``transitions.Machine`` says about its table.
+    The table of a ``transitions.Machine``.
     """
 
     initial: str | None
@@ -48,9 +48,9 @@ class MachineTable(NamedTuple):
     rows: tuple["MachineRow", ...]
     """In the machine's order."""
     attribute: str
-    """Where its models hold their status."""
+    """The attribute of its models that holds the status."""
     left_behind: tuple[str, ...]
-    """What else it has, a line each."""
+    """Its other parts, a line for each."""
 
 
 class MachineRow(NamedTuple):
@@ -190,7 +190,7 @@ class _Names:
 
 def _wire_value(machine: transitions.Machine, name: str) -> str:
     """
-    Return what the status called *name* writes to its model: see :func:`name_of`.
+    Return the status name of the state *name*: see :func:`name_of`.
     """
     if name not in machine.states:
         raise ValueError(f"a transition names {name!r}, which is not a state of the machine")
@@ -200,7 +200,7 @@ def _wire_value(machine: transitions.Machine, name: str) -> str:
 
 class TableEvent(transitions.Event, Generic[_R]):
     """
-    An event that knows its row from each source, for a subclass to carry out.
+    An event with its row for each source; a subclass makes the move.
 
     The library's own ``trigger`` spends about 10 µs on callbacks, which a machine that
     has none never needs. Its extension point, ``event_cls``, lets one lookup replace them.
@@ -209,12 +209,12 @@ class TableEvent(transitions.Event, Generic[_R]):
     def __init__(self, name: str, machine: transitions.Machine) -> None:
         super().__init__(name, machine)
         self.rows: dict[str, _R] = {}
-        """The row that this event fires, by source."""
+        """The row of this event for each source."""
 
 
 class Dispatcher(transitions.Machine, Generic[_R]):
     """
-    A machine whose events are made by *new_event*.
+    A machine that creates its events with *new_event*.
 
     It holds no model and no callbacks, so one serves any number of threads.
     """

@@ -1,5 +1,5 @@
 """
-The check that a lifecycle passes before it exists.
+The checks that the constructor of a lifecycle runs.
 """
 
 import re
@@ -20,7 +20,7 @@ _CODE: Final = re.compile(r"RS[0-9]{3}")
 
 class Table(Protocol):
     """
-    What is asked of a lifecycle to check it.
+    The attributes of a lifecycle that the checks read.
     """
 
     @property
@@ -71,15 +71,15 @@ def faults(table: Table) -> Iterator[str]:
     if not isinstance(table.terminal, Mapping):
         # Nothing else can be asked of a table that does not say how it ends.
         shape = type(table.terminal).__name__
-        yield f"terminal says what each end means, {{'completed': 'success'}}, and is no {shape}"
+        yield f"terminal: expected a mapping such as {{'completed': 'success'}}, got {shape}"
         return
     yield from _faulty_names(table)
     if not table.initial_statuses:
-        yield "initial names no status: name the one that a run begins in, or several"
+        yield "initial: expected the status that a run begins in, or several; got none"
         return
     if len(table.statuses) > MOST_STATUSES:
         # What follows takes the square of their number, and a file may hold many.
-        yield f"{len(table.statuses)} statuses are more than {MOST_STATUSES}"
+        yield f"expected at most {MOST_STATUSES} statuses, got {len(table.statuses)}"
         return
     yield from _faulty_rows(table)
     yield from _faulty_reopenings(table)
@@ -110,11 +110,11 @@ def _faulty_rows(table: Table) -> Iterator[str]:
     groups: dict[tuple[str, str], list[Transition]] = {}
     for row in table.transitions:
         if row.evidence not in EVIDENCE:
-            yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
+            yield f"{row}: evidence: expected one of {', '.join(EVIDENCE)}; got {row.evidence!r}"
         if row.source in table.terminal:
             yield f"{row}: leads out of the terminal status {_wire(row.source)}"
         if row.clears:
-            yield f"{row}: clears is for rows that reopen; see Entry for the others"
+            yield f"{row}: only rows that reopen may have clears; other rows use an Entry"
         group = groups.setdefault((row.trigger, row.source), [])
         yield from _clash(row, group)
         group.append(row)
@@ -122,12 +122,12 @@ def _faulty_rows(table: Table) -> Iterator[str]:
 
 def _clash(row: Transition, before: Iterable[Transition]) -> Iterator[str]:
     """
-    Yield what is wrong with *row* after the rows of its trigger and source that come before it.
+    Yield the faults of *row*, given the earlier rows of its trigger and source.
     """
     for other in before:
         # A row without conditions always fires, so that what follows it never does.
         if not other.conditional or (other.when, other.unless) == (row.when, row.unless):
-            twice = "is there twice" if other.target == row.target else f"clashes with {other}"
+            twice = "is repeated" if other.target == row.target else f"clashes with {other}"
             yield f"{row}: {twice}: one trigger has one target from a status"
             return
 
@@ -136,7 +136,7 @@ def _faulty_reopenings(table: Table) -> Iterator[str]:
     first: dict[tuple[str, str], Transition] = {}
     for row in table.reopenings:
         if row.evidence not in EVIDENCE:
-            yield f"{row}: evidence {row.evidence!r} is none of {', '.join(EVIDENCE)}"
+            yield f"{row}: evidence: expected one of {', '.join(EVIDENCE)}; got {row.evidence!r}"
         if row.source not in table.terminal:
             yield f"{row}: reopens, and {_wire(row.source)} is not terminal"
         if row.conditional:
@@ -144,9 +144,9 @@ def _faulty_reopenings(table: Table) -> Iterator[str]:
         if row.target in table.terminal:
             yield f"{row}: reopens, and {_wire(row.target)} is terminal"
         if first.setdefault((row.trigger, row.source), row) is not row:
-            yield f"{row}: is there twice: one trigger has one target from a status"
+            yield f"{row}: is repeated: one trigger has one target from a status"
         if row.target not in table.known or row.source not in table.known:
-            yield f"{row}: leads between statuses that other rows must name"
+            yield f"{row}: reopens, and other rows must name both of its statuses"
         yield from _no_names(f"{row}: clears", row.clears)
         yield from _unknown_fields(table, f"{row}: clears", _names(row.clears))
         yield from _settled_fields(table, f"{row}: clears", _names(row.clears))
@@ -156,7 +156,7 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
     for status, outcome in table.terminal.items():
         if outcome not in OUTCOMES:
             where = f"terminal status {_wire(status)}"
-            yield f"{where}: outcome {outcome!r} is none of {', '.join(OUTCOMES)}"
+            yield f"{where}: outcome: expected one of {', '.join(OUTCOMES)}; got {outcome!r}"
     begins = table.initial_statuses
     for status in dict.fromkeys(s for s in begins if begins.count(s) > 1):
         yield f"initial names {_wire(status)} twice"
@@ -174,14 +174,14 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
 
 
 def _faulty_entries(table: Table) -> Iterator[str]:
-    told: set[str] = set()
+    seen: set[str] = set()
     for entry in table.entries:
         where = f"entry for {_wire(entry.status)}"
         if entry.status not in table.known:
             yield f"{where}: no such status"
-        if entry.status in told:
-            yield f"{where} is there twice"
-        told.add(entry.status)
+        if entry.status in seen:
+            yield f"{where} is repeated"
+        seen.add(entry.status)
         every: list[str] = []
         for what in ("stamps", "requires", "accepts", "clears"):
             value = getattr(entry, what)
@@ -195,7 +195,7 @@ def _faulty_entries(table: Table) -> Iterator[str]:
 
 def _settled_fields(table: Table, where: str, names: Iterable[str]) -> Iterator[str]:
     """
-    Yield which of the *names* that an entry touches are not an entry's to touch.
+    Yield a fault for each of *names* that an entry must not touch.
     """
     settled = {
         **dict.fromkeys(_names(table.created), "is set once, at the creation"),
@@ -229,16 +229,16 @@ def _faulty_deadline(table: Table) -> Iterator[str]:
     if deadline.field == table.status_field:
         yield f"deadline: field {deadline.field!r} holds the status"
     if deadline.seconds <= 0:
-        yield f"deadline: {deadline.seconds} seconds are no time to run in"
+        yield f"deadline: seconds must be positive, got {deadline.seconds}"
     if deadline.longest < deadline.seconds:
-        yield f"deadline: the longest, {deadline.longest} s, is less than {deadline.seconds} s"
+        yield f"deadline: longest must be at least {deadline.seconds} s, got {deadline.longest} s"
 
 
 def _faulty_deviations(table: Table) -> Iterator[str]:
     for deviation in table.deviations:
         where = f"deviation {deviation.code} of {deviation.field!r}"
         if not _CODE.fullmatch(deviation.code):
-            yield f"{where}: a rule's code is RS and three digits"
+            yield f"{where}: expected the code of a rule, such as RS202"
         yield from _unknown_fields(table, where, [deviation.field])
         yield from _no_names(f"{where}: statuses", deviation.statuses)
         for status in sorted(_names(deviation.statuses)):
@@ -256,21 +256,21 @@ def _unknown_fields(table: Table, where: str, names: Iterable[str]) -> Iterator[
 
 def _no_names(where: str, value: Any) -> Iterator[str]:
     """
-    Yield that *value* is one text where several names are expected, if that is what it is.
+    Yield a fault if *value* is one string where several names are expected.
     """
     if isinstance(value, str):
-        yield f"{where}: names are expected, such as ({value!r},), and not the text {value!r}"
+        yield f"{where}: expected several names, such as ({value!r},), got the text {value!r}"
 
 
 def _names(value: Any) -> tuple[str, ...]:
     """
-    Return the names in *value*; a text in their place has none, rather than its letters.
+    Return the names in *value*; none if it is a string, whose letters are not names.
     """
     return () if value is None or isinstance(value, str) else tuple(value)
 
 
 def _wire(name: str) -> str:
     """
-    Return *name* quoted as it is on the wire, where it may be a member of an Enum.
+    Return the wire name of *name* in quotes; *name* may be a member of an Enum.
     """
     return repr(str(name))

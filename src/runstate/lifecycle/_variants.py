@@ -1,5 +1,5 @@
 """
-Lifecycles that are defined as what they change in another one.
+Variants: lifecycles defined by their changes to a base.
 """
 
 from collections.abc import Iterable, Mapping
@@ -72,7 +72,7 @@ def dropped(
 
 def renamed(values: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     """
-    Return the *values* of a lifecycle with the statuses in *names* under their other names.
+    Return the *values* of a lifecycle with its statuses renamed as *names* says.
     """
 
     def new(status: str) -> str:
@@ -107,7 +107,7 @@ def _respelled(shape: Shape, names: Mapping[str, str]) -> Shape:
 
 def changed(values: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return the *values* of a lifecycle with those in *own*.
+    Return the *values* of a lifecycle updated with those in *own*.
 
     Rows and entries are added, or replace that of the same trigger, source and conditions, or of
     the same status. Terminal statuses and deviations are added. Everything else is replaced.
@@ -137,7 +137,7 @@ def _merged(
 
 def _left(deviations: Iterable[Deviation], gone: set[str]) -> Iterable[Deviation]:
     """
-    Yield what is left of *deviations* where the statuses *gone* do not exist.
+    Yield *deviations* without the statuses *gone*.
     """
     for deviation in deviations:
         if deviation.statuses is None or deviation.statuses.isdisjoint(gone):

@@ -1,5 +1,5 @@
 """
-The engine: the one actor that may move a run.
+The engines: only they move a run.
 """
 
 import time
@@ -32,12 +32,13 @@ _T = TypeVar("_T")
 _NO_PAYLOAD: Final[Mapping[str, Any]] = {}
 _EXPIRES_AFTER: Final = RUN.deadline.seconds if RUN.deadline else None
 _CREATED: Final = frozenset(RunResponse.model_fields) | reference_names(RunResponse).keys()
-"""What :meth:`RunEngine.create` takes by name; the fields that a move owns are refused before."""
+"""The keyword arguments of :meth:`RunEngine.create`; fields that only a move changes are not among
+them."""
 
 
 def check_conditions(lifecycle: Lifecycle, conditions: Mapping[str, Condition]) -> None:
     """
-    Expect *conditions* to have exactly the names that the rows of *lifecycle* have.
+    Raise unless *conditions* has exactly the names that the rows of *lifecycle* use.
 
     Raises:
         LifecycleError: A name is missing, or is not the name of a condition.
@@ -129,12 +130,13 @@ class Engine(Generic[_T]):
             payload: Values of the fields that the target's entry requires or accepts.
 
         Raises:
-            WrongObjectError: *run* is nothing that this engine moves.
+            WrongObjectError: *run* is not a run that this engine can move.
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
             GuardRefusedError: A guard said no.
-            PayloadError: The payload lacks, or has, or garbles something.
+            PayloadError: The payload lacks a field, has an unknown one, or has a value that does
+            not fit.
         """
         return self._moves[trigger].trigger(run, payload)
 
@@ -165,7 +167,7 @@ class Engine(Generic[_T]):
 
     def _plans(self, conditions: Mapping[str, Condition]) -> list[Plan]:
         """
-        Return a plan for each trigger and source; of several rows, the first knows the others.
+        Return a plan for each trigger and source; of several rows, the first lists all.
         """
         plans: dict[tuple[str, str], Plan] = {}
         for row in (*self.lifecycle, *self.lifecycle.reopenings):
@@ -187,7 +189,7 @@ class Engine(Generic[_T]):
 
 class RunEngine(Engine[RunResponse]):
     """
-    Moves runs, with one typed method a trigger.
+    Moves runs, with one typed method for each trigger.
 
     One is enough for a program. It holds no reference to any run. What each method
     raises is said once, at :meth:`fire`.
@@ -298,7 +300,7 @@ class RunEngine(Engine[RunResponse]):
 
     def _draft(self, id: str | None = None, **fields: Any) -> tuple[RunResponse, float]:  # noqa: A002
         """
-        Return a new run of which nobody was told yet, and the time; see :meth:`create`.
+        Return a new run and its time of creation, without a log record; see :meth:`create`.
         """
         for name in fields:
             if name in OWNED_NAMES:
@@ -343,7 +345,7 @@ class RunEngine(Engine[RunResponse]):
 
     def complete(self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None) -> Moved:
         """
-        End a run well.
+        End a run as completed.
         """
         return self._moves["complete"].trigger(run, {"usage": usage})
 
@@ -373,7 +375,7 @@ class RunEngine(Engine[RunResponse]):
 
     def request_cancel(self, run: RunResponse) -> Moved:
         """
-        Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+        Request that a run is cancelled. It may still end otherwise until the cancel is confirmed.
         """
         return self._moves["request_cancel"].trigger(run, _NO_PAYLOAD)
 
@@ -393,15 +395,16 @@ class RunEngine(Engine[RunResponse]):
 
     def fire(self, run: RunResponse, trigger: str, /, **payload: Any) -> Moved:
         """
-        Move *run* by the name of a *trigger*; the payload is that of the method so called.
+        Move *run* by the name of a *trigger*. The payload is that of the method of this name.
 
         Raises:
-            WrongObjectError: *run* is nothing that this engine moves.
+            WrongObjectError: *run* is not a run that this engine can move.
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
             GuardRefusedError: A guard said no.
-            PayloadError: The payload lacks, or has, or garbles something.
+            PayloadError: The payload lacks a field, has an unknown one, or has a value that does
+            not fit.
         """
         if "reason" in payload:
             payload["incomplete_details"] = {"reason": payload.pop("reason")}
@@ -488,17 +491,17 @@ class RunEngine(Engine[RunResponse]):
                 )
             if not output.isascii() and (reason := why_unwritable(output)):
                 self._mover.malformed(run, plan, f"output for {call.id}: {reason}")
-        # One call, and one output for it, is what comes all day.
+        # The usual case: one call, and one output for it.
         if len(calls) == len(outputs) == 1:
             return
         unasked = outputs.keys() - {call.id for call in calls}
         if unasked:
             names = ", ".join(sorted(map(str, unasked)))
-            self._mover.malformed(run, plan, f"nobody asked for {names}")
+            self._mover.malformed(run, plan, f"no tool call is waiting for {names}")
 
 
 _ANSWER: Final = "submit_tool_outputs"
-"""The one trigger whose payload is held against the run: every call wants its output."""
+"""The trigger whose payload must match the run: one output for each tool call."""
 
 _PAYLOAD_MODELS: Final[Mapping[str, type[BaseModel]]] = {
     "required_action": RequiredAction,

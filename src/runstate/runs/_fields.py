@@ -1,5 +1,5 @@
 """
-What the fields of an application's own object hold: members of an Enum, and times of a type.
+Conversion of an application's field values: members of an Enum, and times in several types.
 
 The types are read from what declares them: a mapped class of SQLAlchemy, a model of Django or
 pydantic, a dataclass or any other class with annotations. None of those libraries is imported.
@@ -22,7 +22,7 @@ __all__ = ["holds_seconds", "moment_of", "respelled", "seconds_of", "word_of"]
 
 def word_of(status: Any, known: Collection[Any]) -> str:
     """
-    Return the word that *status* is in a lifecycle: for a member of an Enum its value or name.
+    Return the name of *status* in the lifecycle: of an Enum member, its value or its name.
 
     Args:
         status: What the object holds.
@@ -39,7 +39,7 @@ def word_of(status: Any, known: Collection[Any]) -> str:
 
 def respelled(status: Enum, source: str, target: str) -> Any:
     """
-    Return *target* as the object spells it: as a member of the Enum that *status* is of.
+    Return *target* in the type of the object: as a member of the Enum of *status*.
 
     Args:
         status: What the object holds now.
@@ -88,7 +88,7 @@ def _text(at: float) -> str:
 
 def _either(at: float) -> datetime:
     """
-    Stand for a datetime that says nothing about a zone; see :func:`moment_of`.
+    Mark a datetime field of unknown zone; see :func:`moment_of`.
     """
     return _aware(at)
 
@@ -105,7 +105,7 @@ _KINDS: Final[Mapping[Any, _Kind]] = {
     Decimal: Decimal,
     str: _text,
 }
-"""How a time is made for a field, by the type that the field declares."""
+"""The function that makes a time for a field, by the declared type of the field."""
 
 _DJANGO: Final[Mapping[str, _Kind]] = {
     "DateField": _day,
@@ -114,7 +114,7 @@ _DJANGO: Final[Mapping[str, _Kind]] = {
     "CharField": _text,
     "TextField": _text,
 }
-"""The same by the kinds of Django's fields; any other takes whole seconds."""
+"""The same by the type of a Django field; all others take whole seconds."""
 
 
 def moment_of(target: Any, field: str, at: float, others: Iterable[str]) -> Any:
@@ -164,7 +164,7 @@ def holds_seconds(kind: type, field: str) -> bool:
 
 def _like(value: Any) -> _Kind | None:
     """
-    Return how a time is made like *value*, which is another one; None if it is none.
+    Return the function that makes times of the type of *value*; None if *value* is not a time.
     """
     if isinstance(value, datetime):
         return _aware if value.tzinfo else _naive
@@ -175,7 +175,7 @@ def _like(value: Any) -> _Kind | None:
 @lru_cache(maxsize=1024)
 def _declared(model: Any, field: str) -> _Kind | None:
     """
-    Return how a time is made for the *field* of *model*; None where nothing declares its type.
+    Return the function that makes times for the *field* of *model*; None if undeclared.
     """
     mapper = getattr(model, "__mapper__", None)
     if mapper is not None and field in mapper.columns:
@@ -217,7 +217,7 @@ def _of_column(kind: Any) -> _Kind | None:
 def _of_django(model: Any, field: str) -> _Kind | None:
     try:
         kind = model._meta.get_field(field).get_internal_type()  # noqa: SLF001  Django's public name
-    except Exception:  # noqa: BLE001  FieldDoesNotExist: an attribute that is no column
+    except Exception:  # noqa: BLE001  FieldDoesNotExist: an attribute that is not a column
         return None
     if kind != "DateTimeField":
         return _DJANGO.get(kind, _whole)

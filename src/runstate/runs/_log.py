@@ -23,7 +23,7 @@ __all__ = ["CREATE", "MoveLog", "Moved", "Observer", "json_log"]
 
 class Moved(NamedTuple):
     """
-    One move that was made. Its creation is a run's first one, from no status.
+    One move that was made. The first move of a run is its creation, from no status.
     """
 
     run_id: str | None
@@ -34,11 +34,11 @@ class Moved(NamedTuple):
     target: str
     """Status now."""
     at: float
-    """When, in Unix seconds by the engine's clock; never before the run's last move."""
+    """Unix seconds by the engine's clock; never earlier than the run's last move."""
     duration_s: float | None = None
-    """Seconds spent in *source*; None at creation, and where nobody saw its beginning."""
+    """Seconds spent in *source*; None at creation, and if the time of entry is unknown."""
     seq: int | None = None
-    """Number of the move within its run, creation being 1; None where nobody counted."""
+    """Number of the move within its run; the creation is 1. None if moves are not numbered."""
     clock_regressed: bool = False
     """True if the clock had stepped back, and *at* is the run's last time instead."""
 
@@ -53,7 +53,7 @@ _PUBLIC: Final = ("processors", "wrapper_class", "logger_factory", "cache_logger
 _Level = Literal["info", "warning", "error"]
 
 Observer = Callable[[Moved], Any]
-"""Called with every move after it was made. An exception is logged; an awaitable is scheduled."""
+"""Called after each move. An exception is logged; an awaitable is scheduled."""
 
 
 class MoveLog:
@@ -81,14 +81,14 @@ class MoveLog:
         self._keeps = logger is not None
         self._lifecycle = lifecycle
         self.silent = False
-        """True once it is known for good that the level of a plain move is filtered out."""
+        """Whether the level of a plain move is filtered out for good."""
         self._configured = _configuration(self._structlog)
         self._usual = _built_in(self._structlog)
         self._config: tuple[Any, ...] | None = None
         self._plain = isinstance(self._logger, StdlibLogger)
-        """Whether the logger that is kept is one of the standard library."""
+        """Whether the cached logger is one of the standard library."""
         self._filtered = False
-        """Whether structlog's logger that is kept filters out the level of a plain move."""
+        """Whether the cached structlog logger filters out the level of a plain move."""
 
     def moved(self, moved: Moved, warn: bool = False) -> None:
         """
@@ -126,7 +126,7 @@ class MoveLog:
         self, run_id: str | None, trigger: str, status: str | None, kind: str, target: str | None
     ) -> None:
         """
-        Log ``run.rejected`` for a refusal that is an answer, not an exception.
+        Log ``run.rejected`` for a refusal that is returned instead of raised.
         """
         self._say(
             "info",
@@ -140,7 +140,7 @@ class MoveLog:
 
     def unreadable(self, run_id: str, reason: str) -> None:
         """
-        Log ``run.unreadable``, a warning: a store has a row that it cannot read as a run.
+        Log the warning ``run.unreadable``: the store cannot read a row as a run.
         """
         self._say(
             "warning",

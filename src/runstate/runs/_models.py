@@ -1,5 +1,5 @@
 """
-The run as it is on the wire.
+The wire model of a run.
 
 Every property of the reference API's ``RunResponse`` and ``BaseResponse``, named
 in snake_case in Python and on the wire. Every serializer writes the wire's names;
@@ -53,7 +53,7 @@ __all__ = [
 
 class RunStatus(StrEnum):
     """
-    What a run is doing; each member is its own wire value.
+    The status of a run; each member is its own wire value.
     """
 
     QUEUED = "queued"  #: Waiting for a worker: at first, and again after tool outputs.
@@ -82,7 +82,7 @@ class BaseResponse(WireModel):
     error: SkipJsonSchema[Error | None] = Field(None, exclude=True)
     """The body's ``error`` object, if the service refused."""
     detail: SkipJsonSchema[Text | None] = Field(None, exclude=True)
-    """The body's ``detail``, as some servers send instead of ``error``."""
+    """The body's ``detail``, which some servers send instead of ``error``."""
 
     @property
     def is_successful(self) -> bool:
@@ -91,12 +91,12 @@ class BaseResponse(WireModel):
 
     @property
     def error_message(self) -> str | None:
-        """The error's message, else *detail*; None if neither is there."""
+        """The error's message, or else *detail*; None if there is neither."""
         return (self.error.message if self.error else None) or self.detail
 
     @property
     def reason_phrase(self) -> str | None:
-        """The standard phrase of the status code (``Not Found``); None without or for an unknown one."""
+        """The standard phrase of the status code, such as ``Not Found``; None if it has none."""
         from http import HTTPStatus  # noqa: PLC0415  asked for seldom, and slow to load
 
         try:
@@ -113,7 +113,7 @@ class ErrorResponse(BaseResponse):
     @classmethod
     def from_body(cls, envelope: dict[str, Any], body: Any) -> Self:
         """
-        Read what the usual error bodies have in common; keep any other in *detail* as text.
+        Read the fields that the usual error bodies share; keep any other body in *detail* as text.
 
         Raises:
             pydantic.ValidationError: The envelope is none; a body never is a reason to raise.
@@ -230,7 +230,7 @@ class RunResponse(BaseResponse):
         headers: Mapping[str, str] | None = None,
     ) -> "Self | ErrorResponse":
         """
-        Return the run that an HTTP response carries, or what the service refused with.
+        Return the run in an HTTP response, or the error that the service answered.
 
         Both have the envelope, and ``is_successful`` tells them apart. A refusal
         whose body is not JSON keeps that body in ``detail``.
@@ -241,8 +241,8 @@ class RunResponse(BaseResponse):
             headers: The response's headers.
 
         Raises:
-            pydantic.ValidationError: The status is 2xx and the body is no run, or the
-                status is no number from 100 to 599.
+            pydantic.ValidationError: The status is 2xx and the body is not a run, or the
+                status is not a number from 100 to 599.
         """
         envelope = {
             "http_status_code": status_code,
@@ -256,7 +256,7 @@ class RunResponse(BaseResponse):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """
-        Set a field that the lifecycle does not own, validated; refuse one that it does.
+        Validate and set a field; refuse one that only a move changes.
         """
         self._refuse_owned(name)
         if name not in type(self).model_fields:
@@ -290,7 +290,7 @@ class RunResponse(BaseResponse):
 
     def copy(self, **options: Any) -> Self:  # noqa: ARG002
         """
-        Refuse pydantic's old way of copying, whose *update* is not validated.
+        Refuse pydantic's deprecated ``copy``, whose *update* is not validated.
 
         Raises:
             TypeError: Always; see :meth:`model_copy`.
@@ -330,7 +330,7 @@ class RunResponse(BaseResponse):
 
 def _init_once(self: RunResponse, /, **data: Any) -> None:
     """
-    Make a run of *data*, once: called again, it would set the status back past every engine.
+    Create a run from *data*, once: a second call would change the status without an engine.
 
     Raises:
         LifecycleFieldError: The run has been made already.
@@ -348,7 +348,7 @@ setattr(RunResponse, "__init__", _init_once)  # noqa: B010  its type is that of 
 
 def _parsed(body: bytes | str | Mapping[str, Any]) -> Any:
     """
-    Return what *body* holds as JSON; as text, where it is none.
+    Return *body* parsed as JSON; as text if it is not JSON.
     """
     if isinstance(body, Mapping):
         return body
@@ -361,7 +361,7 @@ def _parsed(body: bytes | str | Mapping[str, Any]) -> Any:
 
 def _text(value: Any) -> str | None:
     """
-    Return *value* as it is where it is text, else as JSON; None where it says nothing.
+    Return *value* if it is text, else as JSON; None if it is empty.
     """
     if value is None or isinstance(value, str):
         return value.encode("utf-8", "replace").decode() if value else None

@@ -14,7 +14,7 @@ behind. It may be taken again by the thread that holds it: a signal handler that
 fires a trigger in the midst of a commit makes its own move, and the one that it
 interrupted then finds the status changed, and loses.
 
-Objects that are no runs have a lock of their own, because setting their attributes
+Objects of other classes have a lock of their own, because setting their attributes
 may run code of theirs.
 """
 
@@ -60,8 +60,8 @@ __all__ = [
 
 Guard = Callable[[Any, Transition], "str | bool | None"]
 """
-Asked before a move that the table allows: None or True lets it happen; False, or a
-reason, refuses it. What it raises reaches the caller, and the run stays as it was.
+Called before each move that the table allows. None or True permits the move; False, or a reason,
+refuses it. Its exceptions reach the caller, and the run is unchanged.
 """
 
 Condition = Callable[[Any], bool]
@@ -76,7 +76,7 @@ _MOST_CLASSES: Final = 256
 """How many classes of plain objects an engine remembers."""
 
 _LOOKS: Final = (None,) * 100
-"""How often others may be faster before this one gives up."""
+"""How often a move tries again after another thread was faster."""
 
 _new_record: Final = tuple.__new__
 _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
@@ -85,7 +85,7 @@ _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defi
 @dataclass(slots=True, eq=False, repr=False)
 class Plan:
     """
-    A row with all that carrying it out needs, worked out once.
+    A row with everything that its move needs, computed once.
     """
 
     trigger: str
@@ -101,15 +101,15 @@ class Plan:
     demands: bool
     """Whether the row cannot be carried out without a payload."""
     prepare: Callable[[Any, "Plan", Mapping[str, Any], dict[str, Any]], None]
-    """Adds the payload to the changes, once it is known to fit."""
+    """Checks the payload and adds it to the changes."""
     warn: bool
-    """Whether the target is an end worth a warning in the log."""
+    """Whether the log records the move as a warning."""
     raises: str | None = None
-    """The field that counts attempts, where the row reopens."""
+    """The field that counts attempts, if the row reopens; else None."""
     holds: tuple[tuple["Condition", bool], ...] = ()
-    """The conditions of the row, each with what it must answer."""
+    """The conditions of the row, each with the answer that it needs."""
     choices: tuple["Plan", ...] = ()
-    """Where conditions decide: every plan of this trigger and source, in their order."""
+    """If conditions decide, all plans of this trigger and source, in order; else empty."""
 
     def allowed_for(self, run: Any) -> bool:
         """
@@ -121,7 +121,7 @@ class Plan:
 @dataclass(slots=True, eq=False, repr=False)
 class Mover:
     """
-    What all moves of one engine share.
+    The parts that all moves of one engine share.
     """
 
     lifecycle: Lifecycle
@@ -129,13 +129,13 @@ class Mover:
     guards: tuple[Guard, ...]
     log: MoveLog
     observers: Observers | None
-    """Hear of every move; None if there are none."""
+    """The observers of the engine; None if there are none."""
     plain: set[type] = field(default_factory=set)
-    """Classes whose objects have whole seconds as times, and take values as they are."""
+    """Classes whose objects hold times as whole seconds and values without conversion."""
 
     def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
         """
-        Return *row* with what carrying it out needs; *models* are those of payload fields.
+        Return the plan of *row*; *models* are the models of payload fields.
         """
         entry = self.lifecycle.entry(row.target)
         field = self.lifecycle.status_field
@@ -193,7 +193,7 @@ class Mover:
         self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
     ) -> None:
         """
-        Expect that *run* counts its attempts, and add *payload* to *changes*.
+        Check that *run* can count its attempts, and add *payload* to *changes*.
 
         Raises:
             PayloadError: It has no field for the attempt, or not a whole number in it; or as
@@ -223,7 +223,7 @@ class Mover:
 
     def latest_stamp(self, run: Any) -> float:
         """
-        Return the latest time of a move that *run* itself knows; minus infinity if none.
+        Return the latest time in the fields of *run*; minus infinity if there is none.
         """
         times = (seconds_of(run, name) for name in self.lifecycle.moment_fields)
 
@@ -240,7 +240,7 @@ class Mover:
 
     def status(self, run: Any) -> str:
         """
-        Return the status that *run* has, as the lifecycle's word for it.
+        Return the status of *run*, by its name in the lifecycle.
 
         Raises:
             WrongObjectError: It is a class, or has no such attribute.
@@ -280,7 +280,7 @@ class Mover:
 
     def run_id(self, run: Any) -> str | None:
         """
-        Return the id of *run*, harmless to show; None if it has none.
+        Return the id of *run* in printable characters; None if it has none.
         """
         run_id = getattr(run, self.lifecycle.id_field, None)
 
@@ -398,7 +398,7 @@ class Move(TableEvent[Plan]):
 
     def _learn(self, kind: type) -> None:
         """
-        Write this trigger out, if that was not done yet, and know *kind* from now on if it is plain.
+        Compile this trigger, unless it is, and remember *kind* if its objects are plain.
         """
         mover = self._mover
         if not self._is_written:
@@ -457,7 +457,7 @@ class Move(TableEvent[Plan]):
 
 class RunMove(Move):
     """
-    The same for a run, in one piece: this is the way that is taken all day.
+    The same for a run, in one function for speed.
 
     A call spared here is a twentieth of a move. The fields are written in one update
     of the run's ``__dict__``, which no other thread can see half of.
@@ -488,7 +488,7 @@ class RunMove(Move):
                     mover.ask(guard, run, plan)
             now = mover.clock()
             if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
-                raise ValueError(f"the clock says {now!r}: Unix seconds are expected")
+                raise ValueError(f"the clock returned {now!r}: expected Unix seconds")
             duration_s: float | None
             seq: int | None
             with COMMITS:
@@ -517,7 +517,7 @@ class RunMove(Move):
                 )  # fmt: skip
                 # From here on nothing may be called between a look and the write that it
                 # allows: only where a call returns can a signal handler come between. The
-                # record before the fields: whoever sees a new status finds its record.
+                # record before the fields: a reader of the new status finds its record.
                 won = fields["status"] == plan.source
                 if won:
                     _set_last_move(run, moved)
@@ -541,7 +541,7 @@ class RunMove(Move):
 
 class Moves(dict[str, Move]):
     """
-    The moves of an engine by trigger; one that its table lacks always refuses.
+    The moves of an engine by trigger. A trigger that the table lacks is refused.
     """
 
     def __init__(self, moves: Mapping[str, Move], mover: Mover) -> None:
@@ -562,7 +562,7 @@ class _NoMove(NamedTuple):
 
 def no_run(found: Any) -> NoReturn:
     """
-    Refuse what a RunEngine was handed in place of a run.
+    Refuse an object that is not a run.
 
     Raises:
         WrongObjectError: Always.
@@ -578,7 +578,7 @@ def no_run(found: Any) -> NoReturn:
 
 def last_move(run: RunResponse) -> Moved | None:
     """
-    Return the record of the last move of *run*; None where nobody saw one.
+    Return the record of the last move of *run*; None if this process made none.
     """
     moved: Moved | None = getattr(run, "_last_move", None)
 
@@ -587,7 +587,7 @@ def last_move(run: RunResponse) -> Moved | None:
 
 def remember(run: RunResponse, moved: Moved) -> None:
     """
-    Keep *moved* as the record of the run's last move.
+    Store *moved* as the record of the run's last move.
     """
     _set_last_move(run, moved)
 

@@ -1,5 +1,5 @@
 """
-Observers: every one hears every move of an object, in the order in which they were made.
+Observers: each is called for every move of an object, in the order of the moves.
 
 An observer may fire the next move, and another thread may make it meanwhile. So a move is
 noted under the lock that it was committed under, and told from a queue of its object: by
@@ -25,7 +25,7 @@ takes it again, in the middle of either.
 
 class Observers:
     """
-    The observers of one engine, and the moves that they have yet to hear of.
+    The observers of one engine, and the queue of moves to deliver.
     """
 
     def __init__(self, observers: Iterable[Observer], log: MoveLog) -> None:
@@ -48,7 +48,7 @@ class Observers:
 
     def deliver(self, target: object) -> None:
         """
-        Tell every observer of the moves of *target* that are queued.
+        Deliver the queued moves of *target* to every observer.
 
         Returns at once where they are being told already: then this move is told after
         those before it, by the caller who is at it.
@@ -86,7 +86,7 @@ class Observers:
 
     def _tell(self, moved: Moved) -> BaseException | None:
         """
-        Tell all of *moved*; return the first of what they raised that must reach the caller.
+        Call all observers with *moved*; return the first exception that must reach the caller.
         """
         raised: BaseException | None = None
         for observer in self._observers:

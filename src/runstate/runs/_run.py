@@ -81,7 +81,7 @@ _ROWS: Final = (
     ),
     Transition(
         "stop_incomplete", _CANCELLING, _INCOMPLETE, "inferred",
-        "follows from 'not guaranteed'; nobody was seen to do it",
+        "follows from 'not guaranteed'; not seen in any implementation",
     ),
     Transition(
         "expire", _CANCELLING, _EXPIRED, "inferred",

@@ -45,9 +45,9 @@ __all__ = [
 ]
 
 FIRST_SECOND: Final = 946_684_800
-"""2000-01-01T00:00:00Z; earlier than any run."""
+"""The earliest valid time, 2000-01-01T00:00:00Z."""
 LAST_SECOND: Final = 4_102_444_799
-"""2099-12-31T23:59:59Z; a count of milliseconds lies far beyond it."""
+"""The latest valid time, 2099-12-31T23:59:59Z. Milliseconds are far larger."""
 
 
 def _unix_seconds(value: int) -> int:
@@ -107,7 +107,7 @@ class WireModel(BaseModel):
         # Built on first use: an import that only reads the table does not pay for it.
         defer_build=True,
         extra="allow",
-        # The wire's "model" and "model_..." names are no clash with pydantic's own.
+        # The wire's "model" and "model_..." names do not clash with pydantic's own.
         protected_namespaces=(),
     )
 
@@ -138,7 +138,7 @@ class WireModel(BaseModel):
     @classmethod
     def _one_spelling_a_field(cls, data: Any) -> Any:
         """
-        Refuse a field that is given under both of its names: which one is meant is a guess.
+        Refuse a field that is given under both of its names, because they may differ.
         """
         if isinstance(data, Mapping):
             names = reference_names(cls)
@@ -249,7 +249,7 @@ class Function(_Part):
 
 class Tool(_Part):
     """
-    Something the assistant may use.
+    A tool that the assistant may use.
     """
 
     type: Text = Field(validation_alias=_either("type", "ToolType"))

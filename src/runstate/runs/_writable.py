@@ -1,5 +1,5 @@
 r"""
-What can be read can be written: the one rule for text that comes into a run.
+Checks that a value can be written as JSON, before it is stored in a run.
 
 Python holds texts that JSON cannot: half of a surrogate pair, for one, which ``json.loads``
 makes of ``"\ud800"``. A run that held one could be stored, and never be sent again.
@@ -14,7 +14,7 @@ __all__ = ["JsonValue", "Text", "why_unwritable", "writable"]
 
 _ROOM: Final = 10
 """
-Levels that are left for what a run is put into.
+Levels of nesting that are reserved for the document around a run.
 
 pydantic writes at most 255 levels, and a page of runs is deeper than a run.
 """

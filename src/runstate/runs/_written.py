@@ -1,5 +1,5 @@
 """
-Moves of plain objects, written out as Python functions: one for each trigger of an engine.
+Compiles the moves of plain objects: one Python function for each trigger of an engine.
 
 A table that is read for every move costs three times the move itself. So each trigger becomes a
 function, as ``dataclasses`` and ``attrs`` make theirs, that has the rows of its lifecycle as
@@ -20,7 +20,7 @@ def written(
     plans: Mapping[str, Any], mover: Any, lock: Any, long_way: Callable[..., Moved]
 ) -> Callable[..., Moved] | None:
     """
-    Return a function ``(object, payload) -> Moved`` for one trigger; None if it cannot be written.
+    Return a function ``(object, payload) -> Moved`` for one trigger; None if it cannot be compiled.
 
     Args:
         plans: The plan of the trigger from each status.
@@ -53,7 +53,7 @@ def written(
 
 def _is_usual(plan: Any, mover: Any) -> bool:
     """
-    Return whether the move of *plan* sets fields and nothing else, each of them once.
+    Return whether the move of *plan* only sets fields, and each of them once.
     """
     lifecycle = mover.lifecycle
     fixed = {*plan.changes, *plan.stamps}
@@ -88,7 +88,7 @@ def _lines(plans: Mapping[str, Any], mover: Any) -> list[str]:
 
 def _branch(name: str, plan: Any, mover: Any) -> list[str]:
     """
-    Return the lines that make the move of *plan*, which they call *name*.
+    Return the lines that make the move of *plan*; *name* is its variable.
     """
     status, times = mover.lifecycle.status_field, tuple(mover.lifecycle.moment_fields)
     changed = dict.fromkeys((*plan.changes, *plan.stamps, *plan.payload))
@@ -134,7 +134,7 @@ def _branch(name: str, plan: Any, mover: Any) -> list[str]:
 
 def _looked_up(fields: Iterable[str]) -> list[str]:
     """
-    Return the lines that keep the values of *fields*; an object that lacks one is unusual.
+    Return the lines that save the values of *fields*, or go the long way if one is missing.
     """
     lines = [f"    was_{field} = target.{field}" for field in fields]
 
@@ -148,7 +148,7 @@ def _looked_up(fields: Iterable[str]) -> list[str]:
 
 def _latest(was: str) -> list[str]:
     """
-    Return the lines that raise ``at`` to the time in the variable *was*, if that is later.
+    Return the lines that set ``at`` to the time in the variable *was* if that is later.
     """
     return [
         f"if {was} is not None:",

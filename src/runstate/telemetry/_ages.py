@@ -1,5 +1,5 @@
 """
-What a store is asked for whenever metrics are collected.
+The ages and counts that a store reports at each collection of metrics.
 """
 
 import time
@@ -16,7 +16,7 @@ __all__ = ["Store", "ages", "check_answers"]
 
 class Store(Protocol):
     """
-    What is asked of a store: how many runs there are, and which have waited longest.
+    The methods of a store that metrics use: the counts by status, and the longest waits.
     """
 
     def counts(self) -> Mapping[str, int]:
@@ -28,7 +28,7 @@ class Store(Protocol):
 
 def check_answers(store: Store) -> None:
     """
-    Refuse a store whose answers have to be awaited, which no collection of metrics does.
+    Refuse an asyncio store: metrics are collected without an event loop.
 
     Raises:
         TypeError: *store* is one for asyncio.
@@ -43,7 +43,7 @@ def check_answers(store: Store) -> None:
 
 def ages(store: Store, lifecycle: Lifecycle) -> Iterator[tuple[str, float]]:
     """
-    Yield for each status that is not terminal how long its oldest run has been in it, if it has one.
+    Yield each live status that has runs, with the seconds its oldest run has been in it.
     """
     for status in lifecycle.statuses:
         if lifecycle.is_terminal(status):

@@ -1,5 +1,5 @@
 """
-Processors for structlog: nothing hostile and nothing private goes on.
+Processors for structlog that escape hostile text and remove private text.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -20,7 +20,7 @@ PRIVATE: Final = frozenset(
         "tool_outputs", "outputs", "output", "arguments", "required_action", "payload",
     }
 )  # fmt: skip
-"""Keys whose values were written for a model or a user, and for no log."""
+"""Keys whose values are texts for a model or a user, which do not belong in a log."""
 
 _LONGEST = 2_000
 _DEEPEST = 8
@@ -28,7 +28,7 @@ _DEEPEST = 8
 
 def escape_untrusted(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     r"""
-    Make every text in *event* harmless to a terminal and to a reader that splits the log by lines.
+    Escape every text in *event*, so that it cannot act on a terminal or forge a log line.
 
     Control and bidi characters, line separators and unpaired surrogates become escapes
     such as ``\x1b``. Put it before the renderer.
@@ -42,7 +42,7 @@ def escape_untrusted(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """
-    Replace what was written for a model or a user by its length and the beginning of its hash.
+    Replace each text for a model or a user by its length and the beginning of its hash.
 
     Found by its key, at any depth; models of pydantic, dataclasses and named tuples are
     looked into, and go on as dictionaries.
@@ -87,7 +87,7 @@ def _redacted(value: Any, depth: int) -> Any:
 
 def _named(value: Any) -> Mapping[Any, Any] | None:
     """
-    Return what *value* holds by name; None if it is nothing that does.
+    Return the fields of *value* by name; None if it has no named fields.
     """
     if isinstance(value, Mapping):
         return value

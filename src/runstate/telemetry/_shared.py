@@ -1,5 +1,5 @@
 """
-The words that all projections share: times, and attributes out of closed sets.
+Functions that all exporters share: times, ids, and attributes with few values.
 """
 
 import logging
@@ -28,7 +28,7 @@ DURATIONS: Final = (
     0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0,
     14_400.0, 86_400.0,
 )  # fmt: skip
-"""Bounds of the histograms, in seconds: from a tool call to a run that is forgotten for a day."""
+"""Bounds of the histograms, in seconds: from a tool call to a day."""
 
 REJECTIONS: Final = ("illegal", "duplicate", "superseded", "stale", "guard", "payload")
 """Why a trigger moved nothing."""
@@ -46,7 +46,7 @@ def rfc3339(at: float) -> str:
 
 def closed(status: str | None, lifecycle: Lifecycle) -> str:
     """
-    Return *status* where the lifecycle has it; else ``other``, so that no text makes a series.
+    Return *status* if the lifecycle has it, else ``other``, which bounds the number of series.
     """
     if status is None:
         return "none"
@@ -56,7 +56,7 @@ def closed(status: str | None, lifecycle: Lifecycle) -> str:
 
 def numbered(moved: Moved) -> tuple[str, int]:
     """
-    Return the run's id and the move's number, which make an event's id stable.
+    Return the run's id and the move's number, the parts of a stable event id.
 
     Raises:
         ValueError: It lacks one of them.
@@ -69,7 +69,7 @@ def numbered(moved: Moved) -> tuple[str, int]:
 
 def in_order(moves: Iterable[Moved]) -> list[Moved]:
     """
-    Return *moves* of one run as they were made, each once, however they were delivered.
+    Return the *moves* of one run in their order, without repeated deliveries.
 
     By their numbers, which no clock can make the same; by time where one has no number. What a
     journal says besides, of leases and of outcomes that came too late, leads to no status.
@@ -105,7 +105,7 @@ def ended(moves: Iterable[Moved], lifecycle: Lifecycle) -> tuple[list[Moved], Ou
 
 def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:
     """
-    Return *tell* as a function that never raises: what it tells of has happened, and stands.
+    Return *tell* as a function that never raises, because the move has been made already.
     """
 
     @wraps(tell)

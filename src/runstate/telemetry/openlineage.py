@@ -40,7 +40,7 @@ def openlineage_events(
     lifecycle: Lifecycle = RUN,
 ) -> tuple[dict[str, Any], ...]:
     """
-    Return the run events that *moved* amounts to, in order: none, one, or two.
+    Return the run events for *moved*, in order: none, one or two.
 
     A run's creation is none; its first move starts it, also where that ends it; later
     moves are RUNNING until one is the end. So every run that has ended has one START

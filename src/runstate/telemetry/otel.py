@@ -1,5 +1,5 @@
 """
-Moves as OpenTelemetry speaks of them; the extra ``otel`` brings its API.
+Moves as OpenTelemetry metrics, logs and traces; needs the extra ``otel``.
 
 A run outlives the process that began it, so no span is kept open: one is made at the end,
 with the times that the moves had. A move on the way is an event of the log, not of a span.
@@ -35,7 +35,7 @@ _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16
 
 class RunTelemetry:
     """
-    Tells OpenTelemetry of moves: an observer for an engine, or fed from a store's feed.
+    Exports moves to OpenTelemetry, as an observer of an engine or from a store's feed.
 
     Attributes of metrics are statuses and outcomes of the lifecycle, never an id. What
     it does cannot raise; an exporter that fails is told to the standard library's logger.
@@ -50,7 +50,7 @@ class RunTelemetry:
         logger_provider: LoggerProvider | None = None,
     ) -> None:
         """
-        Speak of the runs of *lifecycle*, to the global providers unless others are given.
+        Export the runs of *lifecycle*, to the global providers unless others are given.
         """
         self._lifecycle = lifecycle
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
@@ -155,7 +155,7 @@ class RunTelemetry:
 
     def watch(self, store: Store) -> None:
         """
-        Have *store* asked, whenever metrics are collected, how many runs there are and how old.
+        Observe, at each collection of metrics, the number of runs in *store* and their ages.
 
         From the store and not from counting up and down: that survives restarts, and is
         the same from every process.
@@ -187,7 +187,7 @@ class RunTelemetry:
 
 def _parent(traceparent: str | None) -> Any:
     """
-    Return the context that *traceparent* names; an empty one if it is none, or no valid one.
+    Return the context that *traceparent* names; an empty one if it is None or invalid.
 
     Empty and not the current one: whoever tells of the end is not who began the run.
     """

@@ -1,5 +1,5 @@
 """
-Moves as Prometheus metrics, by ``prometheus_client``; the extra ``prometheus`` brings it.
+Moves as Prometheus metrics; needs the extra ``prometheus``.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ __all__ = ["RunMetrics", "StoreCollector"]
 
 class RunMetrics:
     """
-    Counts moves; an observer for an engine, or fed from a store's feed.
+    Counts moves, as an observer of an engine or from a store's feed.
 
     No label holds an id, or any text that is not a status of the lifecycle. The client adds a
     ``_created`` series to each counter and histogram; ``PROMETHEUS_DISABLE_CREATED_SERIES=True``
@@ -90,7 +90,7 @@ class RunMetrics:
     @harmless
     def finished(self, moves: Iterable[Moved]) -> None:
         """
-        Count one run that has ended, by all its moves, however they came.
+        Count one run that has ended, by all its moves, in any order.
         """
         whole, outcome = ended(moves, self._lifecycle)
         lasted = whole[-1].at - whole[0].at
@@ -99,7 +99,7 @@ class RunMetrics:
 
 class StoreCollector(Collector):
     """
-    Asks a store, whenever metrics are collected, how many runs there are and how old they are.
+    Reports, at each collection of metrics, the number of runs in a store and their ages.
 
     From the store and not from counting up and down: that survives restarts, and is the
     same from every process.
