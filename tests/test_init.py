@@ -66,6 +66,7 @@ def test_every_draft_is_a_lifecycle_that_allows_what_it_kept(histories):
         assert lifecycle == load_lifecycle(stream.name)
     for history in histories:
         wrong = {pair for pair in pairwise(history) if pair in draft.rare}
+        wrong |= {*history[:1]} - {*draft.initial}
         findings = check(history, lifecycle).findings
         assert bool(wrong) >= bool(findings)
         if not wrong:
@@ -116,6 +117,35 @@ def test_an_end_that_some_histories_leave_stays_an_end():
 
     assert (["done"], {("done", "new")}) == (draft.terminal, draft.rare)
     assert draft.lifecycle("draft").is_terminal("done")
+
+
+def test_a_rare_beginning_is_left_for_a_person_to_judge(command):
+    """
+    Histories of a log that was cut off begin anywhere, and then one status would begin and end.
+    """
+    whole = [["new", "busy", "done"]] * 40
+    log = file(
+        "jobs.csv.gz.csv", csv([*whole, ["busy", "done"], ["done"], ["odd", "busy", "done"]])
+    )
+    done = command("init", log)
+    draft = tomllib.loads(done.text)
+
+    assert ("jobs", ["new", "odd"]) == (draft["name"], draft["initial"])
+    assert "leaves out (is the log cut off?): busy 1, done 1\n" in done.text
+    assert "# A draft from 43 histories" in done.text
+
+
+@pytest.mark.parametrize("status", ["completed", "FAIL", "job.cancelled", "Timed Out", "SUCCEEDED"])
+def test_a_status_that_is_called_an_end_and_left_is_pointed_out(command, status):
+    """
+    In few histories nothing is rare; a second outcome is still one to judge.
+    """
+    done = command("init", file("jobs.csv", csv([["new", "unsuccessful", status, "last"]])))
+    doubted = [line for line in done.text.splitlines() if "is it an end?" in line]
+
+    assert [f'source = "{status}"'] == [
+        line[line.index("source") : line.index(", target")] for line in doubted
+    ]
 
 
 def test_columns_that_were_named_become_the_shape(command):

@@ -3,6 +3,7 @@ A draft of a lifecycle, from the histories of objects whose lifecycle nobody wro
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -29,6 +30,11 @@ _MEANINGS: Final[dict[str, Outcome]] = {
     "time": "timeout", "expire": "timeout", "incomplete": "incomplete",
 }  # fmt: skip
 """What an end means by a part of its name; all else is taken for success."""
+_ENDED: Final = re.compile(
+    r"(?<![a-z])(success|succeed|succeeded|complete|completed|done|finished|closed|fail|failed|failure|error|"
+    r"errored|crashed|cancell?ed|aborted|terminated|expired|timed.?out|skipped|discarded|rejected)(?![a-z])"
+)
+"""Names of ends in many systems. A status so called that is left may be left by a fault."""
 
 _Move = tuple[str, str]
 
@@ -49,11 +55,8 @@ class Draft(NamedTuple):
     """What moves are called."""
     rare: frozenset[_Move]
     """The moves that are left out, for a person to judge."""
-
-    @property
-    def initial(self) -> tuple[str, ...]:
-        """The statuses that runs begin in, the most frequent first."""
-        return tuple(status for status, _ in self.begins.most_common())
+    initial: tuple[str, ...]
+    """The statuses that runs begin in, the most frequent first, without those that are left out."""
 
     @property
     def kept(self) -> list[_Move]:
@@ -95,19 +98,24 @@ class Draft(NamedTuple):
             name: Of the lifecycle.
             columns: What the caller named; they become the shape of a record.
         """
-        yield f"# A draft from {self.runs:,} histories: judge each row, and what each end means."
+        yield f"# A draft from {_histories(self.runs)}: judge each row, and what each end means."
         yield f"name = {_quoted(name)}"
-        yield "initial = [" + ", ".join(map(_quoted, self.initial)) + "]  # " + _counts(self.begins)
+        kept = {status: self.begins[status] for status in self.initial}
+        yield "initial = [" + ", ".join(map(_quoted, kept)) + "]  # " + _counts(Counter(kept))
+        odd = Counter({status: n for status, n in self.begins.items() if status not in kept})
+        if odd:
+            yield f"# Rare beginnings, which this draft leaves out (is the log cut off?): {_counts(odd)}"
         ends = [f"{_quoted(status)} = {_quoted(means)}" for status, means in self.outcomes.items()]
         yield "terminal = { " + ", ".join(ends) + " }  # guessed from the names"
         for status in self.terminal:
-            yield f"# {_comment(status)}: the last status of {self.ends[status]:,} histories"
+            yield f"# {_comment(status)}: the last status of {_histories(self.ends[status])}"
         for status, count in self.ends.items():
             if status not in self.terminal:
-                yield f"# {_comment(status)}: {count:,} histories stop here, and others go on"
+                yield f"# {_comment(status)}: {_histories(count)} ended here, and others went on"
         yield "transitions = ["
         for move in self.kept:
-            yield f"  {self._row(move)},  # {_times(self.moves[move])}"
+            doubt = "; is it an end? see RS109" if _ENDED.search(move[0].lower()) else ""
+            yield f"  {self._row(move)},  # {_times(self.moves[move])}{doubt}"
         yield "]"
         if self.rare:
             yield ""
@@ -131,7 +139,8 @@ def drafted(observations: Iterable[Observation]) -> Draft:
 
     A move is rare if its source is left by it in less than one of twenty times, those included
     in which a history ends there; and if more than three of four of these are ends. A rare one is
-    kept if a status is not reached without it, unless its source is an end.
+    kept if a status is not reached without it, unless its source is an end. So is a rare beginning:
+    one of less than one of twenty histories.
 
     Args:
         observations: Of many runs, in the order of the input; their statuses are held.
@@ -164,9 +173,10 @@ def drafted(observations: Iterable[Observation]) -> Draft:
             "no run was seen in two statuses: name the column of the run's id with --run-id"
         )
 
-    return Draft(
-        len(histories), begins, moves, ends, _triggers(moves, named), _rare(begins, moves, ends)
-    )
+    initial = _initial(begins, moves)
+    rare = _rare(initial, moves, ends)
+
+    return Draft(len(histories), begins, moves, ends, _triggers(moves, named), rare, initial)
 
 
 def _moves(ordered: Sequence[Observation]) -> Iterator[tuple[_Move, str | None]]:
@@ -198,7 +208,21 @@ def _triggers(moves: Iterable[_Move], named: dict[_Move, Counter[str]]) -> dict[
     return found
 
 
-def _rare(begins: Counter[str], moves: Counter[_Move], ends: Counter[str]) -> frozenset[_Move]:
+def _initial(begins: Counter[str], moves: Iterable[_Move]) -> tuple[str, ...]:
+    """
+    Return the statuses in which histories begin, other than rare ones that are reached as well.
+    """
+    runs, moves = begins.total(), [*moves]
+    kept = [status for status, count in begins.most_common() if count * _RARE >= runs]
+    kept = kept or [begins.most_common(1)[0][0]]
+    for status, _ in begins.most_common():
+        if status not in _reached(kept, moves):
+            kept.append(status)
+
+    return tuple(kept)
+
+
+def _rare(begins: Sequence[str], moves: Counter[_Move], ends: Counter[str]) -> frozenset[_Move]:
     visits = Counter(ends)
     for (source, _), count in moves.items():
         visits[source] += count
@@ -277,6 +301,10 @@ def _listed(paths: str | Sequence[str | list[str]]) -> str:
 
 def _counts(counter: Counter[str]) -> str:
     return ", ".join(f"{_comment(status)} {count:,}" for status, count in counter.most_common())
+
+
+def _histories(count: int) -> str:
+    return "1 history" if count == 1 else f"{count:,} histories"
 
 
 def _times(count: int) -> str:

@@ -59,7 +59,7 @@ def init(
         refuse_input(out, paths)
     seen = _Readable(records(paths, _anything(), reading))
     draft = drafted(seen)
-    title = name or (Path(paths[0]).stem if paths[0] != "-" else "") or "draft"
+    title = name or (Path(paths[0]).name.partition(".")[0] if paths[0] != "-" else "") or "draft"
     lifecycle = draft.lifecycle(title)
     text = "".join(f"{line}\n" for line in draft.text(title, columns))
     if out is None:
