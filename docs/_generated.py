@@ -21,7 +21,7 @@ from sphinx.pycode import ModuleAnalyzer
 from runstate import RULES, Deviation, Finding, Lifecycle, Rule, check
 from runstate.cli import command
 from runstate.diagrams import draw
-from runstate.lifecycle._schema import definition_schema
+from runstate.lifecycle._definition_schema import definition_schema
 from runstate.mapping import MAPS, StatusMap
 from runstate.presets import PRESETS
 from runstate.readers import read

@@ -28,7 +28,7 @@ from runstate.cli import _input, _shared
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.histories._survey import Dwell, bucket_of
-from runstate.lifecycle._schema import definition_schema
+from runstate.lifecycle._definition_schema import definition_schema
 from runstate.presets import PRESETS
 from runstate.readers import read
 

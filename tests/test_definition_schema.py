@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from definitions import defined
 from runstate import DefinitionError
 from runstate.diagrams import draw
-from runstate.lifecycle._schema import definition_schema
+from runstate.lifecycle._definition_schema import definition_schema
 from runstate.presets import PRESETS
 from test_conditions import reader
 from test_reopening import job

@@ -140,7 +140,7 @@ def test_data_is_never_executed(path):
     loaded = {name.partition(".")[0] for name, _ in imports(path)}
 
     # Moves are written out as functions there, from names that are checked and from repr().
-    allowed = {"exec", "compile"} if place(path) == "runs/_written.py" else set()
+    allowed = {"exec", "compile"} if place(path) == "runs/_compiled.py" else set()
 
     assert allowed == called & {"eval", "exec", "compile", "__import__"}
     assert set() == loaded & {

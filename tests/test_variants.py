@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from definitions import defined
 from runstate import DefinitionError, Lifecycle, LifecycleError, Transition, load_lifecycle
-from runstate.lifecycle._schema import definition_schema
+from runstate.lifecycle._definition_schema import definition_schema
 from runstate.presets import PRESETS, RUN, RUN_DOCUMENTED
 
 

@@ -140,7 +140,7 @@ def lifecycles(names: tuple[str, ...], maps: bool, schema: bool) -> int:
       runstate lifecycles --maps langgraph-run-to-run
     """
     if schema:
-        from ..lifecycle._schema import definition_schema  # noqa: PLC0415  see there
+        from ..lifecycle._definition_schema import definition_schema  # noqa: PLC0415  see there
 
         click.echo(json.dumps(definition_schema(), indent=2))
         return 0

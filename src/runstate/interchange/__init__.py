@@ -8,7 +8,7 @@ leaves room for them. What a lifecycle cannot say of theirs, nested states above
 refused on the way in, never dropped.
 """
 
-from ._files import FORMATS, SUFFIXES, Notation, load
+from ._notations import FORMATS, SUFFIXES, Notation, load
 from .markup import from_markup, to_markup
 from .scxml import from_scxml, to_scxml
 from .statemachine import from_statemachine, from_statemachine_class, to_statemachine

@@ -5,7 +5,7 @@ The markup of ``transitions``: the dictionary that its ``MarkupMachine`` writes 
 from collections.abc import Mapping
 from typing import Any
 
-from ..lifecycle._beginnings import beginnings
+from ..lifecycle._initial import beginnings
 from ..lifecycle._table import Lifecycle
 from ._common import expect, made, refuse
 

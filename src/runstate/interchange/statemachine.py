@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any, Final
 
 from .._text import printable
-from ..lifecycle._beginnings import beginnings
+from ..lifecycle._initial import beginnings
 from ..lifecycle._table import Lifecycle
 from ._common import PLAIN, expect, made, refuse
 

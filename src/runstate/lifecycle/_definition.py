@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..errors import DefinitionError
-from ._named import IN_CODE, preset_files
+from ._preset_files import IN_CODE, preset_files
 from ._rows import Deadline, Deviation, Entry, Transition
 from ._shape import Shape
 from ._table import Lifecycle
@@ -95,7 +95,7 @@ def lifecycle_from(data: Any, origin: str) -> Lifecycle:
         DefinitionError: A key is missing, unknown or malformed, or the base is not a preset.
         LifecycleError: The table contradicts itself.
     """
-    from ._schema import Definition, Variant, first_fault  # noqa: PLC0415  see there
+    from ._definition_schema import Definition, Variant, first_fault  # noqa: PLC0415  see there
 
     varies = isinstance(data, Mapping) and "base" in data
     try:

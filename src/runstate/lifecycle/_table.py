@@ -24,8 +24,8 @@ from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 from ..errors import LifecycleError
-from ._beginnings import beginnings
 from ._expand import expanded
+from ._initial import beginnings
 from ._rows import (
     Deadline,
     Deviation,

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Final
 
 from . import _agents, _events, _orchestrators
-from ._files import load_map
 from ._map import StatusMap
+from ._map_files import load_map
+from ._map_rows import Becomes, Excepted
 from ._mapped import MapMonitor, Mapper
-from ._rows import Becomes, Excepted
 
 __all__ = ["MAPS", "Becomes", "Excepted", "MapMonitor", "Mapper", "StatusMap", "load_map"]
 

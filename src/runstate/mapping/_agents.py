@@ -16,7 +16,7 @@ from typing import Final
 from ..presets import PRESETS
 from ..runs._run import RUN
 from ._map import StatusMap
-from ._rows import Becomes, Excepted
+from ._map_rows import Becomes, Excepted
 
 __all__ = [
     "A2A_TASK_TO_RUN",

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from ..lifecycle._rows import EVIDENCE
 from ..lifecycle._table import Lifecycle
-from ._rows import Becomes, Excepted
+from ._map_rows import Becomes, Excepted
 
 __all__ = ["Map", "faults"]
 

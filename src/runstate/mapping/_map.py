@@ -15,8 +15,8 @@ from ..histories._monitor import Seen, observation_of
 from ..histories._records import Observation, ObservationModel, Report
 from ..lifecycle._table import Lifecycle
 from ._faults import faults
+from ._map_rows import Becomes, Excepted
 from ._mapped import MapMonitor, Mapper
-from ._rows import Becomes, Excepted
 
 __all__ = ["StatusMap"]
 

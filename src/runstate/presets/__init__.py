@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from ..lifecycle._definition import preset
-from ..lifecycle._named import IN_CODE, preset_files
+from ..lifecycle._preset_files import IN_CODE, preset_files
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 

@@ -38,12 +38,12 @@ from ..errors import (
 from ..lifecycle._rows import BAD_OUTCOMES, CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import TableEvent
+from ._compiled import written
 from ._fields import holds_seconds, moment_of, respelled, seconds_of, word_of
 from ._log import Moved, MoveLog
 from ._models import LIFECYCLE_FIELDS, RunResponse
 from ._observers import COMMITS, Observers
 from ._wire import LAST_SECOND
-from ._written import written
 
 __all__ = [
     "Clock",
@@ -361,7 +361,7 @@ class Move(TableEvent[Plan]):
         """
         Move *run*, or raise with the run as it was.
 
-        For plain objects this is the first move of their class; see :mod:`._written` for the others.
+        For plain objects this is the first move of their class; see :mod:`._compiled` for the others.
         """
         mover, status_field = self._mover, self._mover.lifecycle.status_field
         if isinstance(run, RunResponse):

@@ -13,7 +13,7 @@ Sources, by short name:
 
 from typing import Final
 
-from ..lifecycle._named import IN_CODE
+from ..lifecycle._preset_files import IN_CODE
 from ..lifecycle._rows import Deadline, Deviation, Entry, Transition
 from ..lifecycle._table import Lifecycle
 from ._models import RunResponse, RunStatus

@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from ..errors import DefinitionError
 from ..interchange import load
 from ..lifecycle._definition import content_of, parsed
+from ..lifecycle._definition_schema import Strict, first_fault
 from ..lifecycle._rows import Evidence
-from ..lifecycle._schema import Strict, first_fault
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._map import StatusMap
-from ._rows import Becomes, Excepted
+from ._map_rows import Becomes, Excepted
 
 __all__ = ["load_map"]
 
