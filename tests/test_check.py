@@ -2,6 +2,7 @@
 Histories against the table: every rule, every observation model, and an oracle.
 """
 
+import re
 from collections import ChainMap
 from fractions import Fraction
 from itertools import pairwise, product
@@ -24,7 +25,6 @@ from runstate import (
     Transition,
     check,
 )
-from runstate.histories._check import _nothing_wrong
 from runstate.readers import read
 from test_lifecycle import tables
 
@@ -217,37 +217,51 @@ def test_the_long_way_and_the_short_way_count_alike():
         (["failed", "queued"], "unordered", 0),
     ],
 )
-def test_a_legal_list_of_statuses_takes_the_short_way(statuses, observed, undecided):
+def test_a_legal_list_of_statuses_has_no_findings(statuses, observed, undecided):
     """
-    No monitor is needed for what is right, and the counts are the same.
+    A list that is right is counted as the same observations one by one are.
     """
-    assert Report((), 1, len(statuses), undecided) == _nothing_wrong(statuses, RUN, observed)
+    expected = Report((), 1, len(statuses), undecided)
+
+    assert expected == check(statuses, observed=observed)
+    assert expected == check(iter(statuses), observed=observed)
 
 
 @pytest.mark.parametrize(
     ("statuses", "observed"),
     [
         ([], "complete"), (["failed"], "complete"), (["queued", "completed"], "complete"),
-        (["asleep"], "polled"), (["failed", "queued"], "polled"), ([["queued"]], "polled"),
-        (["asleep"], "unordered"), (["failed", "expired"], "unordered"), ([{}], "unordered"),
+        (["asleep"], "polled"), (["failed", "queued"], "polled"),
+        (["asleep"], "unordered"), (["failed", "expired"], "unordered"), ([{}], "complete"),
     ],
 )  # fmt: skip
-def test_anything_else_takes_the_long_way(statuses, observed):
+def test_a_list_is_judged_as_its_observations_are(statuses, observed):
     """
-    What may be wrong is looked at one by one, so that the finding has its place.
+    A list that is wrong, or empty, has the same findings as the same observations one by one.
     """
-    assert _nothing_wrong(statuses, RUN, observed) is None
+    assert check(iter(statuses), observed=observed) == check(statuses, observed=observed)
 
 
-def test_the_short_way_is_not_taken_where_more_is_asked(monkeypatch):
+@pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])
+@pytest.mark.parametrize("item", [["queued"], 1], ids=repr)
+def test_what_is_not_an_observation_is_refused_in_a_list_too(item, observed):
     """
-    Limits, an end and a time are the monitor's business; so is anything but a list.
+    The error is that of the same item among observations one by one.
     """
-    monkeypatch.setattr("runstate.histories._check._nothing_wrong", lambda *_: "short")
-    assert "short" == check(["queued"])
+    with pytest.raises(TypeError) as alone:
+        check(iter([item]), observed=observed)
+    with pytest.raises(TypeError, match=re.escape(str(alone.value))):
+        check([item], observed=observed)
+
+
+def test_a_list_is_judged_with_all_that_is_asked():
+    """
+    Limits, an end and a time count for a list of statuses as for observations one by one.
+    """
     for more in ({"finished": True}, {"limits": {"queued": 1}}, {"now": float(BORN)}):
-        assert (1, 1) == check(["queued"], **more)[1:3]
-    assert (1, 1) == check(("queued",))[1:3]
+        assert check(iter(["queued"]), **more) == check(["queued"], **more)
+    assert ["RS107"] == codes(check(["queued"], finished=True))
+    assert check(["queued"]) == check(("queued",))
 
 
 @pytest.mark.parametrize(

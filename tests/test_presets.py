@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import BORN
+from figures import figure_of
 from runstate import RUN, Engine, Observation, check
-from runstate.diagrams import Overlay, draw
-from runstate.diagrams._figure import make_figure
+from runstate.diagrams import draw
 from runstate.diagrams.layout import lay_out
 from runstate.presets import PRESETS, RUN_DOCUMENTED
 from runstate.readers import read
@@ -531,4 +531,4 @@ def test_no_line_runs_through_a_label(preset):
     """
     In a preset's picture nothing overlaps: no box, no label, no line through either.
     """
-    assert [] == faults(lay_out(make_figure(preset, Overlay())))
+    assert [] == faults(lay_out(figure_of(preset)))

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import BORN
+from figures import figure_of
 from runstate import (
     RUN,
     Engine,
@@ -28,7 +29,6 @@ from runstate import (
 )
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import Overlay, draw
-from runstate.diagrams._figure import make_figure
 from runstate.diagrams.layout import lay_out
 from runstate.interchange import (
     from_markup,
@@ -346,7 +346,7 @@ def test_reopening_rows_are_drawn_dotted_with_their_trigger():
     In every drawn format, with a line of the legend, and without moving a status.
     """
     lifecycle = job()
-    figure = make_figure(lifecycle, Overlay())
+    figure = figure_of(lifecycle)
     arrows = {(a.source, a.target): a for a in figure.arrows}
     names = [box.status for box in figure.boxes]
     reopened = arrows[names.index("failed"), names.index("running")]
@@ -373,7 +373,7 @@ def test_a_reopening_that_was_observed_is_not_drawn_as_illegal():
     It is counted at its own arrow; a move out of an end that no row makes stays illegal.
     """
     overlay = Overlay(counts={("failed", "queued"): 3, ("done", "failed"): 2})
-    figure = make_figure(job(), overlay)
+    figure = figure_of(job(), overlay)
     names = [box.status for box in figure.boxes]
     found = {
         (names[a.source], names[a.target]): (a.role, a.count) for a in figure.arrows if a.count
