@@ -38,6 +38,9 @@ CI = bool(os.environ.get("CI"))
 # Under CI, a missing library is an error.
 collect_ignore = [] if CI else [file for file, name in LIBRARIES.items() if find_spec(name) is None]
 
+# Applications, which run in processes of their own.
+collect_ignore_glob = ["apps/*"]
+
 ON_MARIADB = {
     "test_django_moves.py", "test_store_hooks.py", "test_store_leases.py", "test_store_retention.py", "test_store_schema.py",
     "test_every_method_answers_as_its_twin",
