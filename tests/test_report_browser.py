@@ -486,10 +486,12 @@ def test_it_is_made_for_ears_too(opened):
     assert 0 == page.locator("table:not(:has(> caption))").count()
     unnamed = """all => all.filter(each => !each.labels?.length && !each.textContent.trim()
         && !each.getAttribute('aria-label')).length"""
-    assert 0 == page.locator("input,select,button").evaluate_all(unnamed)
-    pictures = "svg[role=img]:not(:has(> title)), svg[role=img]:not(:has(> desc))"
+    assert 0 == page.locator("input:not([type=hidden]),select,button").evaluate_all(unnamed)
+    pictures = "svg[role]:not(:has(> title)), svg[role]:not(:has(> desc))"
     assert 0 == page.locator(pictures).count()
-    assert 0 == page.locator("svg:not([role=img]):not([aria-hidden=true])").count()
+    assert (
+        0 == page.locator("svg:not([role=img]):not([role=group]):not([aria-hidden=true])").count()
+    )
     ids = page.locator("[id]").evaluate_all("all => all.map(each => each.id)")
     assert len(ids) == len({*ids})
     assert "en" == page.evaluate("document.documentElement.lang")
@@ -602,3 +604,112 @@ def test_what_gets_in_all_the_same_is_stopped(browser, tmp_path):
     assert [] == dialogs
     assert len(refused) >= 3
     assert all("Content Security Policy" in each for each in refused)
+
+
+# -- one filter for everything ---------------------------------------------------------
+
+
+def answers(page):
+    """
+    Return what the page says of what is shown, and its address.
+    """
+    return page.locator("#left").inner_text(), page.evaluate("decodeURIComponent(location.hash)")
+
+
+LOG = [
+    *run("queued", "in_progress", "completed", run_id="a"),
+    *run("queued", "in_progress", "failed", run_id="b"),
+    *run("queued", "completed", "failed", run_id="c"),
+    *(each._replace(at=each.at + 50_000) for each in run("queued", "in_progress", run_id="d")),
+    *(each._replace(at=each.at + 90_000) for each in run("queued", "completed", run_id="e")),
+]
+
+
+CLICKS = {
+    "#drawn svg:visible .arrow.illegal >> nth=0": ("move", "1 finding, 1 of the 5 runs"),
+    "#moves tr:has-text('illegal') button >> nth=0": ("move", "2 findings, 2 of the 5 runs"),
+    "#ways tr:has-text('in_progress'):has-text('failed') button": ("path", "0 findings, 1 of"),
+    "#rules tr:has-text('RS105') button": ("code", "1 finding, 1 of the 5 runs"),
+    "#last tr:has-text('failed') button": ("end", "2 findings, 2 of the 5 runs"),
+    "#waiting tr button": ("end", "0 findings, 1 of the 5 runs"),
+    "#overview [data-n] >> nth=0": ("from", "3 runs began then, 3 ended, 2 findings, 3 of"),
+}
+"""What can be clicked, the filter that it sets, and what the page says then."""
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_a_click_filters_everything_else(opened, keys):
+    """
+    A part of a picture and a row filter findings, runs and ways; enter does the same, twice undoes.
+    """
+    page = opened(page_of(LOG))
+    seen = {}
+    for select in CLICKS:
+        part = page.locator(select)
+        for _ in range(2):
+            if keys:
+                part.focus()
+                page.keyboard.press("Enter")
+            else:
+                part.dispatch_event("click")
+            seen.setdefault(select, (*answers(page), page.locator("[aria-pressed=true]").count()))
+        assert "" == page.locator("#left").inner_text()
+        assert 5 == page.locator("#pick option").count()
+
+    for select, (name, said) in CLICKS.items():
+        shown, address, pressed = seen[select]
+        assert said in shown, select
+        assert f"{name}=" in address
+        assert pressed >= 1
+
+
+def test_an_address_with_filters_opens_filtered(opened):
+    """
+    The page opened at an address shows what it showed where the address was taken.
+    """
+    page = opened(page_of(LOG))
+    page.locator("#drawn svg:visible .arrow.illegal >> nth=0").dispatch_event("click")
+    page.locator("#overview [data-n] >> nth=0").dispatch_event("click")
+    again = opened(page_of(LOG))
+    again.goto(again.url + page.evaluate("location.hash"))
+    again.reload()
+
+    assert answers(page) == answers(again)
+    for select in ("#pick option", "#list tbody tr", "#chosen button"):
+        assert texts(page, select) == texts(again, select)
+
+
+def test_filters_are_chips_that_can_be_removed(opened):
+    """
+    Every filter that is set is named at the foot of the window; a click removes it, or all of them.
+    """
+    page = opened(page_of(LOG))
+    page.locator("#end").select_option("failed")
+    page.get_by_label("Code").select_option("RS103")
+    page.locator("#from").fill("2001-09-09T01:00:00")
+    chips = page.locator("#chosen button")
+
+    assert ["Last status: failed ✕", "From: 2001-09-09 01:00 ✕", "Code: RS103 ✕"] == (
+        chips.all_inner_texts()
+    )
+    assert "1 finding, 1 of the 5 runs kept here" in page.locator("#left").inner_text()
+    chips.nth(1).click()
+    assert 2 == chips.count()
+    page.get_by_role("button", name="Show everything").click()
+    assert not page.locator("#chips").is_visible()
+    assert "3 findings" == page.locator("#told").inner_text()
+
+
+def test_the_parts_of_a_picture_are_one_stop_of_the_tabulator(opened):
+    """
+    Arrow keys lead from one arrow of the machine to the next.
+    """
+    page = opened(page_of(LOG))
+    arrows = page.locator("#drawn svg:visible [role=button]")
+
+    assert 1 == page.locator("#drawn svg:visible [role=button][tabindex='0']").count()
+    arrows.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert arrows.nth(1).evaluate("each => each === document.activeElement")
+    page.keyboard.press(" ")
+    assert "true" == arrows.nth(1).get_attribute("aria-pressed")

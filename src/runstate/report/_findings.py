@@ -9,6 +9,7 @@ from ..histories._records import Finding
 from ..histories._rules import RULES
 from ..histories._survey import Journeys
 from ._html import counted, field, section, table, text
+from ._machine import listed_moves
 from ._overview import period_name
 from ._subject import Subject
 
@@ -93,18 +94,27 @@ def _within(
     """
     Yield a row a finding, as long as there is room.
     """
+    moves: dict[tuple[str | None, str | None], int] = {
+        pair: at for at, pair in enumerate(listed_moves(subject))
+    }
     for finding in subject.survey.findings[:MOST]:
-        row = _row(finding, kept, hints)
+        row = _row(finding, kept, moves, hints)
         room -= len(row.encode())
         if room < 0:
             return
         yield row
 
 
-def _row(finding: Finding, kept: Mapping[str | None, int], hints: dict[str, int]) -> str:
+def _row(
+    finding: Finding,
+    kept: Mapping[str | None, int],
+    moves: Mapping[tuple[str | None, str | None], int],
+    hints: dict[str, int],
+) -> str:
     run = "" if finding.run_id is None else text(finding.run_id)
-    place = kept.get(finding.run_id)
+    place, move = kept.get(finding.run_id), moves.get((finding.source, finding.target))
     mark = "" if place is None else f" data-r={place}"
+    mark += "" if move is None else f" data-m={move}"
     severity = "<td>error" if finding.severity == "error" else "<td class=w>warning"
 
     return (

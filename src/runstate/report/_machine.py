@@ -11,7 +11,9 @@ from ..histories._survey import Survey
 from ._html import code, counted, percentiles, section, table, text
 from ._subject import Subject
 
-__all__ = ["ends", "fitting_style", "framed", "machine", "never", "picture", "way_picture"]
+__all__ = [
+    "ends", "fitting_style", "framed", "listed_moves", "machine", "never", "picture", "way_picture",
+]  # fmt: skip
 
 WIDTHS: Final = (340, 700, 900, 1_160, 1_500)
 """Pixels of frames that the machine is drawn for."""
@@ -91,20 +93,28 @@ def machine(subject: Subject, drawn: Inline) -> str:
     )
 
 
-def _moves(subject: Subject) -> str:
+def listed_moves(subject: Subject) -> list[tuple[str, str]]:
+    """
+    Return the moves that have a row on the page.
+    """
     made = subject.made.moves
-    if not made:
-        return ""
     pairs = sorted(made, key=lambda p: (bool(subject.lifecycle.ways(*p)), -made[p], p))
-    shown = pairs[:MOST_MOVES]
-    hidden = len(pairs) - len(shown)
+
+    return pairs[:MOST_MOVES]
+
+
+def _moves(subject: Subject) -> str:
+    shown = listed_moves(subject)
+    if not shown:
+        return ""
+    hidden = len(subject.made.moves) - len(shown)
     more = f"; {counted(hidden, 'more kind')} not listed" if hidden else ""
     heads = (
         "Trigger", "From", "To", "Observed#", "p50#", "p90#", "p95#", "p99#", "Longest#",
     )  # fmt: skip
     caption = f"Moves, and how long runs were in the status before{more}"
 
-    return table(caption, heads, (_move(subject, pair) for pair in shown))
+    return table(caption, heads, (_move(subject, pair) for pair in shown), mark=' id="moves"')
 
 
 def _move(subject: Subject, pair: tuple[str, str]) -> str:
@@ -167,7 +177,11 @@ def ends(subject: Subject) -> str:
         return ""
     heads = ("Status", "Kind", "Runs#", "Share#", "Of all")
 
-    return section("ends", "Where runs were last seen", table("Runs by last status", heads, rows))
+    return section(
+        "ends",
+        "Where runs were last seen",
+        table("Runs by last status", heads, rows, mark=' id="last"'),
+    )
 
 
 def _ends(subject: Subject, counts: dict[str, int]) -> Iterator[str]:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
-from ..histories._survey import Dwell, Journeys, how_long
+from ..histories._survey import Dwell, Journeys, Variant, how_long
 from ._html import NONE, code, counted, moment, percentiles, section, table, text
 from ._subject import Subject
 
-__all__ = ["overview", "period_name", "stuck", "variants"]
+__all__ = ["listed_ways", "overview", "period_name", "stuck", "variants"]
 
 WIDE: Final = 340.0
 HIGH: Final = 132.0
@@ -75,6 +75,7 @@ def _ends_chart(subject: Subject, journeys: Journeys) -> str:
         journeys,
         "Runs that ended, by outcome; the line: runs that began",
         said,
+        "e",
         {status: (kinds[status], periods) for status, periods in journeys.ended.items()},
         journeys.begun,
         keys,
@@ -96,6 +97,7 @@ def _findings_chart(journeys: Journeys) -> Iterator[str]:
         "Findings",
         f"{counted(total, 'finding')}, from {period_name(journeys, first)} "
         f"to {period_name(journeys, last)} UTC",
+        "c",
         {name: ("k-unknown", periods) for name, periods in journeys.found.items()},
         {},
         keys,
@@ -106,12 +108,15 @@ def _chart(
     journeys: Journeys,
     name: str,
     said: str,
+    key: str,
     stacked: Mapping[str, tuple[str, Mapping[int, int]]],
     line: Mapping[int, int],
     keys: str,
 ) -> str:
     """
     Return bars over the periods of the log, stacked, with a *line* in front of them.
+
+    The script knows the parts of a bar by *key* and their places among *stacked*.
     """
     numbers = [*journeys.begun, *(n for each in journeys.ended.values() for n in each)]
     numbers += [n for each in journeys.found.values() for n in each]
@@ -123,7 +128,7 @@ def _chart(
     most = max([*totals.values(), *line.values()], default=1)
     step, room = (WIDE - 2 * LEFT) / many, HIGH - TOP - FOOT
     bars = "".join(
-        _bars(journeys, stacked, n, (LEFT + (n - first) * step, step), room / most)
+        _bars(journeys, stacked, n, (LEFT + (n - first) * step, step), room / most, key)
         for n in sorted(totals)
     )
     points = "".join(
@@ -159,26 +164,29 @@ def _bars(
     number: int,
     place: tuple[float, float],
     scale: float,
+    key: str,
 ) -> str:
     """
     Return the bars of the period *number*, one on the other, with what they say on hover.
     """
     x, step = place
     y, parts, words = HIGH - FOOT, [], []
-    for name, (kind, periods) in stacked.items():
+    for at, (name, (kind, periods)) in enumerate(stacked.items()):
         times = periods.get(number, 0)
         if times:
             high = max(times * scale, 0.6)
             y -= high
             words.append(f"{text(name, 40)} {times:,}")
             parts.append(
-                f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" '
+                f'<rect class="{kind}" data-s="{key}{at}" x="{x:.1f}" y="{y:.1f}" '
                 f'width="{max(step - 0.6, 0.6):.1f}" height="{high:.1f}"/>'
             )
 
-    return (
-        f"<g><title>{period_name(journeys, number)}: {', '.join(words)}</title>{''.join(parts)}</g>"
-    )
+    title = f"<title>{period_name(journeys, number)}: {', '.join(words)}</title>"
+    # The whole height of a period can be pointed at, however low its bars are.
+    hit = f'<rect class="hit" x="{x:.1f}" y="{TOP:g}" width="{step:.1f}" height="{HIGH - TOP - FOOT:g}"/>'
+
+    return f'<g data-n="{number}">{title}{hit}{"".join(parts)}</g>'
 
 
 def _start_to_end(journeys: Journeys) -> str:
@@ -190,7 +198,7 @@ def _start_to_end(journeys: Journeys) -> str:
         for status, dwell in journeys.lasted.items()
     )
 
-    return table("From the first sight of a run to its end", heads, rows)
+    return table("From the first sight of a run to its end", heads, rows, mark=' id="ended"')
 
 
 # -- what is stuck ---------------------------------------------------------------------
@@ -231,11 +239,18 @@ def stuck(subject: Subject, kept: Mapping[str | None, int]) -> str:
         "Open runs",
         f'<p class="note">{counted(total, "run")} had not ended at the end of the log, '
         f"{'' if survey.ended is None else moment(survey.ended)}. {left_out}</p>",
-        table("Open runs by status", ("Status", "Open#", "Longest unchanged#"), by_status),
+        table(
+            "Open runs by status",
+            ("Status", "Open#", "Longest unchanged#"),
+            by_status,
+            mark=' id="waiting"',
+        ),
         table(
             "Open runs, the longest unchanged first", heads, rows[:MOST_LISTED], mark=' id="stuck"'
         ),
-        rest.format(table("The others that are kept", heads, more)) if more else "",
+        rest.format(table("The others that are kept", heads, more, mark=' id="stuck-too"'))
+        if more
+        else "",
     )
 
 
@@ -255,6 +270,15 @@ def _age(subject: Subject, since: float | None) -> str:
 # -- variants --------------------------------------------------------------------------
 
 
+def listed_ways(subject: Subject) -> tuple[Variant, ...]:
+    """
+    Return the ways that have a row on the page.
+    """
+    journeys = subject.survey.journeys
+
+    return () if journeys is None else journeys.variants[:MOST_WAYS]
+
+
 def variants(subject: Subject) -> str:
     """
     Return the section on the ways that runs took, the commonest first.
@@ -262,7 +286,7 @@ def variants(subject: Subject) -> str:
     journeys = subject.survey.journeys
     if journeys is None or not journeys.variants:
         return ""
-    shown = journeys.variants[:MOST_WAYS]
+    shown = listed_ways(subject)
     rest = journeys.followed - sum(each.runs for each in shown)
     sample = "" if journeys.followed >= subject.survey.runs else " (a sample)"
     heads = ("Way", "Runs#", "Share#", "Median#", "p95#", "Longest#")
@@ -279,7 +303,7 @@ def variants(subject: Subject) -> str:
         "Ways that runs took",
         f'<p class="note">Of {counted(journeys.followed, "run")}{sample}; times are from the first '
         f"sight to the end. {note}</p>",
-        table("Ways, the commonest first", heads, rows),
+        table("Ways, the commonest first", heads, rows, mark=' id="ways"'),
     )
 
 

@@ -15,6 +15,7 @@ from ..histories._survey import Survey, without_gaps
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._compared import compared
+from ._filter import CHIPS, controls
 from ._findings import findings
 from ._html import text
 from ._machine import ends, fitting_style, machine, never, picture, way_picture
@@ -78,6 +79,7 @@ def render_report(
     }
     links = "".join(f'<li><a href="#{to}">{name}</a>' for to, (name, part) in parts.items() if part)
 
+    only = controls(subject)
     lines = (
         "<!doctype html>",
         '<html lang="en">',
@@ -96,7 +98,9 @@ def render_report(
         head(subject),
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>',
         '<main id="main">',
+        only,
         *(part for _, part in parts.values() if part),
+        CHIPS if only else "",
         "</main>",
         "<footer><p>Drawn by <code>runstate report</code>. This page holds all it shows, and "
         "fetches nothing.</p></footer>",

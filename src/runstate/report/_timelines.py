@@ -11,7 +11,8 @@ from .._text import printable
 from ..diagrams import Inline
 from ..histories._records import Observation
 from ._html import counted, field, section
-from ._machine import framed
+from ._machine import framed, listed_moves
+from ._overview import listed_ways
 from ._subject import Subject
 
 __all__ = ["packed", "runs_section", "safe_json"]
@@ -59,6 +60,7 @@ def packed(
             break
         kept[run_id] = len(runs)
         runs.append(run)
+    listed = _listed(subject, statuses)
     data = {
         "statuses": statuses.shown,
         "kinds": [_kind(subject, name) for name in statuses.numbers],
@@ -68,9 +70,28 @@ def packed(
         "arrows": [list(move) for move in way.moves],
         "runs": runs,
         "total": subject.survey.runs,
+        **listed,
     }
 
     return data, kept
+
+
+def _listed(subject: Subject, statuses: _Names) -> dict[str, Any]:
+    """
+    Return what can be filtered by, in the order in which the page lists it.
+    """
+    journeys = subject.survey.journeys
+
+    return {
+        "pairs": [list(map(statuses, pair)) for pair in listed_moves(subject)],
+        "ways": [[list(map(statuses, each.statuses)), each.runs] for each in listed_ways(subject)],
+        "ends": [statuses(s) for s in subject.statuses if subject.survey.ends.get(s)],
+        "ended": [statuses(s) for s in (journeys.ended if journeys else ())],
+        "begins": list(journeys.begun.items() if journeys else ()),
+        "finishes": [list(each.items()) for each in (journeys.ended.values() if journeys else ())],
+        "codes": list(journeys.found if journeys else ()),
+        "period": journeys.period if journeys else 0,
+    }
 
 
 def _kind(subject: Subject, status: str) -> str:

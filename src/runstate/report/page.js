@@ -36,11 +36,12 @@
   // -- what the address says --------------------------------------------------
 
   /* The run and the filters, after the number sign: #r12;code=RS105;words=timeout. */
-  const FILTERS = ["words", "code", "severity", "find"];
+  const FILTERS = ["words", "code", "severity", "find", "move", "end", "from", "to", "path"];
+  const value = (id) => ($(id) ? $(id).value : "");
   let address = "";
   function remember(run) {
     if (run !== undefined) address = run;
-    const set = FILTERS.flatMap((id) => ($(id) && $(id).value ? [`${id}=${encodeURIComponent($(id).value)}`] : []));
+    const set = FILTERS.flatMap((id) => (value(id) ? [`${id}=${encodeURIComponent(value(id))}`] : []));
     const words = [address, ...set].filter(Boolean).join(";");
     history.replaceState(null, "", words ? `#${words}` : location.pathname + location.search);
   }
@@ -54,6 +55,13 @@
       if (FILTERS.includes(id) && $(id)) $(id).value = value;
     }
     if (/^[rf]\d+$/.test(run)) address = run;
+  }
+
+  const named = (statuses) => statuses.map((status) => data.statuses[status]).join(" → ");
+  const pairs = data.pairs.map(named);
+  const ways = data.ways.map(([statuses]) => named(statuses));
+  for (const [id, texts] of [["move", pairs], ["end", data.ends.map((status) => data.statuses[status])]]) {
+    if ($(id)) $(id).append(...texts.map((text) => make("option", {}, text)));
   }
   recall();
 
@@ -93,18 +101,19 @@
     $("told").textContent = `${many(shown.length, "finding")}${some}${now < shown.length ? `; ${now} shown` : ""}`;
   }
 
-  function filter() {
-    const words = $("words").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const code = $("code").value;
-    const severity = $("severity").value;
+  /* The runs that the filters leave decide for findings that name no move of their own. */
+  function filterFindings(fits) {
+    const words = value("words").toLowerCase().split(/\s+/).filter(Boolean);
+    const [code, severity, move] = ["code", "severity", "move"].map(value);
     shown = rows.filter((each) =>
       (!code || each.cells[0] === code)
       && (!severity || each.cells[1] === severity)
-      && words.every((word) => each.words.includes(word)));
+      && (!move || pairs[each.row.dataset.m] === move)
+      && words.every((word) => each.words.includes(word))
+      && fits(each));
     sort();
     most = PAGE;
     show();
-    remember();
   }
 
   /* A cell that a spreadsheet would calculate is made text. */
@@ -151,13 +160,12 @@
     list.closest(".wide").after(more);
     more.addEventListener("click", () => { most += 10 * PAGE; show(); });
     const form = $("words").form;
-    form.addEventListener("input", filter);
+    form.addEventListener("input", () => refresh());
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(filter));
+    form.addEventListener("reset", () => setTimeout(refresh));
     $("csv").addEventListener("click", save);
     shown = [...rows];
-    if (["words", "code", "severity"].some((id) => $(id).value)) filter();
-    else show();
+    show();
   }
 
   // -- one run ---------------------------------------------------------------
@@ -428,13 +436,13 @@
 
   function options() {
     const words = $("find").value.toLowerCase();
-    const fitting = names.flatMap((name, place) => (name.toLowerCase().includes(words) ? [place] : []));
+    const fitting = names.flatMap((name, place) => (name.toLowerCase().includes(words) && fitsRun(place) ? [place] : []));
     $("pick").replaceChildren(...fitting.map((place) => {
       const option = make("option", { value: place }, names[place]);
       option.selected = place === current;
       return option;
     }));
-    if (words) $("picked").textContent = matching(fitting.length);
+    if (words || isFiltered()) $("picked").textContent = matching(fitting.length);
     return fitting;
   }
 
@@ -449,7 +457,9 @@
     $("steps").replaceChildren(...foundList(found), stepsTable(run, all));
     showWay(all);
     if ($("pick").value !== String(place)) {
-      if (![...$("pick").options].some((option) => option.value === String(place))) { $("find").value = ""; options(); }
+      const listed = () => [...$("pick").options].some((option) => option.value === String(place));
+      if (!listed()) { $("find").value = ""; options(); }
+      if (!listed()) $("pick").prepend(make("option", { value: place }, names[place]));
       $("pick").value = String(place);
     }
     const at = $("pick").selectedIndex;
@@ -479,6 +489,188 @@
     $("run").scrollIntoView();
   }
 
+  // -- one filter for everything ----------------------------------------------
+
+  const LABELS = { move: "Move", end: "Last status", from: "From", to: "Until", path: "Way", code: "Code", severity: "Severity", words: "Text" };
+  const isFiltered = () => ["move", "end", "from", "to", "path", "code"].some(value);
+
+  /* What the filters ask of a run: its moves, its way, its last status and when it was seen. */
+  const facts = data.runs.map((run) => {
+    const all = steps(run);
+    const made = () => new Set(moves(all).map(([from, to]) => named([from, to])));
+    return {
+      moves: made, way: named(all.map((step) => step.status)), end: data.statuses[all[all.length - 1].status],
+      times: all.filter((step) => step.since !== null).map((step) => run[1] + step.since),
+    };
+  });
+  const codes = new Map();
+  for (const { row, cells } of rows) {
+    if (row.dataset.r !== undefined) codes.set(Number(row.dataset.r), (codes.get(Number(row.dataset.r)) || new Set()).add(cells[0]));
+  }
+  const seconds = (id) => (value(id) ? Date.parse(`${value(id)}Z`) / 1000 : null);
+  function within(times) {
+    const [from, to] = [seconds("from"), seconds("to")];
+    return (from === null && to === null) || times.some((at) => (from === null || at >= from) && (to === null || at < to));
+  }
+  function fitsRun(place, timesOf) {
+    const run = facts[place];
+    const [move, end, path, code] = ["move", "end", "path", "code"].map(value);
+    return (!end || run.end === end) && (!path || run.way === path) && within(timesOf || run.times)
+      && (!code || (codes.has(place) && codes.get(place).has(code))) && (!move || run.moves().has(move));
+  }
+  function fitsFinding({ row, cells }) {
+    const place = row.dataset.r;
+    if (place === undefined) return !["end", "from", "to", "path"].some(value);
+    const run = data.runs[place];
+    const step = steps(run).find((each) => each.since !== null && each.line && cells[4].endsWith(`${each.line}`)
+      && (each.file < 0 || cells[4] === `${data.files[each.file]}:${each.line}`));
+    return fitsRun(Number(place), step ? [run[1] + step.since] : undefined);
+  }
+
+  const picks = [];
+  function pick(id, wanted) {
+    $(id).value = value(id) === wanted ? "" : wanted;
+    refresh();
+  }
+  /* A picture's parts and a table's rows can be clicked; the tabulator and enter do the same. */
+  function pickable(element, act, isOn) {
+    picks.push([element, isOn]);
+    element.addEventListener("click", (event) => { if (!event.target.closest("a,summary")) { event.stopPropagation(); act(event); } });
+  }
+  function pickRow(row, id, wanted) {
+    const cell = row.cells[0];
+    const button = make("button", { type: "button", class: "pick", "aria-pressed": "false" }, ...cell.childNodes);
+    cell.append(button);
+    row.classList.add("pickable");
+    row.addEventListener("click", (event) => { if (!event.target.closest("a,button,summary")) pick(id, wanted); });
+    pickable(button, () => pick(id, wanted), () => value(id) === wanted);
+  }
+  /* One stop of the tabulator for all parts of a picture; arrow keys lead from one to the next. */
+  function pickParts(svg, parts) {
+    if (!parts.length) return;
+    svg.setAttribute("role", "group");
+    parts.forEach(([element, act, isOn], at) => {
+      for (const [name, text] of [["role", "button"], ["tabindex", at ? -1 : 0], ["aria-pressed", "false"]]) element.setAttribute(name, text);
+      element.classList.add("part");
+      pickable(element, act, isOn);
+      element.addEventListener("keydown", (event) => {
+        const by = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+        const [next] = parts[(at + (by || 0) + parts.length) % parts.length];
+        if (event.key === "Enter" || event.key === " ") act(event);
+        else if (by) { element.setAttribute("tabindex", -1); next.setAttribute("tabindex", 0); next.focus(); } else return;
+        event.preventDefault();
+      });
+    });
+  }
+
+  const inputTime = (at) => { try { return new Date(at * 1000).toISOString().slice(0, 19).replace(/:00$/, ""); } catch { return ""; } };
+  const rowsOf = (id) => ($(id) ? [...$(id).tBodies[0].rows] : []);
+  const bars = [...document.querySelectorAll("#overview [data-n]")].map((bar) => {
+    const begins = Number(bar.dataset.n) * data.period;
+    return { bar, begins, range: [inputTime(begins), inputTime(begins + data.period)] };
+  });
+  const onBar = ({ range }) => value("from") === range[0] && value("to") === range[1];
+  function pickBar(each, event) {
+    const [from, to] = onBar(each) ? ["", ""] : each.range;
+    const wider = event.shiftKey && value("from") && value("to") && from;
+    $("from").value = wider && value("from") < from ? value("from") : from;
+    $("to").value = wider && value("to") > to ? value("to") : to;
+    refresh();
+  }
+  const drawn = [...document.querySelectorAll("#drawn svg")].map((svg) => ({
+    svg, arrows: data.arrows.map((ends, at) => [named(ends.map((box) => data.boxes[box])), part(svg, `a${at}`)]),
+  }));
+
+  if ($("only")) {
+    for (const { svg, arrows } of drawn) {
+      const seen = arrows.filter(([move]) => pairs.includes(move));
+      for (const [, arrow] of seen) {
+        const reach = arrow.querySelector("path").cloneNode();
+        reach.setAttribute("class", "reach");
+        arrow.prepend(reach);
+      }
+      pickParts(svg, seen.map(([move, arrow]) => [arrow, () => pick("move", move), () => value("move") === move]));
+    }
+    for (const svg of document.querySelectorAll("#overview svg")) {
+      pickParts(svg, bars.filter(({ bar }) => svg.contains(bar)).map((each) => [each.bar, (event) => pickBar(each, event), () => onBar(each)]));
+    }
+    rowsOf("moves").forEach((row, at) => pickRow(row, "move", pairs[at]));
+    rowsOf("ways").forEach((row, at) => pickRow(row, "path", ways[at]));
+    for (const row of rowsOf("rules")) pickRow(row, "code", row.cells[0].textContent);
+    for (const row of [...rowsOf("last"), ...rowsOf("waiting"), ...rowsOf("ended")]) pickRow(row, "end", row.cells[0].textContent);
+    $("only").addEventListener("input", () => refresh());
+    $("only").addEventListener("submit", (event) => event.preventDefault());
+    $("all").addEventListener("click", () => {
+      for (const id of FILTERS) if ($(id)) $(id).value = "";
+      refresh();
+    });
+  }
+
+  function showRows() {
+    const [move, end, path] = ["move", "end", "path"].map(value);
+    let [kinds, runs] = [0, 0];
+    rowsOf("ways").forEach((row, at) => {
+      const [statuses, many] = data.ways[at];
+      const made = statuses.slice(1).map((to, before) => named([statuses[before], to]));
+      row.hidden = Boolean((move && !made.includes(move)) || (end && data.statuses[statuses[statuses.length - 1]] !== end) || (path && ways[at] !== path));
+      if (!row.hidden) { kinds += 1; runs += many; }
+    });
+    for (const row of [...rowsOf("stuck"), ...rowsOf("stuck-too")]) {
+      const since = Date.parse(row.cells[2].textContent.replace(" UTC", "Z").replace(" ", "T")) / 1000;
+      row.hidden = Boolean(end && row.cells[1].textContent !== end) || !within([since]);
+    }
+    return `${many(kinds, "way")} of ${many(runs, "run")}`;
+  }
+
+  function dim() {
+    const [move, path, end, code] = ["move", "path", "end", "code"].map(value);
+    const on = path ? new Set((data.ways[ways.indexOf(path)] || [[]])[0].flatMap((to, at, all) => (at ? [named([all[at - 1], to])] : []))) : null;
+    for (const { arrows } of drawn) {
+      for (const [name, arrow] of arrows) arrow.classList.toggle("out", Boolean((move && name !== move) || (on && !on.has(name))));
+    }
+    for (const { bar, begins } of bars) bar.classList.toggle("out", !within([begins]));
+    for (const rect of document.querySelectorAll("#overview rect[data-s]")) {
+      const name = rect.dataset.s[0] === "c" ? code : end;
+      const own = rect.dataset.s[0] === "c" ? data.codes[rect.dataset.s.slice(1)] : data.statuses[data.ended[rect.dataset.s.slice(1)]];
+      rect.classList.toggle("out", Boolean(name && own !== name));
+    }
+    for (const [element, isOn] of picks) element.setAttribute("aria-pressed", isOn());
+  }
+
+  /* How many of all runs began and ended in the periods that are shown. */
+  function inPeriod() {
+    if (!value("from") && !value("to")) return [];
+    const sum = (counts) => counts.reduce((all, [n, times]) => all + (within([n * data.period]) ? times : 0), 0);
+    const ends = data.finishes.map(sum).reduce((all, times, at) => all + (!value("end") || data.statuses[data.ended[at]] === value("end") ? times : 0), 0);
+    return [`${many(sum(data.begins), "run")} began then, ${ends.toLocaleString("en")} ended`];
+  }
+
+  function showChips() {
+    const set = Object.keys(LABELS).filter(value);
+    $("chips").hidden = !set.length;
+    $("chosen").replaceChildren(...set.map((id) => {
+      const said = ["from", "to"].includes(id) ? value(id).replace("T", " ") : value(id).slice(0, 120);
+      const chip = make("button", { type: "button", title: "Remove this filter" }, `${LABELS[id]}: ${said} ✕`);
+      chip.addEventListener("click", () => { $(id).value = ""; refresh(); $("all").focus(); });
+      return chip;
+    }));
+  }
+
+  function refresh(quietly) {
+    if (list !== null) filterFindings(fitsFinding);
+    const said = [...inPeriod(), many(shown.length, "finding"), `${data.runs.filter((_, place) => fitsRun(place)).length.toLocaleString("en")} of the ${many(data.runs.length, "run")} kept here`, showRows()];
+    if (data.runs.length) {
+      const fitting = options();
+      if (fitting.length && !fitting.includes(current) && quietly !== true) choose(fitting[0]);
+    }
+    if ($("only")) {
+      $("left").textContent = isFiltered() ? `Shown: ${said.join(", ")}.` : "";
+      dim();
+      showChips();
+    }
+    if (quietly !== true) remember();
+  }
+
   if (data.runs.length) {
     const fitting = options();
     if (fitting.length || !$("find").value) choose(fitting.length ? fitting[0] : 0, true);
@@ -506,4 +698,5 @@
     addEventListener("hashchange", follow);
     follow();
   }
+  refresh(true);
 })();
