@@ -14,6 +14,7 @@ from ..runs._log import Moved
 from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ..runs._run import RUN
+from ._arguments import merged, several
 from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of
 from ._hooks import Hook
 from ._named_moves import NamedMoves
@@ -291,7 +292,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             pydantic.ValidationError: A field does not hold what the model says.
         """
         creation = Creation(id, status, expires_after, expires_at, not_before, key)
-        made = await self._run(connection, self._do.create, {**data, **fields}, creation)
+        made = await self._run(connection, self._do.create, merged(data, fields), creation)
         self._setup.log(caller_of(connection), made.moved)
 
         return made.object
@@ -321,7 +322,8 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             RunExistsError: There is a run of one of the ids already. For the rest see :meth:`create`.
         """
         creation = Creation(None, status, expires_after, expires_at, not_before)
-        made = await self._run(connection, self._do.create_many, tuple(items), creation)
+        listed = several("items", Mapping, "mappings, the fields of an object each", items)
+        made = await self._run(connection, self._do.create_many, listed, creation)
         self._setup.log(caller_of(connection), made.moved)
 
         return made.object
@@ -351,7 +353,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             TypeError: The model has no field of that name.
             pydantic.ValidationError: A field does not hold what the model says.
         """
-        return await self._run(connection, self._do.update, run_id, {**data, **fields})
+        return await self._run(connection, self._do.update, run_id, merged(data, fields))
 
     async def get(self, run_id: str, *, connection: Caller | None = None) -> _T:
         """
@@ -579,7 +581,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         Either all verdicts stand or, if this raises, nothing has moved; in the caller's
         own transaction, once that is rolled back.
         """
-        fires = tuple(fires)
+        fires = several("fires", Fire, "Fire(run_id, trigger, ...)", fires)
         verdicts = await self._run(connection, self._do.fire_many, fires)
         for fire, verdict in zip(fires, verdicts, strict=True):
             self._setup.tell(caller_of(connection), fire, verdict)
@@ -660,7 +662,9 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         """
         Renew *leases* in one statement; the answers are in order, as those of :meth:`heartbeat`.
         """
-        return await self._at_once(connection, self._do.heartbeat_many, tuple(leases))
+        listed = several("leases", Lease, "leases that claim() returned", leases)
+
+        return await self._at_once(connection, self._do.heartbeat_many, listed)
 
     async def release(self, lease: Lease[Any], *, connection: Caller | None = None) -> bool:
         """

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .._text import printable
 from .._urls import shown_url, url_fault
 from ..errors import MissingExtraError
+from ._arguments import check_flag
 from ._dialects import listed
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
 from ._row_errors import wrong_argument
@@ -237,6 +238,10 @@ def engine_options(url: sa.URL, timeout: float, pooler: bool | None) -> dict[str
     """
     Return what an engine for *url* is to be made with.
     """
+    if pooler is not None:
+        check_flag("pooler", pooler)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise wrong_argument("timeout", "a number of seconds", timeout)
     if url.get_backend_name() in ("mysql", "mariadb"):
         # At the default level the gaps between rows are locked, too, and writers deadlock.
         return {"isolation_level": "READ COMMITTED"}
@@ -256,6 +261,7 @@ def set_up_engine(engine: sa.Engine, durable: bool, pooler: bool | None) -> None
     """
     Have every connection of a store's own *engine* say what databases forget with each.
     """
+    check_flag("durable", durable)
     if engine.dialect.name == "sqlite":
         _say_at_connect(engine, f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         sa.event.listen(engine, "savepoint", _setting_a_savepoint)

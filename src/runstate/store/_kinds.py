@@ -188,8 +188,8 @@ class RecordKind(Generic[_T]):
     ) -> None:
         self._lifecycle, self._layout, self._model = lifecycle, layout, model
         self._new_id, self._conditions = new_id, conditions
-        self._adapter = None if model is None else TypeAdapter(model)
         self._names = _field_names(model)
+        self._adapter = None if model is None else TypeAdapter(model)
         self._spell = _status_speller(model, lifecycle)
         self._apart = {
             lifecycle.id_field, lifecycle.status_field, lifecycle.attempt_field, "version",

@@ -22,6 +22,7 @@ from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._arguments import mapping
 from ._counts import count, roll_up
 from ._feed import feed_of
 from ._hooks import Hooks, MoveEvent
@@ -185,7 +186,7 @@ class Operations(Generic[_T]):
     def _create_many(
         self, connection: sa.Connection, items: Iterable[Mapping[str, Any]], creation: Creation
     ) -> Made[tuple[_T, ...]]:
-        pairs = [self._new(fields, creation) for fields in items]
+        pairs = [self._new(mapping("items", fields), creation) for fields in items]
         if not pairs:
             return Made((), ())
         statement = self._sql.create_many[pairs[0][0].status]
@@ -356,7 +357,7 @@ class Operations(Generic[_T]):
         """
         Return runs that have been in a status for longer than its limit, the longest first.
         """
-        for status, seconds in limits.items():
+        for status, seconds in mapping("limits", limits).items():
             self._known(status)
             if not (seconds == math.inf or (is_seconds(seconds) and seconds >= 0)):
                 raise wrong_argument(f"limits[{status!r}]", "a number of seconds", seconds)
@@ -718,7 +719,7 @@ class Operations(Generic[_T]):
         limit: int | None,
     ) -> Made[tuple[Lease[_T], ...]]:
         self._check_claim(worker, seconds)
-        columns = self._checked_columns("where", where)
+        columns = self._checked_columns("where", mapping("where", where))
         statement = self._sql.leases.claim(columns, many=limit is not None)
         given = {f"where_{name}": value for name, value in columns.items()}
         leases: list[Lease[_T]] = []
@@ -792,8 +793,6 @@ class Operations(Generic[_T]):
         """
         Renew *leases*.
         """
-        for lease in leases:
-            _check_lease(lease)
         batch = json.dumps([{"id": x.id, "token": x.token, "seconds": x.seconds} for x in leases])
         rows = self._sql.leases.heartbeats.run(connection, batch=batch) if leases else ()
         held = {

@@ -8,6 +8,7 @@ from typing import Any, Final
 from ..errors import PayloadError
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
+from ._arguments import mapping
 from ._kinds import Kind
 from ._layout import Layout
 from ._records import as_json, as_object, is_seconds, line_of, one_line, valid_id
@@ -114,6 +115,9 @@ class Preparation:
         Return whether *fire* can only be judged beside the run, or is misuse in any case.
         """
         valid_id(fire.run_id, self._layout.noun)
+        if not isinstance(fire.trigger, str):
+            raise wrong_argument("trigger", "the name of a trigger, as text", fire.trigger)
+        mapping("payload", fire.payload)
         one_line(key=fire.key, actor=fire.actor, reason=fire.reason)
         # Not isinstance: True is none, though PostgreSQL alone would say so.
         if fire.token is not None and not (type(fire.token) is int and 0 <= fire.token < _NO_TOKEN):

@@ -21,6 +21,7 @@ from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ._after_commit import at_commit
+from ._arguments import check_flag, mapping
 from ._dialects import database_of
 from ._hooks import Hook, Hooks
 from ._install import check_installed, install
@@ -77,11 +78,15 @@ class Setup(Generic[_T]):
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
     ) -> None:
+        check_flag("install", install)
+        check_flag("adopt_lifecycle", adopt_lifecycle)
         layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema)
         if adopt_lifecycle and not install:
             raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
+        if clock is not None and not isinstance(clock, str):
+            raise wrong_argument("clock", "an SQL expression, as text, or None", clock)
         check_expires_after(expires_after)
-        check_conditions(lifecycle, conditions)
+        check_conditions(lifecycle, mapping("conditions", conditions))
         claims = claim_rows(lifecycle, claim)
         if claim is not None and not claims:
             raise ValueError(
@@ -89,7 +94,7 @@ class Setup(Generic[_T]):
                 f"terminal, without a payload and without a condition, got {claim!r}"
             )
         ours = {s: (_CANCEL_SECONDS, t) for s, t in cancelling_rows(lifecycle).items()}
-        deadlines = {**ours, **(deadlines or {})}
+        deadlines = {**ours, **mapping("deadlines", deadlines or {})}
         for status, due in deadlines.items():
             _check_deadline(lifecycle, status, *due)
         if max_claims is not None:
@@ -105,6 +110,8 @@ class Setup(Generic[_T]):
         """Whether an operation is several statements."""
         if expires_after is not None and layout.deadline is None:
             raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
+        if new_id is not None and not callable(new_id):
+            raise wrong_argument("new_id", "a function that returns an id, or None", new_id)
         new_id = new_id or (lambda: f"{layout.noun}_{uuid4().hex}")
         kind: Any = (
             RunKind(lifecycle, RunEngine(lifecycle, new_id=new_id, logger=_NoLog()))

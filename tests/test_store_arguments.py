@@ -1,0 +1,130 @@
+"""
+A wrong type is refused by an error of the package that names the argument, before anything happens.
+"""
+
+import asyncio
+from itertools import product
+
+import pytest
+
+from runstate import RUN
+from runstate.store import AsyncRunStore, Fire, RunStore, Store, StoreArgumentError
+
+NOT_MAPPINGS = (5, None, "abc", b"ab", [("queue", "x")], [5], {Fire}, Fire("x", "start"), object())
+NOT_SEVERAL = (*(each for each in NOT_MAPPINGS if not isinstance(each, list | set)), {"a": 1})
+NOT_AMONG = (5, None, "abc", b"ab", [("queue", "x")], object())
+
+
+@pytest.fixture
+def store():
+    """
+    A store in memory with a column.
+    """
+    with Store.open("sqlite://", RUN, columns={"queue": str}) as opened:
+        yield opened
+
+
+def named(argument, call, *values):
+    """
+    Assert that *call* refuses *values* by an error about *argument* that tells what it expected.
+    """
+    with pytest.raises(StoreArgumentError) as caught:
+        call(*values)
+    assert argument == caught.value.argument
+    assert f"{argument}: expected {caught.value.expected}, got " in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", NOT_SEVERAL, ids=lambda wrong: type(wrong).__name__)
+def test_a_batch_is_a_list(store, wrong):
+    """
+    Not a number, a text, a mapping, or one of what it is a list of.
+    """
+    if not isinstance(wrong, Fire):
+        named("items", store.create_many, wrong)
+    named("fires", store.fire_many, wrong)
+    if not isinstance(wrong, Fire):
+        named("leases", store.heartbeat_many, wrong)
+    assert {0} == {*store.counts().values()}
+
+
+@pytest.mark.parametrize("wrong", NOT_AMONG, ids=lambda wrong: type(wrong).__name__)
+def test_each_of_a_batch_is_named_by_its_place(store, wrong):
+    """
+    The second of two is wrong, and nothing is made or moved for the first.
+    """
+    run = store.create(queue="a")
+    named("items[1]", store.create_many, [{"queue": "b"}, wrong])
+    named("fires[1]", store.fire_many, iter([Fire(run.id, "start"), wrong]))
+    lease = store.claim("worker")
+    named("leases[1]", store.heartbeat_many, [lease, wrong])
+
+    assert 1 == sum(store.counts().values())
+
+
+@pytest.mark.parametrize("wrong", NOT_MAPPINGS, ids=lambda wrong: type(wrong).__name__)
+def test_what_is_looked_up_by_name_is_a_mapping(store, wrong):
+    """
+    Fields, filters, limits and payloads.
+    """
+    run = store.create()
+    for argument, call in (
+        ("data", store.create),
+        ("data", lambda data: store.update(run.id, data)),
+        ("where", lambda where: store.claim("worker", where=where)),
+        ("where", lambda where: store.claim_many("worker", 2, where=where)),
+        ("limits", store.stuck),
+        ("payload", lambda payload: store.fire_many([Fire(run.id, "start", payload)])),
+    ):
+        named(argument, call, wrong)
+
+    assert run == store.get(run.id)
+
+
+def test_names_are_texts(store):
+    """
+    Keys of a mapping, and a trigger.
+    """
+    named("data", store.create, {1: "x"})
+    for wrong in ([], {}, 5, None):
+        named("trigger", store.fire, store.create().id, wrong)
+
+
+def test_the_other_store_says_the_same():
+    """
+    For asyncio, and for the store of runs.
+    """
+
+    async def main():
+        async with await AsyncRunStore.open("sqlite://") as store:
+            for method, argument in (
+                (store.create_many, "items"),
+                (store.fire_many, "fires"),
+                (store.heartbeat_many, "leases"),
+            ):
+                with pytest.raises(StoreArgumentError, match=f"{argument}: expected a list of"):
+                    await method(5)
+
+    asyncio.run(main())
+
+
+FLAGS = ("install", "adopt_lifecycle", "durable", "pooler")
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        *product(FLAGS, ["yes", "no", 1, []]),
+        *product(["deadlines", "conditions"], [5, "yes"]),
+        *product(["timeout", "new_id"], ["5", True]),
+        *product(["clock", "model"], [5, ["x"]]),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_refused(tmp_path, option, wrong):
+    """
+    A text such as "no" would pass for True; no file is made.
+    """
+    path = tmp_path / "runs.db"
+    named(option, lambda: Store.open(f"sqlite:///{path}", RUN, **{option: wrong}))
+    if option in FLAGS:
+        named(option, lambda: RunStore.open(f"sqlite:///{path}", **{option: wrong}))
+    assert not path.exists()
