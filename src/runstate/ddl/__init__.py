@@ -34,14 +34,13 @@ def guard_sql(
 
     May be run again, and replaces what it made before; rows that break the rules
     already make it fail. It then refuses, with SQLSTATE 23514 or as a violated
-    constraint, a status that is unknown or NULL; an update of the status that is no
-    row (to stay is no move), also by an upsert, a merge, a move to another partition
-    or a ``REPLACE`` of the same key; another key for a run; and *fields* that the
-    status needs or excludes.
+    constraint, a status that is unknown or NULL; an update of the status without a row (an
+    unchanged status is not a move), also by an upsert, a merge, a move to another partition or a
+    ``REPLACE`` of the same key; a new key for a run; and *fields* that contradict the status.
 
-    Runs may be inserted in any status, and deleted: whoever deletes a run and inserts
-    it again, or has a ``REPLACE`` delete it for another unique column's sake, has made
-    a new one. Whoever may change the schema may drop the guard. On PostgreSQL, tables that
+    Runs may be inserted in any status, and deleted. A run that is deleted and inserted again, also
+    by a ``REPLACE`` because of another unique column, is a new run. A user with the right to change
+    the schema can drop the guard. On PostgreSQL, tables that
     inherit from it (``INHERITS``; not its partitions) have the checks and not the triggers.
 
     Args:

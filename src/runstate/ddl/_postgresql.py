@@ -16,8 +16,8 @@ class PostgreSQL(Guard):
     """
     Check constraints, and a trigger whose condition is the lifecycle and whose function refuses.
 
-    What is legal therefore costs no call, and the condition's operators are bound when
-    it is made: nobody's search path changes what they mean.
+    A legal update therefore calls no function. PostgreSQL binds the operators of the condition when
+    it creates the trigger, so that a search path cannot change their meaning.
     """
 
     dialect = "postgresql"

@@ -100,7 +100,7 @@ class SQLite(Guard):
         """
         Yield the refusals of an insert.
         """
-        # A REPLACE puts a default in the place of NULL, and nobody could tell whose key it is.
+        # A REPLACE writes the default in place of NULL, and the key of the run would be unknown.
         yield f"NEW.{self.key} IS NULL", f"run has no {self.names[1]}"
         yield from self.row_refusals("NEW.")
 

@@ -30,7 +30,7 @@ class Part(NamedTuple):
     name: str
     """Its name in the database."""
     state: State
-    """``different`` if something else has the name, such as the text of an older guard."""
+    """``different`` if the name exists with another text, such as that of an older guard."""
 
 
 class TableGuard:

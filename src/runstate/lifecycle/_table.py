@@ -1,18 +1,18 @@
 """
 The table of a lifecycle, and all queries on it.
 
-Three rules keep this file honest:
+Three rules apply:
 
-1. A lifecycle is its rows. A move that is not a row does not exist, and nobody
-   outside this file decides legality by comparing statuses.
-2. What entering a status does to the fields of a run is said once, in an
+1. A lifecycle is its rows. A move without a row is illegal, and no code outside of this file
+   decides that by comparing statuses.
+2. The effects of entering a status on the fields of a run are written once, in an
    :class:`Entry`. The engine carries it out; what a snapshot must and must not
-   hold is *derived* from it, never written down a second time.
-3. A table that contradicts itself is never built: every fault is named, at once.
+   hold is *derived* from it.
+3. A table that contradicts itself is refused, with all of its faults at once.
 
 Words: a *row* is one legal move; *terminal* statuses have no row out of them; a
-*component* is a set of statuses that can each reach the others, so that no order
-between them can be told from having seen both.
+*component* is a set of statuses that can each reach the others, so that seeing both of two statuses
+does not show their order.
 """
 
 from collections import deque
@@ -394,14 +394,14 @@ class Lifecycle:
     @cached_property
     def seen_next(self) -> frozenset[tuple[str, str]]:
         """
-        Pairs that may be seen in succession if every change is seen: a row, or a repeat.
+        Pairs of successive observations that are legal if every change is seen.
         """
         return frozenset((*self._by_pair, *((status, status) for status in self.statuses)))
 
     @cached_property
     def seen_later(self) -> frozenset[tuple[str, str]]:
         """
-        Pairs that may be seen in succession if changes are missed: reachable, or a repeat.
+        Pairs of successive observations that are legal if changes are missed.
         """
         return frozenset(
             (status, later)

@@ -1,21 +1,18 @@
 """
-One move, from the row to the record of it.
+One move: the checks before it, its commit, and its record.
 
-A move is decided by the table, prepared, and then committed in one step under a
-lock, where the status is looked at once more. Payload, guards and clock come
-before that step and may refuse; the log and the observers come after it and may
-not. So there is no half-made move, and of any number of threads that fire on one
-run exactly one wins.
+The table decides a move. The move is prepared, and then committed in one step under a lock, which
+compares the status once more. Payload, guards and clock come before that step and may refuse the
+move; the log and the observers come after it and cannot. So no move is half made, and of several
+threads that fire on one run exactly one wins.
 
-The lock for runs is one for the whole process and is held for the commit alone,
-never while foreign code runs. It belongs to no run and no engine, so that two
-engines cannot both move a run either, and a run that is dropped leaves nothing
-behind. It may be taken again by the thread that holds it: a signal handler that
-fires a trigger in the midst of a commit makes its own move, and the one that it
-interrupted then finds the status changed, and loses.
+The process has one lock for all runs. It is held for the commit only, never while callbacks run. It
+belongs to the process, so that two engines cannot both move a run, and a deleted run leaves no lock
+behind. It is reentrant: a signal handler that fires a trigger during a commit makes its own move,
+and the interrupted move then finds the status changed, and loses.
 
-Objects of other classes have a lock of their own, because setting their attributes
-may run code of theirs.
+Objects of other classes have a second lock, because setting their attributes may run their own
+code.
 """
 
 from collections.abc import Callable, Mapping
@@ -159,7 +156,7 @@ class Mover:
         self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
     ) -> None:
         """
-        Add *payload* to *changes*, its mappings parsed.
+        Add *payload* to *changes*; mappings are parsed into models.
 
         Raises:
             PayloadError: Something is missing, unexpected or malformed.

@@ -1,9 +1,9 @@
 """
 Observers: each is called for every move of an object, in the order of the moves.
 
-An observer may fire the next move, and another thread may make it meanwhile. So a move is
-noted under the lock that it was committed under, and told from a queue of its object: by
-whoever tells already, or else by the thread that made it.
+An observer may fire the next move, and another thread may make one at the same time. So a move
+enters the queue of its object under the lock of its commit. The thread that delivers the queue
+already delivers it too; if there is none, the thread that made the move does.
 """
 
 import inspect
@@ -18,8 +18,8 @@ __all__ = ["COMMITS", "Observers"]
 
 COMMITS: Final = threading.RLock()
 """
-Held while a move is written to its object and noted. A signal handler that makes a move
-takes it again, in the middle of either.
+Held while a move is written to its object and queued. It is reentrant, for a signal handler that
+makes a move in between.
 """
 
 
@@ -31,31 +31,31 @@ class Observers:
     def __init__(self, observers: Iterable[Observer], log: MoveLog) -> None:
         self._observers = tuple(observers)
         self._log = log
-        # By the object's id: it is alive for as long as somebody moves it, and no longer here.
+        # By the object's id, which is valid while a move of the object is being delivered.
         self._queues: dict[int, deque[Moved]] = {}
         self._busy: set[int] = set()
         self._pending: set[Awaitable[Any]] = set()
 
     def note(self, target: object, moved: Moved) -> None:
         """
-        Queue *moved*, a move of *target*. To be called with the lock held.
+        Queue *moved*, a move of *target*. The caller holds the lock.
         """
         key, queues = id(target), self._queues
         queue = queues.setdefault(key, deque())
         queue.append(moved)
-        # A signal handler may have told all that was queued since, and let the queue go.
+        # A signal handler may have delivered the queue in between, and removed it.
         queues[key] = queue
 
     def deliver(self, target: object) -> None:
         """
         Deliver the queued moves of *target* to every observer.
 
-        Returns at once where they are being told already: then this move is told after
-        those before it, by the caller who is at it.
+        Returns at once if another call is delivering them: that call delivers this move too, after
+        the earlier ones.
 
         Raises:
-            BaseException: What is no Exception and came out of an observer, such as
-                KeyboardInterrupt; all others have heard of the moves by then.
+            BaseException: An observer raised something that is not an Exception, such as
+                KeyboardInterrupt. All other observers have been called by then.
         """
         key, queues, busy = id(target), self._queues, self._busy
         with COMMITS:
@@ -105,7 +105,7 @@ class Observers:
     def _schedule(self, observer: Observer, moved: Moved, answer: Awaitable[Any]) -> None:
         from asyncio import get_running_loop  # noqa: PLC0415  loaded already where a loop runs
 
-        async def told() -> None:
+        async def awaited() -> None:
             try:
                 await answer
             except Exception as error:  # noqa: BLE001
@@ -118,6 +118,6 @@ class Observers:
                 answer.close()
             raise
         # The loop itself keeps only a weak reference to a task.
-        task = loop.create_task(told())
+        task = loop.create_task(awaited())
         self._pending.add(task)
         task.add_done_callback(self._pending.discard)

@@ -115,7 +115,7 @@ class WireModel(BaseModel):
 
     def to_pascal_case(self, *, exclude_unset: bool = False) -> dict[str, Any]:
         """
-        Return what goes over the wire under the reference's PascalCase names, at every depth.
+        Return the wire format with the PascalCase names of the reference, at every depth.
 
         Unknown keys and the user's own, such as those of ``metadata``, stay as they are.
 
@@ -208,7 +208,7 @@ def _in_pascal_case(value: Any, dumped: Any) -> Any:
 
 class _Part(WireModel):
     """
-    A part of a run. Frozen: a run's details change by moves, and then as a whole.
+    A part of a run. It is frozen: a move replaces a detail of a run as a whole.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
@@ -259,12 +259,12 @@ class Tool(_Part):
 
     @classmethod
     def code_interpreter(cls) -> Self:
-        """Return the code interpreter."""
+        """Return the tool ``code_interpreter``."""
         return cls(type="code_interpreter")
 
     @classmethod
     def file_search(cls) -> Self:
-        """Return the file search."""
+        """Return the tool ``file_search``."""
         return cls(type="file_search")
 
     @classmethod

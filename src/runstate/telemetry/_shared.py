@@ -109,18 +109,18 @@ def harmless(tell: Callable[_P, Any]) -> Callable[_P, None]:
     """
 
     @wraps(tell)
-    def told(*args: _P.args, **kwargs: _P.kwargs) -> None:
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> None:
         try:
             tell(*args, **kwargs)
         except Exception as error:  # noqa: BLE001
-            _not_told(tell.__qualname__, error)
+            _log_failure(tell.__qualname__, error)
 
-    return told
+    return guarded
 
 
-def _not_told(who: str, error: Exception) -> None:
+def _log_failure(who: str, error: Exception) -> None:
     try:
         reason = printable(repr(error))
-    except Exception:  # noqa: BLE001  what raises may also be bad at saying so
+    except Exception:  # noqa: BLE001  the repr of an error may raise too
         reason = type(error).__name__
     logging.getLogger("runstate").error("%s failed: %s", who, reason)

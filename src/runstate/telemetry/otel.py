@@ -37,8 +37,8 @@ class RunTelemetry:
     """
     Exports moves to OpenTelemetry, as an observer of an engine or from a store's feed.
 
-    Attributes of metrics are statuses and outcomes of the lifecycle, never an id. What
-    it does cannot raise; an exporter that fails is told to the standard library's logger.
+    Attributes of metrics are statuses and outcomes of the lifecycle, never an id. Its methods never
+    raise; a failure of an exporter is logged by the standard library's logging.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ def _parent(traceparent: str | None) -> Any:
     """
     Return the context that *traceparent* names; an empty one if it is None or invalid.
 
-    Empty and not the current one: whoever tells of the end is not who began the run.
+    Empty, and not the current context, because another caller than the creator may record the end.
     """
     carrier = {"traceparent": traceparent} if _valid(traceparent) else {}
 
