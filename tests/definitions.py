@@ -1,5 +1,5 @@
 """
-Lifecycles from definitions that a test writes as a dictionary.
+Lifecycles from definitions that a test writes as a dictionary, and the schema of definitions.
 """
 
 import json
@@ -8,9 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from runstate import Lifecycle, load_lifecycle
+from click.testing import CliRunner
 
-__all__ = ["defined"]
+from runstate import Lifecycle, load_lifecycle
+from runstate.cli import command
+
+__all__ = ["defined", "printed_schema"]
 
 
 def defined(definition: Mapping[str, Any]) -> Lifecycle:
@@ -22,3 +25,14 @@ def defined(definition: Mapping[str, Any]) -> Lifecycle:
         path.write_text(json.dumps(definition), encoding="utf-8")
 
         return load_lifecycle(path)
+
+
+def printed_schema() -> dict[str, Any]:
+    """
+    Return the JSON Schema that ``runstate lifecycles --schema`` prints.
+    """
+    schema: dict[str, Any] = json.loads(
+        CliRunner().invoke(command, ["lifecycles", "--schema"]).stdout
+    )
+
+    return schema

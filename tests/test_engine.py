@@ -37,6 +37,7 @@ from runstate import (
     Usage,
     check,
 )
+from runstate.runs import _move
 from runstate.testing import ManualClock
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -451,8 +452,6 @@ def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(
     """
     A signal handler that fires in the midst of a commit takes the lock again, and wins.
     """
-    from runstate.runs import _move
-
     run = run_in(engine, "in_progress")
     carry_out = getattr(_move, step)
     fired = []
@@ -479,8 +478,6 @@ def test_whoever_loses_to_a_move_that_leaves_the_trigger_legal_goes_on_from_ther
     """
     A cancel that was asked for in the midst of a completion does not lose the completion.
     """
-    from runstate.runs import _move
-
     run = run_in(engine, "in_progress")
     new_record = _move._new_record
     fired = []
@@ -502,8 +499,6 @@ def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, k
     """
     Nobody looks for ever.
     """
-    from runstate.runs import _move
-
     monkeypatch.setattr(_move, "_LOOKS", (None,))
     if kind == "run":
         run = run_in(engine, "in_progress")

@@ -8,9 +8,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from definitions import defined
+from definitions import defined, printed_schema
 from runstate import DefinitionError, Lifecycle, LifecycleError, Transition, load_lifecycle
-from runstate.lifecycle._definition_schema import definition_schema
 from runstate.presets import PRESETS, RUN, RUN_DOCUMENTED
 
 
@@ -156,7 +155,7 @@ def test_the_schema_knows_variants():
     """
     A definition has a base, or all of its own; and drops and renames only with a base.
     """
-    schema = Draft202012Validator(definition_schema())
+    schema = Draft202012Validator(printed_schema())
 
     assert schema.is_valid({"name": "mine", "base": "celery"})
     assert schema.is_valid({"name": "mine", "base": "celery", "drop": {"rows": [["a", "b"]]}})
