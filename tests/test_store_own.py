@@ -6,6 +6,7 @@ import asyncio
 import enum
 from contextlib import closing
 from datetime import UTC, datetime
+from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
@@ -14,13 +15,23 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from conftest import BORN, PAYLOADS
 from databases import awaited
-from runstate import RUN, Moved, PayloadError, RunStatus, UnknownTriggerError
+from runstate import (
+    RUN,
+    Lifecycle,
+    Moved,
+    PayloadError,
+    RunStatus,
+    Transition,
+    UnknownTriggerError,
+)
 from runstate.presets import RUN_DOCUMENTED
 from runstate.store import (
     Applied,
     ConcurrentMoveError,
     Illegal,
     RunNotFoundError,
+    Stale,
+    StoreArgumentError,
     Superseded,
     apply_move,
     apply_move_async,
@@ -33,6 +44,9 @@ class Base(DeclarativeBase):
     """
     What the mapped classes here have in common.
     """
+
+    # MariaDB wants the length of each text.
+    type_annotation_map: ClassVar = {str: sa.String(200)}
 
 
 class Job(Base):
@@ -82,6 +96,31 @@ class Bare(Base):
     __tablename__ = "bare"
     id: Mapped[int] = mapped_column(primary_key=True)
 
+
+class Work(Base):
+    """
+    One that counts its attempts, in a column of another name.
+    """
+
+    __tablename__ = "works"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(sa.String(20), default="queued")
+    tries: Mapped[int | None] = mapped_column(default=1)
+    error: Mapped[str | None] = mapped_column(sa.String(20))
+
+
+WORK = Lifecycle(
+    "work",
+    (
+        Transition("start", "queued", "running"),
+        Transition("finish", "running", "done"),
+        Transition("fail", ["queued", "running"], "failed"),
+        Transition("retry", ["done", "failed"], "queued", reopens=True, clears=["error"]),
+    ),
+    "queued",
+    {"done": "success", "failed": "failure"},
+)
+TRIES = {"columns": {"attempt": "tries"}, "lifecycle": WORK}
 
 TASK = {"status": "task_state", "started_at": "task_begun"}
 
@@ -449,3 +488,103 @@ def test_a_status_that_is_a_python_enum_is_guarded_and_moved(database_url, colum
         Applied(Moved("a", "complete", "in_progress", "completed", BORN)),
         Superseded("completed", None, None),
     ] == moves
+
+
+# -- rows that reopen ------------------------------------------------------------------
+
+
+def run_to_attempt_two(session, name=1, **fields):
+    """
+    Return the outcome of each move of a row into its second attempt, in which it runs.
+    """
+    add(session, Work(id=name, **fields))
+    moves = [("start", 1), ("fail", 1), ("retry", 1), ("start", 2)]
+    answers = [apply_move(session, Work, name, each, attempt=a, **TRIES) for each, a in moves]
+    session.commit()
+
+    return answers
+
+
+@pytest.mark.parametrize("fields", [{}, {"tries": None}], ids=["numbered", "without a number"])
+def test_a_row_reopens_into_the_next_attempt(session, fields):
+    """
+    By its trigger alone; the attempt is raised, and what the row clears is cleared.
+    """
+    answers = run_to_attempt_two(session, error="e", **fields)
+    work = session.get(Work, 1)
+
+    assert all(isinstance(each, Applied) for each in answers)
+    assert ("running", 2, None) == (work.status, work.tries, work.error)
+    assert isinstance(apply_move(session, Work, 1, "retry", attempt=2, **TRIES), Illegal)
+
+
+@pytest.mark.parametrize("trigger", ["finish", "fail", "start", "retry"])
+def test_a_late_writer_of_an_earlier_attempt_changes_nothing(session, trigger):
+    """
+    By apply_move and by a statement with guard, while the next attempt runs and once it has ended.
+    """
+    run_to_attempt_two(session)
+    for status in ("running", "done"):
+        assert Stale(1) == apply_move(session, Work, 1, trigger, attempt=1, **TRIES)
+        legal = guard(Work.status, trigger, lifecycle=WORK, attempt=(Work.tries, 1))
+        late = session.execute(sa.update(Work).where(Work.id == 1, legal).values(error="late"))
+        assert 0 == late.rowcount
+        work = session.get(Work, 1, populate_existing=True)
+        assert (status, 2, None) == (work.status, work.tries, work.error)
+        apply_move(session, Work, 1, "finish", attempt=2, **TRIES)
+
+
+def test_guard_of_an_attempt_finds_the_rows_that_may_move(session):
+    """
+    Every status and attempt, the trigger that reopens among the others.
+    """
+    cases = [(status, tries) for status in WORK.statuses for tries in (None, 1, 2)]
+    add(session, *(Work(id=n, status=s, tries=t) for n, (s, t) in enumerate(cases, 1)))
+    for trigger in ("start", "finish", "fail", "retry"):
+        for attempt in (1, 2):
+            legal = guard(Work.status, trigger, lifecycle=WORK, attempt=(Work.tries, attempt))
+            found = set(session.scalars(sa.select(Work.id).where(legal)))
+            assert found == {
+                number
+                for number, (status, tries) in enumerate(cases, 1)
+                if (WORK.row(trigger, status) or WORK.reopening(trigger, status))
+                and (tries or 1) == attempt
+            }
+
+
+def test_a_lifecycle_that_reopens_needs_the_attempt(session):
+    """
+    From guard, from apply_move and from the table; and no other lifecycle takes one.
+    """
+    add(session, Work(id=1), Job(id=1))
+    for wrong in (None, "1", True):
+        with pytest.raises(StoreArgumentError, match="attempt: expected the attempt that the"):
+            apply_move(session, Work, 1, "start", attempt=wrong, **TRIES)
+    with pytest.raises(StoreArgumentError, match="'work' reopens"):
+        guard(Work.status, "start", lifecycle=WORK)
+    with pytest.raises(ValueError, match="needs a column for the attempt, 'attempt'"):
+        apply_move(session, Work, 1, "start", lifecycle=WORK, attempt=1)
+    with pytest.raises(StoreArgumentError, match="expected none, as 'run' does not reopen"):
+        apply_move(session, Job, 1, "start", attempt=1)
+    with pytest.raises(StoreArgumentError, match="expected none"):
+        guard(Job.status, "start", attempt=(Job.id, 1))
+
+
+def test_a_late_writer_meets_the_reopening_of_another_transaction(postgresql_database):
+    """
+    It has read the first attempt before the other one commits, and still changes nothing.
+    """
+    engine = sa.create_engine(postgresql_database)
+    Base.metadata.create_all(engine)
+    with Session(engine) as late, Session(engine) as other:
+        add(other, Work(id=1))
+        for trigger in ("start", "fail"):
+            apply_move(other, Work, 1, trigger, attempt=1, **TRIES)
+        other.commit()
+        assert "failed" == late.get(Work, 1).status
+        apply_move(other, Work, 1, "retry", attempt=1, **TRIES)
+        apply_move(other, Work, 1, "start", attempt=2, **TRIES)
+        other.commit()
+
+        assert Stale(1) == apply_move(late, Work, 1, "finish", attempt=1, **TRIES)
+    engine.dispose()

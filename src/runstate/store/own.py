@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
+from .._text import printable
 from ..errors import PayloadError, UnknownTriggerError
 from ..lifecycle._rows import BAD_OUTCOMES, Transition, name_of
 from ..lifecycle._table import Lifecycle
@@ -24,20 +25,32 @@ from ..runs._run import RUN
 from ._after_commit import at_commit
 from ._conflicts import conflicts_named
 from ._engines import in_transaction
-from ._row_errors import ConcurrentMoveError, StatusMissingError, wrong_argument
+from ._row_errors import (
+    ConcurrentMoveError,
+    StatusMissingError,
+    StoreArgumentError,
+    wrong_argument,
+)
 from ._sql import word
-from ._verdicts import Applied, Illegal, RunNotFoundError, Superseded
+from ._verdicts import Applied, Illegal, RunNotFoundError, Stale, Superseded
 
 __all__ = ["apply_move", "apply_move_async", "guard"]
 
 _LOOKS: Final = 20
 """How often a row may change between a read and an update before the caller must start again."""
+_FIRST: Final = 1
+"""The attempt of a row without a number."""
 _SNAPSHOT_LEVELS: Final = frozenset({"REPEATABLE READ", "SERIALIZABLE"})
 """Isolation levels at which PostgreSQL answers a plain read from the transaction's first moment."""
 
 
 def guard(
-    status: Any, trigger: str, target: str | None = None, lifecycle: Lifecycle = RUN
+    status: Any,
+    trigger: str,
+    target: str | None = None,
+    lifecycle: Lifecycle = RUN,
+    *,
+    attempt: tuple[Any, int] | None = None,
 ) -> sa.ColumnElement[bool]:
     """
     Return the condition under which *trigger* is legal, for a WHERE of the caller's own.
@@ -47,9 +60,13 @@ def guard(
         trigger: A trigger of the lifecycle.
         target: Where it should lead, for a trigger that leads to several statuses.
         lifecycle: The table.
+        attempt: The column of the attempt and the number of the caller's, where the lifecycle
+            reopens: a writer of an earlier attempt changes nothing. A statement that reopens
+            has to raise the column too.
 
     Raises:
         UnknownTriggerError: The lifecycle has no such trigger.
+        StoreArgumentError: *attempt* is missing where the lifecycle reopens, or given where not.
 
     Example:
         >>> import sqlalchemy as sa
@@ -57,16 +74,38 @@ def guard(
         >>> print(guard(jobs.c.status, "complete"))
         jobs.status IN ('in_progress', 'cancelling')
     """
-    sources = [r.source for r in lifecycle if r.trigger == trigger and target in (None, r.target)]
+    rows = (*lifecycle, *lifecycle.reopenings)
+    sources = [r.source for r in rows if r.trigger == trigger and target in (None, r.target)]
     if not sources:
         raise UnknownTriggerError(None, "any", trigger, lifecycle.triggers, ())
+    if (attempt is not None) != bool(lifecycle.reopenings):
+        raise _wrong_attempt(lifecycle, attempt, "(column, number)")
 
     members = _members(getattr(status, "type", None))
-    if members:
-        # What is stored of a Python enum, by its names or its values, its type knows.
-        return status.in_([members[each] for each in sources if each in members])  # type: ignore[no-any-return]
+    # What is stored of a Python enum, by its names or its values, its type knows.
+    legal: sa.ColumnElement[bool] = (
+        status.in_([members[each] for each in sources if each in members])
+        if members
+        else sa.type_coerce(status, sa.Text()).in_([word(source) for source in sources])
+    )
+    if attempt is None:
+        return legal
+    column, number = attempt
 
-    return sa.type_coerce(status, sa.Text()).in_([word(source) for source in sources])
+    return sa.and_(legal, sa.func.coalesce(column, _FIRST) == number)
+
+
+def _wrong_attempt(lifecycle: Lifecycle, found: object, form: str) -> StoreArgumentError:
+    """
+    Return the error that an attempt is missing where *lifecycle* reopens, or given where not.
+    """
+    name = printable(lifecycle.name, 60)
+    if lifecycle.reopenings:
+        expected = f"the attempt that the writer belongs to, as {form}: {name!r} reopens"
+    else:
+        expected = f"none, as {name!r} does not reopen"
+
+    return wrong_argument("attempt", expected, found)
 
 
 def _members(kind: Any) -> Mapping[str, Enum]:
@@ -94,9 +133,10 @@ def apply_move(
     lifecycle: Lifecycle = RUN,
     values: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
+    attempt: int | None = None,
     now: float | None = None,
     log: bool = True,
-) -> Applied | Superseded | Illegal:
+) -> Applied | Superseded | Illegal | Stale:
     """
     Move one row of the caller's own table by *trigger*, in the caller's transaction.
 
@@ -104,7 +144,9 @@ def apply_move(
     the columns, and sets *values*. Writes no journal; the answer is the record, and the
     move is logged when the caller's transaction is committed. The
     ``version_id_col`` of a mapped class is raised as the ORM would raise it, so that a
-    session that loaded the row before gets ``StaleDataError``.
+    session that loaded the row before gets ``StaleDataError``. Where the lifecycle
+    reopens, a row that reopens raises the attempt, and a writer of another attempt than
+    the row's is answered ``Stale``.
 
     Tested on SQLite, PostgreSQL and MariaDB, at each one's READ COMMITTED, REPEATABLE
     READ and SERIALIZABLE. Before it refuses, MariaDB and MySQL are asked again with a
@@ -120,6 +162,8 @@ def apply_move(
         values: Other columns to set, by the lifecycle's name of the field.
         columns: Names of columns that differ from the lifecycle's, by field:
             ``{"status": "state"}``.
+        attempt: The attempt that the writer belongs to, where the lifecycle reopens, as it
+            was in the row when the work began; a row without a number is in its first.
         now: When, in Unix seconds; the clock of this machine by default. Integer
             columns get whole seconds, date columns UTC.
         log: Whether the move is logged, as every move is, after the commit.
@@ -133,18 +177,23 @@ def apply_move(
             again.
         UnknownTriggerError: The lifecycle has no such trigger.
         PayloadError: *values* lack what the target requires and the table has.
-        StoreArgumentError: *key* is an object, or a text for a column of integers.
+        StoreArgumentError: *key* is an object, or a text for a column of integers; or *attempt*
+            is missing where the lifecycle reopens, or given where not.
+        ValueError: The table lacks a column that is needed: of the status, or of the attempt.
     """
     own = _Own(table, lifecycle, columns or {})
     own.check_key(key)
-    if trigger not in lifecycle.triggers:
+    own.check_attempt(attempt)
+    if not own.is_trigger(trigger):
         raise UnknownTriggerError(str(key), "any", trigger, lifecycle.triggers, ())
     at = time.time() if now is None else now
     with conflicts_named(str(key)):
         for number in range(_LOOKS):
-            seen, row = _look(caller, own, key, trigger, again=number > 0)
+            seen, row = _look(caller, own, key, trigger, attempt, again=number > 0)
             if seen is None:
                 raise RunNotFoundError(str(key))
+            if own.is_stale(seen, attempt):
+                return Stale(attempt)
             if row is None:
                 return _refusal(lifecycle, own.status_of(seen, str(key)))
             if caller.execute(own.update(key, seen, row, at, values or {})).rowcount == 1:  # type: ignore[attr-defined]
@@ -166,7 +215,13 @@ def _log_of(lifecycle: str) -> MoveLog:
 
 
 def _look(
-    caller: Session | sa.Connection, own: "_Own", key: Any, trigger: str, *, again: bool
+    caller: Session | sa.Connection,
+    own: "_Own",
+    key: Any,
+    trigger: str,
+    attempt: int | None,
+    *,
+    again: bool,
 ) -> tuple[Any, Transition | None]:
     """
     Return what the row holds and the transition that is legal from there, None for neither.
@@ -176,7 +231,8 @@ def _look(
     if again and _reads_a_snapshot(caller):
         return own.read(caller, key, trigger, lock=True)
     seen, row = own.read(caller, key, trigger)
-    if row is None and _reads_a_snapshot(caller):
+    refused = row is None or own.is_stale(seen, attempt)
+    if refused and _reads_a_snapshot(caller):
         return own.read(caller, key, trigger, lock=True)
 
     return seen, row
@@ -201,7 +257,7 @@ def _connection(caller: Session | sa.Connection) -> sa.Connection:
 
 async def apply_move_async(
     caller: AsyncSession | AsyncConnection, table: Any, key: Any, trigger: str, **options: Any
-) -> Applied | Superseded | Illegal:
+) -> Applied | Superseded | Illegal | Stale:
     """
     Do the same on an asynchronous session or connection; see :func:`apply_move`.
     """
@@ -224,6 +280,12 @@ class _Own:
             raise ValueError(f"{table!r} needs a primary key of one column, and one for the status")
         self.key: Any = keys[0]
         self.status: Any = status
+        self.attempt: Any = self._column(lifecycle.attempt_field) if lifecycle.reopenings else None
+        if lifecycle.reopenings and self.attempt is None:
+            raise ValueError(
+                f"{table!r} needs a column for the attempt, {lifecycle.attempt_field!r}: "
+                f"{lifecycle.name!r} reopens"
+            )
         self.version: Any = None if self._mapper is None else self._mapper.version_id_col
         self._generator: Any = None if self._mapper is None else self._mapper.version_id_generator
         if self.version is not None and self._columns.get(self.version.key) is not self.version:
@@ -241,13 +303,39 @@ class _Own:
         if isinstance(self.key.type, sa.Integer) and isinstance(key, str | bytes):
             raise wrong_argument("key", f"an integer, as {self.key} holds", key)
 
+    def check_attempt(self, attempt: int | None) -> None:
+        """
+        Refuse a missing attempt where the lifecycle reopens, and one where it does not.
+        """
+        given = type(attempt) is int
+        if (attempt is not None) != given or given != bool(self._lifecycle.reopenings):
+            raise _wrong_attempt(self._lifecycle, attempt, "a whole number")
+
+    def is_trigger(self, trigger: str) -> bool:
+        """
+        Return whether a row of the lifecycle has *trigger*.
+        """
+        return trigger in self._lifecycle.triggers or any(
+            row.trigger == trigger for row in self._lifecycle.reopenings
+        )
+
+    def is_stale(self, seen: Any, attempt: int | None) -> bool:
+        """
+        Return whether the row that was *seen* is in another attempt.
+        """
+        if self.attempt is None or seen is None:
+            return False
+
+        return (_FIRST if seen[-1] is None else seen[-1]) != attempt
+
     def read(
         self, caller: Session | sa.Connection, key: Any, trigger: str, *, lock: bool = False
     ) -> tuple[Any, Transition | None]:
         """
-        Return the row's status and version, and the transition that is legal from there.
+        Return the row's status, version and attempt, and the transition that is legal from there.
         """
-        columns = [self.status] if self.version is None else [self.status, self.version]
+        wanted = (self.status, self.version, self.attempt)
+        columns = [column for column in wanted if column is not None]
         query = sa.select(*columns).where(self.key == key)
         if lock and _connection(caller).dialect.name == "sqlite":
             # It ignores FOR UPDATE, and takes its lock for an update of no row as well;
@@ -258,7 +346,11 @@ class _Own:
         if seen is None or seen[0] is None:
             return seen, None
 
-        return seen, self._lifecycle.row(trigger, _as_word(seen[0]))
+        status = _as_word(seen[0])
+
+        return seen, (
+            self._lifecycle.row(trigger, status) or self._lifecycle.reopening(trigger, status)
+        )
 
     def status_of(self, seen: Any, key: str) -> str:
         """
@@ -280,6 +372,11 @@ class _Own:
         """
         changes = self.changes(row, at, str(key), values)
         update = sa.update(self.target).where(self.key == key, self.status == seen[0])
+        if self.attempt is not None:
+            update = update.where(self.attempt.is_not_distinct_from(seen[-1]))
+            if row.reopens:
+                number = _FIRST if seen[-1] is None else seen[-1]
+                changes[self._settable(self.attempt)] = number + 1
         if self.version is not None:
             update = update.where(self.version == seen[1])
             generator = self._generator
@@ -313,7 +410,7 @@ class _Own:
                     key, row.source, row.trigger, row.target, allowed, f"{field!r} is required"
                 )
         fields: dict[str, Any] = {
-            **dict.fromkeys(entry.clears),
+            **dict.fromkeys((*row.clears, *entry.clears)),
             **dict.fromkeys(entry.stamps, _STAMP),
             **values,
             self._lifecycle.status_field: _members(self.status.type).get(
