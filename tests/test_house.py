@@ -5,6 +5,7 @@ The layout of the package: who may import what, and what every module offers.
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -227,3 +228,23 @@ def test_types_are_shipped():
     The package says that it is typed.
     """
     assert (SOURCE / "py.typed").is_file()
+
+
+def test_every_file_that_contributing_names_exists():
+    """
+    CONTRIBUTING.md names files by their paths, or by the ends of them.
+    """
+    root = Path(__file__).parent.parent
+    text = (root / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w./-]+\.(?:py|toml|tsv|md|svg|mmd))`", text))
+    folders = ("src", "tests", "docs", "diagrams")
+    files = [root.glob("*.*"), *((root / folder).rglob("*.*") for folder in folders)]
+    known = {f"/{path.relative_to(root).as_posix()}" for each in files for path in each}
+
+    assert len(named) > 30
+    assert [] == sorted(
+        name
+        for name in named
+        if not {"NAME", "FOLDER"}.intersection(re.findall("[A-Z]+", name))
+        and not any(path.endswith(f"/{name}") for path in known)
+    )
