@@ -17,6 +17,7 @@ from time import perf_counter
 import structlog
 
 import claims
+import contention
 import durable
 import growth
 from report import render
@@ -24,7 +25,7 @@ from report import render
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from databases import fresh_database, postgresql
 
-SUBJECTS = (durable, claims, growth)
+SUBJECTS = (durable, claims, contention, growth)
 
 
 def main() -> None:

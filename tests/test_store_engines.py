@@ -5,7 +5,10 @@ The engines that a store opens itself: what their connections know, share and ou
 import asyncio
 import os
 import signal
+import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -190,3 +193,22 @@ def test_what_hosts_call_a_database_is_understood(postgresql_database, tmp_path)
         with RunStore.open(url) as store:
             assert run_id == store.get(run_id).id
     assert asyncio.run(create(f"sqlite:///{tmp_path}/runs.db"))
+
+
+def test_sqlite_is_waited_for_as_long_as_the_store_was_told_and_no_longer(tmp_path):
+    """
+    Then SQLAlchemy's error says so; and the connection waits as before when it is used again.
+    """
+    path = tmp_path / "runs.db"
+    with RunStore.open(f"sqlite:///{path}", timeout=0.25) as store:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            with pytest.raises(sa.exc.OperationalError, match="database is locked"):
+                store.create()
+            assert 0.25 <= time.monotonic() - began < 5
+            other.execute("ROLLBACK")
+        run_id = store.create().id
+        with store.engine.connect() as connection:
+            assert 250 == connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+        assert consistent(store, run_id)

@@ -3,6 +3,8 @@ Engines and their connections: what each must be told for a transaction to be on
 """
 
 import os
+import random
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .._text import printable
 from .._urls import shown_url, url_fault
 from ..errors import MissingExtraError
+from ..runs._driver_errors import is_busy
 from ._arguments import check_flag
 from ._dialects import listed
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
@@ -48,6 +51,8 @@ _DRIVERS: Final = MappingProxyType(
 """By database, the driver of a store that blocks, and of one that is awaited."""
 _SAME: Final = MappingProxyType({"postgres": "postgresql"})
 _TRIES: Final = 5
+_PATIENCE: Final = "runstate_busy_timeout"
+_LONGEST_PAUSE: Final = 0.004
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
 _EXTRAS: Final = MappingProxyType(
@@ -138,7 +143,46 @@ def begin_immediate(connection: sa.Connection) -> None:
     if in_transaction(connection):
         # An engine of the caller's own may say BEGIN by itself; that one gives way.
         connection.exec_driver_sql("ROLLBACK")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    driver: Any = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        _begin_among_many(connection, driver)
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_among_many(connection: sa.Connection, driver: sqlite3.Connection) -> None:
+    """
+    Begin with SQLite's write lock, and ask for it often.
+
+    By itself SQLite would ask every tenth of a second at last, and miss the moment between two
+    transactions of a process that writes without a pause.
+    """
+    info = connection.info
+    patience = info.get(_PATIENCE)
+    if patience is None:
+        patience = info[_PATIENCE] = driver.execute("PRAGMA busy_timeout").fetchone()[0]
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        until = None
+        while (error := _refusal(driver)) is not None:
+            now = time.monotonic()
+            until = now + patience / 1_000 if until is None else until
+            if now >= until or not is_busy(error):
+                # Again by SQLAlchemy, which raises the error as its own.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                break
+            time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={patience}")
+
+
+def _refusal(driver: sqlite3.Connection) -> sqlite3.OperationalError | None:
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        return error
+
+    return None
 
 
 def in_transaction(connection: sa.Connection) -> bool:
