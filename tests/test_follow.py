@@ -1,5 +1,5 @@
 """
-``runstate check --follow``: findings as they come, what is open at an interval, and a clean end.
+``runstate check --follow`` and ``report --follow``: what comes, as it comes, and a clean end.
 """
 
 import json
@@ -38,9 +38,9 @@ class Running:
     A command that is running, and the lines that it writes.
     """
 
-    def __init__(self, *arguments, folder):
+    def __init__(self, *arguments, folder, command="check"):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "runstate", "check", *map(str, arguments)],
+            [sys.executable, "-m", "runstate", command, *map(str, arguments)],
             cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, bufsize=1, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
@@ -349,3 +349,109 @@ def test_a_file_that_goes_away_is_waited_for(follow, tmp_path):
     (tmp_path / "next").rename(log)
 
     assert "b: unknown" in command.until("RS101")[-1]
+
+
+# -- report --follow -------------------------------------------------------------------
+
+
+@pytest.fixture
+def report(tmp_path):
+    """
+    Start ``runstate report --follow``; whatever runs at the end of the test is killed.
+    """
+    running = []
+
+    def start(*arguments):
+        running.append(
+            Running("--follow", "--every", 0.2, *arguments, folder=tmp_path, command="report")
+        )
+        return running[-1]
+
+    yield start
+    for each in running:
+        each.process.kill()
+        each.process.wait()
+        with suppress(BrokenPipeError):
+            each.process.stdin.close()
+        each.thread.join(WITHIN)
+        each.process.stdout.close()
+
+
+def page_with(folder, *words):
+    """
+    Wait until the page holds all of *words*; it is whole whenever it is there.
+    """
+    page = folder / "report.html"
+    deadline = time.monotonic() + 3 * WITHIN
+    while True:
+        text = page.read_text("utf-8") if page.exists() else ""
+        assert not text or text.endswith("</html>\n")
+        if text and all(word in text for word in words):
+            return text
+        assert time.monotonic() < deadline, text[:2_000]
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_is_written_anew_while_a_file_grows(report, tmp_path, number):
+    """
+    What is added is on the page soon; an interrupt ends it in one line and leaves a whole page.
+    """
+    log = tmp_path / "runs.jsonl"
+    log.write_text(line("a", "queued"))
+    command = report("runs.jsonl")
+    page_with(tmp_path, "No error in 1 run<")
+    with log.open("a") as stream:
+        stream.write(line("a", "completed") + line("b", "queued"))
+    page_with(tmp_path, "1 error in 2 runs<")
+
+    assert (130, ["runstate: interrupted"]) == command.end(number)
+    page_with(tmp_path, "1 error in 2 runs<")
+    assert ["report.html", "runs.jsonl"] == sorted(each.name for each in tmp_path.iterdir())
+
+
+def test_the_page_of_a_pipe_ends_with_it(report, tmp_path):
+    """
+    At the end of standard input, page and exit status are those of a report.
+    """
+    command = report("-")
+    command.say(line("a", "queued") + line("a", "completed"))
+    page_with(tmp_path, "1 error in 1 run<")
+    command.say(line("b", "queued"))
+    status, said = command.end()
+
+    assert (1, ["wrote report.html: 2 runs, 3 observations: 1 error, 0 warnings"]) == (status, said)
+    page_with(tmp_path, "1 error in 2 runs<")
+
+
+def test_the_page_follows_a_store(report, tmp_path):
+    """
+    Moves that are committed come to the page.
+    """
+    url = f"sqlite:///{tmp_path / 'runs.db'}"
+    with RunStore.open(url) as store:
+        run = store.create(thread_id="t", assistant_id="a")
+        command = report(url)
+        page_with(tmp_path, "No error in 1 run<")
+        store.fire(run.id, "start")
+        page_with(tmp_path, "<dd>2</dd>")
+
+    assert 130 == command.end(signal.SIGINT)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.jsonl", "b.jsonl"], "--follow expects one PATH"),
+        (["a.jsonl", "--engine", "duckdb"], "--engine duckdb is not supported with --follow"),
+        (["a.jsonl", "--memory", "1GB"], "--memory is not supported with --follow"),
+    ],
+)
+def test_what_a_followed_report_cannot_do_is_said(report, arguments, said):
+    """
+    One line says what --follow does not support, and the exit status is 2.
+    """
+    status, lines = report(*arguments).end()
+
+    assert (2, 1) == (status, len(lines))
+    assert said in lines[0]

@@ -5,6 +5,7 @@ The page of evidence in a real browser: what it does, and what nothing can make 
 import csv
 import io
 import os
+import re
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -713,3 +714,117 @@ def test_the_parts_of_a_picture_are_one_stop_of_the_tabulator(opened):
     assert arrows.nth(1).evaluate("each => each === document.activeElement")
     page.keyboard.press(" ")
     assert "true" == arrows.nth(1).get_attribute("aria-pressed")
+
+
+# -- ten questions of an operator ------------------------------------------------------
+
+
+def shop(before=False):
+    """
+    Return a day of 60 runs: two are stuck, two go wrong in the evening, some take the tools' way.
+    """
+    ways = {
+        0: ("queued", "in_progress", "completed"),
+        1: ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed"),
+        2: ("queued", "in_progress", "failed"),
+    }
+    history = []
+    for n in range(60):
+        way = ("queued", "in_progress") if n in {10, 20} else ways[0 if n % 4 else 1 + n % 8 // 4]
+        if n >= 58 and not before:
+            way = ("queued", "completed", "failed")
+        begins = 1_767_225_600 + n * 1_200  # 2026-01-01
+        history += [
+            Observation(status, f"run_{n:02}", begins + 7 * at + (900 if n == 33 and at > 1 else 0),
+                        file="day.csv", line=10 * n + at + 1)
+            for at, status in enumerate(way)
+        ]  # fmt: skip
+    return sorted(history, key=lambda each: each.at)
+
+
+def row(page, table, *words):
+    """
+    Return the cells of the first row of *table* that holds all *words*.
+    """
+    rows = page.locator(f"{table} tbody tr").evaluate_all(
+        "all => all.filter(r => !r.hidden).map(r => [...r.cells].map(c => c.textContent))"
+    )
+
+    return next(cells for cells in rows if all(any(w in cell for cell in cells) for w in words))
+
+
+def test_ten_questions_of_an_operator(opened):
+    """
+    Each is answered on the first page that opens within two actions: a look, a click, a word.
+    """
+    day = histories.survey(shop(), samples=2_000)
+    earlier = histories.survey(shop(before=True), samples=2_000)
+    record = "run_58,failed,2026-01-01T19:20:14Z"
+    page = opened(
+        render_report(day, files=["day.csv"], before=earlier, records={("day.csv", 583): record})
+    )
+    everything = page.get_by_role("button", name="Show everything")
+    told = page.locator("#left")
+
+    # 1. Which runs are stuck, and for how long? None.
+    assert ["run_10", "in_progress", "2026-01-01 03:20:07 UTC", "16 h"] == row(page, "#stuck")
+    assert 2 == page.locator("#stuck tbody tr").count()
+    # ... and what is the history of the first? One click.
+    page.locator("#stuck a").first.click()
+    assert "run_10: 2 steps, nothing wrong with it" == page.locator("#picked").inner_text()
+    # 2. Since when are there illegal moves? None.
+    assert "All findings are of the" in page.locator(".lead").inner_text() or (
+        "The findings begin on 2026-01-01 19:" in page.locator(".lead").inner_text()
+    )
+    # 3. Which status takes longest at p95? None: a column of one table.
+    p95 = {cells[0]: cells[4] for cells in page.locator("#times tbody tr").evaluate_all(
+        "all => all.map(r => [...r.cells].map(c => c.textContent))")}  # fmt: skip
+    assert {"queued", "in_progress", "requires_action", "completed"} == {*p95}
+    # 4. How many runs took the tools' way? None.
+    assert "8" == row(page, "#ways", "requires_action")[1]
+    # ... and which? One click.
+    page.locator("#ways tr:has-text('requires_action') button").click()
+    assert "8 of the 60 runs kept here" in told.inner_text()
+    assert 8 == page.locator("#pick option").count()
+    everything.click()
+    # 5. Show me run X: one word.
+    page.get_by_label("Search").fill("run_33")
+    assert "run_33: 3 steps, nothing wrong with it" == page.locator("#picked").inner_text()
+    everything.click()
+    # 6. Which code is commonest? None.
+    codes = page.locator("#rules tbody tr").evaluate_all(
+        "all => all.map(r => [r.cells[0].textContent, r.cells[2].textContent])"
+    )
+    assert {("RS103", "2"), ("RS105", "2")} == {*map(tuple, codes)}
+    # 7. What became commoner since the other log? None.
+    assert ["0.00", "3.33"] == row(page, "#compared", "RS103")[2:4]
+    # 8. How many runs began and ended in an hour? One click on its bar.
+    page.locator("#overview svg").first.locator("[data-n]").nth(5).dispatch_event("click")
+    assert re.match(r"Shown: \d runs? began then, \d ended, 0 findings", told.inner_text())
+    everything.click()
+    # 9. Which runs failed? One choice.
+    page.locator("#end").select_option("failed")
+    assert told.inner_text().startswith("Shown: 4 findings, 8 of the 60 runs kept here")
+    everything.click()
+    # 10. Which runs made the commonest illegal move, and what does the log say? Two clicks.
+    page.locator("#moves tr:has-text('illegal') button").first.click()
+    page.locator("#list summary").first.click()
+    assert [record] == texts(page, "#list pre")
+    assert {"run_58", "run_59"} == {*texts(page, "#list tbody td:nth-child(3)")}
+    # 11. How long do runs take from start to end? None.
+    assert ["completed", "50"] == row(page, "#ended", "completed")[:2]
+
+
+def test_a_finding_shows_its_raw_record(opened):
+    """
+    The place of a finding opens on the record as it stands in the file, as text.
+    """
+    survey = histories.survey(HISTORY, samples=10)
+    record = '{"run_id": "run_2", "status": "<img src=x onerror=alert(1)>"}'
+    page = opened(render_report(survey, records={("log.jsonl", 2): record}))
+    summary = page.locator("#list summary")
+
+    assert ["log.jsonl:2"] == summary.all_inner_texts()
+    summary.focus()
+    page.keyboard.press("Enter")
+    assert [record] == texts(page, "#list pre")

@@ -2,6 +2,7 @@
 ``runstate report`` and ``runstate check --summary``.
 """
 
+import gzip
 import io
 import json
 import sys
@@ -55,13 +56,15 @@ def test_report_writes_the_page(command):
     """
     The page is the one on a survey of the log; the exit status is that of a check.
     """
-    log(("run_1", WAY), ("run_2", ("queued", "completed")))
+    text = log(("run_1", WAY), ("run_2", ("queued", "completed")))
     done = command("report", "log.jsonl", "-o", "page.html")
     with Path("log.jsonl").open("rb") as stream:
         survey = histories.survey(read(stream, name="log.jsonl"), samples=2_000)
 
     assert (1, "wrote page.html: 2 runs, 5 observations: 1 error, 0 warnings\n", "") == done
-    assert render_report(survey, files=["log.jsonl"]) == Path("page.html").read_bytes()
+    records = {("log.jsonl", 5): text.splitlines()[4]}
+    page = render_report(survey, files=["log.jsonl"], records=records)
+    assert page == Path("page.html").read_bytes()
 
 
 def test_report_reads_standard_input(command):
@@ -189,3 +192,45 @@ def test_page_of_observations_in_memory():
 
     assert b"No error in 1 run" in page
     assert b"Read from" not in page
+
+
+def test_raw_records_of_findings_are_on_the_page(command):
+    """
+    The line that a finding names is on the page, if it is of the run.
+    """
+    text = log(("run_1", WAY), ("run_2", ("queued", "completed")))
+    command("report", "log.jsonl")
+
+    assert {"0": text.splitlines()[4]} == data("report.html")["raw"]
+
+
+def test_raw_records_are_of_the_run_alone(command):
+    """
+    Of a packed file, and of standard input, no line is taken for the record.
+    """
+    text = log(("run_2", ("queued", "completed")))
+    Path("log.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    command("report", "log.jsonl.gz", "-o", "packed.html")
+    command("report", "-", "-o", "stdin.html", stdin=text)
+
+    assert {} == data("packed.html")["raw"] == data("stdin.html")["raw"]
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_runs_that_are_stuck_have_their_timelines(command, monkeypatch, engine):
+    """
+    A run that began long ago and has not ended is among those kept, whatever engine reads.
+    """
+    monkeypatch.setattr(_samples, "ROOM", 40)
+    monkeypatch.setattr(_samples, "RECENT", 40)
+    monkeypatch.setattr("runstate.cli._report.SAMPLES", 8)
+    log(
+        ("stuck_1", WAY[:2]), ("late", WAY[:1]), ("stuck_2", WAY[:1]),
+        *((f"run_{n}", WAY) for n in range(200)), ("late", WAY[1:]), ("stuck_2", WAY[1:2]),
+    )  # fmt: skip
+    done = command("report", "log.jsonl", "--engine", engine)
+    runs = {run[0]: len(run[2]) for run in data("report.html")["runs"]}
+
+    assert 0 == done[0], done
+    assert {"stuck_1": 2, "stuck_2": 2}.items() <= runs.items()
+    assert 8 == len(runs)

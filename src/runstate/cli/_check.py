@@ -21,7 +21,15 @@ from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._baseline import Baseline, baseline_of, baseline_options
-from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
+from ._engines import (
+    Scale,
+    is_unread,
+    planned,
+    refuse_with_follow,
+    scale_options,
+    surveyed,
+    totals_of,
+)
 from ._follow import Follower, Following, follow_options
 from ._input import Reading, Records, records
 from ._output import FORMS, Tally, exit_status, first
@@ -140,7 +148,10 @@ def check(
     scale = Scale(**{name: others[name] for name in Scale._fields})
     how = Following(**{name: others[name] for name in Following._fields})
     if how.follow:
-        _refuse_with_follow(paths, scale, map_name, output, summary=summary)
+        unsupported = {
+            "--map": map_name is not None, "--summary": summary, "--output junit": output == "junit",
+        }  # fmt: skip
+        refuse_with_follow(paths, scale, unsupported)
         engine, names = "python", [*paths]
     else:
         engine, names = planned(paths, scale, reading)
@@ -170,25 +181,6 @@ def check(
     tally = _judged(monitor, seen, output, cap, reading, known, finished=finished, summary=summary)
 
     return tally.status(fail_on)
-
-
-def _refuse_with_follow(
-    paths: Sequence[str], scale: Scale, map_name: str | None, output: str, *, summary: bool
-) -> None:
-    """
-    Pass options that --follow can do.
-    """
-    if len(paths) > 1:
-        raise BadInput("--follow expects one PATH: start a command for each")
-    asked = {
-        "--map": map_name, "--summary": summary, "--output junit": output == "junit",
-        "--query": scale.query, "--memory": scale.memory, "--exact": scale.exact,
-        f"--engine {scale.engine}": scale.engine not in ("auto", "python"),
-        "--table": scale.table and "://" not in paths[0],
-    }  # fmt: skip
-    for option, given in asked.items():
-        if given:
-            raise BadInput(f"{option} is not supported with --follow")
 
 
 def _reported(

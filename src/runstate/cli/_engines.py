@@ -21,7 +21,9 @@ from ._input import Reading, working
 from ._output import Totals
 from ._shared import BadInput
 
-__all__ = ["Scale", "is_unread", "planned", "scale_options", "surveyed", "totals_of"]
+__all__ = [
+    "Scale", "is_unread", "planned", "refuse_with_follow", "scale_options", "surveyed", "totals_of",
+]  # fmt: skip
 
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
 MOST: Final = 900_000
@@ -90,6 +92,31 @@ def planned(paths: Sequence[str], scale: Scale, reading: Reading) -> tuple[str, 
         )
 
     return engine, names
+
+
+def refuse_with_follow(paths: Sequence[str], scale: Scale, others: Mapping[str, bool]) -> None:
+    """
+    Pass what --follow can do: one path, read by Python.
+
+    Args:
+        paths: The inputs.
+        scale: How much is to be read, and by what.
+        others: Further options that are not supported, and whether each is used.
+
+    Raises:
+        BadInput: An option is not supported with --follow.
+    """
+    if len(paths) > 1:
+        raise BadInput("--follow expects one PATH: start a command for each")
+    asked = {
+        **others,
+        "--query": scale.query, "--memory": scale.memory, "--exact": scale.exact,
+        f"--engine {scale.engine}": scale.engine not in ("auto", "python"),
+        "--table": scale.table and "://" not in paths[0],
+    }  # fmt: skip
+    for option, given in asked.items():
+        if given:
+            raise BadInput(f"{option} is not supported with --follow")
 
 
 def _named(path: str) -> list[str]:

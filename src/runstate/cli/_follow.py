@@ -143,17 +143,9 @@ class Follower:
         """
         Yield what is wrong, as it comes; ends where a pipe does. A file and a store never end.
         """
-        # Reading blocks where nothing comes, and reports are due all the same.
-        Thread(target=self._read_all, daemon=True).start()
         due = monotonic() + self._how.every
-        while True:
-            try:
-                read = self._queue.get(timeout=_POLL)
-            except Empty:
-                pass
-            else:
-                if read is None:
-                    break
+        for read in self.arrivals():
+            if read is not None:
                 yield from self._judged(read)
             if self._how.every and monotonic() >= due:
                 due = monotonic() + self._how.every
@@ -161,9 +153,25 @@ class Follower:
         if not self._monitor.observations and self.passed.first is not None:
             yield self.passed.first
 
-    def _judged(self, read: Read | BaseException) -> Iterator[Finding]:
-        if isinstance(read, BaseException):
-            raise read
+    def arrivals(self) -> Iterator[Read | None]:
+        """
+        Yield what comes as it comes, and None whenever nothing has come for a moment.
+        """
+        # Reading blocks where nothing comes, and reports are due all the same.
+        Thread(target=self._read_all, daemon=True).start()
+        while True:
+            try:
+                read = self._queue.get(timeout=_POLL)
+            except Empty:
+                yield None
+                continue
+            if isinstance(read, BaseException):
+                raise read
+            if read is None:
+                return
+            yield read
+
+    def _judged(self, read: Read) -> Iterator[Finding]:
         if isinstance(read, Finding):
             yield read
         else:

@@ -2,9 +2,13 @@
 ``runstate report``: what was observed, as one page.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import tzinfo
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import click
@@ -13,14 +17,23 @@ from .._text import printable
 from .._urls import shown_url
 from ..histories._counter import Census
 from ..histories._order import in_order
-from ..histories._records import NOTHING, Observation, ObservationModel
+from ..histories._records import NOTHING, Finding, Observation, ObservationModel
 from ..histories._reorder import in_sequence
 from ..histories._sample import keep
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
 from ._check import limits_of, monitor_of
-from ._engines import Scale, is_unread, planned, scale_options, surveyed, totals_of
+from ._engines import (
+    Scale,
+    is_unread,
+    planned,
+    refuse_with_follow,
+    scale_options,
+    surveyed,
+    totals_of,
+)
+from ._follow import Follower, Following
 from ._input import Reading, records
 from ._output import summary_of
 from ._shared import (
@@ -39,6 +52,11 @@ __all__ = ["SAMPLES", "report", "write_report"]
 FINDINGS: Final = 10_000
 SAMPLES: Final = 2_000
 """Runs whose timelines are on the page, those with findings first."""
+MOST_RECORDS: Final = 1_000
+"""Findings whose raw record is on the page."""
+MOST_BYTES: Final = 1 << 28
+"""Size of a file that is read once more for raw records."""
+LONGEST_LINE: Final = 1_000
 
 
 @click.command()
@@ -66,6 +84,17 @@ SAMPLES: Final = 2_000
     help="Have the timeline of this run on the page, whatever is wrong with it; may be repeated.",
 )
 @click.option(
+    "--follow", is_flag=True, help="Write the page anew while a file, a pipe or a store grows."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --follow: write the page so often, if anything came.",
+)
+@click.option(
     "--limit", "limits", multiple=True, metavar="STATUS=SECONDS", help="Longest time in a status."
 )
 def report(
@@ -87,6 +116,8 @@ def report(
     against: str | None,
     keep: Sequence[str],
     limits: Sequence[str],
+    follow: bool,
+    every: float,
     **scale: Any,
 ) -> int:
     """
@@ -102,6 +133,7 @@ def report(
       runstate report 'events/*.parquet' --memory 1GB
       runstate report runs.jsonl --keep run_42
       runstate report today.csv --against yesterday.csv
+      runstate report service.log --follow --every 30
       kubectl logs server | runstate report -
     """
     lifecycle = lifecycle_named(lifecycle_name)
@@ -114,12 +146,20 @@ def report(
         skip_others,
     )
     asked = _Asked(lifecycle, observed, reading, Scale(**scale), limits, finished)
-    engine, names = asked.plan(paths)
+    if follow:
+        refuse_with_follow(paths, asked.scale, {})
+        engine, names = "python", [*paths]
+    else:
+        engine, names = asked.plan(paths)
     refuse_input(out, [*paths, *names, lifecycle_name, against])
     before = None if against is None else _before(asked, against)
-    survey = asked.survey(engine, names, samples=SAMPLES, keep=keep)
+    if follow:
+        for survey in asked.followed(names[0], every, keep):
+            write_report(out, survey, lifecycle, observed, paths, before)
+    else:
+        survey = asked.survey(engine, names, samples=SAMPLES, keep=keep)
+        write_report(out, survey, lifecycle, observed, paths, before)
     lost = [run for run in keep if run not in survey.timelines]
-    write_report(out, survey, lifecycle, observed, paths, before)
     for run in lost:
         click.echo(f"runstate: --keep {printable(run)}: no run of this id was seen", err=True)
     click.echo(f"wrote {printable(shown_url(str(out)))}: {summary_of(totals_of(survey))}")
@@ -181,6 +221,31 @@ class _Asked(NamedTuple):
             limit=FINDINGS, samples=samples, keep=keep,
         )  # fmt: skip
 
+    def followed(self, path: str, every: float, keep: Sequence[str]) -> Iterator[Survey]:
+        """
+        Yield what is known of *path* so far: once all is read that is there, then *every* so many seconds.
+
+        Nothing is yielded while nothing comes. The last is of the end, where a pipe has one.
+        Remembers every run that it has seen.
+        """
+        monitor = monitor_of(self.lifecycle, self.observed, self.limits)
+        census = Census(monitor, samples=SAMPLES, keep=keep)
+        follower = Follower(
+            path, monitor, self.reading, Following(), table=self.scale.table, recognise=False
+        )
+        due, news = 0.0, False
+        for read in follower.arrivals():
+            if isinstance(read, Finding):
+                census.note([read])
+            elif read is not None:
+                census.observe(read)
+            news |= read is not None
+            if news and (read is None or due) and monotonic() >= due:
+                yield census.survey()
+                due, news = monotonic() + every, False
+        census.finish(finished=self.finished)
+        yield census.survey()
+
 
 def _surveyed(
     census: Census,
@@ -222,6 +287,34 @@ def _read_again(
     return found
 
 
+def _records_of(survey: Survey) -> dict[tuple[str, int], str]:
+    """
+    Return the lines that findings name, of files of text; those alone that name the run as well.
+    """
+    wanted: dict[str, dict[int, str]] = {}
+    for each in survey.findings[:MOST_RECORDS]:
+        if each.file and each.line and each.run_id:
+            wanted.setdefault(each.file, {})[each.line] = each.run_id
+    found: dict[tuple[str, int], str] = {}
+    for name, lines in wanted.items():
+        with suppress(OSError, ValueError):
+            found |= {(name, number): line for number, line in _lines(Path(name), lines)}
+
+    return found
+
+
+def _lines(path: Path, wanted: Mapping[int, str]) -> Iterator[tuple[int, str]]:
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        return
+    with path.open("rb") as stream:
+        for number, line in enumerate(islice(stream, max(wanted)), 1):
+            if number in wanted:
+                text = line[:LONGEST_LINE].decode(errors="replace").strip()
+                # A record of several lines, and one of a packed file, is elsewhere.
+                if wanted[number] in text or json.dumps(wanted[number])[1:-1] in text:
+                    yield number, text
+
+
 def write_report(
     out: Path,
     survey: Survey,
@@ -236,6 +329,9 @@ def write_report(
     from ..report import render_report  # noqa: PLC0415  not for every command
 
     files = ["<stdin>" if path == "-" else path for path in paths]
-    page = render_report(survey, lifecycle, observed=observed, files=files, before=before)
+    page = render_report(
+        survey, lifecycle, observed=observed, files=files, before=before,
+        records=_records_of(survey),
+    )  # fmt: skip
     with writing(out) as stream:
         stream.write(page)

@@ -96,7 +96,10 @@ class Census:
         self._sequencer = Sequencer()
         self._rows = Counts()
         self._states: dict[str | None, State] = {}
-        self.samples = Samples(self._most_samples, self._keep) if self._most_samples else None
+        is_over = self._monitor.lifecycle.is_terminal
+        self.samples = (
+            Samples(self._most_samples, self._keep, is_over) if self._most_samples else None
+        )
         """The timelines kept, if any are."""
         in_order = self._monitor.observed != "unordered"
         self._ways = Ways() if self._most_samples and in_order else None
@@ -187,9 +190,11 @@ class Census:
             kept=self._found.kept,
         )
 
-        survey = counts.survey(self.samples.timelines(missed) if self.samples else {})
+        journeys = self._journeys()
+        waiting = [run.run_id for run in journeys.open] if journeys else []
+        survey = counts.survey(self.samples.timelines(missed, waiting) if self.samples else {})
 
-        return survey._replace(journeys=self._journeys())
+        return survey._replace(journeys=journeys)
 
     @property
     def compared(self) -> bool:

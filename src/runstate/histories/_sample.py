@@ -3,7 +3,7 @@ Some runs of many, with what was seen of them: those with findings, and a fair s
 """
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -28,13 +28,27 @@ class Samples:
 
     While there is room, of every run. Then those runs go whose ids have the largest hashes,
     but none with a finding. So what is left is the same for the same log, and is whole. What
-    began lately is kept for a while, as most findings come soon after a run began.
+    began lately is kept for a while, as most findings come soon after a run began, and what has
+    not ended as long as there is room, as operators ask for what is stuck.
     """
 
-    def __init__(self, most: int, asked_for: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        most: int,
+        asked_for: Iterable[str] = (),
+        is_over: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         """
         Keep *most* runs in the end, half of them for their findings, and those *asked_for*.
+
+        Args:
+            most: How many runs.
+            asked_for: Ids of runs that are kept beside them.
+            is_over: Returns whether a status ends a run.
         """
+        self._is_over = is_over
+        self._open: dict[str | None, list[Observation]] = {}
+        self._open_size = 0
         self._most = most
         self._asked_for = frozenset(asked_for)
         self._kept: dict[str | None, list[Observation]] = {}
@@ -65,7 +79,29 @@ class Samples:
             keep(recent, observation)
             self._recent_size += len(recent) - before
             while self._recent_size > RECENT:
-                self._recent_size -= len(self._recent.pop(next(iter(self._recent))))
+                oldest = next(iter(self._recent))
+                rows = self._recent.pop(oldest)
+                self._recent_size -= len(rows)
+                self._let_go(oldest, rows)
+        elif run in self._open:
+            self._follow_open(run, observation)
+
+    def _let_go(self, run: str | None, rows: list[Observation]) -> None:
+        """
+        Forget *run*, unless it has not ended and there is room.
+        """
+        if rows and not self._is_over(rows[-1].status) and self._open_size < RECENT:
+            self._open[run] = rows
+            self._open_size += len(rows)
+
+    def _follow_open(self, run: str | None, observation: Observation) -> None:
+        rows = self._open[run]
+        self._open_size -= len(rows)
+        keep(rows, observation)
+        if self._is_over(observation.status) or self._open_size + len(rows) > RECENT:
+            del self._open[run]
+        else:
+            self._open_size += len(rows)
 
     def mark(self, run_id: str | None) -> None:
         """
@@ -76,8 +112,12 @@ class Samples:
         self._wrong[run_id] = None
         recent = self._recent.pop(run_id, None)
         if recent is not None:
-            self._kept[run_id] = recent
             self._recent_size -= len(recent)
+        else:
+            recent = self._open.pop(run_id, None)
+            self._open_size -= len(recent or ())
+        if recent is not None:
+            self._kept[run_id] = recent
             self._size += len(recent)
 
     def _make_room(self) -> None:
@@ -100,6 +140,8 @@ class Samples:
             if run in lately:
                 self._recent[run] = rows
                 self._recent_size += len(rows)
+            else:
+                self._let_go(run, rows)
 
     @property
     def missed(self) -> frozenset[str | None]:
@@ -107,21 +149,29 @@ class Samples:
         return frozenset(run for run in self._wrong if run not in self._kept)
 
     def timelines(
-        self, found: Mapping[str | None, Iterable[Observation]] = {}
+        self,
+        found: Mapping[str | None, Iterable[Observation]] = {},
+        waiting: Iterable[str | None] = (),
     ) -> dict[str | None, tuple[Observation, ...]]:
         """
-        Return what was seen of the runs with findings, and then of as many others as may be.
+        Return what was seen of the runs with findings, then of the *waiting*, then of others.
 
-        *found* holds those of the :attr:`missed` ones that were read once more.
+        *found* holds those of the :attr:`missed` ones that were read once more. Of the runs that
+        have not ended only the *waiting* are returned for that reason.
         """
         wrong = [run for run in self._wrong if run in self._kept or run in found]
         fair = sorted(
             ((_hash(run), run) for run in self._kept if run not in self._wrong), key=_first
         )
         asked_for = [run for run in self._kept if run in self._asked_for]
-        runs = [*asked_for, *wrong, *(run for _, run in fair[: self._most - len(wrong)])]
+        stuck = [run for run in waiting if run in self._kept or run in self._open]
+        others = dict.fromkeys([*wrong, *stuck, *(run for _, run in fair)])
+        known = {**self._open, **self._kept}
 
-        return {run: tuple(self._kept.get(run) or found[run]) for run in dict.fromkeys(runs)}
+        return {
+            run: tuple(known[run] if run in known else found[run])
+            for run in dict.fromkeys([*asked_for, *islice(others, self._most)])
+        }
 
 
 _Timeline = tuple[Any, str | None, tuple[Observation, ...]]

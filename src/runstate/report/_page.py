@@ -3,9 +3,10 @@ The page put together: one file, one style sheet, one script, and no other.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pkgutil import get_data
+from types import MappingProxyType
 from typing import Final
 
 from .._urls import shown_url
@@ -38,6 +39,7 @@ def render_report(
     observed: ObservationModel = "complete",
     files: Iterable[str] = (),
     before: Survey | None = None,
+    records: Mapping[tuple[str, int], str] = MappingProxyType({}),
 ) -> bytes:
     """
     Return the page of evidence on *survey* as one HTML file in UTF-8, of less than 3 MB.
@@ -53,6 +55,8 @@ def render_report(
         files: Names of what it was read from: files and URLs. The page shows URLs without
             their secrets.
         before: What was observed earlier or elsewhere; the page says what has changed since.
+        records: Raw records by file and line. The page shows that of a finding on demand, of
+            the first 1,000 findings.
     """
     made = without_gaps(survey, lifecycle, observed)
     subject = Subject(survey, made, lifecycle, observed, tuple(map(shown_url, files)))
@@ -64,7 +68,7 @@ def render_report(
     )  # fmt: skip
     style, script = _style(drawn, way), _asset("page.js")
     room = ROOM - sum(len(p.encode()) for p in (shown, *gone, style, script, *way.elements))
-    data, kept = packed(subject, way, room // 4)
+    data, kept = packed(subject, way, room // 4, records)
     parts = {
         "overview": ("Over time", gone[3]),
         "open": ("Open runs", stuck(subject, kept)),

@@ -18,6 +18,9 @@ from ._subject import Subject
 __all__ = ["packed", "runs_section", "safe_json"]
 
 MOST: Final = 2_000
+MOST_RECORDS: Final = 1_000
+LONGEST_RECORD: Final = 400
+"""Characters of a raw record that are shown."""
 LONGEST: Final = 200
 """Steps of one timeline that are shown."""
 
@@ -43,10 +46,12 @@ class _Names:
 
 
 def packed(
-    subject: Subject, way: Inline, room: int
+    subject: Subject, way: Inline, room: int, records: Mapping[tuple[str, int], str]
 ) -> tuple[dict[str, Any], dict[str | None, int]]:
     """
     Return the page's data, and the place of every run in it; these take *room* bytes at most.
+
+    *records* are raw records by file and line, for findings.
     """
     statuses, files = _Names(), _Names()
     for status in (*subject.lifecycle.statuses, *way.statuses):
@@ -70,6 +75,7 @@ def packed(
         "arrows": [list(move) for move in way.moves],
         "runs": runs,
         "total": subject.survey.runs,
+        "raw": _raw(subject, records),
         **listed,
     }
 
@@ -91,6 +97,19 @@ def _listed(subject: Subject, statuses: _Names) -> dict[str, Any]:
         "finishes": [list(each.items()) for each in (journeys.ended.values() if journeys else ())],
         "codes": list(journeys.found if journeys else ()),
         "period": journeys.period if journeys else 0,
+    }
+
+
+def _raw(subject: Subject, records: Mapping[tuple[str, int], str]) -> dict[str, str]:
+    """
+    Return the raw record of the findings that have one, by their place in the list.
+    """
+    found = enumerate(subject.survey.findings[:MOST_RECORDS])
+
+    return {
+        str(place): printable(records[each.file or "", each.line or 0], LONGEST_RECORD)
+        for place, each in found
+        if (each.file or "", each.line or 0) in records
     }
 
 

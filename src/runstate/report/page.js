@@ -87,6 +87,11 @@
         const to = found.row.dataset.r === undefined ? `f${found.order}` : `r${found.row.dataset.r}`;
         run.replaceChildren(make("a", { href: `#${to}` }, found.cells[2]));
       }
+      const raw = data.raw[found.order];
+      if (raw) {
+        const where = found.row.cells[4];
+        where.replaceChildren(make("details", {}, make("summary", {}, found.cells[4]), make("pre", {}, raw)));
+      }
       if (found.hint) what.append(make("small", {}, found.hint));
     }
     return found.row;
@@ -491,7 +496,7 @@
 
   // -- one filter for everything ----------------------------------------------
 
-  const LABELS = { move: "Move", end: "Last status", from: "From", to: "Until", path: "Way", code: "Code", severity: "Severity", words: "Text" };
+  const LABELS = { move: "Move", end: "Last status", from: "From", to: "Until", path: "Way", code: "Code", severity: "Severity", words: "Text", find: "Search" };
   const isFiltered = () => ["move", "end", "from", "to", "path", "code"].some(value);
 
   /* What the filters ask of a run: its moves, its way, its last status and when it was seen. */
@@ -677,7 +682,8 @@
     else $("shown").hidden = true;
     $("find").addEventListener("input", () => {
       const fitting = options();
-      if (fitting.length && !fitting.includes(current)) choose(fitting[0]);
+      if (fitting.length === 1 || (fitting.length && !fitting.includes(current))) choose(fitting[0]);
+      if ($("only")) showChips();
       remember();
       $("next").disabled = $("pick").selectedIndex >= fitting.length - 1;
       $("back").disabled = $("pick").selectedIndex <= 0;
