@@ -2,7 +2,8 @@
 A job system in Django, as a user would write it: tests/apps/django_service, with real processes.
 
 Workers, one of which is killed; a second writer; retries; a pruned month; migrations while workers
-run. On PostgreSQL, whose guards refuse what goes past the application.
+run. On MariaDB if it has guards, otherwise on PostgreSQL: the database refuses what goes past the
+application.
 """
 
 import json
@@ -17,8 +18,10 @@ import sqlalchemy as sa
 
 import django_project
 import runstate
+from runstate.ddl import DIALECTS
 
 APP = Path(__file__).parent / "apps" / "django_service"
+DATABASE = "mariadb_database" if "mariadb" in DIALECTS else "postgresql_database"
 FINISHED = {"made": "finish", "broken": "break", "called_off": "call_off"}
 
 
@@ -84,11 +87,11 @@ class Service:
 
 
 @pytest.fixture
-def service(postgresql_database):
+def service(request):
     """
     The application with all its tables, but for the last migration.
     """
-    service = Service(postgresql_database)
+    service = Service(request.getfixturevalue(DATABASE))
     service.manage("migrate", "-v", "0", "runstate_django")
     service.manage("migrate", "-v", "0", "thumbnails", "0002")
     yield service
@@ -195,8 +198,8 @@ def _each_ended_once(service):
     Expect the journal to have one end of each image, that which the row shows.
     """
     ends = service.rows(
-        "SELECT image, state, trigger FROM thumbnails_thumbnail AS t JOIN runstate_django_journalentry"
-        " AS j ON j.object_id = CAST(t.id AS varchar(20)) WHERE j.target IN ('made', 'broken', 'called_off')"
+        "SELECT image, state, j.trigger FROM thumbnails_thumbnail AS t JOIN runstate_django_journalentry"
+        " AS j ON j.object_id = CONCAT(t.id, '') WHERE j.target IN ('made', 'broken', 'called_off')"
     )
     images = service.rows("SELECT image FROM thumbnails_thumbnail")
 
