@@ -3,17 +3,29 @@ One table: everybody who reads it says the same.
 """
 
 import json
+import os
 import re
 from itertools import product
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import transitions
 
 from conftest import fire, run_in
-from runstate import RUN, Engine, IllegalTransitionError, Lifecycle, RunEngine, check
+from runstate import (
+    RUN,
+    Engine,
+    IllegalTransitionError,
+    Lifecycle,
+    Observation,
+    RunEngine,
+    check,
+)
 from runstate.diagrams import draw
+from runstate.frames import survey_frame
 from runstate.presets import PRESETS
+from runstate.readers import Columns
 
 PAIRS = list(product(RUN.statuses, repeat=2))
 
@@ -73,6 +85,47 @@ def test_check_and_table_agree_on_every_pair(source, target):
     assert one_move == check(["queued", *path, target]).ok
     assert some_moves == check([source, target], observed="polled").ok
     assert one_run == check([source, target], observed="unordered").ok
+
+
+@pytest.mark.parametrize("lifecycle", PRESETS.values(), ids=lambda preset: preset.name)
+@pytest.mark.parametrize(
+    "observed",
+    ["complete", "polled", *(["unordered"] if os.environ.get("RUNSTATE_LONG") == "1" else [])],
+)
+def test_check_and_duckdb_and_every_table_agree_on_every_pair(lifecycle, observed):
+    """
+    For all pairs of statuses of every preset, check allows what the table says, and DuckDB the same.
+    """
+    names = [str(status) for status in lifecycle.statuses]
+    pairs = list(product(names, names))
+    rows = [
+        (f"{n}", status, 1_767_225_600 + n + k)
+        for n, pair in enumerate(pairs)
+        for k, status in enumerate(pair)
+    ]
+    found = check(
+        [Observation(status, run_id, at) for run_id, status, at in rows],
+        lifecycle,
+        observed=observed,
+    ).findings
+    wrong = {(int(f.run_id), f.code) for f in found if f.code != "RS102"}
+    columns = dict(zip(("run_id", "status", "at"), zip(*rows, strict=True), strict=True))
+    screened = survey_frame(
+        pa.table({name: pa.array(column) for name, column in columns.items()}), lifecycle,
+        observed=observed, columns=Columns("run_id", "status", "at"),
+    )  # fmt: skip
+
+    assert wrong == {(int(f.run_id), f.code) for f in screened.findings if f.code != "RS102"}
+    if observed == "complete":
+        legal = {n for n, (a, b) in enumerate(pairs) if a == b or lifecycle.rows(a, b)}
+        assert legal == {*range(len(pairs))} - {n for n, _ in wrong}
+    if observed == "polled":
+        reached = {
+            n
+            for n, (a, b) in enumerate(pairs)
+            if a == b or lifecycle.shortest_path(a, b) is not None
+        }
+        assert reached == {*range(len(pairs))} - {n for n, _ in wrong}
 
 
 @pytest.mark.parametrize("lifecycle", PRESETS.values(), ids=lambda preset: preset.name)
