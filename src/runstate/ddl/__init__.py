@@ -34,18 +34,23 @@ def guard_sql(
 
     May be run again, and replaces what it made before; rows that break the rules
     already make it fail. It then refuses, with SQLSTATE 23514 or as a violated
-    constraint, a status that is unknown or NULL; an update of the status without a row (an
-    unchanged status is not a move), also by an upsert, a merge, a move to another partition or a
+    constraint (on MariaDB error 4025), a status that is unknown or NULL; an update of the status
+    without a row (an unchanged status is not a move), also by an upsert, a merge, a move to another partition or a
     ``REPLACE`` of the same key; a new key for a run; and *fields* that contradict the status.
 
     Runs may be inserted in any status, and deleted. A run that is deleted and inserted again, also
     by a ``REPLACE`` because of another unique column, is a new run. A user with the right to change
     the schema can drop the guard. On PostgreSQL, tables that
     inherit from it (``INHERITS``; not its partitions) have the checks and not the triggers.
+    On MariaDB, the script is for the command-line client; a driver executes the statements of
+    :class:`TableGuard` one at a time. The table must be of InnoDB, a foreign key that cascades
+    into the status or the key fires no trigger, and where a row breaks the rules already, the
+    triggers stay and the last statement fails.
 
     Args:
         lifecycle: The table of legal moves.
-        dialect: PostgreSQL from version 14 on, SQLite from 3.24 on.
+        dialect: PostgreSQL from version 14 on, SQLite from 3.24 on, MariaDB from 10.6 on. The
+            SQL for MariaDB is such that MySQL 8 should take it, on which it is not tested.
         table: Name of the table; for PostgreSQL also ``schema.table``.
         column: The column of the status: a text, for PostgreSQL also an enum.
         key: The column that tells runs apart, which has a unique index.

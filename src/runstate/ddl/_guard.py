@@ -31,6 +31,8 @@ class Guard(ABC):
     """The name of the database, for messages."""
     parts = 1
     """The most parts that a table's name may have, separated by dots."""
+    mark = '"'
+    """What is around an identifier."""
 
     def __init__(
         self,
@@ -44,8 +46,8 @@ class Guard(ABC):
         *schema, self.bare = table.split(".")
         if len(schema) >= self.parts:
             raise ValueError(_no_name("table", table))
-        self.table = ".".join(identifier("table", part) for part in (*schema, self.bare))
-        self.status, self.key = identifier("column", column), identifier("column", key)
+        self.table = ".".join(self._marked("table", part) for part in (*schema, self.bare))
+        self.status, self.key = self._marked("column", column), self._marked("column", key)
         if column == key:
             raise ValueError(f"the status and the key must be two columns; both are {key!r}")
         known = (*lifecycle.stamp_fields, *lifecycle.detail_fields)
@@ -54,10 +56,13 @@ class Guard(ABC):
                 raise ValueError(
                     f"no field {name!r} to tie to the status (known: {listing(known)})"
                 )
-        self.fields = {name: identifier("field", name) for name in fields}
+        self.fields = {name: self._marked("field", name) for name in fields}
         self.lifecycle = lifecycle
         self.names = (column, key)
-        self.attempt = None if attempt is None else identifier("column", attempt)
+        self.attempt = None if attempt is None else self._marked("column", attempt)
+
+    def _marked(self, kind: str, name: str) -> str:
+        return self.mark + identifier(kind, name).strip('"') + self.mark
 
     @abstractmethod
     def blocks(self) -> list[list[str]]:
@@ -121,7 +126,7 @@ class Guard(ABC):
         """
         Return that name as an identifier.
         """
-        return f'"{self.name(what)}"'
+        return f"{self.mark}{self.name(what)}{self.mark}"
 
     def reopened(self, source: str) -> tuple[str, ...]:
         """

@@ -3,22 +3,20 @@ The guard for SQLite: triggers.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 from .._text import printable
-from ._guard import Guard, Named, listing, quoted
+from ._guard import Named, quoted
+from ._refusals import Refusal, Refusals
 
 __all__ = ["SQLite"]
 
 _LONGEST_MESSAGE: Final = 500
 _MADE: Final = re.compile(r'CREATE (TRIGGER|TABLE) "([^"]+)"')
 
-Refusal = tuple[str, str]
-"""A condition, and the error message where it holds."""
 
-
-class SQLite(Guard):
+class SQLite(Refusals):
     """
     Triggers only: SQLite cannot add a check constraint to an existing table.
 
@@ -74,73 +72,6 @@ class SQLite(Guard):
 
         return {named: (text, found.get(named)) for named, text in expected.items()}
 
-    def row_refusals(self, row: str) -> Iterator[Refusal]:
-        """
-        Yield the refusals that depend on one row alone, which the trigger calls *row*.
-        """
-        status = f"{row}{self.status}"
-        known = self.lifecycle.statuses
-        yield (
-            self.none_of(status, known),
-            f"run has no such status (known: {listing(known)})",
-        )
-        for each, needed, excluded in self.ties():
-            wrong = [f"{row}{self.fields[name]} IS NULL" for name in needed]
-            wrong += [f"{row}{self.fields[name]} IS NOT NULL" for name in excluded]
-            rules = {"needs": needed, "excludes": excluded}
-            rule = " and ".join(
-                f"{word} {listing(names)}" for word, names in rules.items() if names
-            )
-            yield (
-                f"{self.exactly(status)} = {self.literal(each)} AND ({' OR '.join(wrong)})",
-                f"run is {each}: that {rule}",
-            )
-
-    def insert_refusals(self) -> Iterator[Refusal]:
-        """
-        Yield the refusals of an insert.
-        """
-        # A REPLACE writes the default in place of NULL, and the key of the run would be unknown.
-        yield f"NEW.{self.key} IS NULL", f"run has no {self.names[1]}"
-        yield from self.row_refusals("NEW.")
-
-    def update_refusals(self) -> Iterator[Refusal]:
-        """
-        Yield the refusals of an update.
-        """
-        yield f"NEW.{self.key} IS NOT OLD.{self.key}", f"run keeps its {self.names[1]}"
-        raised = self.raised("OLD.", "NEW.")
-        yield from self.move_refusals(f"OLD.{self.status}", f"NEW.{self.status}", raised)
-        yield from self.row_refusals("NEW.")
-
-    def move_refusals(self, source: str, target: str, raised: str) -> Iterator[Refusal]:
-        """
-        Yield the refusals of a move; *source* and *target* are the expressions of its statuses.
-
-        Where the condition *raised* holds, rows that reopen are let through.
-        """
-        for status in self.lifecycle.statuses:
-            targets, reopened = self.lifecycle.targets(status), self.reopened(status)
-            allowed = listing(targets) or f"nothing, {status} is terminal"
-            other = self.none_of(target, dict.fromkeys((status, *targets)))
-            if reopened:
-                allowed = listing(reopened) + ("" if self.attempt is None else " in a new attempt")
-                widened = self.none_of(target, dict.fromkeys((status, *targets, *reopened)))
-                other = f"CASE WHEN {raised} THEN {widened} ELSE {other} END"
-            yield (
-                f"{self.exactly(source)} = {self.literal(status)} AND {other}",
-                f"run is {status}: cannot become that (allowed: {allowed})",
-            )
-
-    def none_of(self, status: str, statuses: Iterable[str]) -> str:
-        """
-        Return the condition that *status* is none of *statuses*, which includes NULL.
-        """
-        # IN would build its list anew for every row that a trigger looks at.
-        legal = " ".join(f"WHEN {self.literal(each)} THEN 0" for each in statuses)
-
-        return f"CASE {self.exactly(status)} {legal} ELSE 1 END"
-
     def exactly(self, status: str) -> str:
         """
         Return *status* as text, compared byte by byte whatever the column's collation.
@@ -151,13 +82,21 @@ class SQLite(Guard):
         """
         Return the statement that raises the first of *refusals* that holds.
         """
-        cases = "\n".join(
-            f"        WHEN {condition}\n"
-            f"        THEN RAISE(ABORT, {self.literal(printable(message, _LONGEST_MESSAGE))})"
-            for condition, message in refusals
-        )
+        cases = self.cases(refusals, "RAISE(ABORT, {})")
 
         return f"    SELECT CASE\n{cases}\n    END;"
+
+    def said(self, message: str) -> str:
+        """
+        Return *message*, cut where it is very long.
+        """
+        return printable(message, _LONGEST_MESSAGE)
+
+    def differ(self, one: str, other: str) -> str:
+        """
+        Return the condition that two values differ, of which each may be NULL.
+        """
+        return f"{one} IS NOT {other}"
 
     def trigger(self, what: str, when: str, refusals: Iterable[Refusal]) -> str:
         """

@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from ..lifecycle._table import Lifecycle
+from ._guard import Guard
+from ._mariadb import MariaDB
 from ._postgresql import PostgreSQL
 from ._sqlite import SQLite
 
 __all__ = ["DIALECTS", "Dialect", "Part", "State", "TableGuard"]
 
-Dialect = Literal["postgresql", "sqlite"]
+Dialect = Literal["postgresql", "sqlite", "mariadb"]
 """A database that :class:`TableGuard` writes SQL for."""
 DIALECTS: Final[tuple[str, ...]] = get_args(Dialect)
 """Every :data:`Dialect`."""
+
+_KINDS: Final[dict[Dialect, type[Guard]]] = {
+    "postgresql": PostgreSQL,
+    "sqlite": SQLite,
+    "mariadb": MariaDB,
+}
 
 State = Literal["in place", "missing", "different"]
 """The state of a part of a guard in a database."""
@@ -68,8 +76,9 @@ class TableGuard:
             )
         if attempt is not None and attempt in (column, key):
             raise ValueError(f"the attempt must have a column of its own; it cannot be {attempt!r}")
-        kind = PostgreSQL if dialect == "postgresql" else SQLite
-        self._guard = kind(lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt)
+        self._guard = _KINDS[dialect](
+            lifecycle, table, column, key, tuple(dict.fromkeys(fields)), attempt
+        )
 
     @property
     def sql(self) -> str:
@@ -94,7 +103,7 @@ class TableGuard:
         Return every part of this guard, and whether the database has it in its present text.
 
         A migration that rebuilds an SQLite table drops its triggers: ask after each. The check
-        changes nothing. On PostgreSQL it makes a temporary table and drops it, for which it
+        changes nothing. On MariaDB it needs the privilege TRIGGER to see triggers. On PostgreSQL it makes a temporary table and drops it, for which it
         needs the privilege TEMPORARY and a primary server.
 
         Args:
