@@ -23,15 +23,12 @@ from django.db.migrations.writer import MigrationWriter
 import django_project
 from django_jobs.models import DOCUMENT, JOB, Job, Offer
 from runstate import RUN, Lifecycle, Transition
-from runstate.ddl import DIALECTS
 from runstate.django import InstallGuards, RemoveGuards, StatusField, _upkeep, move
 from runstate.django._model_guards import current_field, guard_of
 from runstate.django.models import JournalEntry
 from runstate.errors import LifecycleError
 
 FIELD = Job._meta.get_field("state")
-
-pytestmark = [] if "mariadb" in DIALECTS else [pytest.mark.not_on_mariadb]
 
 
 @pytest.fixture
@@ -173,7 +170,7 @@ def test_the_guard_stays_when_another_column_is_migrated(empty):
 
 def test_a_row_that_breaks_the_rules_stops_the_migration(empty):
     """
-    Nothing is installed over it.
+    Nothing is installed over it, but on MariaDB, which commits each statement that makes a trigger.
     """
     call_command("migrate", "django_jobs", "0001", verbosity=0)
     Job.objects.create(state="odd")
@@ -181,7 +178,8 @@ def test_a_row_that_breaks_the_rules_stops_the_migration(empty):
         call_command("migrate", "django_jobs", "0002", verbosity=0)
     connection.close()
 
-    assert {"missing"} == states()
+    stays = connection.vendor == "mysql"
+    assert {"in place" if stays else "missing"} == states()
 
 
 def test_the_status_column_is_changed_between_two_operations(guarded):
