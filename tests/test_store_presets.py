@@ -2,11 +2,13 @@
 Every lifecycle that the package knows opens a store, which passes the conformance kit.
 """
 
+import os
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from databases import fresh_database
+from mariadb_server import fresh_schema
 from runstate import RUN
 from runstate.lifecycle._roles import claim_rows, unattended
 from runstate.presets import PRESETS
@@ -182,3 +184,17 @@ def test_presets_pass_the_conformance_kit_on_postgresql(name, postgresql_url):
 
     assert result.ok, str(result)
     assert len(result.passed) >= 45, str(result)
+
+
+LONG = os.environ.get("RUNSTATE_LONG") == "1"
+
+
+@pytest.mark.parametrize("name", PRESETS if LONG else ["oban-job"])
+def test_presets_pass_the_conformance_kit_on_mariadb(name, mariadb_url):
+    """
+    One passes the checks that need no rival; in the long form, every preset passes all of them.
+    """
+    result = checked(PRESETS[name], lambda: fresh_schema(mariadb_url), None if LONG else QUICK)
+
+    assert result.ok, str(result)
+    assert len(result.passed) >= (30 if LONG else 10), str(result)
