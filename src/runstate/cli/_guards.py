@@ -2,13 +2,13 @@
 ``runstate sql --check``: which parts of a guard a database has.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import click
 
 from .._text import printable
 from .._urls import shown_url
-from ..ddl import Dialect, TableGuard
+from ..ddl import TableGuard
 from ..lifecycle._table import Lifecycle
 from ._shared import BadInput
 
@@ -26,8 +26,7 @@ def check_guard(url: str, lifecycle: Lifecycle, options: dict[str, Any]) -> int:
 
     try:
         with looking_at(url) as (dialect, connection):
-            # It refuses a database that it has no SQL for, and names the others.
-            guard = TableGuard(lifecycle, cast(Dialect, dialect), **options)
+            guard = TableGuard(lifecycle, dialect, **options)
             parts = guard.check(connection)
     except ValueError as error:
         raise BadInput(printable(str(error), 1_000)) from None

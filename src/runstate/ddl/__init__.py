@@ -35,8 +35,9 @@ def guard_sql(
     May be run again, and replaces what it made before; rows that break the rules
     already make it fail. It then refuses, with SQLSTATE 23514 or as a violated
     constraint (on MariaDB error 4025), a status that is unknown or NULL; an update of the status
-    without a row (an unchanged status is not a move), also by an upsert, a merge, a move to another partition or a
-    ``REPLACE`` of the same key; a new key for a run; and *fields* that contradict the status.
+    without a row (an unchanged status is not a move), also by an upsert, a merge, a move to another
+    partition or a ``REPLACE`` of the same key; a new key for a run; and *fields* that contradict
+    the status.
 
     Runs may be inserted in any status, and deleted. A run that is deleted and inserted again, also
     by a ``REPLACE`` because of another unique column, is a new run. A user with the right to change
