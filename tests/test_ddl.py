@@ -740,7 +740,9 @@ def test_what_is_no_name_is_refused(dialect):
         guard_sql(RUN, dialect, fields=["nothing"])
     with pytest.raises(ValueError, match="must be two columns"):
         guard_sql(RUN, dialect, column="id")
-    with pytest.raises(ValueError, match=r"no dialect 'oracle' \(known: postgresql, sqlite, mariadb\)"):
+    with pytest.raises(
+        ValueError, match=r"no dialect 'oracle' \(known: postgresql, sqlite, mariadb\)"
+    ):
         guard_sql(RUN, "oracle")
 
 
