@@ -498,7 +498,7 @@ def test_of_several_processes_one_moves_each_object(database):
         each.stdin.flush()
     answers = Counter()
     for each in racers:
-        said, errors = each.communicate(timeout=600)
+        said, errors = each.communicate(timeout=3_600 if LONG else 600)
         assert (0, "") == (each.returncode, errors)
         answers.update(json.loads(said))
 
