@@ -8,9 +8,9 @@ result kept. Nothing is left to chance: the same figure gives the same order.
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import count, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from .grid import Grid, Slot
 
@@ -27,16 +27,34 @@ MOST_EXCHANGES: Final = 6
 Columns = list[list[int]]
 
 
+class _Joined(NamedTuple):
+    """
+    What the order depends on of a slot.
+    """
+
+    column: int
+    left: tuple[int, ...]
+    right: tuple[int, ...]
+
+
 def order_columns(grid: Grid) -> None:
     """
     Put the slots of each of *grid*'s columns into the best order found.
     """
-    many = min(max(WORK // (SWEEPS * len(grid.slots)), LEAST_STARTS), MOST_STARTS)
-    found = [_improve(grid.slots, start) for start in islice(_starts(grid), many)]
-    grid.columns = min(found, key=lambda order: _badness(grid.slots, order))
+    slots = tuple(_Joined(s.column, tuple(s.left), tuple(s.right)) for s in grid.slots)
+    grid.columns = [list(column) for column in _best(slots, len(grid.columns))]
 
 
-def count_crossings(slots: Sequence[Slot], columns: Columns) -> int:
+# A page draws one graph several times: wide and narrow, with counts and without.
+@lru_cache(maxsize=8)
+def _best(slots: tuple[_Joined, ...], columns: int) -> Columns:
+    many = min(max(WORK // (SWEEPS * len(slots)), LEAST_STARTS), MOST_STARTS)
+    found = [_improve(slots, start) for start in islice(_starts(slots, columns), many)]
+
+    return min(found, key=lambda order: _badness(slots, order))
+
+
+def count_crossings(slots: Sequence[Slot | _Joined], columns: Columns) -> int:
     """
     Return how often two arrows cross.
     """
@@ -45,7 +63,9 @@ def count_crossings(slots: Sequence[Slot], columns: Columns) -> int:
     return sum(_crossings_after(slots, column, place) for column in columns)
 
 
-def _crossings_after(slots: Sequence[Slot], column: Iterable[int], place: Sequence[int]) -> int:
+def _crossings_after(
+    slots: Sequence[Slot | _Joined], column: Iterable[int], place: Sequence[int]
+) -> int:
     ends = [far for at in column for far in sorted(place[to] for to in slots[at].right)]
     crossings, seen = 0, list[int]()
     for far in ends:
@@ -55,7 +75,7 @@ def _crossings_after(slots: Sequence[Slot], column: Iterable[int], place: Sequen
     return crossings
 
 
-def _badness(slots: Sequence[Slot], columns: Columns) -> tuple[int, float]:
+def _badness(slots: Sequence[_Joined], columns: Columns) -> tuple[int, float]:
     """
     Crossings count first, then how far arrows climb and fall.
     """
@@ -79,18 +99,18 @@ def _places(columns: Columns) -> list[int]:
     return place
 
 
-def _starts(grid: Grid) -> Iterator[Columns]:
+def _starts(slots: Sequence[_Joined], columns: int) -> Iterator[Columns]:
     """
     Yield orders to begin with: as met by following arrows; upside down; then well mixed.
     """
     seen = dict[int, None]()
-    stack = [*reversed(range(len(grid.slots)))]
+    stack = [*reversed(range(len(slots)))]
     while stack:
         at = stack.pop()
         if at not in seen:
             seen[at] = None
-            stack += reversed(grid.slots[at].right + grid.slots[at].left)
-    met = [[at for at in seen if grid.slots[at].column == c] for c in range(len(grid.columns))]
+            stack += reversed(slots[at].right + slots[at].left)
+    met = [[at for at in seen if slots[at].column == c] for c in range(columns)]
     yield met
     yield [column[::-1] for column in met]
     for turn in count(1):
@@ -104,7 +124,7 @@ def _mixed(turn: int, number: int) -> int:
     return (number + 1) * (2 * turn + 1) * 2_654_435_761 % 4_294_967_296
 
 
-def _improve(slots: Sequence[Slot], start: Columns) -> Columns:
+def _improve(slots: Sequence[_Joined], start: Columns) -> Columns:
     """
     Return the best order that sweeps from *start* lead to.
     """
@@ -122,7 +142,7 @@ def _improve(slots: Sequence[Slot], start: Columns) -> Columns:
     return best
 
 
-def _sweep(slots: Sequence[Slot], columns: Columns, *, rightwards: bool, turned: bool) -> None:
+def _sweep(slots: Sequence[_Joined], columns: Columns, *, rightwards: bool, turned: bool) -> None:
     place = _places(columns)
     for column in columns if rightwards else reversed(columns):
         mean = {}
@@ -136,7 +156,7 @@ def _sweep(slots: Sequence[Slot], columns: Columns, *, rightwards: bool, turned:
             place[slot] = at
 
 
-def _exchange(slots: Sequence[Slot], columns: Columns) -> None:
+def _exchange(slots: Sequence[_Joined], columns: Columns) -> None:
     """
     Let neighbours change places for as long as that saves crossings.
     """
@@ -153,7 +173,7 @@ def _exchange(slots: Sequence[Slot], columns: Columns) -> None:
                     better = True
 
 
-def _gain(slots: Sequence[Slot], place: Sequence[int], upper: int, lower: int) -> int:
+def _gain(slots: Sequence[_Joined], place: Sequence[int], upper: int, lower: int) -> int:
     """
     Return how many crossings go if *upper* and *lower* change places.
     """
