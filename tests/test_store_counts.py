@@ -180,3 +180,24 @@ def test_late_outcomes_of_an_ended_run_are_bounded(store):
     late = [line for line in store.history(run_id) if line.kind == "late"]
 
     assert ({"completed"}, 20) == (answers, len(late))
+
+
+def test_counts_are_planned_for_what_lies_behind_the_last_sweep(postgresql_database):
+    """
+    The place of the sweep is in the text of what PostgreSQL prepares, which it plans once.
+    """
+    texts = sa.text("SELECT statement FROM pg_prepared_statements WHERE statement ~ 'UNION ALL'")
+    place = sa.text("SELECT value FROM runstate_meta WHERE name = 'counted'")
+    with RunStore.open(postgresql_database) as store, store.engine.connect() as connection:
+        places = []
+        for _ in range(2):
+            store.create_many([{}] * 10)
+            for _ in range(8):
+                store.counts(connection=connection)
+            places.append(connection.execute(place).scalar_one())
+            connection.commit()
+            store.sweep()
+        prepared = connection.execute(texts).scalars().all()
+
+    assert 2 == len(set(places))
+    assert {1} == {sum(f"'{each}'" in text for text in prepared) for each in places}
