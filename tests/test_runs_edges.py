@@ -241,13 +241,19 @@ def test_an_interrupt_between_two_moves_lets_the_next_ones_be_heard(monkeypatch)
     heard = []
     engine = RunEngine(observers=[heard.append])
     run = engine.create()
-    following = _observers.Observers._next
+    lock, entered = _observers.COMMITS, []
 
-    def interrupted(self, key):
-        monkeypatch.setattr(_observers.Observers, "_next", following)
-        raise KeyboardInterrupt
+    class Interrupted:
+        def __enter__(self):
+            entered.append(self)
+            if len(entered) == 2:  # the move was heard, and its object is to be let go
+                raise KeyboardInterrupt
+            return lock.__enter__()
 
-    monkeypatch.setattr(_observers.Observers, "_next", interrupted)
+        def __exit__(self, *error):
+            return lock.__exit__(*error)
+
+    monkeypatch.setattr(_observers, "COMMITS", Interrupted())
     with pytest.raises(KeyboardInterrupt):
         engine.start(run)
     engine.complete(run)

@@ -140,8 +140,8 @@ def _behind(tables: Tables, database: Database) -> Any:
         return sa.or_(journal.place > before, journal.place.is_(None))
     # In the text of the statement: a plan that was made while all lines lay behind the place would
     # be kept for a connection's life.
-    before = sa.bindparam("before", type_=sa.Text(), literal_execute=True)
-    snapshot = sa.cast(before, Snapshot())
+    place: Any = sa.bindparam("before", type_=sa.Text(), literal_execute=True)
+    snapshot = sa.cast(place, Snapshot())
 
     return sa.and_(
         journal.txid >= sa.func.pg_snapshot_xmin(snapshot),
