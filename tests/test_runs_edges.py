@@ -136,7 +136,7 @@ def test_a_reopening_row_with_unknown_evidence_is_a_fault():
     """
     As it is in any other row.
     """
-    with pytest.raises(LifecycleError, match="evidence: .* got 'guessed'"):
+    with pytest.raises(LifecycleError, match=r"evidence: .* got 'guessed'"):
         Lifecycle(
             "job",
             (
