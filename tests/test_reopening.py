@@ -228,11 +228,13 @@ def test_the_engine_reopens_by_the_trigger_alone():
 
 def test_an_object_without_a_number_is_in_its_first_attempt():
     """
-    None becomes 2; without the field, or with something else in it, the object stays as it is.
+    None becomes 2, and 0 becomes 1; without a whole number in the field the object stays as it is.
     """
-    engine, run = Engine(job()), new_job(tries=None, status="failed")
-    engine.fire(run, "retry")
-    assert 2 == run.tries
+    engine = Engine(job())
+    for first, second in ((None, 2), (0, 1), (1, 2)):
+        run = new_job(tries=first, status="failed")
+        engine.fire(run, "retry")
+        assert second == run.tries
 
     for broken in (new_job(tries="one", status="failed"), new_job(status="failed")):
         if broken.tries == 1:

@@ -246,7 +246,8 @@ class _Row:
             self._field.name: word(row.target),
         }
         if row.reopens:
-            changes[str(self._attempt)] = (seen.attempt or 0) + 1
+            # A row that has not been retried may have no number yet.
+            changes[str(self._attempt)] = (1 if seen.attempt is None else seen.attempt) + 1
 
         return changes
 

@@ -423,7 +423,8 @@ class Move(TableEvent[Plan]):
                 changes[name] = moment_of(run, name, at, mover.lifecycle.moment_fields)
             if plan.raises:
                 # An object that has not been retried may have no number yet.
-                changes[plan.raises] = (getattr(run, plan.raises) or 1) + 1
+                attempt = getattr(run, plan.raises)
+                changes[plan.raises] = (1 if attempt is None else attempt) + 1
             _write(run, changes)
             moved = Moved(
                 mover.run_id(run),
