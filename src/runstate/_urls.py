@@ -103,7 +103,7 @@ def _parameters(rest: str) -> int:
 
 def _secrets(url: str) -> Iterator[str]:
     """
-    Yield every part of *url* that is a secret in one reading of it, as it stands there.
+    Yield every substring of *url* that one way of parsing it treats as a secret.
     """
     match = _SCHEME.search(url)
     rest = url[match.end() :] if match else ""

@@ -41,7 +41,7 @@ _Move = tuple[str, str]
 
 class Draft(NamedTuple):
     """
-    What was seen of many runs, and which of it a lifecycle keeps.
+    Counts of what was observed, from which a draft lifecycle is made.
     """
 
     runs: int

@@ -40,7 +40,7 @@ class Reading(NamedTuple):
     columns: Columns = Columns()
     assume_utc: bool = False
     by_position: bool = False
-    """Whether the places of records say their order, whatever their times say."""
+    """Whether records are ordered by their place in the file instead of their time."""
     zone: tzinfo | None = None
     skip_others: bool = False
     """Whether records that lack what is needed are about something else."""

@@ -1,5 +1,5 @@
 """
-What to type for an input that was named alone: which lifecycle its records have the shape of.
+Suggests the options for an input given without any: the lifecycle whose shape its records have.
 """
 
 import shlex
@@ -20,7 +20,7 @@ __all__ = ["MOST", "Advice", "advice_on", "refuse_known_records", "refuse_known_
 MOST: Final = 100
 """Records that are looked at in each input."""
 _SURE: Final = 2
-"""From which weight on the places of the facts, and not only their words, say whose they are."""
+"""Least score at which paths, and not only statuses, identify a system."""
 _SHOWN_SURE: Final = 4
 _SHOWN: Final = 8
 _READ: Final = 0.5

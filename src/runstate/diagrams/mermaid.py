@@ -123,7 +123,7 @@ def _ink(colour: str) -> str:
 
 def _link_style(arrow: Arrow) -> str:
     """
-    Return the style of *arrow*'s link; empty where it is as the page has it.
+    Return the style of *arrow*'s link; empty for the default style.
     """
     colour = {"plain": "", "gap": "path"}.get(arrow.role, arrow.role)
     least = 2.5 if arrow.role in ("path", "illegal") else 1.5

@@ -170,7 +170,7 @@ def _shape(shape: Shape) -> str:
 
 def _text(words: Words, look: str) -> str:
     """
-    Return *words* as an element; where a fallback font may draw it, held to its width.
+    Return *words* as an element, with a fixed width in case a fallback font draws it.
     """
     x, y = map(_number, words.place)
     held = ""

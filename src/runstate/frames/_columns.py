@@ -1,5 +1,5 @@
 """
-What is read, as a table of SQL whose columns are always called the same.
+The input as an SQL table with fixed column names.
 """
 
 from collections.abc import Mapping, Sequence

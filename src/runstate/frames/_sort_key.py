@@ -86,7 +86,7 @@ class Codes(NamedTuple):
 
     @property
     def unusable(self) -> int:
-        """No id or no status that the readers would take."""
+        """Without an id or a status that the readers accept."""
         return len(self.statuses) + 2
 
     @property

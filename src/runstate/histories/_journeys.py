@@ -47,7 +47,7 @@ def period_of(began: float, ended: float) -> int:
 
 class Ways:
     """
-    The ways that many runs take, while they take them: a number and a time for each run.
+    Counts the commonest paths of runs; of an open run it keeps a number and a time.
     """
 
     def __init__(self) -> None:

@@ -409,7 +409,7 @@ class Monitor:
         self, run: _Run, observation: Observation, at: float, before: float
     ) -> Iterator[Finding]:
         """
-        Note an observation at the time of the one before it, or earlier, which is a finding.
+        Record that an observation is not later than the one before it; an earlier one is a finding.
         """
         numbered = observation.seq is not None
         if at == before:

@@ -37,7 +37,7 @@ class _At(NamedTuple):
 
 class Counting(Protocol):
     """
-    What counts the observations that a pass reads.
+    The counter that one pass over the observations feeds.
     """
 
     def count(self, observation: Observation) -> None:

@@ -430,9 +430,9 @@ def _sniffed_object(source: Source, start: int, trailing: str = "json") -> str:
 
 def _line_end(source: Source, start: int) -> int | None:
     """
-    Return where in what *source* holds the line at *start* ends; None if it does not, so far.
+    Return the end of the line at *start*; None if it is not in the buffer of *source* yet.
 
-    Has as much of it held as a record may be long.
+    Fills the buffer up to the longest record.
     """
     end = source.held.find(b"\n", start)
     while end < 0 and len(source.held) < _source.LARGEST_RECORD:

@@ -587,7 +587,7 @@ def _texts(value: Any, *, whole: bool) -> Sequence[str]:
 
 def _found_in(record: Mapping[str, Any], paths: Sequence[_Path]) -> int:
     """
-    Return how many of *paths* lead somewhere in *record*, those that many systems have left out.
+    Count the *paths* that *record* has, without those that many systems share.
     """
     own = (path for path in paths if path.text not in _USUAL)
 

@@ -103,7 +103,7 @@ def _as_doubled(record: dict[str, Any]) -> Doubled:
 
 def _add(record: dict[str, Any], text: str) -> None:
     """
-    Add the pairs of *text* to *record*. A key that comes again is no fault unless it is read.
+    Add the pairs of *text* to *record*. A repeated key is a fault only if it is used.
     """
     for key, value in _PAIR.findall(text):
         if key in record and type(record) is Doubled:

@@ -74,7 +74,7 @@ def read_ocel(source: Source, interpreter: Interpreter) -> Iterator[Read]:
 
 class _Log:
     """
-    What is known so far of which objects are runs, and what waits for that.
+    Which objects are known to be runs, and the records that wait to know it.
     """
 
     def __init__(self, interpreter: Interpreter) -> None:
@@ -105,7 +105,7 @@ class _Log:
 
     def rest(self, line: int) -> Iterator[Read]:
         """
-        Yield what has waited for the end, and what was not there at all.
+        Yield the records that have waited, and a finding for each object that is missing.
         """
         for run_id, status, time, place in self._waiting:
             if run_id in self._runs:

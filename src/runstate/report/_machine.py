@@ -16,9 +16,9 @@ __all__ = [
 ]  # fmt: skip
 
 WIDTHS: Final = (340, 700, 900, 1_160, 1_500)
-"""Pixels of frames that the machine is drawn for."""
+"""Widths in pixels for which the machine is drawn."""
 WAY_WIDTHS: Final = (340, 900)
-"""Pixels of frames that the way of a run is drawn for."""
+"""Widths in pixels for which the path of one run is drawn."""
 MOST_MOVES: Final = 200
 """Moves listed: those that are no row first, then those made most often."""
 

@@ -21,7 +21,7 @@ __all__ = ["Move", "Preparation", "check_not_before", "key_of_attempt"]
 _CARRIED: Final = ("payload", "key", "token", "actor", "reason")
 _NO_TOKEN: Final = 2**63
 _NO_VERSION: Final = -1
-"""The version of no run."""
+"""A version that no run has."""
 
 
 class Move:

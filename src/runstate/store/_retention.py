@@ -93,7 +93,7 @@ class Retention:
 
     def _note(self, connection: sa.Connection, moves: int, lines: int) -> None:
         """
-        Remember how far pruning reached: of moves, and of all lines.
+        Store the positions up to which moves, and all lines, are pruned.
         """
         meta = self._tables.meta
         here = meta.c.name == PRUNED
@@ -115,7 +115,7 @@ class Retention:
 
     def erase(self, connection: sa.Connection, run_id: str) -> None:
         """
-        Erase what came with the moves of one object.
+        Erase the payloads, actors and reasons of the moves of one object.
         """
         runs, journal = self._tables.runs, self._tables.journal
         lines = journal.update().where(journal.c.run_id == run_id)

@@ -43,7 +43,7 @@ Value = sa.ColumnElement[Any]
 """An SQL expression."""
 
 _LAST: Final = ("moved_at", "status")
-"""The columns that other expressions of a SET look at: in MariaDB it runs from left to right."""
+"""Columns that are assigned last, because others read them: MariaDB evaluates SET from left to right."""
 
 
 class Prepared:

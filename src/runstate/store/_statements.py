@@ -54,7 +54,7 @@ class MoveStatements(NamedTuple):
 
 class Statements:
     """
-    What a store says to its database.
+    The SQL statements of a store.
     """
 
     def __init__(

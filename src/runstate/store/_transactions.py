@@ -35,7 +35,7 @@ _Object = TypeVar("_Object")
 _Store = TypeVar("_Store", bound="Transactions[Any]")
 
 Engine = sa.Engine
-"""Where a store is."""
+"""The engine that a store is opened with."""
 Caller = sa.Connection | Session
 """The caller's own transaction."""
 

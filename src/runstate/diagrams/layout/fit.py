@@ -21,9 +21,9 @@ class Fit(NamedTuple):
     """
 
     name: int
-    """Cells of a line of a status."""
+    """Characters in a line of a status."""
     label: int
-    """Cells of a line of a label."""
+    """Characters in a line of a label."""
     lane: float
     """Pixels between two parallel lines of a ladder."""
 

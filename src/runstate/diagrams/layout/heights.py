@@ -175,7 +175,7 @@ class Heights:
 
     def _room(self, at: int) -> tuple[float, float]:
         """
-        Return between which heights *at* can stand while the others of its column stay.
+        Return the range of heights for *at* while the rest of its column stays.
         """
         column, k = self.grid.columns[self.slots[at].column], self.place[at]
         low = self.y[column[k - 1]] + self._distance(column[k - 1], at) if k else float("-inf")
