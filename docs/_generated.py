@@ -23,6 +23,7 @@ from runstate.cli import command
 from runstate.diagrams import draw
 from runstate.lifecycle._definition_schema import definition_schema
 from runstate.mapping import MAPS, StatusMap
+from runstate.mapping._map_files import map_schema
 from runstate.presets import PRESETS
 from runstate.readers import read
 
@@ -71,6 +72,7 @@ def write_pages(docs: Path) -> None:
         **{f"reference/presets/{each.name}.svg": draw(each, "svg") for each in PRESETS.values()},
         **module_pages(),
         "_extra/lifecycle.schema.json": json.dumps(definition_schema(), indent=2) + "\n",
+        "_extra/map.schema.json": json.dumps(map_schema(), indent=2) + "\n",
         "_extra/llms.txt": llms_text(docs),
     }
     for name, content in pages.items():
@@ -256,7 +258,10 @@ def maps_page() -> str:
         "# Maps\n\n"
         "A map says for each status of one lifecycle what it becomes in another, and what is lost. "
         "`check --map NAME` judges a log of the first system by the rules of the second.\n\n"
-        + "\n".join(map(_map, MAPS.values()))
+        "A map of your own is a TOML or JSON file (`check --map mine.toml`). The JSON Schema of such "
+        'files is published with this site: <a href="../map.schema.json"><code>map.schema.json</code>'
+        "</a>. `runstate lifecycles --maps --schema` prints it, and an editor takes it from the first "
+        "line, `#:schema ./map.schema.json`.\n\n" + "\n".join(map(_map, MAPS.values()))
     )
 
 

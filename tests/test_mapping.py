@@ -2,14 +2,18 @@
 Maps of statuses: what is legal in the one lifecycle is told in the other, or said to be lost.
 """
 
+import json
 import pickle
+import tomllib
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from runstate import (
     RUN,
@@ -22,6 +26,7 @@ from runstate import (
     Transition,
     check,
 )
+from runstate.cli import command
 from runstate.mapping import MAPS, Becomes, Excepted, StatusMap, load_map
 from runstate.presets import PRESETS
 from runstate.readers import read
@@ -644,3 +649,30 @@ def test_other_files_are_refused(tmp_path):
     (tmp_path / "map.toml").write_text(DEFINED)
     with pytest.raises(LifecycleError):
         load_map(tmp_path / "map.toml")
+
+
+def test_the_schema_of_map_files_says_what_can_be_read(tmp_path):
+    """
+    The command prints it; it explains every key, takes what loads, and refuses what does not.
+    """
+    printed = CliRunner().invoke(command, ["lifecycles", "--maps", "--schema"]).stdout
+    schema = json.loads(printed)
+    Draft202012Validator.check_schema(schema)
+    valid = Draft202012Validator(schema).is_valid
+    definition = {"$schema": "map.schema.json", **tomllib.loads(DEFINED)}
+    (tmp_path / "door.toml").write_text(DOOR)
+    (tmp_path / "map.json").write_text(json.dumps(definition))
+
+    assert "runstate map" == schema["title"]
+    assert all(
+        "description" in each
+        for part in (schema, *schema["$defs"].values())
+        for each in part["properties"].values()
+    )
+    assert valid(definition)
+    assert load_map(tmp_path / "map.json").statuses["open"] is None
+    for broken in ({"names": "x"}, {"observed": "once"}, {"rows": [{"becomes": "SUCCESS"}]}):
+        assert not valid({**definition, **broken})
+        (tmp_path / "map.json").write_text(json.dumps({**definition, **broken}))
+        with pytest.raises(DefinitionError):
+            load_map(tmp_path / "map.json")

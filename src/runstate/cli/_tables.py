@@ -125,7 +125,11 @@ def _print(statements: Callable[[], str]) -> None:
 @click.command()
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--maps", is_flag=True, help="Show maps from one lifecycle to another instead.")
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of definition files instead.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    help="Print the JSON Schema of lifecycle files instead; with --maps, of map files.",
+)
 def lifecycles(names: tuple[str, ...], maps: bool, schema: bool) -> int:
     """
     List the presets, or show each lifecycle NAME (a preset or a file) as a table.
@@ -138,11 +142,14 @@ def lifecycles(names: tuple[str, ...], maps: bool, schema: bool) -> int:
       runstate lifecycles --schema
       runstate lifecycles --maps
       runstate lifecycles --maps langgraph-run-to-run
+      runstate lifecycles --maps --schema
     """
     if schema:
-        from ..lifecycle._definition_schema import definition_schema  # noqa: PLC0415  see there
+        # Each where it is needed: see the first.
+        from ..lifecycle._definition_schema import definition_schema  # noqa: PLC0415
+        from ..mapping._map_files import map_schema  # noqa: PLC0415
 
-        click.echo(json.dumps(definition_schema(), indent=2))
+        click.echo(json.dumps(map_schema() if maps else definition_schema(), indent=2))
         return 0
     from rich.console import Console  # noqa: PLC0415  tables are not for every command
 

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from ._rows import Evidence, Outcome
 
-__all__ = ["Definition", "Strict", "Variant", "definition_schema", "first_fault"]
+__all__ = ["Definition", "Described", "Variant", "definition_schema", "first_fault"]
 
 Seconds = Annotated[int, Field(gt=0, strict=True)]
 
@@ -79,23 +79,15 @@ _Alternatives = Annotated[
 """One path, or a list of alternatives, each of one path or several; read as tuples of tuples."""
 
 
-class Strict(BaseModel):
+class Described(BaseModel):
     """
-    A part of a definition; unknown keys are refused.
-    """
-
-    model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class _Described(Strict):
-    """
-    A part whose keys are explained in the JSON Schema.
+    A part of a file; unknown keys are refused, and the JSON Schema explains the others.
     """
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", defer_build=True, use_attribute_docstrings=True)
 
 
-class _Row(_Described):
+class _Row(Described):
     """A legal move."""
 
     trigger: str
@@ -118,7 +110,7 @@ class _Row(_Described):
     """Conditions none of which may hold for the row to fire."""
 
 
-class _Entry(_Described):
+class _Entry(Described):
     """What entering a status does to the fields."""
 
     status: str
@@ -133,7 +125,7 @@ class _Entry(_Described):
     """Fields set to null."""
 
 
-class _Deadline(_Described):
+class _Deadline(Described):
     """The field that says when a run expires."""
 
     field: str
@@ -144,7 +136,7 @@ class _Deadline(_Described):
     """The longest that any service grants, in seconds."""
 
 
-class _Deviation(_Described):
+class _Deviation(Described):
     """What the table excludes and real services are known to do: its findings are warnings."""
 
     code: Annotated[str, Field(pattern=r"^RS\d{3}$")]
@@ -159,7 +151,7 @@ class _Deviation(_Described):
     """The source of the evidence."""
 
 
-class _Shape(_Described):
+class _Shape(Described):
     """Where a record keeps the facts about a run. A path is such as status.conditions[type=Complete].status."""
 
     records: _Several = ()
@@ -194,7 +186,7 @@ class _Shape(_Described):
     """Whether the attempt may still be the one before: only a larger number means something."""
 
 
-class _Drop(_Described):
+class _Drop(Described):
     """What a variant leaves out of its base."""
 
     statuses: Names = ()
@@ -205,7 +197,7 @@ class _Drop(_Described):
     """Rows, each as its trigger and its source."""
 
 
-class Variant(_Described):
+class Variant(Described):
     """
     A lifecycle: a table of legal moves, with what each status does to the fields of a run.
 

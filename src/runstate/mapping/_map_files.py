@@ -3,46 +3,81 @@ Status maps from TOML or JSON files.
 """
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from pydantic.json_schema import GenerateJsonSchema
 
 from ..errors import DefinitionError
 from ..interchange import load
 from ..lifecycle._definition import content_of, parsed
-from ..lifecycle._definition_schema import Strict, first_fault
+from ..lifecycle._definition_schema import Described, first_fault
 from ..lifecycle._rows import Evidence
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._map import StatusMap
 from ._map_rows import Becomes, Excepted
 
-__all__ = ["load_map"]
+__all__ = ["load_map", "map_schema"]
 
 _SEPARATORS: Final = ("/", "\\", "\0")
 
 
-class _Becomes(Strict):
+class _Becomes(Described):
+    """What one status becomes."""
+
     status: str
+    """A status of the source."""
     becomes: str | None = None
+    """The status of the target that it becomes; left out if there is none, which is a loss."""
     evidence: Evidence = "inferred"
+    """How the row is known."""
     citation: str = ""
+    """The source of the evidence."""
     lost: str = ""
+    """What the target cannot express, in words."""
 
 
-class _Excepted(Strict):
+class _Excepted(Described):
+    """A legal move of the source that is not one of the target; a check reports it as a warning."""
+
     source: str | None = None
+    """The status before; left out for the beginning of a run."""
     target: str
+    """The status after."""
     why: str
+    """Why it is known and accepted."""
 
 
-class _Map(Strict):
+class _Map(Described):
+    """A map: for each status of one lifecycle, what it becomes in another."""
+
     name: str
+    """Name of the map."""
     source: str
+    """The lifecycle of the records: a preset, or a file in the same folder."""
     target: str
+    """The lifecycle that they are judged by: a preset, or a file in the same folder."""
     rows: tuple[_Becomes, ...]
+    """What each status of the source becomes, one row a status."""
     exceptions: tuple[_Excepted, ...] = ()
+    """Legal moves of the source that the target does not have."""
     observed: Literal["complete", "polled"] = "complete"
+    """What a mapped history shows: every move, or the statuses of polls."""
+    schema_: Annotated[Any, Field(alias="$schema")] = None
+    """The JSON Schema of this file, for editors."""
+
+
+def map_schema() -> dict[str, Any]:
+    """
+    Return the JSON Schema (draft 2020-12) of map files, for editors to complete and check.
+
+    What the schema cannot say, such as a status that one of the lifecycles lacks, is found by
+    :func:`load_map`.
+    """
+    schema = _Map.model_json_schema()
+
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema, "title": "runstate map"}
 
 
 def load_map(path: str | Path) -> StatusMap:
