@@ -79,10 +79,14 @@ class SnapshotFeed:
     def __init__(self, tables: Tables) -> None:
         self._journal = tables.journal
         self._pruned = sa.select(tables.meta.c.value).where(tables.meta.c.name == PRUNED)
-        self._first_page = self._page_lines(_BEGUN_SINCE)
+        position = self._journal.c.position
+        # Not by the column itself: PostgreSQL would read all of the journal in its order, in the hope
+        # to meet enough lines soon.
+        self._sorted = position + sa.literal_column("0")
+        self._first_page = self._page_lines(self._sorted, _BEGUN_SINCE)
         self._first_page_of_both = self._page_of_both()
-        self._further_page = self._page_lines(_BETWEEN)
-        self._end = sa.select(sa.func.max(self._journal.c.position))
+        self._further_page = self._page_lines(position, _BETWEEN)
+        self._end = sa.select(sa.func.max(position))
         self._now_and_proof = self._witnesses_now()
         self._last = self._last_line()
         self._since = sa.select(*self._columns()).where(sa.text(_SINCE))
@@ -227,20 +231,20 @@ class SnapshotFeed:
             sa.cast(journal.c[name], sa.Text).label(name) for name in ("txid", "snapshot")
         ]
 
-    def _page_lines(self, *new: Any) -> Any:
+    def _page_lines(self, order: Any, *new: Any) -> Any:
         journal = self._journal.c
 
         return (
             sa.select(*self._columns(), self._pruned.scalar_subquery().label("pruned"))
             .where(journal.position > sa.bindparam("position"), journal.kind == "move", *new)
-            .order_by(journal.position)
+            .order_by(order)
             .limit(sa.bindparam("limit"))
         )
 
     def _page_of_both(self) -> Any:
         running = sa.bindparam("running", expanding=True, type_=TransactionId())
-        then = self._page_lines(self._journal.c.txid.in_(running), _ENDED)
-        both = self._page_lines(_BEGUN_SINCE).subquery(), then.subquery()
+        then = self._page_lines(self._sorted, self._journal.c.txid.in_(running), _ENDED)
+        both = self._first_page.subquery(), then.subquery()
         union = sa.union_all(*(sa.select(each) for each in both)).subquery()
 
         return sa.select(union).order_by(union.c.position).limit(sa.bindparam("limit"))
