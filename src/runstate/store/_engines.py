@@ -163,11 +163,13 @@ def _begin_among_many(connection: sa.Connection, driver: sqlite3.Connection) -> 
         patience = info[_PATIENCE] = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        until = None
-        while (error := _refusal(driver)) is not None:
-            now = time.monotonic()
-            until = now + patience / 1_000 if until is None else until
-            if now >= until or not is_busy(error):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except DBAPIError as error:
+        if not is_busy(error.orig):
+            raise
+        until = time.monotonic() + patience / 1_000
+        while (refusal := _refusal(driver)) is not None:
+            if time.monotonic() >= until or not is_busy(refusal):
                 # Again by SQLAlchemy, which raises the error as its own.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 break
