@@ -82,7 +82,7 @@ class Maria:
         Return the words in which a statement is refused, that must leave no trace.
         """
         before = self.do("SELECT * FROM runs ORDER BY id")
-        with pytest.raises(pymysql.err.OperationalError) as caught:
+        with pytest.raises(pymysql.OperationalError) as caught:
             self.do(statement, *values)
         assert self.refused == caught.value.args[0], caught.value
         assert before == self.do("SELECT * FROM runs ORDER BY id")
@@ -146,7 +146,7 @@ def agreed(database, lifecycle, write):
         for target in statuses:
             try:
                 database.do(write, target)
-            except pymysql.err.OperationalError as error:
+            except pymysql.OperationalError as error:
                 assert Maria.refused == error.args[0]
                 assert [("r", source)] == database.rows()
             else:
@@ -265,7 +265,7 @@ def test_what_an_ignored_insert_left_behind_refuses_no_deletion(guarded):
     insert = "INTO runs (id, status) VALUES ('done', 'queued')"
     guarded.do(f"INSERT IGNORE {insert}")
     guarded.do(f"INSERT {insert} ON DUPLICATE KEY UPDATE note = 7")
-    with pytest.raises(pymysql.err.IntegrityError):
+    with pytest.raises(pymysql.IntegrityError):
         guarded.do(f"INSERT {insert}")
     assert [("done", "completed"), ("new", "queued")] == guarded.rows()
     guarded.do("DELETE FROM runs WHERE id = 'done'")
@@ -391,7 +391,7 @@ def test_rows_that_are_wrong_already_are_named(runs, status):
     The last statement fails; once the row is mended, all can be executed again.
     """
     runs.do("INSERT INTO runs (id, status) VALUES ('r', %s)", status)
-    with pytest.raises(pymysql.err.OperationalError, match="run "):
+    with pytest.raises(pymysql.OperationalError, match="run "):
         runs.guard(fields=["completed_at"])
     runs.do("UPDATE runs SET status = 'completed', completed_at = 5")
     runs.guard(fields=["completed_at"])

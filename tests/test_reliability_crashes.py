@@ -233,10 +233,10 @@ def faults(url):
         more = {"disk full": _raising(sqlite3.OperationalError("database or disk is full"))}
     elif url.startswith("mysql"):
         some = {
-            "timeout": _raising(pymysql.err.OperationalError(2013, "Lost connection")),
+            "timeout": _raising(pymysql.OperationalError(2013, "Lost connection")),
             "connection dropped": _killing(url),
         }
-        more = {"disk full": _raising(pymysql.err.OperationalError(1021, "Disk full"))}
+        more = {"disk full": _raising(pymysql.OperationalError(1021, "Disk full"))}
     else:
         some = {
             "timeout": _raising(psycopg.OperationalError("the server did not answer")),
