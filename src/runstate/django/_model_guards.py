@@ -37,7 +37,7 @@ def current_field(app: str, model: str, field: str) -> StatusField | None:
 
 def dialect_of(connection: Any) -> str | None:
     """
-    Return the name that :mod:`runstate.ddl` has for the database; None if it has no guards for it.
+    Return the name that :mod:`runstate.ddl` has for the database; None if guards do not support it.
     """
     name = _DIALECT_NAMES.get(connection.vendor)
 
@@ -54,14 +54,14 @@ def guard_of(model: Any, field: StatusField, connection: Any) -> TableGuard:
         connection: Django's connection.
 
     Raises:
-        NotSupportedError: There are no guards for this database.
+        NotSupportedError: Guards do not support this database.
         ValueError: A name cannot be guarded, or the table lacks the column of the attempts.
     """
     dialect = dialect_of(connection)
     if dialect is None:
         raise NotSupportedError(
             f"expected one of the databases {', '.join(DIALECTS)}, got {connection.vendor}: "
-            "there are no guards for it; leave InstallGuards out of the migrations"
+            "guards do not support it; leave InstallGuards out of the migrations"
         )
     meta = model._meta  # noqa: SLF001
     columns = {each.name: each.column for each in meta.local_concrete_fields}

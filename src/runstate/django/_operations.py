@@ -115,9 +115,9 @@ class InstallGuards(GuardOperation):
     :class:`StatusField` in the code. ``migrate`` ends by installing the guards again where
     they are missing, as after SQLite has rebuilt the table, or differ from the lifecycle.
 
-    A migration fails with ``LookupError`` or ``FieldDoesNotExist`` if there is no such model or
-    field, with ``NotSupportedError`` if there are no guards for the database, and with
-    ``IntegrityError`` if the table has a row that breaks the rules already.
+    A migration fails with ``LookupError`` if the model is unknown, ``FieldDoesNotExist`` if the
+    field is unknown, ``NotSupportedError`` if guards do not support the database, and
+    ``IntegrityError`` if a row of the table already breaks the rules.
 
     Args:
         model_name: Name of a model of the migration's app.

@@ -260,9 +260,9 @@ class _Row:
         settable -= {self._attempt} if row.reopens else set()
         for name, value in self._fields.items():
             if name not in settable:
-                owned = name in self._columns
-                reason = "is set by move() itself" if owned else "is no field of the table"
-                raise self._malformed(row, f"{name!r} {reason} {self._meta.db_table}")
+                if name in self._columns:
+                    raise self._malformed(row, f"{name!r} is set by move() itself")
+                raise self._malformed(row, f"the table {self._meta.db_table} has no field {name!r}")
             if reason := _why_unstorable(value):
                 raise self._malformed(row, f"{name}: {reason}")
         if not isinstance(self._actor, str | None):

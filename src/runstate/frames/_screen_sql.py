@@ -16,7 +16,7 @@ MOST_APART: Final = 50_000
 MOST_LONGEST: Final = 16
 """The longest durations that are kept of each group, in case that some of them do not count."""
 _NO_STATUS: Final = 5
-"""How many numbers of rows are no status: 0, and the four after the last status."""
+"""Codes that stand for something other than a status: 0, and the four after the last status."""
 _MOST_IN_MASK: Final = 58
 """Statuses whose numbers fit into the bits of one number."""
 

@@ -1,8 +1,8 @@
 """
 SCXML, the statechart notation of the W3C, without nested states.
 
-A document is data: a document type is refused, so there are no entities
-to expand and nothing to fetch.
+A file with a DOCTYPE declaration is refused. Entities are therefore never expanded, and nothing is
+fetched.
 """
 
 from collections.abc import Mapping

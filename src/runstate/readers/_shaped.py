@@ -559,7 +559,7 @@ def _paths(paths: Sequence[str]) -> list[_Path]:
 
 def _steps(path: str) -> tuple[Step, ...]:
     """
-    Return the steps of *path*; the whole of it where a column is named that is no path, as ``Time [s]``.
+    Return the steps of *path*; a name that cannot be parsed as one, such as ``Time [s]``, is one step.
     """
     try:
         return steps_of(path)
