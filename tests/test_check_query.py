@@ -9,15 +9,23 @@ import sys
 import duckdb
 import pytest
 import sqlalchemy as sa
+import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from runstate import RUN, Lifecycle, Observation, Transition, check
-from runstate.ddl import QUERY_DIALECTS, check_query
+from runstate.ddl import QUERY_DIALECTS, TRANSLATED_DIALECTS, check_query
 from runstate.presets import PRESETS
 
 JUDGED = {"RS101", "RS102", "RS103", "RS105"}
 LIFECYCLES = [each for each in PRESETS.values() if not each.reopenings]
+QUOTES = Lifecycle(
+    "quotes */ --",
+    [Transition("go", "it's", "a\\b"), Transition("end", "a\\b", 'a "done"')],
+    initial="it's",
+    terminal={'a "done"': "success"},
+)
 ENDLESS = Lifecycle(
     "light", [Transition("go", "red", "green"), Transition("stop", "green", "red")], initial="red"
 )
@@ -95,7 +103,7 @@ def observed_rows(draw):
     """
     A lifecycle, and rows of a few runs: its statuses and an unknown one, each run's times distinct.
     """
-    lifecycle = draw(st.sampled_from([*LIFECYCLES, ENDLESS]))
+    lifecycle = draw(st.sampled_from([*LIFECYCLES, ENDLESS, QUOTES]))
     statuses = st.sampled_from([*map(str, lifecycle.statuses), "it's unknown"])
     rows = []
     for run in draw(st.lists(st.sampled_from("abc"), unique=True)):
@@ -192,6 +200,30 @@ def test_names_are_identifiers():
         check_query(RUN, at="at; DROP TABLE runs")
 
 
+@pytest.mark.parametrize("dialect", TRANSLATED_DIALECTS)
+@pytest.mark.parametrize("lifecycle", [RUN, QUOTES], ids=str)
+def test_a_translation_is_one_select_that_names_every_column(dialect, lifecycle):
+    """
+    SQLGlot reads it again, and what is not executed here says so.
+    """
+    query = check_query(lifecycle, dialect=dialect, table="app.events", key="run")
+
+    (read,) = sqlglot.parse(query, read=dialect)
+    legal = read.find(exp.CTE).this
+    pairs = [[each.this.name for each in select.selects] for select in legal.find_all(exp.Select)]
+    assert ["run_id", "observed_at", "previous", "status", "code"] == read.named_selects
+    assert sorted(map(list, lifecycle.seen_next)) == sorted(pairs)
+    assert (dialect != "spark") == ("do not execute it there" in query)
+
+
+def test_an_unknown_dialect_is_refused():
+    """
+    MariaDB, too, which compares texts without regard to case.
+    """
+    with pytest.raises(ValueError, match=r"dialect: expected one of postgresql, .*, got 'mariadb'"):
+        check_query(RUN, dialect="mariadb")
+
+
 def command(*arguments):
     """
     Run ``runstate sql`` with *arguments*.
@@ -209,8 +241,11 @@ def test_the_command_prints_the_query():
     printed = command("--check-query", "--dialect", "duckdb", "--table", "events", "--key", "run")
     refused = command("--dialect", "duckdb")
     unnamed = command("--check-query", "--dialect", "duckdb", "--at", "a b")
+    checked = command("--check-query", "--check", "sqlite://")
 
     assert (check_query(RUN, table="events", key="run"), 0) == (printed.stdout, printed.returncode)
     assert (2, 1) == (refused.returncode, refused.stderr.count("\n"))
     assert "duckdb" in refused.stderr
     assert (2, 1) == (unnamed.returncode, unnamed.stderr.count("\n"))
+    assert (2, 1) == (checked.returncode, checked.stderr.count("\n"))
+    assert "--dialect instead of --check" in checked.stderr

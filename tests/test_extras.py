@@ -24,7 +24,8 @@ FOR_TESTS = {"testing", "test-core", "test", "docs", "dev"}
 
 ALL = (
     "click", "rich", "PIL", "sqlalchemy", "psycopg", "aiosqlite", "asyncpg", "duckdb", "pyarrow",
-    "polars", "pandas", "pyspark", "django", "opentelemetry", "prometheus_client", "hypothesis", "pytest",
+    "polars", "pandas", "pyspark", "django", "opentelemetry", "prometheus_client", "sqlglot", "hypothesis",
+    "pytest",
 )  # fmt: skip
 """Every library that an extra brings."""
 
@@ -150,6 +151,18 @@ def test_a_png_names_its_extra(tmp_path):
     assert (0, "", "") == (drawn.returncode, drawn.stdout, drawn.stderr)
     assert (2, "", said) == (refused.returncode, refused.stdout, refused.stderr)
     assert ["run.svg"] == [path.name for path in tmp_path.iterdir()]
+
+
+def test_a_translated_query_names_its_extra():
+    """
+    Without SQLGlot, the query for a database of the suite is printed, and another is refused.
+    """
+    printed = command_without({"sqlglot"}, "sql", "--check-query", "--dialect", "duckdb")
+    refused = command_without({"sqlglot"}, "sql", "--check-query", "--dialect", "spark")
+
+    said = "runstate: the dialect spark needs SQLGlot: pip install 'runstate[warehouses]'\n"
+    assert (0, "") == (printed.returncode, printed.stderr)
+    assert (2, "", said) == (refused.returncode, refused.stdout, refused.stderr)
 
 
 def test_the_demonstration_works_without_pillow(tmp_path):

@@ -23,12 +23,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from recordings import PATHS, rows_of
-from runstate import Finding, cli
+from runstate import RUN, Finding, Lifecycle, cli
+from runstate.ddl import check_query
 from runstate.frames import FrameError, check_frame, survey_frame, survey_table
 from runstate.frames._spark import session, survey_paths, survey_spark
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from spark_logs import BORN, MODELS, Row, expected, log, plain
+from test_check_query import ENDLESS, QUOTES, found_by_check
 
 pytestmark = [pytest.mark.spark, pytest.mark.xdist_group("spark")]
 
@@ -95,6 +97,28 @@ def test_spark_agrees_with_the_core(logged: DataFrame, rows: list[Row], asked: d
     actual = survey_spark(logged, limit=1_000_000, samples=6, **asked)
 
     assert plain(actual) == plain(expected(rows, samples=6, **asked))
+
+
+@pytest.mark.parametrize("lifecycle", [RUN, QUOTES, ENDLESS], ids=str)
+def test_the_query_for_spark_returns_what_check_finds(spark: SparkSession, lifecycle: Lifecycle):
+    """
+    Quotes and backslashes in a status mean to Spark what they mean to the others.
+    """
+    chance = random.Random(3)  # noqa: S311
+    rows = [
+        (f"r{run}", chance.choice([*map(str, lifecycle.statuses), "it's\\unknown"]), float(at))
+        for run in range(60)
+        for at in range(chance.randrange(1, 6))
+    ]
+    observed = spark.createDataFrame(rows, "run string, status string, at double")
+    observed.createOrReplaceTempView("events")
+
+    answer = spark.sql(check_query(lifecycle, dialect="spark", table="events", key="run")).collect()
+
+    found = found_by_check(rows, lifecycle)
+    assert len(found) > 60
+    assert found == {(r.run_id, r.observed_at, r.previous, r.status, r.code) for r in answer}
+    assert len(found) == len(answer)
 
 
 @pytest.mark.parametrize("observed", ["complete", "polled", "unordered"])

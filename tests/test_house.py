@@ -36,6 +36,7 @@ OWNERS = {
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
+    "sqlglot": {"ddl/_sqlglot.py"},
     "django": {"django"},
     "duckdb": {"frames"},
     "deltalake": {"frames"},
@@ -61,7 +62,7 @@ NOT_IMPORTED = {
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
     "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
     "runstate.interchange", "runstate.mapping", "runstate.django", "django",
-    "opentelemetry", "prometheus_client", "hypothesis", "pytest",
+    "opentelemetry", "prometheus_client", "hypothesis", "pytest", "sqlglot",
 }  # fmt: skip
 """What ``import runstate`` does not load."""
 

@@ -10,7 +10,15 @@ from typing import Any, Final, cast
 import click
 
 from .._text import printable
-from ..ddl import DIALECTS, QUERY_DIALECTS, Dialect, TableGuard, check_query
+from ..ddl import (
+    DIALECTS,
+    QUERY_DIALECTS,
+    TRANSLATED_DIALECTS,
+    Dialect,
+    TableGuard,
+    check_query,
+)
+from ..errors import MissingExtraError
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ._shared import BadInput, lifecycle_named
@@ -18,12 +26,16 @@ from ._shared import BadInput, lifecycle_named
 __all__ = ["lifecycles", "sql"]
 
 _WIDE: Final = 160
-_PRINTED: Final = tuple(dict.fromkeys((*DIALECTS, *QUERY_DIALECTS)))
+_PRINTED: Final = tuple(dict.fromkeys((*DIALECTS, *QUERY_DIALECTS, *TRANSLATED_DIALECTS)))
 
 
 @click.command()
 @click.argument("lifecycle_name", metavar="[LIFECYCLE]", default="run")
-@click.option("--dialect", type=click.Choice(_PRINTED), help="Database to print it for.")
+@click.option(
+    "--dialect",
+    type=click.Choice(_PRINTED),
+    help="Database to print it for; those after mariadb are for --check-query alone.",
+)
 @click.option(
     "--check",
     "checked",
@@ -102,8 +114,13 @@ def sql(
         "unfenced_reopen": unfenced_reopen,
     }
     if query:
-        _print(lambda: check_query(lifecycle, table=table, column=column, key=key, at=at))
+        if dialect is None:
+            raise click.UsageError("--check-query prints, and needs --dialect instead of --check")
+        where = {"table": table, "column": column, "key": key, "at": at}
+        _print(lambda: check_query(lifecycle, dialect=str(dialect), **where))
         return 0
+    if dialect is not None and dialect not in DIALECTS:
+        raise click.UsageError(f"for {dialect} there is --check-query alone")
     if checked is not None:
         from ._guards import check_guard  # noqa: PLC0415  printing opens no database
 
@@ -116,7 +133,7 @@ def sql(
 def _print(statements: Callable[[], str]) -> None:
     try:
         text = statements()
-    except ValueError as error:
+    except (ValueError, MissingExtraError) as error:
         raise BadInput(printable(str(error), 500)) from None
     # As bytes: in SQL, what the terminal's encoding lacks must not be escaped.
     click.echo(text.encode(), nl=False)

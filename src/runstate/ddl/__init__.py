@@ -10,11 +10,12 @@ again after the lifecycle has changed or a migration has rebuilt the table.
 from collections.abc import Iterable
 
 from ..lifecycle._table import Lifecycle
-from ._check_query import QUERY_DIALECTS, check_query
+from ._check_query import QUERY_DIALECTS, TRANSLATED_DIALECTS, check_query
 from ._table_guard import DIALECTS, Dialect, Part, TableGuard
 
 __all__ = [
-    "DIALECTS", "QUERY_DIALECTS", "Dialect", "Part", "TableGuard", "check_query", "guard_sql",
+    "DIALECTS", "QUERY_DIALECTS", "TRANSLATED_DIALECTS", "Dialect", "Part", "TableGuard",
+    "check_query", "guard_sql",
 ]  # fmt: skip
 
 
