@@ -16,8 +16,10 @@ import pytest
 from click import ClickException
 from click.testing import CliRunner
 
-from runstate.cli import command
+from runstate import frames
+from runstate.cli import _engines, _input, command
 from runstate.errors import RunstateError
+from runstate.frames import survey_files
 
 BORN = 1_767_225_600
 ROWS = {
@@ -200,3 +202,99 @@ def test_who_waits_is_shown_that_it_works(log, tmp_path):
         "300,000 runs, 300,000 observations: nothing wrong (no transition was compared: each run "
         "was seen once)\n", True, "",
     )  # fmt: skip
+
+
+# -- text under auto ---------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """
+    The files that DuckDB was asked for, where no text is too small for it.
+    """
+    monkeypatch.setattr(_engines, "PAYS", 0)
+    names = []
+    monkeypatch.setattr(
+        frames, "survey_files", lambda paths, *a, **k: names.extend(paths) or survey_files(paths, *a, **k)
+    )  # fmt: skip
+
+    return names
+
+
+HEAD = b"run_id,status,at\n"
+MANY = HEAD + b"".join(
+    b"r%d,%s,%d\n" % (n, s, BORN + n + t)
+    for n in range(40)
+    for t, s in enumerate((b"queued", b"completed"))
+)
+TEXTS = {
+    "plain.csv": MANY,
+    "plain.jsonl": b'{"run_id": "a", "status": "queued", "at": 1767225600}\n'
+    b'{"run_id": "a", "status": "completed", "at": 1767225601}\n',
+    "blank.csv": MANY + b"\n",
+    "broken.csv": MANY + b"r1,queued\n",
+    "naive.csv": HEAD + b"a,queued,2026-01-01T00:00:00\na,completed,2026-01-01T00:00:01\n",
+    "unreadable.csv": MANY + b"r1,queued,yesterday\n",
+    "once.csv": HEAD + b"a,queued,\nb,completed,\n",
+    "empty.csv": b"",
+    "other.csv": b"name,colour\nada,green\n",
+    "lines.csv": b'{"run_id": "a", "status": "queued"}\n{"run_id": "a", "status": "failed"}\n',
+    "stamps.csv": b"id,status,created_at\na,queued,1767225600\na,completed,1767225600\n",
+    "moves.jsonl": b'{"event": "run.transition", "run_id": "a", "source": "queued", "target": "completed"}\n',
+}
+DUCKDB_READS = {"plain.csv", "plain.jsonl"}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    "options",
+    [(), ("--observed", "polled", "--max", "7"), ("--summary", "--assume-utc"), ("--output", "json", "--finished")],
+)  # fmt: skip
+def test_auto_says_of_text_what_the_readers_say(tmp_path, asked, name, options):
+    """
+    Whatever DuckDB refuses or reads in another way is left to the readers, and nobody sees who read.
+    """
+    path = str(tmp_path / name)
+    (tmp_path / name).write_bytes(TEXTS[name])
+    expected = run("check", path, *options, "--engine", "python")
+    assert [] == asked
+    done = run("check", path, *options)
+
+    assert (expected.output, expected.return_value) == (done.output, done.return_value)
+    assert [path] == asked or name in {"lines.csv", "other.csv"}
+
+
+def test_auto_answers_by_duckdb_where_it_can(tmp_path, asked, monkeypatch):
+    """
+    Text that DuckDB reads like the readers is not read again by them, in a check and in a report.
+    """
+    monkeypatch.setattr(_input, "reads_of", None)
+    for name in DUCKDB_READS:
+        (tmp_path / name).write_bytes(TEXTS[name])
+        done = run("check", str(tmp_path / name))
+        assert (1, None) == (done.return_value, done.exception)
+        done = run("report", str(tmp_path / name), "-o", str(tmp_path / "page.html"))
+        assert (1, None) == (done.return_value, done.exception)
+
+
+@pytest.mark.parametrize(
+    "options", [("--order", "file"), ("--zone", "Europe/Berlin"), ("--skip-others",)]
+)
+def test_auto_leaves_to_the_readers_what_they_alone_can(tmp_path, asked, options):
+    """
+    An option that needs the readers is no reason to refuse under auto.
+    """
+    (tmp_path / "plain.csv").write_bytes(MANY)
+    done = run("check", str(tmp_path / "plain.csv"), *options)
+
+    assert (1, []) == (done.return_value, asked)
+
+
+def test_auto_reads_small_text_and_pipes_by_itself(tmp_path, monkeypatch):
+    """
+    DuckDB is not even started for a file that is read before it would be.
+    """
+    monkeypatch.setattr(frames, "survey_files", None)
+    (tmp_path / "plain.csv").write_bytes(MANY)
+
+    assert 1 == run("check", str(tmp_path / "plain.csv")).return_value

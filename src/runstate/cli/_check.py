@@ -41,7 +41,6 @@ from ._shared import (
     observed_option,
     order_option,
     reading_options,
-    refuse_for_bulk,
 )
 from ._summary import print_summary
 
@@ -162,22 +161,21 @@ def check(
         monitor, seen = _through(map_name, names, reading, observed, limits, engine)
     else:
         lifecycle = lifecycle_named(lifecycle_name)
-        if engine != "python":
-            refuse_for_bulk(reading, engine)
-            survey = surveyed(
-                engine, names, lifecycle, observed, scale, reading, finished=finished,
-                limits=limits_of(limits), measured=summary, limit=0 if known.in_use else cap,
-                allow_reopen=allow_reopen,
-            )  # fmt: skip
-            return _reported(survey, lifecycle, observed, output, cap, known, fail_on, summary)
         monitor = monitor_of(lifecycle, observed, limits, allow_reopen=allow_reopen)
-        seen = (
-            Follower(
+        if how.follow:
+            seen = Follower(
                 names[0], monitor, reading, how, table=scale.table, recognise=_unnamed(reading)
             )
-            if how.follow
-            else _records(names, lifecycle, reading)
-        )
+        else:
+            if engine == "python":
+                seen = _records(names, lifecycle, reading)
+            asked = {
+                "finished": finished, "limits": limits_of(limits), "measured": summary,
+                "limit": 0 if known.in_use else cap, "allow_reopen": allow_reopen,
+            }  # fmt: skip
+            survey = surveyed(engine, names, lifecycle, observed, scale, reading, asked)
+            if survey is not None:
+                return _reported(survey, lifecycle, observed, output, cap, known, fail_on, summary)
     tally = _judged(monitor, seen, output, cap, reading, known, finished=finished, summary=summary)
 
     return tally.status(fail_on)

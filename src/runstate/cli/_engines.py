@@ -4,22 +4,23 @@ Inputs that an engine reads in bulk: which they are, and what it says of them.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final, NamedTuple
 
 import click
 
 from .._text import printable
 from .._urls import shown_url
+from ..errors import RunstateError
 from ..histories._monitor import Monitor
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
-from ..readers._formats import DATABASES, PARQUET, suffix_of
+from ..readers._formats import DATABASES, PARQUET, TABULAR, suffix_of
 from ..readers._paths import PathError, expanded, is_pattern, lake_format, refuse_lakes
 from ._input import Reading, working
 from ._output import Totals
-from ._shared import BadInput
+from ._shared import BadInput, refuse_for_bulk
 
 __all__ = [
     "Scale", "is_unread", "planned", "refuse_with_follow", "scale_options", "surveyed", "totals_of",
@@ -28,6 +29,8 @@ __all__ = [
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
 MOST: Final = 900_000
 """Findings that an engine hands over at most, however many are asked for."""
+PAYS: Final = 1 << 20
+"""Bytes of text from which on DuckDB is done before Python."""
 
 
 class Scale(NamedTuple):
@@ -52,7 +55,7 @@ def scale_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(ENGINES),
             default="auto",
             show_default=True,
-            help="What reads: auto takes duckdb for Parquet and databases, python for text.",
+            help="What reads: auto takes duckdb for Parquet and databases, and the faster for text.",
         ),
         click.option("--table", metavar="NAME", help="Table of a database."),
         click.option("--query", metavar="SQL", help="Query of a database, instead of a table."),
@@ -208,41 +211,82 @@ def surveyed(
     observed: ObservationModel,
     scale: Scale,
     reading: Reading,
-    *,
-    finished: bool,
-    limits: Mapping[str, float],
-    measured: bool,
-    limit: int,
-    samples: int = 0,
-    allow_reopen: bool = False,
-    keep: Sequence[str] = (),
-) -> Survey:
+    asked: Mapping[str, Any],
+) -> Survey | None:
     """
-    Return what *engine* says of *paths*.
+    Return what *engine* says of *paths*; None where the readers are to say it.
+
+    Of large files of text, which are the readers' by ``auto``, DuckDB is asked first: it reads
+    most of them in a part of the time. What it refuses, or cannot read, or would not hand over whole,
+    the readers read after all.
+
+    Args:
+        engine: What :func:`planned` returned.
+        paths: Files, tables of a lake and databases.
+        lifecycle: The table they are held against.
+        observed: What was seen of each run.
+        scale: How much is to be read.
+        reading: How it is to be read.
+        asked: What :func:`runstate.frames.survey_files` takes besides; a *limit* of 0 is none.
 
     Raises:
-        RunstateError: They cannot be read.
+        RunstateError: They cannot be read by an engine that was named, or that alone reads them.
         BadInput: Nothing is in them, or a limit is given for an unknown status.
     """
+    if engine != "python":
+        return _surveyed(engine, paths, lifecycle, observed, scale, reading, asked)
+    if scale.engine != "auto" or not _pays(paths):
+        return None
     try:
-        Monitor(lifecycle, observed=observed, limits=limits)
+        scale = scale._replace(exact=True)
+        survey = _surveyed("duckdb", paths, lifecycle, observed, scale, reading, asked)
+    except (RunstateError, BadInput):
+        return None
+    wanted = min(asked["limit"] or MOST + 1, sum(survey.tally.values()))
+    whole = len(survey.findings) >= wanted and totals_of(survey).compared
+
+    return survey if whole and not is_unread(survey) else None
+
+
+def _pays(paths: Sequence[str]) -> bool:
+    """
+    Return whether *paths* are files of text, not packed, whose size is worth the start of DuckDB.
+    """
+    try:
+        return (
+            all(PurePath(path.lower()).suffix in TABULAR and Path(path).is_file() for path in paths)
+            and sum(Path(path).stat().st_size for path in paths) >= PAYS
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def _surveyed(
+    engine: str,
+    paths: Sequence[str],
+    lifecycle: Lifecycle,
+    observed: ObservationModel,
+    scale: Scale,
+    reading: Reading,
+    asked: Mapping[str, Any],
+) -> Survey:
+    refuse_for_bulk(reading, engine)
+    try:
+        Monitor(lifecycle, observed=observed, limits=asked["limits"])
     except ValueError as error:
         raise BadInput(printable(str(error), 500)) from None
-    asked: dict[str, Any] = {
-        "observed": observed, "columns": reading.columns, "assume_utc": reading.assume_utc,
-        "finished": finished, "limits": limits, "measured": measured,
-        "limit": min(limit or MOST, MOST), "samples": samples,
-        "allow_reopen": allow_reopen,
+    wanted: dict[str, Any] = {
+        **asked, "limit": min(asked["limit"] or MOST, MOST), "observed": observed,
+        "columns": reading.columns, "assume_utc": reading.assume_utc,
     }  # fmt: skip
-    if keep:
-        if engine == "spark":
-            raise BadInput("--keep is not supported with --engine spark")
-        asked["keep"] = keep
+    if engine == "spark" and wanted.get("keep"):
+        raise BadInput("--keep is not supported with --engine spark")
     with working(paths):
         if engine == "spark":
-            survey = _on_spark(paths, lifecycle, asked)
+            wanted.pop("keep", None)
+            survey = _on_spark(paths, lifecycle, wanted)
         else:
-            survey = _embedded(paths, lifecycle, scale, asked)
+            survey = _embedded(paths, lifecycle, scale, wanted)
     if not (survey.observations or survey.tally):
         raise BadInput(
             f"{printable(', '.join(map(shown_url, paths)), 500)}: holds no record of a run"

@@ -43,7 +43,6 @@ from ._shared import (
     observed_option,
     order_option,
     reading_options,
-    refuse_for_bulk,
 )
 from ._write import output_option, refuse_input, writing
 
@@ -196,11 +195,8 @@ class _Asked(NamedTuple):
         Return which engine reads *paths*, and what they name.
         """
         monitor_of(self.lifecycle, self.observed, self.limits)  # a wrong limit is named first
-        engine, names = planned(paths, self.scale, self.reading)
-        if engine != "python":
-            refuse_for_bulk(self.reading, engine)
 
-        return engine, names
+        return planned(paths, self.scale, self.reading)
 
     def survey(
         self, engine: str, names: Sequence[str], *, samples: int, keep: Sequence[str] = ()
@@ -208,18 +204,21 @@ class _Asked(NamedTuple):
         """
         Return what *engine* says of *names*.
         """
-        if engine == "python":
-            monitor = monitor_of(self.lifecycle, self.observed, self.limits)
-            census = Census(monitor, samples=samples, keep=keep)
-            return _surveyed(
-                census, names, self.lifecycle, self.reading, self.observed, finished=self.finished
-            )
+        asked = {
+            "finished": self.finished, "limits": limits_of(self.limits), "measured": True,
+            "limit": FINDINGS, "samples": samples, "keep": keep,
+        }  # fmt: skip
+        survey = surveyed(
+            engine, names, self.lifecycle, self.observed, self.scale, self.reading, asked
+        )
+        if survey is not None:
+            return survey
+        monitor = monitor_of(self.lifecycle, self.observed, self.limits)
+        census = Census(monitor, samples=samples, keep=keep)
 
-        return surveyed(
-            engine, names, self.lifecycle, self.observed, self.scale, self.reading,
-            finished=self.finished, limits=limits_of(self.limits), measured=True,
-            limit=FINDINGS, samples=samples, keep=keep,
-        )  # fmt: skip
+        return _surveyed(
+            census, names, self.lifecycle, self.reading, self.observed, finished=self.finished
+        )
 
     def followed(self, path: str, every: float, keep: Sequence[str]) -> Iterator[Survey]:
         """

@@ -7,6 +7,7 @@ from os import PathLike, fspath
 from typing import Any, Final, TypedDict, Unpack
 
 from .._keywords import refuse_unknown
+from .._text import printable
 from ..histories._monitor import Monitor
 from ..histories._records import ObservationModel
 from ..histories._survey import Survey
@@ -21,6 +22,7 @@ from ._errors import FrameError
 from ._files import files
 from ._request import Question
 from ._survey import surveyed
+from ._times import UNZONED
 
 __all__ = ["Asked", "Paths", "check_frame", "survey_files", "survey_frame", "survey_table"]
 
@@ -261,9 +263,11 @@ def _surveyed(
             tuple(asked.get("keep", ())),
         )
 
+        is_text_file = question.source.texts and question.source.ordered
+        if is_text_file and question.source.at_kind and not question.assume_utc:
+            _refuse_unzoned(engine, question.source.table)
         survey = surveyed(engine, question, exact=asked.get("exact", False))
         # Of a file, the readers tell one for each column; a database they cannot read.
-        is_text_file = question.source.texts and question.source.ordered
         if is_text_file and survey.tally.get("RS901", 0) > 1:
             raise FrameError(
                 engine.place,
@@ -272,3 +276,16 @@ def _surveyed(
             )
 
         return survey
+
+
+def _refuse_unzoned(engine: Engine, rows: str) -> None:
+    """
+    Pass *rows* of text whose times all have a zone: one without is told of by the readers, once a column.
+    """
+    found = engine.rows(f"select moment from {rows} where {UNZONED} limit 1")
+    if found:
+        shown = printable(found[0][0], 60)
+        raise FrameError(
+            engine.place,
+            f"time '{shown}' has no time zone: pass --assume-utc if it is UTC, or --engine python",
+        )

@@ -9,7 +9,7 @@ from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._columns import Source
 from ._errors import FrameError
 
-__all__ = ["microseconds", "value"]
+__all__ = ["UNZONED", "microseconds", "value"]
 
 _MICRO: Final = 1_000_000
 _WHOLE: Final = frozenset(
@@ -24,6 +24,13 @@ _NANO: Final = frozenset({"TIMESTAMP_NS", "TIMESTAMPTZ_NS"})
 _NUMBER: Final = r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?"
 _CLOCK: Final = r"\d{4}-\d\d-\d\d[T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
 _ZONE: Final = r"(Z|[+-](0\d|1[0-5])(:?[0-5]\d)?)"
+UNZONED: Final = (
+    # What ends in Z, or in an offset, or has the digits of a number is passed without an expression.
+    "(moment[5] not between '0' and '9' or moment[9] = 'T') and regexp_matches(moment, '[-:T ]') "
+    "and (length(moment) < 11 or (moment[-1] <> 'Z' and moment[-6] not in ('+', '-') "
+    f"and not regexp_matches(moment, '({_ZONE}| [A-Z]{{2,5}})\\s*$')))"
+)
+"""The condition that a text is a time without a zone, or nothing that the readers know."""
 
 
 def microseconds(source: Source, *, assume_utc: bool) -> str:
