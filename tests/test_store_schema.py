@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from databases import awaited
+from runstate import RUN, RunResponse, Transition
 from runstate.presets import PRESETS
 from runstate.store import (
     AsyncRunStore,
@@ -109,6 +110,22 @@ def test_autogenerate_finds_nothing_to_do_beside_an_open_store(database_url, kin
     runs.append_column(sa.Column("extra", sa.Text))
     changes = [each[0] for each in differences(database_url, target)]
     assert (["add_table", "add_column"], "orders") == (changes, more.name)
+
+
+def test_the_tables_of_runs_with_a_lifecycle_of_their_own(tmp_path):
+    """
+    They are those of a RunStore, whichever way it is opened.
+    """
+    wider = RUN.with_transitions(Transition("give_back", "in_progress", "queued"))
+    as_runs = {"model": RunResponse, "prefix": "runstate_"}
+    migrate(f"sqlite:///{tmp_path}/a.db", schema_sql("sqlite", wider, **as_runs))
+    RunStore.open(f"sqlite:///{tmp_path}/a.db", lifecycle=wider, install=False).close()
+    RunStore.open(f"sqlite:///{tmp_path}/b.db", lifecycle=wider).close()
+
+    for name in ("a.db", "b.db"):
+        assert [] == differences(
+            f"sqlite:///{tmp_path}/{name}", metadata("sqlite", wider, **as_runs)
+        )
 
 
 def test_autogenerate_without_the_metadata_would_drop_the_tables(database_url):

@@ -34,6 +34,7 @@ def metadata(
     dialect: str,
     lifecycle: Lifecycle | None = None,
     *,
+    model: type | None = None,
     columns: Mapping[str, type] = MappingProxyType({}),
     prefix: str | None = None,
     schema: str | None = None,
@@ -49,6 +50,8 @@ def metadata(
         dialect: The database as SQLAlchemy calls it: ``postgresql``, ``sqlite``, ``mariadb``,
             or ``mysql``, which is not tested.
         lifecycle: The lifecycle of a :class:`Store`; None for the tables of :class:`RunStore`.
+        model: As the store is opened with. For a :class:`RunStore` with a lifecycle of its
+            own, give ``model=RunResponse`` and ``prefix="runstate_"``.
         columns: As the store is opened with, and so are the others.
         prefix: See there.
         schema: See there.
@@ -60,7 +63,7 @@ def metadata(
         >>> sorted(metadata("postgresql", schema="app").tables)[0]
         'app.runstate_counts'
     """
-    tables = _tables(dialect, lifecycle, columns, prefix, schema)
+    tables = _tables(dialect, lifecycle, model, columns, prefix, schema)
     # So that Alembic, which reads the tables back, knows the types of these columns.
     postgresql.base.ischema_names.setdefault("xid8", TransactionId)
     postgresql.base.ischema_names.setdefault("pg_snapshot", Snapshot)
@@ -72,6 +75,7 @@ def schema_sql(
     dialect: str,
     lifecycle: Lifecycle | None = None,
     *,
+    model: type | None = None,
     columns: Mapping[str, type] = MappingProxyType({}),
     prefix: str | None = None,
     schema: str | None = None,
@@ -87,7 +91,7 @@ def schema_sql(
         >>> schema_sql("sqlite")[0].splitlines()[0]
         'CREATE TABLE runstate_runs ('
     """
-    tables = _tables(dialect, lifecycle, columns, prefix, schema)
+    tables = _tables(dialect, lifecycle, model, columns, prefix, schema)
 
     return first_statements(tables, lifecycle or RUN, _dialect(dialect))
 
@@ -103,12 +107,13 @@ def _dialect(name: str) -> sa.Dialect:
 def _tables(
     dialect: str,
     lifecycle: Lifecycle | None,
+    model: type | None,
     columns: Mapping[str, type],
     prefix: str | None,
     schema: str | None,
 ) -> Tables:
     if lifecycle is not None:
-        return tables_of(_dialect(dialect), lifecycle, None, columns, prefix, schema)[1]
+        return tables_of(_dialect(dialect), lifecycle, model, columns, prefix, schema)[1]
     prefix = "runstate_" if prefix is None else prefix
 
     return tables_of(_dialect(dialect), RUN, RunResponse, columns, prefix, schema)[1]
