@@ -49,6 +49,15 @@ class RunstateError(Exception):
 
     The message is derived from the arguments, which are kept as attributes, so
     an error pickles with its facts.
+
+    Example:
+        >>> from runstate import RunEngine, RunResponse
+        >>> run = RunResponse(id="run_1", created_at=1_700_000_000, status="completed")
+        >>> try:
+        ...     RunEngine().fire(run, "start")
+        ... except RunstateError as error:
+        ...     print(type(error).__name__, error)
+        IllegalTransitionError run 'run_1' is completed: cannot start (allowed: nothing, completed is terminal)
     """
 
     def __str__(self) -> str:
@@ -63,6 +72,17 @@ class LifecycleError(RunstateError, ValueError):
     Raised when a lifecycle table contradicts itself.
 
     Carries every fault found, not only the first.
+
+    Example:
+        >>> from runstate import Lifecycle, Transition
+        >>> try:
+        ...     Lifecycle("job", [Transition("start", "waiting", "runing")], "waiting", {"done": "success"})
+        ... except LifecycleError as error:
+        ...     for fault in error.faults:
+        ...         print(fault)
+        status 'waiting' is a trap: no terminal status is reachable from it
+        status 'runing' is a trap: no terminal status is reachable from it
+        status 'done' is unreachable from 'waiting'
     """
 
     def __init__(self, lifecycle: str, faults: Iterable[str]) -> None:
@@ -85,6 +105,17 @@ class StatusMapError(RunstateError, ValueError):
     Raised when a map of statuses is wrong, or loses something without a word.
 
     Carries every fault found, not only the first.
+
+    Example:
+        >>> from runstate import RUN
+        >>> from runstate.mapping import Becomes, StatusMap
+        >>> from runstate.presets import PRESETS
+        >>> rows = [Becomes(status, "queued") for status in RUN.statuses if status != "expired"]
+        >>> try:
+        ...     StatusMap("mine", RUN, PRESETS["openai-response"], rows)
+        ... except StatusMapError as error:
+        ...     print(len(error.faults), "faults, the first:", error.faults[0])
+        6 faults, the first: status 'expired' of run has no row
     """
 
     def __init__(self, name: str, faults: Iterable[str]) -> None:
@@ -103,6 +134,13 @@ class StatusMapError(RunstateError, ValueError):
 class MissingExtraError(RunstateError, ImportError):
     """
     Raised when a feature needs a library that is not installed.
+
+    Example:
+        >>> error = MissingExtraError("runstate.store", "SQLAlchemy", "store")
+        >>> print(error)
+        runstate.store needs SQLAlchemy: pip install 'runstate[store]'
+        >>> isinstance(error, ImportError), error.extra
+        (True, 'store')
     """
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
@@ -121,6 +159,16 @@ class MissingExtraError(RunstateError, ImportError):
 class DefinitionError(RunstateError, ValueError):
     """
     Raised when a lifecycle definition cannot be read.
+
+    Example:
+        >>> from runstate import load_lifecycle
+        >>> try:
+        ...     load_lifecycle("job.yaml")
+        ... except DefinitionError as error:
+        ...     print(error)
+        ...     print(error.reason)
+        job.yaml: a lifecycle file ends in .toml or .json
+        a lifecycle file ends in .toml or .json
     """
 
     def __init__(self, origin: str, place: str, reason: str) -> None:
@@ -158,6 +206,14 @@ class LifecycleFieldError(RunstateError, AttributeError):
 class WrongObjectError(RunstateError, TypeError):
     """
     Raised when an engine is handed something that it cannot move.
+
+    Example:
+        >>> from runstate import RunEngine
+        >>> try:
+        ...     RunEngine().fire({"status": "queued"}, "start")
+        ... except WrongObjectError as error:
+        ...     print(error)
+        expected a RunResponse, got dict
     """
 
     def __init__(self, expected: str, found: str) -> None:
@@ -174,6 +230,20 @@ class WrongObjectError(RunstateError, TypeError):
 class MoveRefusedError(RunstateError):
     """
     Base of the errors that say a run was not moved, and is as it was.
+
+    Example:
+        >>> from runstate import RunEngine, RunResponse
+        >>> run = RunResponse(id="run_1", created_at=1_700_000_000, status="queued")
+        >>> for trigger in ("complete", "complte", "fail"):
+        ...     try:
+        ...         RunEngine().fire(run, trigger)
+        ...     except MoveRefusedError as refused:
+        ...         print(type(refused).__name__, refused.status, refused.allowed)
+        IllegalTransitionError queued ('start', 'request_cancel', 'fail', 'expire')
+        UnknownTriggerError queued ('start', 'request_cancel', 'fail', 'expire')
+        PayloadError queued ('start', 'request_cancel', 'fail', 'expire')
+        >>> run.status.value
+        'queued'
     """
 
     noun = "run"
@@ -246,6 +316,15 @@ class IllegalTransitionError(MoveRefusedError):
 class UnknownTriggerError(MoveRefusedError):
     """
     Raised when no row of the table has this trigger.
+
+    Example:
+        >>> from runstate import RunEngine, RunResponse
+        >>> run = RunResponse(id="run_1", created_at=1_700_000_000, status="in_progress")
+        >>> try:
+        ...     RunEngine().fire(run, "complte")
+        ... except UnknownTriggerError as error:
+        ...     print(error)
+        run 'run_1' is in_progress: no trigger 'complte' (did you mean 'complete'?)
     """
 
     def __init__(
@@ -300,6 +379,17 @@ class GuardRefusedError(MoveRefusedError):
 class PayloadError(MoveRefusedError):
     """
     Raised when what came with a trigger is missing, unexpected or malformed.
+
+    Example:
+        >>> from runstate import RunEngine, RunResponse
+        >>> run = RunResponse(id="run_1", created_at=1_700_000_000, status="in_progress")
+        >>> try:
+        ...     RunEngine().fire(run, "fail")
+        ... except PayloadError as error:
+        ...     print(error)
+        ...     print(error.reason)
+        run 'run_1' is in_progress: cannot fail: 'last_error' is required
+        'last_error' is required
     """
 
     def __init__(

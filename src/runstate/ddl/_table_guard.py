@@ -31,6 +31,15 @@ State = Literal["in place", "missing", "different"]
 class Part(NamedTuple):
     """
     One trigger, constraint, function or table of a guard, and whether a database has it.
+
+    Example:
+        >>> import sqlite3
+        >>> from runstate import RUN
+        >>> database = sqlite3.connect(":memory:")
+        >>> _ = database.execute("CREATE TABLE jobs (id INTEGER PRIMARY KEY, status TEXT NOT NULL)")
+        >>> guard = TableGuard(RUN, "sqlite", table="jobs")
+        >>> [(part.kind, part.state) for part in guard.check(database)][0]
+        ('table', 'missing')
     """
 
     kind: str
@@ -45,7 +54,7 @@ class TableGuard:
     """
     The SQL that makes a database refuse what a lifecycle does not allow, for one table.
 
-    The parameters and the errors are those of :func:`guard_sql`.
+    The parameters and errors are those of :func:`guard_sql`.
 
     Example:
         >>> from runstate import RUN

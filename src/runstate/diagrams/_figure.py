@@ -43,6 +43,13 @@ Pair = tuple[str, str]
 class Overlay:
     """
     What was observed of a lifecycle's runs. Its texts may come from anywhere.
+
+    Example:
+        >>> from runstate import RUN
+        >>> from runstate.diagrams import draw
+        >>> seen = Overlay(current="in_progress", counts={("queued", "in_progress"): 12})
+        >>> [line.strip() for line in draw(RUN, "mermaid", seen).decode().splitlines() if "start" in line]
+        ['s0 -->|"start #183; 12"| s1']
     """
 
     current: str | None = None

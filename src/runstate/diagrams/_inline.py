@@ -18,6 +18,12 @@ __all__ = ["Inline", "inline", "inline_colours", "inline_style"]
 class Inline(NamedTuple):
     """
     SVG elements without style, one a width; boxes and arrows have the same ``data-key`` in each.
+
+    Example:
+        >>> from runstate import RUN
+        >>> picture = inline(RUN, Overlay(), widths=[400, 1_000])
+        >>> len(picture.elements), picture.statuses[0]
+        (2, 'queued')
     """
 
     elements: tuple[str, ...]
@@ -29,15 +35,30 @@ class Inline(NamedTuple):
     moves: tuple[tuple[int, int], ...]
     """Of the arrows, as places in *statuses*: the first is ``a0``."""
     groups: tuple[Group, ...]
+    """The shapes of all elements, from which :func:`inline_style` makes the style sheet."""
 
 
 def inline(
     lifecycle: Lifecycle, overlay: Overlay, widths: Sequence[float], *, counted: bool = True
 ) -> Inline:
     """
-    Return the picture of *lifecycle* under *overlay* for frames of the *widths*, from narrow to wide.
+    Return the picture of *lifecycle* as SVG elements for a page, one for each of the *widths*.
 
-    Widths at which it looks the same share an element. Without counts and times if not *counted*.
+    Widths at which the picture looks the same share an element.
+
+    Args:
+        lifecycle: What is drawn.
+        overlay: What was observed, drawn on top.
+        widths: Widths of the frames in pixels, from narrow to wide.
+        counted: Whether to draw the counts and times of *overlay*.
+
+    Example:
+        >>> from runstate import RUN
+        >>> picture = inline(RUN, Overlay(current="in_progress"), widths=[1_000])
+        >>> colours = f":root {{{inline_colours(dark=False)}}}"
+        >>> page = f"<style>{colours} {inline_style(picture)}</style>{picture.elements[0]}"
+        >>> page.count("<svg"), "in_progress" in page
+        (1, True)
     """
     from .svg import elements  # noqa: PLC0415  a format is loaded when it is asked for
 
@@ -61,6 +82,15 @@ def inline(
 def inline_style(*pictures: Inline) -> str:
     """
     Return the style sheet of *pictures*; colours are the variables of :func:`inline_colours`.
+
+    Args:
+        pictures: All pictures of the page.
+
+    Example:
+        >>> from runstate import RUN
+        >>> style = inline_style(inline(RUN, Overlay(), widths=[1_000]))
+        >>> "var(--" in style
+        True
     """
     from .svg import style_of  # noqa: PLC0415
 
@@ -72,6 +102,13 @@ def inline_style(*pictures: Inline) -> str:
 def inline_colours(*, dark: bool) -> str:
     """
     Return the declarations of all colours as variables of CSS.
+
+    Args:
+        dark: Whether to return the colours for a dark page.
+
+    Example:
+        >>> inline_colours(dark=False).split(";")[0], inline_colours(dark=True).split(";")[0]
+        ('--paper:#ffffff', '--paper:#0d1520')
     """
     return ";".join(
         f"--{name}:{colour.dark if dark else colour.light}" for name, colour in PALETTE.items()

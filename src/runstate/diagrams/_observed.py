@@ -22,6 +22,21 @@ def overlay_of(
     A recorded move counts under every model. Statuses that follow each other count
     as a move where every change was seen; where some were missed, unless there are
     legal moves between them; and not at all where they come in no order.
+
+    Args:
+        survey: What was observed of the runs.
+        lifecycle: The table whose legal moves may hide between two statuses.
+        observed: What was seen of each run; see :func:`runstate.check`.
+
+    Example:
+        >>> from runstate import RUN, Observation
+        >>> from runstate.diagrams import draw
+        >>> from runstate.histories import survey
+        >>> log = [Observation("queued", "run_1", at=0), Observation("in_progress", "run_1", at=4)]
+        >>> overlay = overlay_of(survey(log), RUN)
+        >>> overlay.counts
+        {('queued', 'in_progress'): 1}
+        >>> picture = draw(RUN, "svg", overlay)
     """
     made = without_gaps(survey, lifecycle, observed)
 

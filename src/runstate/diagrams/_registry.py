@@ -22,6 +22,10 @@ __all__ = ["FORMATS", "Format", "draw"]
 class Format(NamedTuple):
     """
     One way to draw a lifecycle.
+
+    Example:
+        >>> FORMATS["svg"].suffixes, FORMATS["svg"].sized, FORMATS["mermaid"].sized
+        (('.svg',), True, False)
     """
 
     name: str
@@ -41,6 +45,12 @@ class Format(NamedTuple):
     ) -> bytes:
         """
         Return the picture as the bytes of a file; text is UTF-8.
+
+        Args:
+            lifecycle: What is drawn.
+            overlay: What was observed, drawn on top.
+            width: As for :func:`draw`; ignored unless the format is *sized*.
+            direction: As for :func:`draw`; ignored unless the format is *sized*.
         """
         module = import_module(f".{self.name}", __package__)
         size = (width, direction) if self.sized else ()

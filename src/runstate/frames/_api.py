@@ -38,6 +38,15 @@ Paths = str | PathLike[str] | Iterable[str | PathLike[str]]
 class Asked(TypedDict, total=False):
     """
     What may be asked besides; the same of files, tables and frames.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> polled: Asked = {"run_id": "job", "status": "state", "observed": "polled", "finished": True}
+        >>> frame = pa.table({"job": ["a", "a", "b"], "state": ["queued", "completed", "queued"]})
+        >>> survey_frame(frame, **polled).findings[0].message
+        'ends in queued'
+        >>> check_frame(frame, **polled)["code"].to_pylist()
+        ['RS107']
     """
 
     observed: ObservationModel
@@ -149,6 +158,19 @@ def survey_table(
     Raises:
         FrameError: The database cannot be read, or the query fails.
         ValueError: *observed* is not one of the three models, or a limit names an unknown status.
+
+    Example:
+        >>> import sqlite3, tempfile
+        >>> from pathlib import Path
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = str(Path(folder, "jobs.db"))
+        ...     with sqlite3.connect(path) as database:
+        ...         _ = database.execute("CREATE TABLE log (run_id TEXT, status TEXT, at REAL)")
+        ...         rows = [("a", "queued", 1.7e9), ("a", "completed", 1.7e9 + 4)]
+        ...         _ = database.executemany("INSERT INTO log VALUES (?, ?, ?)", rows)
+        ...     survey = survey_table(path, table="log")
+        >>> survey.runs, [finding.message for finding in survey.findings]
+        (1, ['queued -> completed: no such move'])
     """
     return _surveyed(
         lambda engine, columns: tables(engine, url, columns, lifecycle, table=table, query=query),

@@ -28,6 +28,13 @@ _URL: Final = re.compile(r"(postgres(?:ql)?|sqlite|duckdb)(?:\+\w+)?://(.*)", re
 def is_database(path: str) -> bool:
     """
     Return whether *path* is the URL of a database, or a file that is one.
+
+    Args:
+        path: A URL, or the path of a file.
+
+    Example:
+        >>> is_database("postgresql://localhost/jobs"), is_database("jobs.csv")
+        (True, False)
     """
     return bool(_URL.match(path)) or _file_kind(path) is not None
 

@@ -14,6 +14,16 @@ class FrameError(RunstateError, ValueError):
     Raised when a file, table or frame cannot be used at all.
 
     Single bad rows are never raised: they are findings.
+
+    Example:
+        >>> from runstate.frames import survey_files
+        >>> try:
+        ...     survey_files("no-such-file.csv")
+        ... except FrameError as error:
+        ...     print(error.place)
+        ...     print(error.reason)
+        no-such-file.csv
+        there is no such file
     """
 
     def __init__(self, place: str, reason: str) -> None:

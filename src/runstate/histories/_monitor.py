@@ -118,7 +118,13 @@ class Monitor:
         allow_reopen: bool = False,
     ) -> None:
         """
-        Watch under *lifecycle*; for the arguments see :func:`check`.
+        Watch under *lifecycle*.
+
+        Args:
+            lifecycle: The table.
+            observed: What was seen of each run; see :func:`check`.
+            limits: Longest time in a status, in seconds by status (RS302).
+            allow_reopen: Whether a run may be reopened without evidence (RS109); see :func:`check`.
 
         Raises:
             ValueError: *observed* is not one of the three models, or a limit names an unknown status.
@@ -180,6 +186,9 @@ class Monitor:
     def forget(self, run_id: str | None) -> None:
         """
         Drop what is remembered of a run; unknown ones are fine.
+
+        Args:
+            run_id: Id of the run; None for the run of observations without an id.
         """
         self._runs.pop(run_id, None)
         self._contradicting.pop(run_id, None)

@@ -62,11 +62,20 @@ class Observation(NamedTuple):
 class Finding(NamedTuple):
     """
     Something wrong with one run's history, or with one record of it.
+
+    Example:
+        >>> from runstate import check
+        >>> finding = check(["queued", "in_progress", "cancelled", "completed"]).findings[-1]
+        >>> finding.code, finding.severity, finding.source, finding.target, finding.line
+        ('RS105', 'error', 'cancelled', 'completed', 4)
+        >>> print(finding.message)
+        cancelled -> completed: cancelled is terminal
     """
 
     code: str
     """Code of the rule, such as ``RS103``; a key of :data:`RULES`."""
     severity: Severity
+    """``error`` or ``warning``; see :data:`Severity`."""
     message: str
     """What was seen, in one line."""
     run_id: str | None = None
@@ -86,6 +95,14 @@ class Finding(NamedTuple):
 class Report(NamedTuple):
     """
     What came of checking a history.
+
+    Example:
+        >>> from runstate import check
+        >>> report = check(["queued", "completed"])
+        >>> report.ok, report.runs, report.observations, len(report.findings)
+        (False, 1, 2, 1)
+        >>> check(["queued", "completed"], observed="polled").ok
+        True
     """
 
     findings: tuple[Finding, ...]

@@ -25,12 +25,21 @@ __all__ = ["RULES", "Rule"]
 class Rule(NamedTuple):
     """
     One rule, documented.
+
+    Example:
+        >>> rule = RULES["RS105"]
+        >>> rule.title, rule.severity
+        ('something after a terminal status', 'error')
+        >>> print(rule.instead)
+        Guard the write by the status it expects: UPDATE ... WHERE id = ? AND status IN (...).
     """
 
     code: str
+    """The code, such as ``RS105``."""
     severity: Severity
     """How severe by default; a lifecycle's deviations turn an error into a warning."""
     title: str
+    """The problem, in a few words."""
     what: str
     """What it looks for."""
     why: str

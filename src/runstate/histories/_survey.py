@@ -62,9 +62,24 @@ def _short(number: float) -> str:
 class Dwell(NamedTuple):
     """
     How long something lasted, many times: a histogram whose buckets grow with the duration.
+
+    Example:
+        >>> from runstate import Observation
+        >>> from runstate.histories import survey
+        >>> log = [
+        ...     Observation(status, f"run_{number}", at=at)
+        ...     for number, seconds in enumerate([1, 2, 3, 60])
+        ...     for status, at in (("queued", 0), ("in_progress", seconds))
+        ... ]
+        >>> waited = survey(log).dwell["queued", "in_progress"]
+        >>> waited.times, waited.total, waited.longest
+        (4, 66.0, 60.0)
+        >>> round(waited.quantile(0.5), 1)
+        2.0
     """
 
     times: int
+    """How many durations were counted."""
     total: float
     """Seconds in all."""
     longest: float
@@ -89,11 +104,20 @@ class Dwell(NamedTuple):
 class OpenRun(NamedTuple):
     """
     A run that has not ended.
+
+    Example:
+        >>> from runstate import Observation
+        >>> from runstate.histories import survey
+        >>> log = [Observation("queued", "run_1", at=0), Observation("in_progress", "run_1", at=4)]
+        >>> [run] = survey(log, samples=10).journeys.open
+        >>> run.run_id, run.status, run.since
+        ('run_1', 'in_progress', 4)
     """
 
     run_id: str | None
+    """Id of the run; None where records name none."""
     status: str
-    """The last one that was seen."""
+    """The status that was last seen."""
     since: float | None
     """When it was first seen in it, in Unix seconds; None if that is not known."""
 
@@ -101,11 +125,20 @@ class OpenRun(NamedTuple):
 class Variant(NamedTuple):
     """
     A way that runs took through the statuses.
+
+    Example:
+        >>> from runstate import Observation
+        >>> from runstate.histories import survey
+        >>> log = [Observation("queued", "run_1", at=0), Observation("cancelled", "run_1", at=4)]
+        >>> [variant] = survey(log, observed="polled", samples=10).journeys.variants
+        >>> variant.statuses, variant.runs, variant.lasted.longest
+        (('queued', 'cancelled'), 1, 4.0)
     """
 
     statuses: tuple[str, ...]
     """From the first to the last that was seen, repeats in a row as one."""
     runs: int
+    """How many runs took this way."""
     lasted: Dwell | None
     """From the first status to the end; None if none of the runs has ended."""
 
@@ -113,6 +146,21 @@ class Variant(NamedTuple):
 class Journeys(NamedTuple):
     """
     Whole runs, counted: when they began and ended, how long they took, and which are open.
+
+    Example:
+        >>> from runstate import Observation
+        >>> from runstate.histories import survey
+        >>> log = [
+        ...     Observation("queued", "run_1", at=0),
+        ...     Observation("in_progress", "run_1", at=4),
+        ...     Observation("completed", "run_1", at=64),
+        ...     Observation("queued", "run_2", at=9),
+        ... ]
+        >>> journeys = survey(log, samples=10).journeys
+        >>> journeys.lasted["completed"].longest
+        64.0
+        >>> journeys.open
+        (OpenRun(run_id='run_2', status='queued', since=9),)
     """
 
     period: int
@@ -136,10 +184,22 @@ class Journeys(NamedTuple):
 class Survey(NamedTuple):
     """
     What was observed of many runs. Its texts may come from anywhere.
+
+    Example:
+        >>> from runstate import Observation
+        >>> from runstate.histories import survey
+        >>> log = [Observation("queued", "run_1", at=0), Observation("in_progress", "run_1", at=4)]
+        >>> seen = survey([*log, Observation("queued", "run_2", at=9)])
+        >>> seen.runs, dict(seen.ends), dict(seen.moves)
+        (2, {'in_progress': 1, 'queued': 1}, {('queued', 'in_progress'): 1})
+        >>> seen.dwell_in("queued").longest
+        4.0
     """
 
     runs: int
+    """How many runs were seen."""
     observations: int
+    """How many observations were seen, unreadable records not counted."""
     undecided: int
     """Runs about which too little was seen to decide anything."""
     findings: tuple[Finding, ...]

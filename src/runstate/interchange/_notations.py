@@ -26,19 +26,31 @@ _YAML: Final = (".yaml", ".yml")
 class Notation(NamedTuple):
     """
     A format of another tool for lifecycles.
+
+    Example:
+        >>> from runstate import RUN
+        >>> FORMATS["xstate"].render(RUN).splitlines()[:3]
+        [b'{', b'  "id": "run",', b'  "initial": "queued",']
+        >>> FORMATS["scxml"].suffixes
+        ('.scxml',)
     """
 
     name: str
+    """Its name, a key of :data:`FORMATS`."""
     suffixes: tuple[str, ...]
     """Suffixes of its files, with the dot, if it has its own."""
     say: Callable[[Lifecycle], Any]
+    """Returns a lifecycle as bytes, or as what JSON can hold."""
 
     def render(self, lifecycle: Lifecycle) -> bytes:
         """
         Return *lifecycle* as the bytes of a file.
 
+        Args:
+            lifecycle: What is written.
+
         Raises:
-            ValueError: A name cannot be said in it.
+            ValueError: The format cannot express the name of a status or a trigger.
         """
         said = self.say(lifecycle)
         if isinstance(said, bytes):

@@ -21,6 +21,15 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
 
     Its machine takes no key that it does not know: outcomes, evidence, stamps,
     further initial statuses and rows that reopen stay behind.
+
+    Args:
+        lifecycle: What is written.
+
+    Example:
+        >>> from runstate import RUN
+        >>> markup = to_markup(RUN)
+        >>> markup["initial"], markup["transitions"][0]
+        ('queued', {'trigger': 'start', 'source': 'queued', 'dest': 'in_progress'})
     """
     return {
         "name": lifecycle.name,
@@ -55,9 +64,23 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     States that are final, or that no transition leaves, are terminal. A state that no
     transition leads to is one more initial status.
 
+    Args:
+        markup: The dictionary.
+        origin: Where it comes from, for error messages.
+
     Raises:
         DefinitionError: It is not markup, or the markup of a nested machine.
         LifecycleError: The table contradicts itself.
+
+    Example:
+        >>> door = {
+        ...     "name": "door",
+        ...     "initial": "closed",
+        ...     "states": ["closed", {"name": "broken", "final": True}],
+        ...     "transitions": [{"trigger": "force", "source": "closed", "dest": "broken"}],
+        ... }
+        >>> [str(row) for row in from_markup(door)]
+        ['closed -force-> broken']
     """
     markup = expect(markup, dict, origin, "")
     states = [_state(state, origin, number) for number, state in

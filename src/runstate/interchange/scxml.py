@@ -35,6 +35,9 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
     Return *lifecycle* as an SCXML document, without its stamps.
 
     A status or trigger that is not a valid XML name gets another one, and is kept in an attribute.
+
+    Args:
+        lifecycle: What is written.
     """
     ids = names_of(str(status) for status in lifecycle.statuses)
     every = (*lifecycle, *lifecycle.reopenings)
@@ -93,6 +96,14 @@ def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
             within states, moves without an event or with a wildcard, a document type, or a
             ``<state>`` without a transition, which is an end only as ``<final>``.
         LifecycleError: The table contradicts itself.
+
+    Example:
+        >>> document = b'''<scxml xmlns="http://www.w3.org/2005/07/scxml" name="door" initial="closed">
+        ... <state id="closed"><transition event="force" target="broken"/></state>
+        ... <final id="broken"/>
+        ... </scxml>'''
+        >>> [str(row) for row in from_scxml(document)]
+        ['closed -force-> broken']
     """
     if len(content) > LARGEST:
         refuse(origin, "", f"is larger than {LARGEST} bytes")

@@ -23,9 +23,17 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
 
     Outcomes, evidence, stamps, further initial statuses and rows that reopen stay behind.
 
+    Args:
+        lifecycle: What is written.
+
     Raises:
         ValueError: A trigger is not an identifier, as an event must be; or there is a space
             in a status, which its loader takes for several.
+
+    Example:
+        >>> from runstate import RUN
+        >>> to_statemachine(RUN)["states"]["cancelling"]["transitions"][0]
+        {'event': 'confirm_cancel', 'target': 'cancelled'}
     """
     states: dict[str, Any] = {}
     for status in lifecycle.statuses:
@@ -66,9 +74,24 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
 
     A state that no transition leads to is one more initial status.
 
+    Args:
+        definition: The dictionary.
+        origin: Where it comes from, for error messages.
+
     Raises:
         DefinitionError: It is not a definition, or has nested states.
         LifecycleError: The table contradicts itself.
+
+    Example:
+        >>> definition = {
+        ...     "name": "door",
+        ...     "states": {
+        ...         "closed": {"initial": True, "transitions": [{"event": "force", "target": "broken"}]},
+        ...         "broken": {"final": True},
+        ...     },
+        ... }
+        >>> [str(row) for row in from_statemachine(definition)]
+        ['closed -force-> broken']
     """
     definition = expect(definition, dict, origin, "")
     states = expect(definition.get("states"), dict, origin, "states")
@@ -141,6 +164,9 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
     Return the lifecycle of a ``StateMachine`` class, or of an instance of one.
 
     Statuses are what its states write: their values, and of members of an Enum theirs.
+
+    Args:
+        machine: The class, or an instance of it.
 
     Raises:
         DefinitionError: It is not a StateMachine class, or has nested states.

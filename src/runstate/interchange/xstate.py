@@ -37,10 +37,18 @@ def to_xstate(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as XState's configuration; what XState lacks is in its ``meta``.
 
+    Args:
+        lifecycle: What is written.
+
     Raises:
         ValueError: XState would read a status or a trigger as something else: one with a
             dot or a backslash as a path, one that begins with ``#`` as an id, one with
             ``*`` as a wildcard.
+
+    Example:
+        >>> from runstate import RUN
+        >>> to_xstate(RUN)["states"]["queued"]["on"]["start"]["target"]
+        'in_progress'
     """
     for kind, names, others in (
         ("status", lifecycle.statuses, _NO_KEY), ("trigger", [row.trigger for row in (*lifecycle, *lifecycle.reopenings)], _NO_EVENT),

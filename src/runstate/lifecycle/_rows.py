@@ -187,9 +187,18 @@ class Entry:
 class Deadline:
     """
     The field that says when a run expires, set at creation.
+
+    Example:
+        >>> from runstate import Lifecycle, Transition
+        >>> moves = [Transition("finish", "open", "done"), Transition("expire", "open", "expired")]
+        >>> ends = {"done": "success", "expired": "timeout"}
+        >>> in_an_hour = Deadline("expires_at", seconds=3_600, longest=86_400)
+        >>> Lifecycle("job", moves, "open", ends, deadline=in_an_hour).deadline.seconds
+        3600
     """
 
     field: str
+    """Name of the field, such as ``expires_at``."""
     seconds: int
     """Seconds from the creation of a run to its expiry, unless the engine sets another value."""
     longest: int
@@ -202,6 +211,12 @@ class Deviation:
     A deviation from the table that real services are known to show.
 
     A finding that matches is a warning instead of an error.
+
+    Example:
+        >>> from runstate import RUN
+        >>> known = RUN.deviations[0]
+        >>> known.code, known.field, known.evidence
+        ('RS201', 'cancelled_at', 'documented')
     """
 
     code: str
@@ -211,4 +226,6 @@ class Deviation:
     statuses: frozenset[str] | None = None
     """The statuses in which it is known; None for all."""
     evidence: Evidence = "observed"
+    """How it is known; of the same kinds as the evidence of a :class:`Transition`."""
     citation: str = ""
+    """Where it was stated or seen."""

@@ -503,6 +503,10 @@ class Lifecycle:
         """
         Return the lifecycle of the rows with this *evidence*, and the statuses that they reach.
 
+        Args:
+            evidence: The kinds of evidence of the rows to keep.
+            name: Name of the result; by default this name and the kinds of evidence.
+
         Raises:
             LifecycleError: The rest is not a valid lifecycle.
         """
@@ -529,7 +533,14 @@ class Lifecycle:
         name: str | None = None,
     ) -> Self:
         """
-        Return this lifecycle with more rows. An entry given here replaces the one of its status.
+        Return this lifecycle with more rows. An entry in *entries* replaces the one of its status.
+
+        Args:
+            transitions: The rows to add.
+            terminal: Outcomes by status, for more terminal statuses or for another outcome of
+                one.
+            entries: Entries to add.
+            name: Name of the result; by default this name.
 
         Raises:
             LifecycleError: The result is not a valid lifecycle.
@@ -556,6 +567,12 @@ class Lifecycle:
     ) -> Self:
         """
         Return this lifecycle without some *statuses*, *triggers*, or (trigger, source) *rows*.
+
+        Args:
+            statuses: Statuses to leave out, with every row that begins or ends in one.
+            triggers: Triggers to leave out, with their rows.
+            rows: Pairs of trigger and source, each a row to leave out.
+            name: Name of the result; by default this name.
 
         Raises:
             LifecycleError: Something named here is not in this lifecycle, or what

@@ -38,6 +38,7 @@ class StatusMap:
     """
 
     name: str
+    """The name of the map; a map of :data:`MAPS` is known by it."""
     source: Lifecycle
     """The lifecycle that was observed."""
     target: Lifecycle

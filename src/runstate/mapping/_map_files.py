@@ -95,6 +95,26 @@ def load_map(path: str | Path) -> StatusMap:
             malformed; or a lifecycle does not exist.
         LifecycleError: The table of a lifecycle in the same folder is inconsistent.
         StatusMapError: The map fails its check.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> content = '''
+        ... name = "message-to-response"
+        ... source = "openai-message"
+        ... target = "openai-response"
+        ... rows = [
+        ...     { status = "in_progress", becomes = "in_progress" },
+        ...     { status = "completed", becomes = "completed" },
+        ...     { status = "incomplete", becomes = "incomplete" },
+        ... ]
+        ... '''
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "mine.toml")
+        ...     _ = path.write_text(content)
+        ...     mine = load_map(path)
+        >>> mine.statuses
+        {'in_progress': 'in_progress', 'completed': 'completed', 'incomplete': 'incomplete'}
     """
     path = Path(path)
     origin = str(path)

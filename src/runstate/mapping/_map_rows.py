@@ -13,9 +13,16 @@ __all__ = ["Becomes", "Excepted"]
 class Becomes:
     """
     One row of a map: the status of the target lifecycle that *status* becomes.
+
+    Example:
+        >>> from runstate.mapping import MAPS
+        >>> row = next(row for row in MAPS["langgraph-run-to-run"] if row.status == "interrupted")
+        >>> row.becomes, row.lost
+        ('cancelled', 'whether somebody cancelled it, or the graph stopped to be resumed by another run')
     """
 
     status: str
+    """A status of the source lifecycle."""
     becomes: str | None = None
     """None if the target lifecycle has no such status: the observation is dropped."""
     evidence: Evidence = "inferred"
@@ -33,11 +40,18 @@ class Becomes:
 class Excepted:
     """
     A legal move without a legal counterpart; a check reports it as a warning with the reason.
+
+    Example:
+        >>> from runstate.mapping import MAPS
+        >>> [each] = MAPS["openai-response-to-run"].exceptions[:1]
+        >>> str(each), each.why
+        ('(begin) -> in_progress', 'a response that is waited for begins without a queue')
     """
 
     source: str | None
     """The status before; None for the creation of a run."""
     target: str
+    """The status after it."""
     why: str
     """Why the target lifecycle has no such move, and how to read the warning."""
 

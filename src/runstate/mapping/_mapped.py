@@ -95,6 +95,19 @@ class _Numbers:
 class Mapper:
     """
     Maps observations one at a time; for each run it keeps the number of dropped moves.
+
+    Args:
+        statuses: The target status for each status; None if it is dropped.
+        source: The lifecycle that was observed.
+        target: The lifecycle that the observations are mapped to.
+
+    Example:
+        >>> from runstate.mapping import MAPS
+        >>> mapper = MAPS["langgraph-run-to-run"].mapper()
+        >>> [str(each.status) for each in mapper.take(Observation("interrupted", "run_1"))]
+        ['cancelled']
+        >>> [each for each in mapper.rest()]
+        []
     """
 
     def __init__(
@@ -111,6 +124,9 @@ class Mapper:
 
         Where statuses are dropped, moves are renumbered. That needs the moves in their order,
         so a move that comes early is held back.
+
+        Args:
+            observation: An observation of the source lifecycle.
         """
         if not self._drops:
             yield from self._mapped(observation)
@@ -171,6 +187,15 @@ class MapMonitor(Monitor):
     A monitor of mapped histories whose findings also name the observed statuses.
 
     A move that is illegal only in the target lifecycle is a warning: the map causes it.
+
+    Example:
+        >>> from runstate.mapping import MAPS
+        >>> langgraph = MAPS["langgraph-run-to-run"]
+        >>> monitor = langgraph.monitor()
+        >>> for seen in langgraph.history(["pending", "running", "success", "error"]):
+        ...     for finding in monitor.observe(seen):
+        ...         print(finding.message)
+        completed -> failed: completed is terminal, observed as success -> error
     """
 
     def __init__(
@@ -183,7 +208,15 @@ class MapMonitor(Monitor):
         limits: Mapping[str, float] | None = None,
     ) -> None:
         """
-        Judge by *target*; *excuse* returns why a move of *source* has no counterpart there.
+        Judge by *target* what was observed under *source*; :meth:`StatusMap.monitor` makes one.
+
+        Args:
+            source: The lifecycle that was observed.
+            target: The lifecycle whose rules are applied.
+            excuse: Returns why a move of *source*, given by its two statuses, has no counterpart
+                in *target*; None if it is illegal in *source* too.
+            observed: What was seen of each run; see :func:`runstate.check`.
+            limits: Longest time in a status of *target*, in seconds by status (RS302).
         """
         super().__init__(target, observed=observed, limits=limits)
         self._theirs, self._excuse = source, excuse
@@ -191,12 +224,19 @@ class MapMonitor(Monitor):
     def observe(self, seen: Seen) -> list[Finding]:
         """
         Add one mapped observation and return its findings.
+
+        Args:
+            seen: An observation that a :class:`Mapper` has mapped.
         """
         return self._named(super().observe(seen))
 
     def finish(self, *, finished: bool = False, now: float | None = None) -> list[Finding]:
         """
         Return the findings that need the end of the history.
+
+        Args:
+            finished: Whether every run should have ended (RS107).
+            now: When to judge what is still under way, in Unix seconds (RS301, RS302).
         """
         return self._named(super().finish(finished=finished, now=now))
 

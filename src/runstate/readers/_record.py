@@ -71,6 +71,14 @@ class Columns(NamedTuple):
     A key that is spelt with its dots wins over the path, which selects in lists as paths of a
     :class:`runstate.Shape` do. Several, with commas between them, are joined by ``/``. None means
     the usual keys. Naming *run_id* or *status* says that every record is about a run.
+
+    Example:
+        >>> from io import BytesIO
+        >>> from runstate.readers import read
+        >>> log = BytesIO(b'{"job": {"id": "a"}, "state": "queued", "seen": "2026-03-01T10:00:00Z"}')
+        >>> [record] = read(log, format="jsonl", columns=Columns(run_id="job.id", status="state", at="seen"))
+        >>> record.run_id, record.status, record.at
+        ('a', 'queued', 1772359200.0)
     """
 
     run_id: str | None = None

@@ -149,6 +149,10 @@ class Engine(Generic[_T]):
     def can(self, run: _T, trigger: str) -> bool:
         """
         Return whether the table allows *trigger* now. Asks no guard and changes nothing.
+
+        Args:
+            run: The object; it is not moved.
+            trigger: A trigger of the lifecycle.
         """
         status = self._mover.status(run)
         plan = self._moves[trigger].rows.get(status) if self.lifecycle.conditions else None
@@ -162,6 +166,9 @@ class Engine(Generic[_T]):
     def allowed(self, run: _T) -> tuple[str, ...]:
         """
         Return the triggers that the table allows now; of an ended run, those that reopen it.
+
+        Args:
+            run: The object; it is not moved.
         """
         return self._mover.allowed(run)
 
@@ -322,6 +329,9 @@ class RunEngine(Engine[RunResponse]):
     def start(self, run: RunResponse) -> Moved:
         """
         Move a queued run to ``in_progress``. For what it raises see :meth:`fire`.
+
+        Args:
+            run: The run, moved in place.
         """
         return self._moves["start"].trigger(run, _NO_PAYLOAD)
 
@@ -330,6 +340,10 @@ class RunEngine(Engine[RunResponse]):
     ) -> Moved:
         """
         Move a run in progress to ``requires_action``, where it waits for tool outputs.
+
+        Args:
+            run: The run, moved in place.
+            required_action: The tool calls whose outputs the run waits for.
         """
         return self._moves["require_action"].trigger(run, {"required_action": required_action})
 
@@ -346,6 +360,10 @@ class RunEngine(Engine[RunResponse]):
     def complete(self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None) -> Moved:
         """
         End a run as completed.
+
+        Args:
+            run: The run, moved in place.
+            usage: The tokens that the run has used; None if they are not known.
         """
         return self._moves["complete"].trigger(run, {"usage": usage})
 
@@ -357,6 +375,11 @@ class RunEngine(Engine[RunResponse]):
     ) -> Moved:
         """
         End a run as failed, because of *last_error*.
+
+        Args:
+            run: The run, moved in place.
+            last_error: Code and message of the error.
+            usage: The tokens that the run has used; None if they are not known.
         """
         return self._moves["fail"].trigger(run, {"last_error": last_error, "usage": usage})
 
@@ -368,6 +391,11 @@ class RunEngine(Engine[RunResponse]):
     ) -> Moved:
         """
         End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+
+        Args:
+            run: The run, moved in place.
+            reason: Which limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+            usage: The tokens that the run has used; None if they are not known.
         """
         return self._moves["stop_incomplete"].trigger(
             run, {"incomplete_details": {"reason": reason}, "usage": usage}
@@ -376,6 +404,9 @@ class RunEngine(Engine[RunResponse]):
     def request_cancel(self, run: RunResponse) -> Moved:
         """
         Request that a run is cancelled. It may still end otherwise until the cancel is confirmed.
+
+        Args:
+            run: The run, moved in place.
         """
         return self._moves["request_cancel"].trigger(run, _NO_PAYLOAD)
 
@@ -384,18 +415,31 @@ class RunEngine(Engine[RunResponse]):
     ) -> Moved:
         """
         End a run that is being cancelled as ``cancelled``.
+
+        Args:
+            run: The run, moved in place.
+            usage: The tokens that the run has used; None if they are not known.
         """
         return self._moves["confirm_cancel"].trigger(run, {"usage": usage})
 
     def expire(self, run: RunResponse, usage: Usage | Mapping[str, Any] | None = None) -> Moved:
         """
         End a run that took too long.
+
+        Args:
+            run: The run, moved in place.
+            usage: The tokens that the run has used; None if they are not known.
         """
         return self._moves["expire"].trigger(run, {"usage": usage})
 
     def fire(self, run: RunResponse, trigger: str, /, **payload: Any) -> Moved:
         """
-        Move *run* by the name of a *trigger*. The payload is that of the method of this name.
+        Move *run* by the name of a *trigger*.
+
+        Args:
+            run: The run, moved in place.
+            trigger: A trigger of the lifecycle.
+            payload: The keyword arguments of the method that has the trigger's name.
 
         Raises:
             WrongObjectError: *run* is not a run that this engine can move.

@@ -29,6 +29,7 @@ class Moved(NamedTuple):
     run_id: str | None
     """Id of the run; None if the object has none."""
     trigger: str
+    """The trigger that was fired; ``create`` for a creation."""
     source: str | None
     """Status before; None at creation."""
     target: str

@@ -70,6 +70,14 @@ class RunStatus(StrEnum):
 class BaseResponse(WireModel):
     """
     The HTTP envelope of a response. None of it is part of the wire body.
+
+    Example:
+        >>> run = RunResponse.from_http(200, b'{"id": "run_1", "created_at": 1700000000, "status": "queued"}')
+        >>> run.is_successful, run.reason_phrase
+        (True, 'OK')
+        >>> answer = RunResponse.from_http(404, b'{"detail": "no such run"}')
+        >>> answer.is_successful, answer.reason_phrase, answer.error_message
+        (False, 'Not Found', 'no such run')
     """
 
     # No schema shows these: a service neither reads nor writes them in a body.
@@ -108,6 +116,13 @@ class BaseResponse(WireModel):
 class ErrorResponse(BaseResponse):
     """
     A response that carries no run: the service refused, and says why.
+
+    Example:
+        >>> body = b'{"error": {"code": "rate_limit_exceeded", "message": "Slow down."}}'
+        >>> answer = RunResponse.from_http(429, body, {"retry-after": "20"})
+        >>> if isinstance(answer, ErrorResponse):
+        ...     print(answer.error_message, answer.error.code, answer.http_response_headers)
+        Slow down. rate_limit_exceeded {'retry-after': '20'}
     """
 
     @classmethod
@@ -115,8 +130,12 @@ class ErrorResponse(BaseResponse):
         """
         Read the fields that the usual error bodies share; keep any other body in *detail* as text.
 
+        Args:
+            envelope: ``http_status_code`` and ``http_response_headers``.
+            body: The body, parsed if it was JSON.
+
         Raises:
-            pydantic.ValidationError: The envelope is none; a body never is a reason to raise.
+            pydantic.ValidationError: A value of *envelope* does not fit its field. No *body* raises.
         """
         if not isinstance(body, Mapping):
             return cls(**envelope, detail=_text(body))
@@ -279,6 +298,10 @@ class RunResponse(BaseResponse):
         """
         Return a snapshot of the run, with *update* validated and applied to it.
 
+        Args:
+            update: New values of fields that the lifecycle does not own.
+            deep: Whether to copy the values of the fields as well.
+
         Raises:
             LifecycleFieldError: *update* names a field that the lifecycle owns.
         """
@@ -291,6 +314,9 @@ class RunResponse(BaseResponse):
     def copy(self, **options: Any) -> Self:  # noqa: ARG002
         """
         Refuse pydantic's deprecated ``copy``, whose *update* is not validated.
+
+        Args:
+            options: Whatever ``copy`` of pydantic takes.
 
         Raises:
             TypeError: Always; see :meth:`model_copy`.

@@ -31,6 +31,7 @@ class Applied:
 
     ok: ClassVar[Literal[True]] = True
     moved: Moved
+    """The record of the move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,15 @@ class Superseded:
 class Illegal:
     """
     The table has no row for this trigger from the run's status, or no condition of one held.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     verdict = store.complete(run.id)
+        >>> verdict.ok, verdict.status, verdict.allowed
+        (False, 'queued', ('start', 'request_cancel', 'fail', 'expire'))
     """
 
     ok: ClassVar[Literal[False]] = False
@@ -83,6 +93,17 @@ class Stale:
 class RunNotFoundError(RunstateError, LookupError):
     """
     Raised when the store has no run of that id.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         store.get("run_2")
+        ...     except RunNotFoundError as error:
+        ...         print(error)
+        no run 'run_2' in the store
     """
 
     def __init__(self, run_id: str, noun: str = "run") -> None:
@@ -102,6 +123,20 @@ class ConcurrentMoveError(RunstateError):
 
     The database cannot show the caller's transaction what the other one did. Roll the
     transaction back and run all of it again; the driver's error is the ``__cause__``.
+
+    Example:
+        >>> def finish(attempt):
+        ...     if attempt == 1:
+        ...         raise ConcurrentMoveError("job_1")
+        ...     return "done"
+        >>> for attempt in range(1, 4):
+        ...     try:
+        ...         print(finish(attempt))
+        ...         break
+        ...     except ConcurrentMoveError as error:
+        ...         print(error)
+        another transaction changed row 'job_1' at the same time: roll back and run the transaction again
+        done
     """
 
     def __init__(self, run_id: str | None) -> None:
@@ -121,6 +156,20 @@ class ConcurrentMoveError(RunstateError):
 class StatusMissingError(RunstateError, ValueError):
     """
     Raised when a row's status is NULL, which is not a status of any lifecycle.
+
+    Example:
+        >>> import sqlalchemy as sa
+        >>> from runstate.store import apply_move
+        >>> columns = sa.Column("id", sa.Text, primary_key=True), sa.Column("status", sa.Text)
+        >>> jobs = sa.Table("jobs", sa.MetaData(), *columns)
+        >>> with sa.create_engine("sqlite://").begin() as connection:
+        ...     jobs.create(connection)
+        ...     _ = connection.execute(jobs.insert().values(id="job_1"))
+        ...     try:
+        ...         apply_move(connection, jobs, "job_1", "start")
+        ...     except StatusMissingError as error:
+        ...         print(error)
+        row 'job_1' has NULL in jobs.status: set it to a status of the lifecycle, and make the column NOT NULL
     """
 
     def __init__(self, run_id: str, column: str) -> None:

@@ -217,6 +217,13 @@ class _Part(WireModel):
 class Error(_Part):
     """
     Why the service refused a request.
+
+    Example:
+        >>> from runstate import RunResponse
+        >>> body = {"error": {"code": "invalid_value", "message": "No such assistant.", "param": "assistant_id"}}
+        >>> answer = RunResponse.from_http(400, body)
+        >>> answer.error.code, answer.error.param
+        ('invalid_value', 'assistant_id')
     """
 
     # Some servers send the status code as the error's code.
@@ -235,6 +242,13 @@ class Error(_Part):
 class Function(_Part):
     """
     A function a tool can call, or the call of one.
+
+    Example:
+        >>> schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+        >>> Function(name="weather", description="Of a city.", parameters=schema).parameters["type"]
+        'object'
+        >>> Function(name="weather", arguments='{"city": "Oslo"}').arguments
+        '{"city": "Oslo"}'
     """
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
@@ -250,6 +264,12 @@ class Function(_Part):
 class Tool(_Part):
     """
     A tool that the assistant may use.
+
+    Example:
+        >>> Tool(type="code_interpreter").function is None
+        True
+        >>> Tool.for_function(Function(name="weather")).model_dump_json(exclude_unset=True)
+        '{"type":"function","function":{"name":"weather"}}'
     """
 
     type: Text = Field(validation_alias=_either("type", "ToolType"))
@@ -276,6 +296,12 @@ class Tool(_Part):
 class ToolCall(_Part):
     """
     One call that the model wants made.
+
+    Example:
+        >>> import json
+        >>> call = ToolCall(id="call_1", function=Function(name="weather", arguments='{"city": "Oslo"}'))
+        >>> call.type, call.function.name, json.loads(call.function.arguments)
+        ('function', 'weather', {'city': 'Oslo'})
     """
 
     id: Identifier
@@ -289,6 +315,12 @@ class ToolCall(_Part):
 class SubmitToolOutputs(_Part):
     """
     The calls whose outputs a run waits for.
+
+    Example:
+        >>> call = ToolCall(id="call_1", function=Function(name="weather", arguments="{}"))
+        >>> action = RequiredAction(submit_tool_outputs=SubmitToolOutputs(tool_calls=[call]))
+        >>> [each.id for each in action.submit_tool_outputs.tool_calls]
+        ['call_1']
     """
 
     tool_calls: tuple[ToolCall, ...]
@@ -311,6 +343,17 @@ class RequiredAction(_Part):
 class LastError(_Part):
     """
     Why a run failed.
+
+    Example:
+        >>> import structlog
+        >>> from runstate import RunEngine
+        >>> with structlog.testing.capture_logs():
+        ...     engine = RunEngine()
+        ...     run = engine.create(assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = engine.start(run)
+        ...     _ = engine.fail(run, last_error=LastError(code="server_error", message="The model is down."))
+        >>> run.last_error.code, run.last_error.message
+        ('server_error', 'The model is down.')
     """
 
     code: Text
@@ -322,6 +365,17 @@ class LastError(_Part):
 class IncompleteDetails(_Part):
     """
     Why a run ended ``incomplete``.
+
+    Example:
+        >>> import structlog
+        >>> from runstate import RunEngine
+        >>> with structlog.testing.capture_logs():
+        ...     engine = RunEngine()
+        ...     run = engine.create(assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = engine.start(run)
+        ...     _ = engine.stop_incomplete(run, "max_completion_tokens")
+        >>> run.status.value, run.incomplete_details.reason
+        ('incomplete', 'max_completion_tokens')
     """
 
     reason: Text | None = None
@@ -331,6 +385,10 @@ class IncompleteDetails(_Part):
 class Usage(_Part):
     """
     Tokens a run has used, over all its legs.
+
+    Example:
+        >>> Usage.model_validate_json(b'{"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}')
+        Usage(prompt_tokens=3, completion_tokens=4, total_tokens=7)
     """
 
     prompt_tokens: TokenCount
@@ -344,6 +402,12 @@ class Usage(_Part):
 class TruncationStrategy(_Part):
     """
     How a thread is cut to fit the model before a run.
+
+    Example:
+        >>> TruncationStrategy().type
+        'auto'
+        >>> TruncationStrategy(type="last_messages", last_messages=10).model_dump_json()
+        '{"type":"last_messages","last_messages":10}'
     """
 
     type: Literal["auto", "last_messages"] = Field(
@@ -357,6 +421,11 @@ class TruncationStrategy(_Part):
 class ToolChoice(_Part):
     """
     A tool the model must call.
+
+    Example:
+        >>> choice = ToolChoice(type="function", function=Function(name="weather"))
+        >>> choice.model_dump_json(exclude_unset=True)
+        '{"type":"function","function":{"name":"weather"}}'
     """
 
     type: Text
@@ -368,6 +437,13 @@ class ToolChoice(_Part):
 class ResponseFormat(_Part):
     """
     The format the model must answer in.
+
+    Example:
+        >>> ResponseFormat(type="json_object").model_dump_json()
+        '{"type":"json_object"}'
+        >>> schema = {"name": "weather", "schema": {"type": "object"}}
+        >>> ResponseFormat(type="json_schema", json_schema=schema).model_dump_json()
+        '{"type":"json_schema","json_schema":{"name":"weather","schema":{"type":"object"}}}'
     """
 
     type: Literal["text", "json_object", "json_schema"]

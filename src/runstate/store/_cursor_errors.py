@@ -16,6 +16,17 @@ _START_AGAIN = (
 class CursorError(RunstateError, ValueError):
     """
     Base of what :meth:`RunStore.moves` raises about its *after*. Waiting mends none of them.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         store.moves(after="17")
+        ...     except CursorError as error:
+        ...         print(type(error).__name__, error.cursor)
+        CursorExpiredError 17
     """
 
     def __init__(self, cursor: object, reason: str) -> None:
@@ -34,6 +45,17 @@ class CursorInvalidError(CursorError):
     Raised when *after* was never returned by any feed: it is a mistake of the caller.
 
     Give the ``cursor`` of the last page back unchanged, or None to read from the beginning.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         store.moves(after="page 17")
+        ...     except CursorInvalidError as error:
+        ...         print(error)
+        cursor 'page 17': it does not have format 2; expected the cursor of a page of moves(), unchanged, or None
     """
 
     def _message(self) -> str:
@@ -67,6 +89,20 @@ class CursorExpiredError(CursorError):
     The history is the same one; nothing that was delivered is wrong. Waiting does not help:
     list the runs, or read the feed from the beginning with ``after=None``, and go on from
     the cursor of that. The event ids tell which moves were dealt with before.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         page = store.moves(after="17")
+        ...     except CursorExpiredError as error:
+        ...         print(error.reason)
+        ...         page = store.moves(after=None)
+        it has format 1, which proves no history; this version reads format 2
+        >>> [move.event_id for move in page.items]
+        ['run_1:1']
     """
 
     def _message(self) -> str:

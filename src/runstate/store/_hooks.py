@@ -19,6 +19,21 @@ __all__ = ["Hook", "Hooks", "MoveEvent"]
 class MoveEvent(NamedTuple):
     """
     A move as a hook sees it, within its transaction.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> def note(event: MoveEvent) -> None:
+        ...     insert = "INSERT INTO outbox VALUES (?, ?)"
+        ...     event.connection.exec_driver_sql(insert, (event.snapshot.id, event.target))
+        >>> with RunStore.open("sqlite://", after=[note]) as store, structlog.testing.capture_logs():
+        ...     with store.engine.begin() as connection:
+        ...         _ = connection.exec_driver_sql("CREATE TABLE outbox (run_id TEXT, status TEXT)")
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = store.request_cancel(run.id)
+        ...     with store.engine.begin() as connection:
+        ...         print(connection.exec_driver_sql("SELECT * FROM outbox").all())
+        [('run_1', 'queued'), ('run_1', 'cancelling')]
     """
 
     snapshot: Any

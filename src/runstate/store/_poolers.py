@@ -37,6 +37,11 @@ class PoolerError(RunstateError, ValueError):
     ``create_engine(url, connect_args={"prepare_threshold": None})`` with psycopg, and with
     asyncpg ``statement_cache_size=0, prepared_statement_cache_size=0,
     prepared_statement_name_func=lambda: ""``.
+
+    Example:
+        >>> error = PoolerError("psycopg")
+        >>> error.driver, "pooler=True" in str(error)
+        ('psycopg', True)
     """
 
     def __init__(self, driver: str) -> None:

@@ -21,6 +21,10 @@ class ClockError(RunstateError, ValueError):
     Raised when the database's clock shows a time that no field of a run can hold.
 
     Nothing was stored. Until the clock is right, ``claim`` and ``sweep`` find nothing.
+
+    Example:
+        >>> print(ClockError(12))
+        the database's clock shows 12: expected Unix seconds of the years 2000 to 2099; set the clock of the database's machine
     """
 
     def __init__(self, now: object) -> None:
@@ -38,6 +42,19 @@ class ClockError(RunstateError, ValueError):
 class StoreArgumentError(RunstateError, ValueError):
     """
     Raised when an argument of a store's method has the wrong type, or is out of bounds.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         store.claim("worker-1", seconds=-1)
+        ...     except StoreArgumentError as error:
+        ...         print(error)
+        ...         print(error.argument)
+        seconds: expected a positive number of seconds, up to 30 days, got -1
+        seconds
     """
 
     def __init__(self, argument: str, expected: str, found: str) -> None:
@@ -66,6 +83,19 @@ class UnreadableRunError(RunstateError, ValueError):
 
     Another program, or another version of this one, wrote the row. It concerns this one
     run: every other run is served as usual.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     with store.engine.begin() as connection:
+        ...         _ = connection.exec_driver_sql("UPDATE runstate_runs SET document = '{'")
+        ...     try:
+        ...         store.get(run.id)
+        ...     except UnreadableRunError as error:
+        ...         print(error)
+        run 'run_1' cannot be read: its JSON is not what the store writes (JSONDecodeError); correct its row, or delete it
     """
 
     def __init__(self, run_id: str, reason: str, noun: str = "run") -> None:

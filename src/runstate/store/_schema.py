@@ -84,7 +84,7 @@ def schema_sql(
     Return the statements that make the tables of a store, with triggers, indexes and first rows.
 
     For a migration of your own: execute all of them, in this order, in one transaction, and
-    open the store with ``install=False``. A *schema* must be there already. The arguments and
+    open the store with ``install=False``. A *schema* must be there already. The parameters and
     errors are those of :func:`metadata`.
 
     Example:

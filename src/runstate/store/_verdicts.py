@@ -41,6 +41,7 @@ class Duplicate:
 
     ok: ClassVar[Literal[True]] = True
     moved: Moved
+    """The record of the first move under the key."""
 
 
 Verdict = Applied | Duplicate | Superseded | Illegal | Stale
@@ -53,7 +54,9 @@ class Fire(NamedTuple):
     """
 
     run_id: str
+    """The run to move."""
     trigger: str
+    """A trigger of the lifecycle."""
     payload: dict[str, Any] = {}  # noqa: RUF012  never written to
     """The fields that the trigger takes, as for :meth:`RunEngine.fire`."""
     token: int | None = None
@@ -73,18 +76,34 @@ class Fire(NamedTuple):
 class JournalEntry(NamedTuple):
     """
     One line of the journal of a run; nothing in it ever changes.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = store.request_cancel(run.id, actor="user-7", reason="no longer needed")
+        ...     *_, entry = store.history(run.id)
+        >>> entry.kind, entry.trigger, entry.source, entry.target, entry.actor, entry.reason
+        ('move', 'request_cancel', 'queued', 'cancelling', 'user-7', 'no longer needed')
+        >>> entry.event_id
+        'run_1:2'
     """
 
     position: int
     """Grows with every entry of the store; later entries of a run have higher ones."""
     run_id: str
+    """The run that the entry is about."""
     seq: int | None
     """Number of the move within its run, creation being 1; None for what moved nothing."""
     kind: str
     """``move``; ``late`` for an outcome that came after the end; ``claim`` and ``release`` of a lease."""
     trigger: str | None
+    """The trigger that was fired; ``create`` for a creation, None for a claim or a release."""
     source: str | None
+    """The status before; None at creation."""
     target: str | None
+    """The status after; None for what moved nothing."""
     at: float
     """When, in Unix seconds by the database's clock; never before the run's last move."""
     duration_s: float | None
@@ -94,9 +113,13 @@ class JournalEntry(NamedTuple):
     payload: dict[str, Any] | None
     """What came with the trigger, tool outputs among it."""
     key: str | None
+    """The idempotency key that came with the trigger; None if none did."""
     token: int | None
+    """The token of the lease; None for a writer that is not a worker."""
     actor: str | None
+    """Who fired, as the caller stated it."""
     reason: str | None
+    """Why, as the caller stated it."""
 
     @property
     def event_id(self) -> str:
@@ -121,9 +144,21 @@ class JournalEntry(NamedTuple):
 class Page(NamedTuple, Generic[_T]):
     """
     Some of many, in order.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     first = store.moves(limit=100)
+        ...     _ = store.request_cancel(run.id)
+        ...     then = store.moves(after=first.cursor, limit=100)
+        >>> [move.trigger for move in first.items], [move.trigger for move in then.items]
+        (['create'], ['request_cancel'])
     """
 
     items: tuple[_T, ...]
+    """The runs of a list, or the moves of a feed."""
     cursor: str | None
     """Where to go on: give it back as *after*. None if a list has ended; a feed never does."""
     unreadable: tuple[UnreadableRunError, ...] = ()
@@ -134,6 +169,18 @@ class Page(NamedTuple, Generic[_T]):
 class Lease(Generic[_T]):
     """
     The right of one worker to carry on one run, for a while.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     lease = store.claim("worker-1", seconds=30)
+        ...     verdict = store.complete(lease.id, token=lease.token)
+        >>> lease.run.status.value, lease.worker, lease.attempt, lease.seconds
+        ('in_progress', 'worker-1', 1, 30)
+        >>> verdict.ok
+        True
     """
 
     run: _T
@@ -141,6 +188,7 @@ class Lease(Generic[_T]):
     token: int
     """Grows with every claim of the run; to be given with every write."""
     worker: str
+    """The name that the worker gave to ``claim``."""
     until: float
     """When the lease runs out, in Unix seconds by the database's clock, unless a heartbeat renews it."""
     attempt: int
@@ -161,6 +209,18 @@ class Lease(Generic[_T]):
 class Held:
     """
     The lease is still held, and was renewed.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     lease = store.claim("worker-1", seconds=30)
+        ...     _ = store.request_cancel(run.id)
+        ...     beat = store.heartbeat(lease)
+        >>> if beat.ok and beat.cancel_requested:
+        ...     print("stop, and confirm the cancel")
+        stop, and confirm the cancel
     """
 
     ok: ClassVar[Literal[True]] = True
@@ -173,6 +233,17 @@ class Held:
 class RunExistsError(RunstateError, ValueError):
     """
     Raised when a run is created under an id that the store has already.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     try:
+        ...         store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     except RunExistsError as error:
+        ...         print(error)
+        the store has a run 'run_1' already
     """
 
     def __init__(self, run_id: str, noun: str = "run") -> None:
@@ -189,6 +260,18 @@ class RunExistsError(RunstateError, ValueError):
 class KeyReusedError(RunstateError, ValueError):
     """
     Raised when an idempotency key moved the run before, by another trigger: it is another request.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = store.request_cancel(run.id, key="request-7")
+        ...     try:
+        ...         store.confirm_cancel(run.id, key="request-7")
+        ...     except KeyReusedError as error:
+        ...         print(error)
+        run 'run_1': key 'request-7' belongs to request_cancel: confirm_cancel needs a key of its own
     """
 
     def __init__(self, run_id: str, key: str, trigger: str, first: str, noun: str = "run") -> None:
@@ -218,6 +301,13 @@ class AnswerMismatchError(RunstateError, RuntimeError):
     A connection pooler that the store did not find has mixed up prepared statements. What the
     other statement did may stand: look at the run's history. Open the store with
     ``pooler=True``.
+
+    Example:
+        >>> error = AnswerMismatchError("run_2", asked="complete", trigger="start", target="in_progress")
+        >>> error.run_id, error.asked, error.trigger
+        ('run_2', 'complete', 'start')
+        >>> "open the store with pooler=True" in str(error)
+        True
     """
 
     def __init__(
@@ -245,6 +335,16 @@ class AnswerMismatchError(RunstateError, RuntimeError):
 class StoreVersionError(RunstateError):
     """
     Raised when the tables in the database cannot be used by this version of the package.
+
+    Example:
+        >>> from runstate.store import RunStore
+        >>> try:
+        ...     RunStore.open("sqlite://", install=False)
+        ... except StoreVersionError as error:
+        ...     print(error.found)
+        ...     print(error.expected)
+        without the table runstate_runs
+        execute the statements of runstate.store.schema_sql(), or open it with install=True
     """
 
     def __init__(self, found: str, expected: str) -> None:
@@ -264,6 +364,19 @@ class LifecycleMismatchError(StoreVersionError):
 
     Nothing is changed. Open the store with the lifecycle that it was made with; or, if
     yours is to take its place, once with ``adopt_lifecycle=True``, which records it.
+
+    Example:
+        >>> import tempfile
+        >>> from runstate.presets import PRESETS
+        >>> from runstate.store import Store
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     url = f"sqlite:///{folder}/jobs.db"
+        ...     Store.open(url, PRESETS["oban-job"], prefix="jobs_").close()
+        ...     try:
+        ...         Store.open(url, PRESETS["river-job"], prefix="jobs_")
+        ...     except LifecycleMismatchError as error:
+        ...         print(error.recorded, error.lifecycle, len(error.added), len(error.missing))
+        oban-job river-job 14 11
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class Store(Protocol):
         """Return how many runs there are in each status."""
 
     def stuck(self, limits: Mapping[str, float], *, limit: int) -> Iterable[RunResponse]:
-        """Return runs that have been in a status for longer than its limit, the longest first."""
+        """Return at most *limit* runs that are in a status longer than *limits* has for it, the longest first."""
 
 
 def check_answers(store: Store) -> None:

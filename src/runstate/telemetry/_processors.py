@@ -32,6 +32,15 @@ def escape_untrusted(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutabl
 
     Control and bidi characters, line separators and unpaired surrogates become escapes
     such as ``\x1b``. Put it before the renderer.
+
+    Args:
+        _: The logger, which structlog passes; it is not used.
+        __: The name of the method, which structlog passes; it is not used.
+        event: The event, changed in place.
+
+    Example:
+        >>> escape_untrusted(None, "info", {"event": "run created", "thread_id": "t1\n[error] forged"})
+        {'event': 'run created', 'thread_id': 't1\\n[error] forged'}
     """
     for key in [*event]:
         value = _escaped(event.pop(key), 0)
@@ -46,6 +55,15 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
 
     Found by its key, at any depth; models of pydantic, dataclasses and named tuples are
     looked into, and go on as dictionaries.
+
+    Args:
+        _: The logger, which structlog passes; it is not used.
+        __: The name of the method, which structlog passes; it is not used.
+        event: The event, changed in place.
+
+    Example:
+        >>> redact(None, "info", {"event": "run created", "instructions": "Greet Ada.", "run_id": "run_1"})
+        {'event': 'run created', 'instructions': '(redacted: 10 characters, sha256 30a0d1f45394)', 'run_id': 'run_1'}
     """
     for key, value in event.items():
         event[key] = _digest(value) if key in PRIVATE else _redacted(value, 0)

@@ -51,6 +51,12 @@ class RunTelemetry:
     ) -> None:
         """
         Export the runs of *lifecycle*, to the global providers unless others are given.
+
+        Args:
+            lifecycle: The table of the runs; its name is an attribute of every metric.
+            tracer_provider: Makes the tracer; the global provider by default.
+            meter_provider: Makes the meter; the global provider by default.
+            logger_provider: Makes the logger; the global provider by default.
         """
         self._lifecycle = lifecycle
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
@@ -105,7 +111,11 @@ class RunTelemetry:
     @harmless
     def rejected(self, kind: str) -> None:
         """
-        Count one trigger that moved nothing: a verdict's name in lower case, or ``guard``, ``payload``.
+        Count one trigger that moved nothing.
+
+        Args:
+            kind: The name of the verdict in lower case, such as ``superseded``; or ``guard`` or
+                ``payload`` for the error of an engine. Any other text counts as ``other``.
         """
         known = kind if kind in REJECTIONS else "other"
         self._rejections.add(1, {"definition": self._lifecycle.name, "kind": known})

@@ -38,6 +38,10 @@ class RunMetrics:
         """
         Register the metrics in *registry*.
 
+        Args:
+            lifecycle: The table of the runs; its name is a label of every metric.
+            registry: Where to register; the client's own registry by default.
+
         Raises:
             ValueError: They are registered there already.
         """
@@ -82,7 +86,11 @@ class RunMetrics:
     @harmless
     def rejected(self, kind: str) -> None:
         """
-        Count one trigger that moved nothing: a verdict's name in lower case, or ``guard``, ``payload``.
+        Count one trigger that moved nothing.
+
+        Args:
+            kind: The name of the verdict in lower case, such as ``superseded``; or ``guard`` or
+                ``payload`` for the error of an engine. Any other text counts as ``other``.
         """
         known = kind if kind in REJECTIONS else "other"
         self._rejections.labels(self._lifecycle.name, known).inc()
@@ -90,7 +98,10 @@ class RunMetrics:
     @harmless
     def finished(self, moves: Iterable[Moved]) -> None:
         """
-        Count one run that has ended, by all its moves, in any order.
+        Count one run that has ended.
+
+        Args:
+            moves: All its moves, in any order; the ``moved`` of its journal's entries.
         """
         whole, outcome = ended(moves, self._lifecycle)
         lasted = whole[-1].at - whole[0].at

@@ -56,6 +56,7 @@ class Driven(NamedTuple):
     refusals: int
     """How many illegal pairs of status and trigger the table has."""
     faults: tuple[Fault, ...]
+    """The triggers whose effect differs from the table."""
 
     @property
     def ok(self) -> bool:
@@ -73,6 +74,9 @@ class Driven(NamedTuple):
 def walks(lifecycle: Lifecycle = RUN) -> tuple[tuple[Transition, ...], ...]:
     """
     Return, for every row in table order, a shortest path from creation that ends with it.
+
+    Args:
+        lifecycle: The table.
 
     Example:
         >>> [str(row) for row in walks()[6]]

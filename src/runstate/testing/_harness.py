@@ -52,6 +52,7 @@ class Check:
     """
 
     name: str
+    """Its name, a key of :data:`CHECKS`."""
     proves: str
     """The requirement, in one sentence."""
     needs: tuple[str, ...]
@@ -90,6 +91,11 @@ def check(*needs: str) -> Callable[[Callable[["Harness"], None]], Check]:
 class Harness:
     """
     A fresh store under test, with its table and the payloads of its triggers.
+
+    Args:
+        store: The store; a check calls only what the store's capabilities offer.
+        lifecycle: The table that the store implements.
+        payloads: The payload of each trigger, as keyword arguments of ``fire``.
     """
 
     def __init__(
@@ -112,6 +118,12 @@ class Harness:
     ) -> Answer:
         """
         Fire *trigger* with its payload at the store, or at the peer *to*.
+
+        Args:
+            run_id: The run.
+            trigger: A trigger of the table.
+            to: The store that is asked; the store under test by default.
+            options: Further keyword arguments of ``fire``, such as ``token`` and ``key``.
         """
         payload = {**self._payloads.get(trigger, {}), **options}
 
@@ -119,7 +131,7 @@ class Harness:
 
     def must(self, run_id: str, *triggers: str) -> None:
         """
-        Fire *triggers* in order; each must be applied.
+        Fire *triggers* at the run *run_id* in order; each must be applied.
         """
         for trigger in triggers:
             answer = self.fire(run_id, trigger)
@@ -138,6 +150,10 @@ class Harness:
     def claimed(self, worker: str = "worker-1", seconds: float = 30.0) -> Any:
         """
         Return a lease on a new run, the only one that can be claimed.
+
+        Args:
+            worker: Name of the worker.
+            seconds: How long the lease lasts.
         """
         run_id = self.store.create()
         lease = self.store.claim(worker, seconds)
@@ -151,13 +167,13 @@ class Harness:
 
     def journal(self, run_id: str) -> list[Line]:
         """
-        Return the moves in the journal.
+        Return the moves in the journal of the run *run_id*.
         """
         return [line for line in self.store.history(run_id) if line.kind == "move"]
 
     def snapshot(self, run_id: str) -> dict[str, Any]:
         """
-        Return everything that a refused move must leave unchanged.
+        Return everything of the run *run_id* that a refused move must leave unchanged.
         """
         snapshot: dict[str, Any] = {"status": str(self.store.status(run_id))}
         if self.can("fields"):
@@ -172,7 +188,7 @@ class Harness:
 
     def consistent(self, run_id: str) -> None:
         """
-        Expect a journal that is numbered, legal, and ends in the status of the run.
+        Expect a journal of the run *run_id* that is numbered, legal, and ends in its status.
         """
         if not self.can("history"):
             return
@@ -199,6 +215,11 @@ class Harness:
     def same(self, expected: object, actual: object, what: str) -> None:
         """
         Raise :class:`Broken` unless *actual* equals *expected*.
+
+        Args:
+            expected: The value that the table requires.
+            actual: The value that the store gave.
+            what: What is compared, for the message.
         """
         if expected != actual:
             wanted, found = _difference(expected, actual)
@@ -207,6 +228,10 @@ class Harness:
     def raises(self, act: Callable[[], object], what: str) -> None:
         """
         Raise :class:`Broken` unless *act* raises.
+
+        Args:
+            act: Calls the store.
+            what: What is called, for the message.
         """
         try:
             answer = act()

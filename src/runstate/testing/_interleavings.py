@@ -34,6 +34,7 @@ class Conflict(NamedTuple):
     place: str
     """Where the first writer was paused, by function and line."""
     message: str
+    """What both were answered, what the run is, and what would have been legal."""
 
     def __str__(self) -> str:
         return printable(f"{self.row}, with {self.rival} {self.place}: {self.message}", 500)

@@ -160,13 +160,18 @@ class Service(Protocol):
         Move a run and commit, or answer with a refusal.
 
         A mistake of the caller raises: an unknown run, an unknown trigger, or a wrong
-        payload. *payload* contains ``key`` or ``token`` only if the store has the
-        capability ``keys`` or ``leases``.
+        payload.
+
+        Args:
+            run_id: The run.
+            trigger: A trigger of the table.
+            payload: What the trigger needs; contains ``key`` or ``token`` only if the store has
+                the capability ``keys`` or ``leases``.
         """
         ...
 
     def status(self, run_id: str) -> str:
-        """Return the committed status; raise if the run does not exist."""
+        """Return the committed status of the run *run_id*; raise if it does not exist."""
         ...
 
 
@@ -190,19 +195,19 @@ class WholeStore(StoreUnderTest, Protocol):
     """Seconds that a run may stay in a status before a sweep ends it, by status."""
 
     def fields(self, run_id: str) -> Mapping[str, Any]:
-        """Return the fields of the run under the lifecycle's names; stamps in Unix seconds."""
+        """Return the fields of the run *run_id* under the lifecycle's names; stamps in Unix seconds."""
         ...
 
     def history(self, run_id: str) -> Sequence[Line]:
-        """Return the journal of the run, oldest first."""
+        """Return the journal of the run *run_id*, oldest first."""
         ...
 
     def moves(self, *, after: Any = None, limit: int = 100) -> Feed:
-        """Return the moves of all runs that were committed after the cursor *after*."""
+        """Return the moves of all runs committed after the cursor *after*, at most *limit*."""
         ...
 
     def claim(self, worker: str, seconds: float) -> Taken | None:
-        """Return a lease on an unclaimed run; None if there is none."""
+        """Return a lease of *worker* on an unclaimed run for *seconds*; None if there is none."""
         ...
 
     def heartbeat(self, lease: Any) -> Beat:

@@ -56,6 +56,7 @@ class Failure(NamedTuple):
     """
 
     check: str
+    """Name of the check."""
     proves: str
     """What the check requires, in one sentence."""
     message: str
@@ -68,7 +69,9 @@ class Skipped(NamedTuple):
     """
 
     check: str
+    """Name of the check."""
     why: str
+    """Why it did not apply, such as the capabilities that the store lacks."""
 
 
 class Conformance(NamedTuple):
@@ -79,7 +82,9 @@ class Conformance(NamedTuple):
     passed: tuple[str, ...]
     """Names of the checks."""
     failed: tuple[Failure, ...]
+    """The checks that the store failed."""
     skipped: tuple[Skipped, ...]
+    """The checks that did not apply."""
 
     @property
     def ok(self) -> bool:

@@ -30,9 +30,18 @@ __all__ = [
 class BrokenHistory(NamedTuple):
     """
     A history with exactly one fault, and the finding that ``check`` must report.
+
+    Example:
+        >>> from hypothesis import find
+        >>> from runstate import check
+        >>> broken = find(broken_histories(), lambda broken: broken.code == "RS105")
+        >>> [finding] = check(broken.statuses).findings
+        >>> finding.code, finding.target == broken.target
+        ('RS105', True)
     """
 
     statuses: list[str]
+    """The statuses, in the order in which they were observed."""
     observed: ObservationModel
     """The observation model under which the history is broken."""
     code: str
@@ -53,9 +62,16 @@ def legal_paths(
     Return a strategy of the moves that one run may make from its creation.
 
     Args:
-        draw: Given by Hypothesis.
         lifecycle: The table of the run.
         most: The largest number of moves.
+
+    Example:
+        >>> from itertools import pairwise
+        >>> from hypothesis import given
+        >>> @given(legal_paths())
+        ... def test_each_move_begins_where_the_last_one_ended(path):
+        ...     assert all(before.target == after.source for before, after in pairwise(path))
+        >>> test_each_move_begins_where_the_last_one_ended()
     """
     return _walk(draw, lifecycle, draw(_begins(lifecycle)), most)
 
@@ -68,9 +84,16 @@ def legal_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int = 
     The run may be unfinished.
 
     Args:
-        draw: Given by Hypothesis.
         lifecycle: The table of the run.
         most: The largest number of moves.
+
+    Example:
+        >>> from hypothesis import given
+        >>> from runstate import check
+        >>> @given(legal_histories())
+        ... def test_legal_histories_have_no_findings(history):
+        ...     assert check(history).ok
+        >>> test_legal_histories_have_no_findings()
     """
     begin = draw(_begins(lifecycle))
 
@@ -83,9 +106,16 @@ def gapped_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int =
     Return a strategy of polled histories: some statuses are missing, some repeat.
 
     Args:
-        draw: Given by Hypothesis.
         lifecycle: The table of the run.
         most: The largest number of moves.
+
+    Example:
+        >>> from hypothesis import given
+        >>> from runstate import check
+        >>> @given(gapped_histories())
+        ... def test_polled_histories_are_legal(history):
+        ...     assert check(history, observed="polled").ok
+        >>> test_polled_histories_are_legal()
     """
     return _polled(draw, draw(legal_histories(lifecycle, most=most)))
 
@@ -96,9 +126,16 @@ def shuffled_histories(draw: st.DrawFn, lifecycle: Lifecycle = RUN, *, most: int
     Return a strategy of unordered deliveries: some are missing, some repeat, in any order.
 
     Args:
-        draw: Given by Hypothesis.
         lifecycle: The table of the run.
         most: The largest number of moves.
+
+    Example:
+        >>> from hypothesis import given
+        >>> from runstate import check
+        >>> @given(shuffled_histories())
+        ... def test_any_order_of_deliveries_is_legal(history):
+        ...     assert check(history, observed="unordered").ok
+        >>> test_any_order_of_deliveries_is_legal()
     """
     return draw(st.permutations(draw(gapped_histories(lifecycle, most=most))))
 
@@ -118,7 +155,6 @@ def broken_histories(
     possible for the lifecycle under *observed* is equally likely.
 
     Args:
-        draw: Given by Hypothesis.
         lifecycle: The table of the run.
         observed: The observation model.
         most: The largest number of moves before and after the fault.
