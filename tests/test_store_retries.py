@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from databases import awaited
 from runstate import store as store_package
+from runstate.runs._retries import TRIES, pauses
 from runstate.store import (
     Applied,
     AsyncRunStore,
@@ -28,7 +29,6 @@ from runstate.store import (
 from runstate.store import (
     _counts as _tally,
 )
-from runstate.store._retries import TRIES, pauses
 from stores import ERROR, brought_to, consistent
 
 

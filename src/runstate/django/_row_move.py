@@ -27,6 +27,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._driver_errors import is_broken_off, is_busy
 from ..runs._fields import moment_of, word_of
 from ..runs._log import Moved, MoveLog
+from ..runs._retries import pauses
 from ..runs._verdicts import (
     Applied,
     ConcurrentMoveError,
@@ -43,8 +44,6 @@ __all__ = ["move"]
 
 _LOOKS: Final = 20
 """How often the row may change between a look and an update before the caller must start again."""
-_TRIES: Final = 12
-"""How often a transaction of the move's own is run again after the database has broken it off."""
 _UNKNOWN: Final = object()
 """Stands for a deferred attempt, which fences nothing."""
 
@@ -110,8 +109,9 @@ def move(
     """
     row = _Row(instance, word(name_of(trigger)), actor, fields)
     alias = using or router.db_for_write(type(instance), instance=instance)
-    tries = 1 if connections[alias].in_atomic_block else _TRIES
-    for number in range(1, tries + 1):
+    # Only a transaction of the move's own can be run again.
+    waits = iter(()) if connections[alias].in_atomic_block else pauses()
+    while True:
         try:
             with transaction.atomic(using=alias):
                 answer, values = row.moved(alias)
@@ -119,8 +119,10 @@ def move(
         except DatabaseError as error:
             if not (is_broken_off(error.__cause__) or is_busy(error.__cause__)):
                 raise
-            if number == tries:
+            pause = next(waits, None)
+            if pause is None:
                 raise ConcurrentMoveError(row.key) from error
+        time.sleep(pause)
     for name, value in values.items():
         setattr(instance, name, value)
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from ._conflicts import in_transaction_of_caller, retriable
+from ..runs._retries import pauses
+from ._conflicts import in_transaction_of_caller, readable_again, retriable
 from ._engines import (
     begin_immediate,
     check_engine,
@@ -30,7 +31,6 @@ from ._engines import (
 )
 from ._operations import Operations
 from ._poolers import PoolerError, find_pooler
-from ._retries import pauses, readable_again
 from ._row_errors import wrong_argument
 from ._setup import Setup
 

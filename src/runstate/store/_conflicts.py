@@ -14,7 +14,13 @@ from ._engines import operate
 from ._row_errors import ConcurrentMoveError
 from ._verdicts import Fire, Lease
 
-__all__ = ["conflicts_named", "in_transaction_of_caller", "is_conflict", "retriable"]
+__all__ = [
+    "conflicts_named",
+    "in_transaction_of_caller",
+    "is_conflict",
+    "readable_again",
+    "retriable",
+]
 
 _T = TypeVar("_T")
 
@@ -37,6 +43,15 @@ def retriable(error: DBAPIError) -> bool:
         return str(error.orig).rstrip("')\"").endswith("journal_key")
 
     return is_broken_off(error.orig)
+
+
+def readable_again(error: DBAPIError) -> bool:
+    """
+    Return whether a read that failed can be tried again.
+
+    It changes nothing: a lost connection is a reason too.
+    """
+    return retriable(error) or error.connection_invalidated
 
 
 def is_conflict(error: DBAPIError) -> bool:

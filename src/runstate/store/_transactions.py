@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from ._conflicts import in_transaction_of_caller, retriable
+from ..runs._retries import pauses
+from ._conflicts import in_transaction_of_caller, readable_again, retriable
 from ._engines import (
     begin_immediate,
     check_engine,
@@ -24,7 +25,6 @@ from ._engines import (
 )
 from ._operations import Operations
 from ._poolers import find_pooler
-from ._retries import pauses, readable_again
 from ._row_errors import wrong_argument
 from ._setup import Setup
 
