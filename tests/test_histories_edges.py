@@ -90,6 +90,6 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_type():
     """
     The message about a mistake is never lost to the value of it.
     """
-    pretender = type("list", (), {})()
+    pretender = type("list", (), {"__module__": "builtins"})()
 
     assert "<list>" == shown_value(pretender)

@@ -34,7 +34,9 @@ _PRINTED: Final = tuple(dict.fromkeys((*DIALECTS, *QUERY_DIALECTS, *TRANSLATED_D
 @click.option(
     "--dialect",
     type=click.Choice(_PRINTED),
-    help="Database to print it for; those after mariadb are for --check-query alone.",
+    metavar="NAME",
+    help=f"Database to print it for: {', '.join(DIALECTS)}; for --check-query also "
+    f"{', '.join(each for each in _PRINTED if each not in DIALECTS)}, and not mariadb.",
 )
 @click.option(
     "--check",
