@@ -44,7 +44,8 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         lifecycle: Lifecycle,
         *,
         model: type[_T] | None = None,
-        columns: Mapping[str, type] = MappingProxyType({}),
+        columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
+        table: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         prefix: str | None = None,
@@ -77,7 +78,13 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
                 under the lifecycle's names, the columns, stamps and details, ``version``, and
                 the attempt.
             columns: The application's own columns by name, each with its type: str, int, float
-                or bool. Lists and claims can be restricted by them.
+                or bool. Lists and claims can be restricted by them. With *table*, the names of
+                its columns that differ from the lifecycle's, by field: ``{"status": "state"}``.
+            table: The application's own table, or a mapped class: the objects are its rows. It
+                has a primary key of one column (Integer, String or Uuid) and one for the status
+                (String, Text or Enum), and is in the database already; the store's tables are
+                beside it. A row that something else inserts or moves is adopted: the
+                journal gets a line without a trigger, with the reason ``adopted``.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -118,6 +125,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             lifecycle,
             model,
             columns=columns,
+            table=table,
             claim=claim,
             conditions=conditions,
             prefix=prefix,
@@ -142,7 +150,8 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         lifecycle: Lifecycle,
         *,
         model: type[_T] | None = None,
-        columns: Mapping[str, type] = MappingProxyType({}),
+        columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
+        table: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
@@ -176,7 +185,13 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
                 under the lifecycle's names, the columns, stamps and details, ``version``, and
                 the attempt.
             columns: The application's own columns by name, each with its type: str, int, float
-                or bool. Lists and claims can be restricted by them.
+                or bool. Lists and claims can be restricted by them. With *table*, the names of
+                its columns that differ from the lifecycle's, by field: ``{"status": "state"}``.
+            table: The application's own table, or a mapped class: the objects are its rows. It
+                has a primary key of one column (Integer, String or Uuid) and one for the status
+                (String, Text or Enum), and is in the database already; the store's tables are
+                beside it. A row that something else inserts or moves is adopted: the
+                journal gets a line without a trigger, with the reason ``adopted``.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -232,6 +247,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             lifecycle=lifecycle,
             model=model,
             columns=columns,
+            table=table,
             claim=claim,
             conditions=conditions,
             prefix=prefix,

@@ -20,7 +20,7 @@ _OURS: Final = frozenset(
     {
         "id", "status", "version", "document", "born_at", "moved_at", "last_trigger",
         "last_source", "last_duration_s", "clock_regressed", "deadline_at", "lease_owner",
-        "lease_token", "lease_until", "attempt", "reopened", "claims", "not_before",
+        "lease_token", "lease_until", "attempt", "reopened", "claims", "not_before", "table_key",
     }
 )  # fmt: skip
 """The columns that the store itself has."""
@@ -54,6 +54,8 @@ class Layout(NamedTuple):
     """The field that says when an object expires."""
     extended: bool
     """Whether there are columns for reopening, for the count of claims and for a delay."""
+    key: Any = None
+    """The type of the primary key where the objects are rows of the application's own table."""
 
     @property
     def fields(self) -> dict[str, str]:

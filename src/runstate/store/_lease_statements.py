@@ -145,15 +145,17 @@ class LeaseStatements:
         """
         runs = self._tables.runs.c
 
-        return self._picked([runs.lease_until <= now], where, [runs.lease_until], most)
+        worked = self._say.worked
+
+        return self._picked([runs.lease_until <= now], worked, where, [runs.lease_until], most)
 
     def _frozen(self, now: Value, where: Sequence[str], most: Any) -> Any:
         """
         Return the runs whose lease a wrong clock gave.
         """
-        return self._picked(
-            [self._say.too_far(now)], where, [self._tables.runs.c.lease_until], most
-        )
+        order = [self._tables.runs.c.lease_until]
+
+        return self._picked([self._say.too_far(now)], self._say.worked, where, order, most)
 
     def _fresh(self, now: Value, ready: Sequence[str], where: Sequence[str], most: Any) -> Any:
         """
@@ -164,18 +166,22 @@ class LeaseStatements:
             [sa.or_(runs.not_before.is_(None), runs.not_before <= now)] if "claims" in runs else []
         )
 
-        return self._picked([among(runs.status, ready), *due], where, [runs.born_at, runs.id], most)
+        order = [runs.born_at, runs.id]
 
-    def _picked(self, which: Any, where: Sequence[str], order: Any, most: Any) -> Any:
-        runs = self._tables.runs.c
+        return self._picked([among(runs.status, ready), *due], ready, where, order, most)
+
+    def _picked(
+        self, which: Any, statuses: Sequence[str], where: Sequence[str], order: Any, most: Any
+    ) -> Any:
+        runs, column = self._tables.runs.c, self._say.column
         among_these = [
-            runs[name] == sa.bindparam(f"where_{name}", type_=runs[name].type) for name in where
+            column(name) == sa.bindparam(f"where_{name}", type_=column(name).type) for name in where
         ]
         if self._say.max_claims is not None:
             among_these.append(runs.claims < sa.literal_column(str(self._say.max_claims[0])))
         query = sa.select(runs.id).where(which[0], *among_these, *which[1:])
 
-        return query.order_by(*order).limit(most)
+        return self._say.beside(query, statuses).order_by(*order).limit(most)
 
     def _claim_line(self, moved: Any) -> dict[str, Any]:
         """
@@ -296,18 +302,21 @@ class LeaseStatements:
 
         return [
             self._say.skipping(
-                sa.select(
-                    runs.id,
-                    runs.version,
-                    runs.status,
-                    sa.case(
-                        *((runs.status == word(s), word(t)) for s, t in triggers.items())
-                    ).label("trigger"),
-                )
-                .where(
-                    among(self._say.compared("status"), list(triggers)), due, self._say.sane(now)
-                )
-                .limit(sa.bindparam("most", type_=sa.BigInteger()))
+                self._say.beside(
+                    sa.select(
+                        runs.id,
+                        runs.version,
+                        runs.status,
+                        sa.case(
+                            *((runs.status == word(s), word(t)) for s, t in triggers.items())
+                        ).label("trigger"),
+                    ).where(
+                        among(self._say.compared("status"), list(triggers)),
+                        due,
+                        self._say.sane(now),
+                    ),
+                    list(triggers),
+                ).limit(sa.bindparam("most", type_=sa.BigInteger()))
             )
             for triggers, due in found
             if triggers

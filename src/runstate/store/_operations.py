@@ -67,7 +67,7 @@ from ._verdicts import (
     Verdict,
 )
 
-__all__ = ["Creation", "Made", "Operations"]
+__all__ = ["Creation", "Made", "Operations", "hash_of"]
 
 _MOST_UNREADABLE: Final = 100
 """How many runs that cannot be read one claim sets aside."""
@@ -158,7 +158,7 @@ class Operations(Generic[_T]):
         rows = self._sql.create[new.status].run(connection, **given)
         if not rows:
             self._check_clock(connection)
-            return Made(self._created_before(connection, new, creation.key), ())
+            return Made(self._created_before(connection, new.id, _digest(new), creation.key), ())
         row = rows[0]
         if (row.id, row.last_trigger) != (new.id, CREATE):
             raise AnswerMismatchError(row.id, CREATE, row.last_trigger, None)
@@ -209,7 +209,7 @@ class Operations(Generic[_T]):
         identity = creation.id
         if identity is None and creation.key is not None:
             # The same key leads to the same id, so that the database finds out who was first.
-            identity = f"{self._layout.noun}_{_hash(creation.key)}"
+            identity = f"{self._layout.noun}_{hash_of(creation.key)}"
         if "id" in fields:
             fields = dict(fields)
             identity = fields.pop("id")
@@ -227,7 +227,9 @@ class Operations(Generic[_T]):
 
         return new, given
 
-    def _created_before(self, connection: sa.Connection, new: New[_T], key: str | None) -> _T:
+    def _created_before(
+        self, connection: sa.Connection, run_id: str, digest: str, key: str | None
+    ) -> _T:
         """
         Return the object that was created under *key* before.
 
@@ -235,12 +237,12 @@ class Operations(Generic[_T]):
             RunExistsError: The one that has its id was not.
             StoreArgumentError: It was created with other fields.
         """
-        if key is None or not (lines := self._sql.keyed.run(connection, id=new.id, key=key)):
-            raise RunExistsError(new.id, self._layout.noun)
-        if entry_of(lines[0]).payload != {"digest": _digest(new)}:
+        if key is None or not (lines := self._sql.keyed.run(connection, id=run_id, key=key)):
+            raise RunExistsError(run_id, self._layout.noun)
+        if entry_of(lines[0]).payload != {"digest": digest}:
             raise wrong_argument("key", "the same fields as when the key was first used", key)
 
-        return self._kind.read(self._row(connection, new.id))
+        return self._kind.read(self._row(connection, run_id))
 
     def update(self, connection: sa.Connection, run_id: str, fields: Mapping[str, Any]) -> _T:
         """
@@ -378,7 +380,7 @@ class Operations(Generic[_T]):
             .limit(checked(most))
         ).all()
 
-        return readable(self._kind, rows, self._report)
+        return readable(self._kind, self._shown(connection, rows), self._report)
 
     def page(
         self,
@@ -411,7 +413,7 @@ class Operations(Generic[_T]):
         rows = connection.execute(query.order_by(*by).limit(checked(limit) + 1)).all()
         found = rows[:limit] if before is None else rows[:limit][::-1]
         unreadable: list[UnreadableRunError] = []
-        items = readable(self._kind, found, unreadable.append)
+        items = readable(self._kind, self._shown(connection, found), unreadable.append)
         for error in unreadable:
             self._report(error)
         more = len(rows) > limit or (before is not None and rows)
@@ -486,7 +488,7 @@ class Operations(Generic[_T]):
         Make one move between its hooks.
         """
         with self._hooks.undoing(connection) as undo:
-            rows = self._sql.locked_row.run(connection, id=move.run_id)
+            rows = self._locked(connection, move.run_id)
             if not rows or not self._prepare.can_make(move, rows[0].status):
                 return None
             fire, row = move.fire, rows[0]
@@ -585,7 +587,7 @@ class Operations(Generic[_T]):
         row = self._row(connection, fire.run_id)
         if again and self._may_be_old(connection, row):
             # The snapshot of the caller's transaction would be the same at every look.
-            row = self._sql.locked_row.run(connection, id=fire.run_id)[0]
+            row = self._locked(connection, fire.run_id)[0]
         try:
             move = self._prepare.move_of(fire, row)
         except PayloadError as error:
@@ -606,7 +608,7 @@ class Operations(Generic[_T]):
         row, fire = self._row(connection, move.run_id), move.fire
         if self._may_be_old(connection, row):
             # PostgreSQL refuses the lock if the run has changed since: no verdict is out of date.
-            row = self._sql.locked_row.run(connection, id=move.run_id)[0]
+            row = self._locked(connection, move.run_id)[0]
         first = self._keyed(connection, fire, row)
         if first is not None:
             if first.trigger != fire.trigger:
@@ -728,6 +730,7 @@ class Operations(Generic[_T]):
             rows = statement.run(
                 connection, worker=worker, seconds=float(seconds), most=limit, **given
             )
+            rows = self._taken(connection, rows)
             for row in sorted(rows, key=_age) if len(rows) > 1 else rows:
                 if row.lease_owner != worker:
                     raise AnswerMismatchError(row.id, "claim", row.last_trigger, row.status)
@@ -858,6 +861,21 @@ class Operations(Generic[_T]):
         if not (isinstance(now, float | int) and FIRST_SECOND <= now <= LAST_SECOND):
             raise ClockError(now)
 
+    def _locked(self, connection: sa.Connection, run_id: str) -> Sequence[Any]:
+        return self._sql.locked_row.run(connection, id=run_id)
+
+    def _shown(self, connection: sa.Connection, rows: Sequence[Any]) -> Sequence[Any]:  # noqa: ARG002
+        """
+        Return *rows* with all that objects are read from.
+        """
+        return rows
+
+    def _taken(self, connection: sa.Connection, rows: Sequence[Any]) -> Sequence[Any]:  # noqa: ARG002
+        """
+        Return *rows*, which a claim has taken, with all that objects are read from.
+        """
+        return rows
+
     def _row(self, connection: sa.Connection, run_id: str) -> Any:
         rows = self._sql.row.run(connection, id=valid_id(run_id, self._layout.noun))
         if not rows:
@@ -866,7 +884,10 @@ class Operations(Generic[_T]):
         return rows[0]
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """
+    Return a short digest of *text*.
+    """
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -874,7 +895,7 @@ def _digest(new: New[Any]) -> str:
     """
     Return a digest of what an object is created with.
     """
-    return _hash(json.dumps(new.values, sort_keys=True))
+    return hash_of(json.dumps(new.values, sort_keys=True))
 
 
 def _listed(statuses: Any) -> Sequence[str]:

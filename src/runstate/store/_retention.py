@@ -39,7 +39,7 @@ class Retention:
             return 0
         moves, lines = (self._last(connection, ids, kind) for kind in ("move", None))
         connection.execute(journal.delete().where(journal.c.run_id.in_(ids)))
-        connection.execute(runs.delete().where(runs.c.id.in_(ids)))
+        connection.execute(runs.delete().where(runs.c.id.in_(ids), *self._is_gone()))
         self._note(connection, moves, lines)
 
         return len(ids)
@@ -49,7 +49,7 @@ class Retention:
         now = sa.select(clock.c.now).scalar_subquery()
         journal = self._tables.journal.alias("line")
         where = [
-            among(runs.status, statuses),
+            self._may_go(statuses),
             runs.moved_at <= now - sa.literal(float(seconds), sa.Double()),
             runs.id.not_in(sa.select(self._latest().c.run_id)),
         ]
@@ -61,6 +61,29 @@ class Retention:
         query = sa.select(runs.id).where(*where).order_by(runs.moved_at).limit(most)
 
         return self._say.skipping(query)
+
+    def _may_go(self, statuses: Sequence[str]) -> Any:
+        """
+        Return the condition that an object has ended, or that its row is gone.
+
+        Of a row of the application's own that is still there the number of its moves and the
+        last token are kept; there are no lines to delete the next time.
+        """
+        runs, journal = self._tables.runs.c, self._tables.journal.alias("kept")
+        ended = among(runs.status, statuses)
+        if self._say.own is None:
+            return ended
+        lines = sa.select(journal.c.position).where(journal.c.run_id == runs.id)
+
+        return sa.or_(sa.and_(ended, lines.exists()), *self._is_gone())
+
+    def _is_gone(self) -> list[Any]:
+        """
+        Return the condition that the application has deleted its row, where it has one.
+        """
+        own = self._say.own
+
+        return [] if own is None else [~own.are(self._tables.runs, None, {})]
 
     def _latest(self) -> Any:
         """

@@ -15,7 +15,7 @@ from ..runs._models import RunResponse
 from ..runs._run import RUN
 from ._dialects import listed
 from ._install import first_statements
-from ._setup import tables_of
+from ._setup import rows_of, tables_of
 from ._tables import Snapshot, Tables, TransactionId
 
 __all__ = ["metadata", "schema_sql"]
@@ -35,9 +35,10 @@ def metadata(
     lifecycle: Lifecycle | None = None,
     *,
     model: type | None = None,
-    columns: Mapping[str, type] = MappingProxyType({}),
+    columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
     prefix: str | None = None,
     schema: str | None = None,
+    table: Any = None,
 ) -> sa.MetaData:
     """
     Return the tables of a store as SQLAlchemy's metadata, for Alembic's ``target_metadata``.
@@ -55,6 +56,7 @@ def metadata(
         columns: As the store is opened with, and so are the others.
         prefix: See there.
         schema: See there.
+        table: See there. The table itself is not among those that are returned.
 
     Raises:
         ValueError: No store lives in that database, or an option makes no sense.
@@ -63,7 +65,7 @@ def metadata(
         >>> sorted(metadata("postgresql", schema="app").tables)[0]
         'app.runstate_counts'
     """
-    tables = _tables(dialect, lifecycle, model, columns, prefix, schema)
+    tables = _tables(dialect, lifecycle, model, columns, prefix, schema, table)
     # So that Alembic, which reads the tables back, knows the types of these columns.
     postgresql.base.ischema_names.setdefault("xid8", TransactionId)
     postgresql.base.ischema_names.setdefault("pg_snapshot", Snapshot)
@@ -76,9 +78,10 @@ def schema_sql(
     lifecycle: Lifecycle | None = None,
     *,
     model: type | None = None,
-    columns: Mapping[str, type] = MappingProxyType({}),
+    columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
     prefix: str | None = None,
     schema: str | None = None,
+    table: Any = None,
 ) -> tuple[str, ...]:
     """
     Return the statements that make the tables of a store, with triggers, indexes and first rows.
@@ -91,7 +94,7 @@ def schema_sql(
         >>> schema_sql("sqlite")[0].splitlines()[0]
         'CREATE TABLE runstate_runs ('
     """
-    tables = _tables(dialect, lifecycle, model, columns, prefix, schema)
+    tables = _tables(dialect, lifecycle, model, columns, prefix, schema, table)
 
     return first_statements(tables, lifecycle or RUN, _dialect(dialect))
 
@@ -108,12 +111,16 @@ def _tables(
     dialect: str,
     lifecycle: Lifecycle | None,
     model: type | None,
-    columns: Mapping[str, type],
+    columns: Mapping[str, Any],
     prefix: str | None,
     schema: str | None,
+    table: Any,
 ) -> Tables:
     if lifecycle is not None:
-        return tables_of(_dialect(dialect), lifecycle, model, columns, prefix, schema)[1]
+        own = rows_of(table, lifecycle, columns, _dialect(dialect))
+        return tables_of(_dialect(dialect), lifecycle, model, columns, prefix, schema, own)[1]
+    if table is not None:
+        raise ValueError("table: needs lifecycle=, which the rows of the table go through")
     prefix = "runstate_" if prefix is None else prefix
 
     return tables_of(_dialect(dialect), RUN, RunResponse, columns, prefix, schema)[1]

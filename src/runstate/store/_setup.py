@@ -28,6 +28,8 @@ from ._install import check_installed, install
 from ._kinds import ANSWER, Kind, RecordKind, RunKind
 from ._layout import RUN_LAYOUT, Layout, layout_of
 from ._operations import Operations
+from ._own_operations import OwnKind, OwnOperations
+from ._own_rows import OwnRows
 from ._records import check_expires_after
 from ._row_errors import UnreadableRunError, wrong_argument
 from ._sql import Deadlines
@@ -35,7 +37,7 @@ from ._statements import Statements
 from ._tables import Tables, build_tables
 from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
 
-__all__ = ["Setup", "tables_of"]
+__all__ = ["Setup", "rows_of", "tables_of"]
 
 _CANCEL_SECONDS: Final = 60.0
 """A cancel that no worker confirms takes effect after a minute."""
@@ -77,14 +79,16 @@ class Setup(Generic[_T]):
         max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        table: Any = None,
     ) -> None:
         check_flag("install", install)
         check_flag("adopt_lifecycle", adopt_lifecycle)
-        layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema)
-        if adopt_lifecycle and not install:
-            raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
         if clock is not None and not isinstance(clock, str):
             raise wrong_argument("clock", "an SQL expression, as text, or None", clock)
+        own = self._own = rows_of(table, lifecycle, columns, dialect, clock)
+        layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema, own)
+        if adopt_lifecycle and not install:
+            raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
         check_expires_after(expires_after)
         check_conditions(lifecycle, mapping("conditions", conditions))
         claims = claim_rows(lifecycle, claim)
@@ -106,29 +110,33 @@ class Setup(Generic[_T]):
         self.places = database == "mariadb"
         """Whether the lines of the feed are given their places once they are committed."""
         hooks = Hooks(before, after, dialect)
-        self.needs_transaction = database != "postgresql" or bool(hooks)
+        self.needs_transaction = database != "postgresql" or bool(hooks) or own is not None
         """Whether an operation is several statements."""
         if expires_after is not None and layout.deadline is None:
             raise ValueError(f"expires_after: {lifecycle.name} has no field for a deadline")
         if new_id is not None and not callable(new_id):
             raise wrong_argument("new_id", "a function that returns an id, or None", new_id)
         new_id = new_id or (lambda: f"{layout.noun}_{uuid4().hex}")
+        make = RecordKind if own is None else OwnKind
         kind: Any = (
             RunKind(lifecycle, RunEngine(lifecycle, new_id=new_id, logger=_NoLog()))
             if model is RunResponse
-            else RecordKind(lifecycle, layout, model, new_id, conditions)
+            else make(lifecycle, layout, model, new_id, conditions)
         )
-        self.operations = Operations(
+        parts: Any = (
             self.tables,
             lifecycle,
             layout,
             Statements(
-                self.tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims
+                self.tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims, own
             ),
             cast(Kind[_T], kind),
             expires_after,
             self._unreadable,
             hooks,
+        )
+        self.operations: Operations[_T] = (
+            Operations(*parts) if own is None else OwnOperations(own, *parts)
         )
         self._log = MoveLog(logger, lifecycle.name)
 
@@ -136,6 +144,8 @@ class Setup(Generic[_T]):
         """
         Make or migrate the tables; only look at them where the store was opened to change nothing.
         """
+        if self._own is not None:
+            self._own.check(connection)
         if self._installs:
             install(connection, self.tables, self.lifecycle, self._adopts)
         else:
@@ -184,6 +194,7 @@ def tables_of(
     columns: Mapping[str, Any],
     prefix: str | None,
     schema: str | None,
+    own: OwnRows | None = None,
 ) -> tuple[Layout, Tables]:
     """
     Return the layout and the tables of a store on the database of *dialect*.
@@ -192,10 +203,42 @@ def tables_of(
         ValueError: No store lives there, or an option makes no sense.
     """
     database = database_of(dialect)
+    if own is not None:
+        if model is RunResponse:
+            raise ValueError(
+                "table: runs have tables of their own; open a Store with another model"
+            )
+        columns = {}
     layout = RUN_LAYOUT if model is RunResponse else layout_of(lifecycle, columns)
     prefix = _prefix_of(lifecycle) if prefix is None else prefix
+    if own is not None:
+        layout = layout._replace(key=own.key.type)
+    tables = build_tables(prefix, schema, lifecycle, layout, database)
+    if own is not None and own.table.fullname in {each.fullname for each in tables}:
+        raise ValueError(
+            f"table: {own.table.fullname} is the name of a table of the store; choose another prefix="
+        )
 
-    return layout, build_tables(prefix, schema, lifecycle, layout, database)
+    return layout, tables
+
+
+def rows_of(
+    table: Any,
+    lifecycle: Lifecycle,
+    columns: Mapping[str, Any],
+    dialect: sa.Dialect,
+    clock: str | None = None,
+) -> OwnRows | None:
+    """
+    Return the rows of the application's own *table*; None where there is none.
+
+    Raises:
+        ValueError: A store cannot work with the table.
+    """
+    if table is None:
+        return None
+
+    return OwnRows(table, lifecycle, mapping("columns", columns), dialect, clock)
 
 
 def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:

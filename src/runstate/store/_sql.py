@@ -5,7 +5,7 @@ All time is the database's: two machines never compare their clocks. Within a ru
 is clamped to the last move's, so that it never runs backwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any, Final
@@ -42,7 +42,7 @@ CLOCK_ERROR: Final = 86_400.0
 Value = sa.ColumnElement[Any]
 """An SQL expression."""
 
-_LAST: Final = ("moved_at", "status")
+_LAST: Final = ("moved_at", "status", "reopened")
 """Columns that are assigned last, because others read them: MariaDB evaluates SET from left to right."""
 
 
@@ -115,7 +115,10 @@ class Phrases:
         clock: str | None,
         dialect: sa.Dialect,
         max_claims: tuple[int, str] | None = None,
+        own: Any = None,
     ) -> None:
+        self.own = own
+        """The rows of the application's own table, where the objects are these."""
         self.max_claims = max_claims
         """How often a run may be claimed, and the trigger that ends it then."""
         self.tables = tables
@@ -188,6 +191,12 @@ class Phrases:
             sa.func.max(one, other) if self.database == "sqlite" else sa.func.greatest(one, other)
         )
 
+    def earliest(self, one: Value, other: Value) -> Value:
+        """
+        Return the earlier of two times.
+        """
+        return sa.func.min(one, other) if self.database == "sqlite" else sa.func.least(one, other)
+
     def whole(self, seconds: Value) -> Value:
         """
         Return a time in whole seconds, as on the wire.
@@ -218,6 +227,18 @@ class Phrases:
         store whose runs have all ended, it would read them all to find those that have not.
         """
         return sa.func.unlikely(clause) if self.database == "sqlite" else clause
+
+    def beside(self, query: Any, statuses: Iterable[str]) -> Any:
+        """
+        Return *query*, of runs in *statuses*, with the application's own rows where it has any.
+        """
+        return query if self.own is None else self.own.beside(query, self.tables, statuses)
+
+    def column(self, name: str) -> Any:
+        """
+        Return the column that lists and claims call *name*.
+        """
+        return self.tables.runs.c[name] if self.own is None else self.own.column(name)
 
     def skipping(self, select: Any) -> Any:
         """

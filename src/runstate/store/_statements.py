@@ -67,9 +67,10 @@ class Statements:
         clock: str | None,
         dialect: sa.Dialect,
         max_claims: tuple[int, str] | None = None,
+        own: Any = None,
     ) -> None:
         say = self.say = Phrases(
-            tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims
+            tables, lifecycle, layout, claims, deadlines, clock, dialect, max_claims, own
         )
         self.postgres = say.postgres
         self._tables, self._lifecycle, self._dialect = tables, lifecycle, dialect
@@ -77,6 +78,8 @@ class Statements:
         self._given = _GIVEN | dict.fromkeys(layout.details.values(), sa.Text())
         if layout.extended:
             self._given["not_before"] = sa.Double()
+        if own is not None:
+            self._given["met_at"] = sa.Double()
         self.no_values: dict[str, Any] = dict.fromkeys(self._given)
         """Every value that a move can be given, and None for it."""
         self.moves = {
@@ -94,14 +97,18 @@ class Statements:
         self.nothing_new: dict[str, Any] = dict.fromkeys(self._new)
         """Every value that a new run can be given, and None for it."""
         one = {name: sa.bindparam(name, type_=type_) for name, type_ in self._new.items()}
-        self.create = {s: self._creation(s, one, ()) for s in lifecycle.initial_statuses}
-        self.create_many = {s: self._creations(s) for s in lifecycle.initial_statuses}
+        # A row of the application's own may be in any status when the store meets it first.
+        first = lifecycle.initial_statuses if own is None else lifecycle.statuses
+        self.create = {str(s): self._creation(s, one, ()) for s in first}
+        self.create_many = {} if own else {s: self._creations(s) for s in first}
         self.row = Prepared(self._row(), dialect)
         self.now = Prepared(sa.select(self.say.clock().c.now), dialect)
         self.locked_row = Prepared(self._row(lock=True), dialect)
         self.keyed = Prepared(self._keyed(), dialect)
         self.late = Prepared(self._late(), dialect)
         self.leases = LeaseStatements(say, dialect)
+        self.met = {} if own is None else {str(s): self._met(s) for s in lifecycle.statuses}
+        """By status, what says that something else has moved the row there."""
 
     # -- a move --------------------------------------------------------------------
 
@@ -156,7 +163,11 @@ class Statements:
                 among(self.say.compared("status"), sources),
                 sa.or_(
                     given["token"].is_(None),
-                    sa.and_(runs.lease_token == given["token"], runs.lease_until > clock.c.now)
+                    sa.and_(
+                        runs.lease_token == given["token"],
+                        # Since the application's row was locked, no claim could take it.
+                        runs.lease_until > given.get("met_at", clock.c.now),
+                    )
                     if reopening is None
                     else runs.lease_token == given["token"],
                 ),
@@ -226,6 +237,8 @@ class Statements:
         own = {name: runs[name].type for name in (*layout.columns, *layout.details.values())}
         more: dict[str, Any] = {"not_before": sa.Double()} if layout.extended else {}
         expiry = dict.fromkeys(("expires_at", "expires_after"), sa.BigInteger())
+        if layout.key is not None:
+            more |= {"table_key": layout.key, "trigger": sa.Text(), "born_at": sa.Double()}
 
         return {"id": sa.Text(), "document": sa.Text(), **own, **expiry, **more}
 
@@ -267,6 +280,14 @@ class Statements:
         if layout.extended:
             columns |= {"reopened": sa.literal_column("0"), "claims": sa.literal_column("0")}
             columns["not_before"] = given["not_before"]
+        if layout.key is not None:
+            # A row was there before the store met it; not later than now, though.
+            later = sa.func.coalesce(given["born_at"], now)
+            columns |= {
+                "table_key": given["table_key"],
+                "last_trigger": given["trigger"],
+                "born_at": self.say.earliest(later, now),
+            }
         insert: Any = inserting(self.say.database)(runs)
         # The WHERE also keeps SQLite from taking ON CONFLICT for a join's ON.
         values = sa.select(*columns.values()).select_from(clock, *source)
@@ -289,6 +310,32 @@ class Statements:
             fields[name] = given[layout.details[name]]
 
         return {layout.fields[name]: value for name, value in fields.items()}
+
+    def _met(self, status: str) -> Any:
+        """
+        Return the statement for a row of the application's own that something else moved to *status*.
+
+        The work of a worker who had it goes on where it can, unless the row was reopened.
+        """
+        runs, clock = self._tables.runs, self.say.clock_of_update()
+        one = runs.c.id == sa.bindparam("id", type_=sa.Text())
+        reopened = sa.bindparam("reopened", type_=sa.BigInteger())
+        again = runs.c.reopened != reopened
+        nothing = dict.fromkeys(runs.c.keys(), sa.null())
+        changes = self.say.changes("adopt", status, clock.c.now, nothing)
+        for name, fresh in {
+            "lease_owner": sa.null(), "lease_until": sa.null(),
+            "lease_token": runs.c.lease_token + sa.literal_column("1"),
+            "attempt": sa.literal_column("0"), "claims": sa.literal_column("0"),
+        }.items():  # fmt: skip
+            changes.setdefault(name, sa.case((again, fresh), else_=runs.c[name]))
+        update = self.say.changed(
+            runs.update().where(one, self.say.sane(clock.c.now)), changes | {"reopened": reopened}
+        )
+        if self.say.mariadb:
+            return Changing(update, self._last_move_of(), self._dialect)
+
+        return Prepared(update.returning(*_last_move(runs.c)), self._dialect)
 
     def _row(self, *, lock: bool = False) -> Any:
         """

@@ -131,7 +131,7 @@ def build_tables(
         sa.Column("lease_until", moment),
         sa.Column("attempt", big, nullable=False),
         *(_more_columns() if layout.extended else ()),
-        *_checks(prefix, lifecycle, layout),
+        *_key_or_checks(prefix, lifecycle, layout),
         sqlite_with_rowid=True,
     )
     column = runs.c
@@ -217,6 +217,19 @@ def _more_columns() -> tuple[sa.Column[Any], ...]:
         sa.Column("claims", sa.BigInteger, nullable=False),
         sa.Column("not_before", sa.Double),
     )
+
+
+def _key_or_checks(prefix: str, lifecycle: Lifecycle, layout: Layout) -> list[Any]:
+    """
+    Return the copy of the primary key of the application's own table, or the checks of a store's own.
+
+    A row of the application's may have come to its status by any path.
+    """
+    if layout.key is None:
+        return [*_checks(prefix, lifecycle, layout)]
+    key = sa.Column("table_key", layout.key, nullable=False)
+
+    return [key, sa.Index(f"{prefix}runs_table_key", key, unique=True)]
 
 
 def _short(name: str) -> str:

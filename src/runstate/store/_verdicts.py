@@ -99,7 +99,11 @@ class JournalEntry(NamedTuple):
     kind: str
     """``move``; ``late`` for an outcome that came after the end; ``claim`` and ``release`` of a lease."""
     trigger: str | None
-    """The trigger that was fired; ``create`` for a creation, None for a claim or a release."""
+    """
+    The trigger that was fired; ``create`` for a creation, None for a claim or a release.
+
+    None too for a move that a store in the application's own table adopted.
+    """
     source: str | None
     """The status before; None at creation."""
     target: str | None
