@@ -3,6 +3,7 @@ What a history says about the moves, before it is drawn.
 """
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,8 +12,12 @@ from hypothesis import strategies as st
 
 from runstate import RUN, Observation, histories
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
+from runstate.diagrams._figure import make_figure
+from runstate.diagrams._rare import without_rare
+from runstate.diagrams.layout.legend import legend_texts
 from runstate.histories import _reorder as _sequence
 from runstate.histories._reorder import in_sequence
+from runstate.presets import PRESETS
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
 
@@ -149,3 +154,37 @@ def test_times_are_drawn_in_every_format():
         "p95_s": pytest.approx(300, rel=0.022),
         "longest_s": 300.0,
     } == json.loads(drawn["json"])["observed"][0]
+
+
+def test_a_crowded_picture_leaves_out_rare_moves_and_no_illegal_one():
+    """
+    Beyond a number of legal moves the least frequent go, but none that is the main one into a status.
+    """
+    lifecycle = PRESETS["gitlab-pipeline"]
+    counts = {(str(row.source), str(row.target)): n + 1 for n, row in enumerate(lifecycle)}
+    illegal = ("success", "created")
+    figure = make_figure(lifecycle, Overlay(counts={**counts, illegal: 1}))
+    thin = without_rare(figure, 40)
+    statuses = [box.status for box in thin.boxes]
+    drawn = {(statuses[a.source], statuses[a.target]): a for a in thin.arrows}
+
+    assert illegal in drawn
+    assert len(figure.arrows) - len(drawn) == thin.rare
+    assert 40 <= len(drawn) < 60
+    assert {target for _, target in drawn} == {statuses[a.target] for a in figure.arrows}
+    assert {pair for pair, count in counts.items() if count >= thin.least} <= {*drawn}
+    assert figure.boxes == thin.boxes
+    assert figure == without_rare(figure, len(figure.arrows))
+
+
+@pytest.mark.parametrize(
+    ("rare", "least", "said"),
+    [(1, 5, "1 move observed fewer than 5 times, not drawn"), (20, 1, "20 moves never observed, not drawn")],
+)  # fmt: skip
+def test_the_legend_says_how_many_moves_are_left_out(rare, least, said):
+    """
+    It counts them, and says how rare they are.
+    """
+    figure = replace(make_figure(RUN, Overlay()), rare=rare, least=least)
+
+    assert said == legend_texts(figure)[-1][1]

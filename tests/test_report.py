@@ -253,18 +253,22 @@ def test_a_log_in_which_every_run_has_ended_says_so():
 
 def test_a_long_way_is_shortened_and_rare_ways_are_counted():
     """
-    Of a way that goes on for long the beginning is shown, and of many ways the commonest.
+    A loop is one part of a way, of many parts some are shown with the last, and of many ways the commonest.
     """
     loop = ("queued", "in_progress", "requires_action")
-    ways = [each for n in range(60) for each in run(*(loop * 9)[: n % 27 + 1], run_id=f"run_{n}")]
-    text = page_of([*ways, *run(*loop * 30, run_id="long")]).text
+    long = run("queued", *(f"odd_{n}" for n in range(26)), run_id="long")
+    text = page_of([*run(*loop * 3, "queued", "in_progress"), *long]).text
     many = [
         each
         for n in range(90)
         for each in run(*("queued", "in_progress") * (n + 1), run_id=f"run_{n}")
     ]
 
-    assert "… 13 more" in text
+    assert (
+        "( queued → in_progress → requires_action ) 3 times → queued → in_progress 1 50.0 %" in text
+    )
+    assert "illegal queued → odd_0 → " in text
+    assert "odd_11 → … 13 more … → odd_25 1 50.0 %" in text
     assert "50 runs took other ways." in page_of(many).text
 
 

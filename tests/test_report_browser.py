@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 from hostile import hostile_lifecycle, hostile_survey
 from runstate import RUN, Observation, histories
 from runstate.diagrams._palette import PALETTE
+from runstate.presets import PRESETS
 from runstate.report import render_report
 from test_report import HISTORY, many, run
 
@@ -442,6 +443,84 @@ def test_the_machine_is_whole_in_every_window(opened, scheme):
                 )
                 assert room == wide
                 assert size >= 11
+
+
+CROWDED = """() => {
+  const found = [];
+  const shown = (e) => e.getClientRects().length > 0;
+  const all = (select) => [...document.querySelectorAll(select)].filter(shown);
+  for (const e of all(".wide:not(.picture)"))
+    if (e.scrollWidth > e.clientWidth + 1) found.push(`sideways: ${e.getAttribute("aria-label")}`);
+  for (const e of all("td, dd, .keys li, figcaption, .controls label"))
+    if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline")
+      found.push(`cut: ${e.textContent.slice(0, 40)}`);
+  for (const e of all("#list td:nth-child(3) a, #stuck td:first-child a, #list summary, .figures dd"))
+    if (e.getBoundingClientRect().height > 2 * parseFloat(getComputedStyle(e).fontSize) * 1.3)
+      found.push(`broken: ${e.textContent}`);
+  for (const svg of all(".chart svg")) {
+    const frame = svg.getBoundingClientRect();
+    const scale = frame.width / svg.viewBox.baseVal.width;
+    const texts = [...svg.querySelectorAll("text")];
+    const rects = texts.map((e) => e.getBoundingClientRect());
+    texts.forEach((e, at) => {
+      const size = parseFloat(getComputedStyle(e).fontSize) * scale;
+      if (size < 10.8 || size > 15) found.push(`${size} px: ${e.textContent}`);
+      const r = rects[at];
+      if (r.left < frame.left - 1 || r.right > frame.right + 1) found.push(`outside: ${e.textContent}`);
+      rects.slice(at + 1).forEach((o, by) => {
+        if (r.left < o.right && o.left < r.right && r.top + 2 < o.bottom && o.top + 2 < r.bottom)
+          found.push(`${e.textContent} on ${texts[at + 1 + by].textContent}`);
+      });
+    });
+  }
+  return [...new Set(found)].slice(0, 9);
+}"""
+"""What is cut, broken, too small, too large or on top of something else."""
+
+
+def test_nothing_is_cut_or_crowded_in_any_window(opened):
+    """
+    With ids and names as services have them, every cell is whole at each width, and every chart legible.
+    """
+    names = {f"run_{n:02}": f"run_{n * 7919**5 % 16**24:024x}" for n in range(60)}
+    history = [
+        each._replace(run_id=names[each.run_id], file="/data/exports/2026/runs.csv", line=each.line * 97)
+        for each in shop()
+    ]  # fmt: skip
+    earlier = histories.survey(shop(before=True), samples=60)
+    page = opened(render_report(histories.survey(history, samples=60), before=earlier))
+    found = {}
+    for width in (1920, 1440, 1280, 1024, 830, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        found[width] = page.evaluate(CROWDED)
+
+    assert {} == {width: each for width, each in found.items() if each}
+
+
+def test_a_crowded_machine_leaves_out_what_is_rare_and_says_so(opened):
+    """
+    Of very many moves the rare ones are in the table alone; a run that made one is still drawn whole.
+    """
+    lifecycle = PRESETS["gitlab-pipeline"]
+    rows = [*lifecycle]
+    paths = [(str(row.source), str(row.target)) for row in rows]
+    history = [
+        each
+        for n, path in enumerate(paths)
+        for copy in range(1 + (n % 3 > 0))
+        for each in run(*path, run_id=f"run_{n}_{copy}")
+    ]
+    page = opened(render_report(histories.survey(history, lifecycle, samples=400), lifecycle))
+    drawn = page.locator("#drawn svg:visible .arrow").count()
+    hidden = len({*paths}) - drawn + len(lifecycle.reopenings)
+    legend = page.locator("#drawn svg:visible .legend").all_text_contents()
+
+    assert 28 <= hidden
+    assert f"{hidden} moves observed fewer than 2 times, not drawn" == legend[-1]
+    assert len({*paths}) == page.locator("#moves tbody tr").count()
+    page.evaluate("document.querySelector('#find').value = 'run_0_0'")
+    page.get_by_label("Search").dispatch_event("input")
+    assert ["1"] == way(page)[1]
 
 
 def test_on_paper_there_are_all_sections_and_no_controls(opened):

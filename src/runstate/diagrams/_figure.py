@@ -207,6 +207,9 @@ class Figure:
     """In the order of the rows, then the moves that are none."""
     left_out: int
     """How many illegal moves were too many to draw."""
+    rare: int = 0
+    """How many legal moves are left out because they were observed fewer than *least* times."""
+    least: int = 0
 
     def story(self, arrow: Arrow) -> str:
         """

@@ -9,6 +9,7 @@ from ..lifecycle._table import Lifecycle
 from ._figure import Overlay, make_figure, uncounted
 from ._paint import Group, paint
 from ._palette import PALETTE
+from ._rare import without_rare
 from ._scene import Scene
 from .layout import lay_out
 
@@ -39,7 +40,12 @@ class Inline(NamedTuple):
 
 
 def inline(
-    lifecycle: Lifecycle, overlay: Overlay, widths: Sequence[float], *, counted: bool = True
+    lifecycle: Lifecycle,
+    overlay: Overlay,
+    widths: Sequence[float],
+    *,
+    most: int | None = None,
+    counted: bool = True,
 ) -> Inline:
     """
     Return the picture of *lifecycle* as SVG elements for a page, one for each of the *widths*.
@@ -50,6 +56,8 @@ def inline(
         lifecycle: What is drawn.
         overlay: What was observed, drawn on top.
         widths: Widths of the frames in pixels, from narrow to wide.
+        most: How many legal moves are drawn at most; those observed least often are left out, and
+            the legend says how many. None draws all of them.
         counted: Whether to draw the counts and times of *overlay*.
 
     Example:
@@ -63,6 +71,8 @@ def inline(
     from .svg import elements  # noqa: PLC0415  a format is loaded when it is asked for
 
     figure = make_figure(lifecycle, overlay)
+    if most is not None:
+        figure = without_rare(figure, most)
     drawn = figure if counted else uncounted(figure)
     scenes: dict[float, Scene] = {}
     for width in widths:

@@ -7,6 +7,7 @@ cover each other. Colours are names in the palette.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import floor, inf
 from typing import Final, Literal
 
 from ._figure import Arrow, Box
@@ -30,7 +31,7 @@ from ._scene import (
 from ._words import cells
 from .layout.fit import BADGE_APART
 from .layout.grid import MARK
-from .layout.legend import SAMPLE
+from .layout.legend import SAMPLE, UNDRAWN
 
 __all__ = ["Disc", "Group", "Panel", "Polygon", "Shape", "Stroke", "Words", "paint"]
 
@@ -38,6 +39,8 @@ Dash = Literal["solid", "dashed", "dotted"]
 
 THIN: Final = 1.5
 THICKEST: Final = 5.0
+AIR: Final = 3.0
+"""Between two lines side by side, so that they can be told apart."""
 HEAD_HALF: Final = 4.0
 ASCENT: Final = 0.35
 """How far a line's baseline lies below its middle, in font sizes."""
@@ -142,7 +145,9 @@ def paint(scene: Scene) -> Iterator[Group]:
         arrow = placed.arrow
         kinds = ("arrow", arrow.role, *(["inferred"] if arrow.dash == "dashed" else []))
         key = f"a{numbers[arrow.source, arrow.target]}"
-        yield Group(kinds, scene.figure.story(arrow), tuple(_arrow_shapes(placed)), key)
+        yield Group(
+            kinds, scene.figure.story(arrow), tuple(_arrow_shapes(placed, scene.apart)), key
+        )
     for number, drawn in enumerate(scene.boxes):
         shapes = tuple(_box_shapes(drawn))
         yield Group(_box_kinds(drawn.box), _box_title(drawn.box), shapes, f"b{number}")
@@ -184,19 +189,21 @@ def _arrow_colours(arrow: Arrow) -> tuple[str, str]:
     return ("illegal", "illegal") if arrow.role == "illegal" else ("path", "path")
 
 
-def _arrow_width(arrow: Arrow) -> float:
+def _arrow_width(arrow: Arrow, apart: float) -> float:
     """
-    Return the width of *arrow*'s line, to quarters of a pixel.
+    Return the width of *arrow*'s line, to quarters of a pixel, with air to lines *apart* from it.
     """
     least = {"path": 2.5, "illegal": 2.5, "gap": 2.0}.get(arrow.role, THIN)
 
-    return max(least, round(4 * (THIN + (THICKEST - THIN) * arrow.weight)) / 4)
+    width = max(least, round(4 * (THIN + (THICKEST - THIN) * arrow.weight)) / 4)
+
+    return min(width, max(THIN, floor(4 * (apart - AIR)) / 4)) if apart < inf else width
 
 
-def _arrow_shapes(placed: PlacedArrow) -> Iterator[Shape]:
+def _arrow_shapes(placed: PlacedArrow, apart: float) -> Iterator[Shape]:
     arrow = placed.arrow
     colour, ink = _arrow_colours(arrow)
-    width = _arrow_width(arrow)
+    width = _arrow_width(arrow, apart)
     foot = placed.curve[-1][-1]
     gone = (placed.tip[0] - foot[0], placed.tip[1] - foot[1])
     length = abs(gone[0]) + abs(gone[1])
@@ -303,9 +310,9 @@ def _legend_shapes(entry: LegendEntry) -> Iterator[Shape]:
         yield Stroke((((rect.x + 14, y),), ((rect.x + 26, y),)), "line", 4.0)
     elif entry.sample == "time":
         yield Words("2 s", (rect.x, y + LABEL_SIZE * ASCENT), LABEL_SIZE, "soft", from_left=True)
-    elif entry.sample:
+    elif entry.sample not in UNDRAWN:
         yield _SAMPLES[entry.sample](line)
-    text = (rect.x + (SAMPLE if entry.sample else 0), y + LABEL_SIZE * ASCENT)
+    text = (rect.x + (0 if entry.sample in UNDRAWN else SAMPLE), y + LABEL_SIZE * ASCENT)
     ink = "illegal" if entry.sample in ("illegal", "") else "soft"
     yield Words(entry.text, text, LABEL_SIZE, ink, from_left=True)
 

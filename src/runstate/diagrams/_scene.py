@@ -7,6 +7,7 @@ no label, and no box but those at its own ends.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 from ._figure import Arrow, Box, Figure
@@ -109,7 +110,7 @@ class LegendEntry:
     """
 
     sample: str
-    """The way: ``reopens``, ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``time``, ``current``, or empty."""
+    """The way: ``reopens``, ``inferred``, ``illegal``, ``path``, ``gap``, ``faint``, ``counted``, ``time``, ``current``, ``rare``, or empty."""
     text: str
     rect: Rect
     """Of sample and text together."""
@@ -130,6 +131,8 @@ class Scene:
     entries: tuple[tuple[Point, Point], ...]
     """For each initial status, from the dot that a run comes from to the box it begins in."""
     legend: tuple[LegendEntry, ...]
+    apart: float = inf
+    """Pixels between the lines of two arrows that run side by side, at least."""
 
     @property
     def title(self) -> str:

@@ -180,6 +180,11 @@ class Journeys(NamedTuple):
     followed: int
     """How many runs the variants were counted of: all, or a sample where there are very many."""
 
+    @property
+    def lasted_in_all(self) -> Dwell | None:
+        """How long runs took from the first sight to the end, whichever it was; None if none ended."""
+        return _together(self.lasted.values())
+
 
 class Survey(NamedTuple):
     """

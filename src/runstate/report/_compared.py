@@ -8,7 +8,8 @@ from typing import Final
 
 from ..histories._rules import RULES
 from ..histories._survey import Dwell, Survey, how_long, without_gaps
-from ._html import NONE, code, counted, section, table, text
+from ._facts import counted
+from ._html import NONE, code, section, table, text
 from ._subject import Subject
 
 __all__ = ["compared"]

@@ -8,9 +8,9 @@ from typing import Final
 from ..histories._records import Finding
 from ..histories._rules import RULES
 from ..histories._survey import Journeys
-from ._html import counted, field, section, table, text
+from ._facts import counted, period_name
+from ._html import field, section, table, text
 from ._machine import listed_moves
-from ._overview import period_name
 from ._subject import Subject
 
 __all__ = ["findings"]
@@ -35,7 +35,7 @@ def findings(subject: Subject, kept: Mapping[str | None, int], room: int) -> str
     rows = list(_within(subject, kept, hints, room))
     total = sum(subject.survey.tally.values())
     cut = f"the first {len(rows):,} of {total:,}" if len(rows) < total else f"all {total:,}"
-    listed = table(f"Findings: {cut}", _HEADS, rows, mark=' id="list"')
+    listed = table(f"Findings: {cut}", _HEADS, rows, mark=' id="list"', cards=False)
 
     return section(
         "findings", "Findings", _rules(subject), _controls(subject), listed, _hints(hints)

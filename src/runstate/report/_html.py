@@ -3,7 +3,6 @@ Pieces of HTML. Every text passes through :func:`text`, wherever it came from.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import Final
 
@@ -13,11 +12,10 @@ from ..histories._survey import Dwell, how_long
 __all__ = [
     "NONE",
     "code",
-    "counted",
     "field",
-    "moment",
     "percentiles",
     "section",
+    "share",
     "table",
     "text",
     "took",
@@ -41,23 +39,13 @@ def code(name: str) -> str:
     return f"<code>{text(name, 100) or '(empty)'}</code>"
 
 
-def counted(number: int, what: str) -> str:
+def share(part: int, whole: int) -> str:
     """
-    Return *number* with the word for it.
+    Return how much *part* is of *whole*, in percent; little is not written as nothing.
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    percent = 100 * part / whole
 
-
-def moment(seconds: float) -> str:
-    """
-    Return a time in Unix seconds for people, in UTC; the number where there is no such day.
-    """
-    try:
-        told = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, OSError, ValueError):
-        return f"{seconds:g} s"
-
-    return f"{told:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{percent:.1f} %" if percent >= 0.05 or not part else "&lt; 0.1 %"
 
 
 def took(seconds: float | None) -> str:
@@ -77,23 +65,40 @@ def percentiles(dwell: Dwell | None) -> str:
     return "".join(map(took, (*map(dwell.quantile, (0.5, 0.9, 0.95, 0.99)), dwell.longest)))
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[str], *, mark: str = "") -> str:
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[str], *, mark: str = "", cards: bool = True
+) -> str:
     """
     Return a table of *rows*, each the cells of one; where it is wider than the page, it scrolls.
 
-    The *heads* of columns of numbers end in a number sign.
+    The *heads* of columns of numbers end in a number sign. With *cards*, each row of more than
+    three cells is a card on a phone, on which every cell has its head.
     """
+    names = [head.removesuffix("#") for head in heads]
     columns = "".join(
-        f'<th scope="col"{" class=n" if head.endswith("#") else ""}>{head.removesuffix("#")}'
-        for head in heads
+        f'<th scope="col"{" class=n" if head.endswith("#") else ""}>{name}'
+        for head, name in zip(heads, names, strict=True)
     )
-    body = "".join(row if row.startswith("<tr") else f"<tr>{row}" for row in rows)
+    cards = cards and len(heads) > 3
+    headed = (_headed(row, names) if cards else row for row in rows)
+    body = "".join(row if row.startswith("<tr") else f"<tr>{row}" for row in headed)
+    kind = ' class="cards"' if cards else ""
 
     return (
         f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}">'
-        f"<table{mark}><caption>{caption}</caption><thead><tr>{columns}</thead>"
+        f"<table{mark}{kind}><caption>{caption}</caption><thead><tr>{columns}</thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _headed(row: str, names: Sequence[str]) -> str:
+    """
+    Return *row* whose cells have their heads beside them; texts hold no tag, so a tag is a cell's.
+    """
+    start, first, *others = row.split("<td")
+    cells = (f'<td data-h="{name}"{cell}' for name, cell in zip(names[1:], others, strict=True))
+
+    return "".join((start, "<td", first, *cells))
 
 
 def field(name: str, label: str, control: str, *, wide: bool = False) -> str:

@@ -8,7 +8,8 @@ from typing import Final
 
 from ..diagrams import Inline, Overlay, inline, overlay_of
 from ..histories._survey import Survey
-from ._html import code, counted, percentiles, section, table, text
+from ._facts import counted
+from ._html import code, percentiles, section, share, table, text
 from ._subject import Subject
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
 
 WIDTHS: Final = (340, 700, 900, 1_160, 1_500)
 """Widths in pixels for which the machine is drawn."""
+MOST_ARROWS: Final = 40
+"""Legal moves that the picture has; of more, the table lists those observed least often alone."""
 WAY_WIDTHS: Final = (340, 900)
 """Widths in pixels for which the path of one run is drawn."""
 MOST_MOVES: Final = 200
@@ -33,14 +36,14 @@ def picture(subject: Subject) -> Inline:
     """
     Return the lifecycle with counts and times, for windows of any width.
     """
-    return inline(subject.lifecycle, _overlay(subject), WIDTHS)
+    return inline(subject.lifecycle, _overlay(subject), WIDTHS, most=MOST_ARROWS)
 
 
 def way_picture(subject: Subject) -> Inline:
     """
     Return the lifecycle with the same boxes and arrows, for the way of one run.
     """
-    return inline(subject.lifecycle, _overlay(subject), WAY_WIDTHS, counted=False)
+    return inline(subject.lifecycle, _overlay(subject), WAY_WIDTHS, most=MOST_ARROWS, counted=False)
 
 
 def _overlay(subject: Subject) -> Overlay:
@@ -196,5 +199,5 @@ def _ends(subject: Subject, counts: dict[str, int]) -> Iterator[str]:
         )
         yield (
             f"<td>{code(status)}<td>{kind}"
-            f'<td class="n">{count:,}<td class="n">{100 * count / total:.1f} %<td class="bars">{bar}'
+            f'<td class="n">{count:,}<td class="n">{share(count, total)}<td class="bars">{bar}'
         )

@@ -3,15 +3,15 @@ What an operator asks first: is it going wrong, since when; what is stuck; how m
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Final
 
 from ..histories._survey import Dwell, Journeys, Variant, how_long
-from ._html import NONE, code, counted, moment, percentiles, section, table, text
+from ._facts import counted, folded, moment, period_name
+from ._html import NONE, code, percentiles, section, share, table, text
 from ._subject import Subject
 
-__all__ = ["listed_ways", "overview", "period_name", "stuck", "variants"]
+__all__ = ["listed_ways", "overview", "stuck", "variants"]
 
 WIDE: Final = 340.0
 HIGH: Final = 132.0
@@ -22,21 +22,7 @@ MOST_LISTED: Final = 20
 """Open runs shown at once; the others of those kept are behind a fold."""
 MOST_WAYS: Final = 40
 LONGEST_WAY: Final = 14
-"""Statuses of a way that are shown."""
-
-
-def period_name(journeys: Journeys, number: int) -> str:
-    """
-    Return when the period *number* begins, as exactly as periods are long.
-    """
-    try:
-        told = datetime.fromtimestamp(number * journeys.period, UTC)
-    except (OverflowError, OSError, ValueError):
-        return f"{number * journeys.period:g} s"
-    if journeys.period >= 86_400:
-        return f"{told:%Y-%m-%d}"
-
-    return f"{told:%Y-%m-%d %H:%M:%S}" if journeys.period < 60 else f"{told:%Y-%m-%d %H:%M}"
+"""Parts of a way that are shown: the first ones, and the last."""
 
 
 def overview(subject: Subject) -> str:
@@ -292,7 +278,7 @@ def variants(subject: Subject) -> str:
     heads = ("Way", "Runs#", "Share#", "Median#", "p95#", "Longest#")
     rows = (
         f"{_way(subject, each.statuses)}"
-        f'<td class="n">{each.runs:,}<td class="n">{100 * each.runs / journeys.followed:.1f} %'
+        f'<td class="n">{each.runs:,}<td class="n">{share(each.runs, journeys.followed)}'
         f"{_lasted(each.lasted)}"
         for each in shown
     )
@@ -308,14 +294,24 @@ def variants(subject: Subject) -> str:
 
 
 def _way(subject: Subject, statuses: tuple[str, ...]) -> str:
-    names = [text(status, 60) or "(empty)" for status in statuses[:LONGEST_WAY]]
-    more = len(statuses) - LONGEST_WAY
-    words = " → ".join(f"<code>{name}</code>" for name in names)
-    words += f" … {more} more" if more > 0 else ""
+    parts = [_part(*part) for part in folded(statuses)]
+    if len(parts) > LONGEST_WAY:
+        hidden = len(parts) - LONGEST_WAY
+        parts[LONGEST_WAY - 1 : -1] = [f"… {hidden} more …"]
+    words = " → ".join(parts)
     if _faulty(subject, statuses):
         return f'<tr class="bad"><td class="way"><b class="tag">illegal</b> {words}'
 
     return f'<tr><td class="way">{words}'
+
+
+def _part(loop: tuple[str, ...], times: int) -> str:
+    """
+    Return a status, or a loop with how many times it was made.
+    """
+    words = " → ".join(f"<code>{text(status, 60) or '(empty)'}</code>" for status in loop)
+
+    return words if times == 1 else f"({words}) {times:,} times"
 
 
 def _faulty(subject: Subject, statuses: tuple[str, ...]) -> bool:

@@ -12,17 +12,17 @@ from typing import Final
 from .._urls import shown_url
 from ..diagrams import Inline, inline_colours, inline_style
 from ..histories._records import ObservationModel
-from ..histories._survey import Survey, without_gaps
+from ..histories._survey import Survey
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._compared import compared
+from ._facts import subject_of, verdict
 from ._filter import CHIPS, controls
 from ._findings import findings
 from ._html import text
 from ._machine import ends, fitting_style, machine, never, picture, way_picture
 from ._overview import overview, stuck, variants
-from ._subject import Subject
-from ._summary import head, verdict
+from ._summary import head
 from ._timelines import packed, runs_section, safe_json
 from ._times import times
 
@@ -58,8 +58,7 @@ def render_report(
         records: Raw records by file and line. The page shows that of a finding on demand, of
             the first 1,000 findings.
     """
-    made = without_gaps(survey, lifecycle, observed)
-    subject = Subject(survey, made, lifecycle, observed, tuple(map(shown_url, files)))
+    subject = subject_of(survey, lifecycle, observed, map(shown_url, files))
     drawn, way = picture(subject), way_picture(subject)
     shown = machine(subject, drawn)
     gone = (

@@ -31,6 +31,12 @@ class Subject(NamedTuple):
         return sum(self.survey.tally.values()) - self.survey.errors
 
     @property
+    def open(self) -> int:
+        """How many runs had not ended when they were last seen."""
+        ends = self.survey.ends.items()
+        return sum(n for status, n in ends if not self.lifecycle.is_terminal(status))
+
+    @property
     def unread(self) -> int:
         """How many records could not be taken in."""
         return sum(n for rule, n in self.survey.tally.items() if rule.startswith("RS9"))

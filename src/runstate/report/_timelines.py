@@ -10,7 +10,8 @@ from typing import Any, Final
 from .._text import printable
 from ..diagrams import Inline
 from ..histories._records import Observation
-from ._html import counted, field, section
+from ._facts import counted
+from ._html import field, section
 from ._machine import framed, listed_moves
 from ._overview import listed_ways
 from ._subject import Subject

@@ -270,7 +270,7 @@
 
   function stepsTable(run, all) {
     const caption = `${many(all.length, "step")} of ${run[0]}${run[3] ? `; ${many(run[3], "more step")} not kept` : ""}`;
-    const table = make("table", {}, make("caption", {}, caption));
+    const table = make("table", { class: "cards" }, make("caption", {}, caption));
     const heads = [["#", "n"], ["Status"], ["At (UTC)"], ["Since the first", "n"], ["Lasted", "n"], ["Where"], ["Remarks"]];
     table.append(make("thead", {}, make("tr", {}, ...heads.map(([name, kind]) =>
       make("th", kind ? { scope: "col", class: kind } : { scope: "col" }, name)))));
@@ -288,12 +288,14 @@
       ].filter(Boolean).join("; ");
       body.append(make("tr", step.verdict === 1 ? { class: "bad" } : {},
         make("td", { class: "n" }, String(at + 1)),
-        make("td", {}, make("code", {}, data.statuses[step.status])),
-        make("td", { class: "at" }, timed ? moment(run[1] + step.since) : ""),
-        make("td", { class: "n" }, timed && at ? `${step.since < 0 ? "" : "+"}${howLong(step.since)}` : ""),
-        make("td", { class: "n" }, lasted),
-        make("td", {}, make("code", {}, where)),
-        make("td", {}, remarks)));
+        ...[
+          ["", make("code", {}, data.statuses[step.status])],
+          ["at", timed ? moment(run[1] + step.since) : ""],
+          ["n", timed && at ? `${step.since < 0 ? "" : "+"}${howLong(step.since)}` : ""],
+          ["n", lasted],
+          ["", make("code", {}, where)],
+          ["", remarks],
+        ].map(([kind, content], place) => make("td", { class: kind, "data-h": heads[place + 1][0] }, content))));
     });
     table.append(body);
     return make("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "Steps" }, table);
@@ -351,14 +353,14 @@
     return [box.x + box.width / 2, box.y + box.height / 2];
   }
 
-  function jump(svg, from, to, wrong) {
+  function jump(svg, from, to, verdict) {
     const [[x0, y0], [x1, y1]] = [middle(svg, from), middle(svg, to)];
     const lift = 30 + Math.abs(x1 - x0) * 0.12;
     // In a column of statuses the way goes around those between.
     const over = Math.abs(x1 - x0) < 1
       ? `M${x0} ${y0}Q${x0 + 90} ${(y0 + y1) / 2} ${x1} ${y1}`
       : `M${x0} ${y0 - 16}Q${(x0 + x1) / 2} ${Math.min(y0, y1) - 16 - lift} ${x1} ${y1 - 16}`;
-    const path = make("path", { class: wrong ? "jump wrong" : "jump", d: over });
+    const path = make("path", { class: `jump ${["made", "wrong", "gap"][verdict]}`, d: over });
     svg.append(path);
     return path;
   }
@@ -388,7 +390,7 @@
     const made = new Map();
     moves(all).forEach(([from, to, verdict], at) => {
       const key = `${from} ${to}`;
-      const one = made.get(key) || { from, to, wrong: verdict === 1, numbers: [] };
+      const one = made.get(key) || { from, to, verdict, wrong: verdict === 1, numbers: [] };
       one.numbers.push(at + 1);
       made.set(key, one);
     });
@@ -412,7 +414,7 @@
     ];
     for (const move of drawn) {
       const arrow = known(move);
-      const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.wrong);
+      const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.verdict);
       badge(svg, path, move.numbers, move.wrong, taken);
     }
     svg.querySelector("desc").textContent = `The way of this run: ${all.map((step) => data.statuses[step.status]).join(", ")}.`;

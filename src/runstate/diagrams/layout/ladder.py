@@ -104,6 +104,7 @@ class _Ladder:
         if width is not None and packed:
             room = (width - MARGIN - start) / max(1, len(packed) - 1)
             apart = min(max(room, LEAST_LANE), apart)
+        self.apart = apart
         self.lanes = {
             lane.way: start + at * apart for at, column in enumerate(packed) for lane in column
         }
@@ -135,6 +136,7 @@ class _Ladder:
             tuple(sorted(arrows, key=lambda placed: ON_TOP[placed.arrow.role])),
             entries,
             legend,
+            self.apart,
         )
 
     def _stacked(self, heights: Sequence[float]) -> Iterator[tuple[int, _Rows]]:

@@ -9,13 +9,15 @@ from .._figure import Figure
 from .._scene import EM_PER_CELL, LABEL_LINE, LABEL_SIZE, LegendEntry, Rect
 from .._words import cells
 
-__all__ = ["legend_texts", "place_legend"]
+__all__ = ["SAMPLE", "UNDRAWN", "legend_texts", "place_legend"]
 
 SAMPLE: Final = 34.0
 """Width of a sample with the space after it."""
 BETWEEN: Final = 26.0
 """Between two entries of a line."""
 LINE: Final = LABEL_LINE + 5
+UNDRAWN: Final = ("", "rare")
+"""Samples that are no more than their text."""
 
 _MEANINGS: Final[tuple[tuple[str, str, Callable[[Figure], bool]], ...]] = (
     ("current", "current status", lambda f: any(box.current for box in f.boxes)),
@@ -54,8 +56,15 @@ def legend_texts(figure: Figure) -> tuple[tuple[str, str], ...]:
     if figure.left_out:
         moves = "move" if figure.left_out == 1 else "moves"
         used.append(("", f"and {figure.left_out:,} more illegal {moves}, not drawn"))
+    if figure.rare:
+        moves = "1 move" if figure.rare == 1 else f"{figure.rare:,} moves"
+        used.append(("rare", f"{moves} {_seldom(figure.least)}, not drawn"))
 
     return tuple(used)
+
+
+def _seldom(least: int) -> str:
+    return "never observed" if least == 1 else f"observed fewer than {least:,} times"
 
 
 def place_legend(figure: Figure, x: float, y: float, width: float) -> tuple[LegendEntry, ...]:
@@ -64,7 +73,7 @@ def place_legend(figure: Figure, x: float, y: float, width: float) -> tuple[Lege
     """
     entries, right, start = [], x + width, x
     for sample, text in legend_texts(figure):
-        wide = (SAMPLE if sample else 0) + cells(text) * LABEL_SIZE * EM_PER_CELL
+        wide = (0 if sample in UNDRAWN else SAMPLE) + cells(text) * LABEL_SIZE * EM_PER_CELL
         if start > x and start + wide > right:
             start, y = x, y + LINE
         entries.append(LegendEntry(sample, text, Rect(start, y, wide, LABEL_LINE)))
