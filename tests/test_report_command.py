@@ -5,6 +5,7 @@
 import gzip
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -147,16 +148,23 @@ def test_summary_tells_ends_moves_and_what_never_was(command):
     """
     Tables follow the findings: illegal moves first, with counts and times.
     """
-    log(("run_1", WAY), ("run_2", ("queued", "completed")))
+    log(("run_1", WAY), ("run_2", ("queued", "completed")), ("run_3", ("queued", "in_progress")))
     status, out, err = command("check", "log.jsonl", "--summary")
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines()]
 
     assert (1, "") == (status, err)
     assert out.startswith("log.jsonl:5: RS103 error")
+    assert "The commonest illegal move is queued → completed: once.\n1 run had not ended" in out
     assert ["completed", "2"] in rows
-    moves = [row for row in rows if len(row) == 7]
-    assert ["illegal", "queued", "completed", "1", "983 ms", "983 ms", "1 s"] == moves[0]
-    assert ["start", "queued", "in_progress", "1", "983 ms", "983 ms", "1 s"] in moves
+    moves = [row for row in rows if len(row) == 9]
+    assert ["illegal", "queued", "completed", "1", *["983 ms"] * 4, "1 s"] == moves[0]
+    assert ["start", "queued", "in_progress", "2", *["983 ms"] * 4, "1 s"] in moves
+    assert ["RS103", "illegal move", "1"] in rows
+    assert ["run_3", "in_progress"] in [row[:2] for row in rows]
+    assert ["illegal queued -> completed", "1"] in [row[:2] for row in rows]
+    assert [["began", "3"], ["ended completed", "2"], ["findings RS103", "1"]] == [
+        [row[0], row[2]] for row in rows if len(row) == 3 and set(row[1]) & {*"▁▂▃▄▅▆▇█"}
+    ]
     assert ["expire", "cancelling", "expired"] in rows
     assert ["start", "queued", "in_progress"] not in rows
 
@@ -170,6 +178,24 @@ def test_summary_of_many_moves_is_cut(command):
 
     assert "... and 40 more" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("engine", ["python", "duckdb"])
+def test_the_summary_has_the_facts_of_the_first_screen(command, engine):
+    """
+    Every figure and every sentence of the page's head is in the terminal, whatever engine reads.
+    """
+    log(("run_1", WAY), ("run_2", ("queued", "completed")), ("run_3", ("queued", "in_progress")))
+    out = command("check", "log.jsonl", "--summary", "--engine", engine)[1]
+    command("report", "log.jsonl", "--engine", engine)
+    page = Path("report.html").read_text(encoding="utf-8")
+    figures = re.findall(r"<div><dt>([^<]*)</dt><dd>([^<]*)</dd></div>", page)[:8]
+    rows = [tuple(cell.strip() for cell in line.split("│")[1:-1]) for line in out.splitlines()]
+    (lead,) = re.findall(r'<p class="lead">(.*?)</p>', page)
+
+    assert ("Longest open", "1 s") in figures
+    assert figures == [row for row in rows if row in figures]
+    assert re.sub(r"<[^>]*>", "", lead) in " ".join(out.splitlines())
 
 
 def test_summary_goes_with_text_alone(command):

@@ -42,7 +42,6 @@ from ._shared import (
     order_option,
     reading_options,
 )
-from ._summary import print_summary
 
 __all__ = ["check", "limits_of", "monitor_of"]
 
@@ -75,7 +74,9 @@ USUAL_MAX: Final = 100
 )
 @baseline_options
 @follow_options
-@click.option("--summary", is_flag=True, help="Show last statuses, moves and times as tables too.")
+@click.option(
+    "--summary", is_flag=True, help="Show the facts of the report's first screen as tables too."
+)
 @click.option("--explain", metavar="CODE", help="Explain a finding's code, and check nothing.")
 def check(
     paths: Sequence[str],
@@ -172,6 +173,7 @@ def check(
             asked = {
                 "finished": finished, "limits": limits_of(limits), "measured": summary,
                 "limit": 0 if known.in_use else cap, "allow_reopen": allow_reopen,
+                "samples": int(summary),
             }  # fmt: skip
             survey = surveyed(engine, names, lifecycle, observed, scale, reading, asked)
             if survey is not None:
@@ -201,6 +203,8 @@ def _reported(
     for line in FORMS[output](first(iter(survey.findings), cap), lambda: totals):
         click.echo(line)
     if summary:
+        from ._summary import print_summary  # noqa: PLC0415  tables are not for every check
+
         print_summary(survey, lifecycle, observed)
 
     return exit_status(totals, fail_on, unread=is_unread(survey))
@@ -241,7 +245,12 @@ def _without_known(survey: Survey, known: Baseline) -> Survey:
         )
     left = tuple(finding for finding in survey.findings if not known.accepts(finding))
 
+    journeys = survey.journeys
+    # Which of the findings over time are known was not counted.
+    journeys = journeys._replace(found={}) if journeys else None
+
     return survey._replace(
+        journeys=journeys,
         findings=left,
         tally=Counter(finding.code for finding in left),
         errors=sum(finding.severity == "error" for finding in left),
@@ -262,7 +271,8 @@ def _judged(
     """
     Print what *monitor* says of what was *seen*, other than what is *known*, and return the counts.
     """
-    census = Census(monitor, limit=0) if summary else None
+    # With a sample, whole runs are counted too: how long they took, and which are open.
+    census = Census(monitor, limit=0, samples=1) if summary else None
     tally = Tally(monitor, census, known)
     if isinstance(seen, Follower):
         findings = tally.followed(seen, finished=finished)
@@ -271,6 +281,8 @@ def _judged(
     for line in FORMS[output](first(findings, cap), tally.totals):
         click.echo(line)
     if census is not None:
+        from ._summary import print_summary  # noqa: PLC0415  tables are not for every check
+
         print_summary(census.survey(), monitor.lifecycle, monitor.observed)
 
     known.write()

@@ -271,6 +271,8 @@ class Tally:
     def _counted(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         if self._baseline is not None and self._baseline.in_use:
             findings = [each for each in findings if not self._baseline.accepts(each)]
+        if self._census is not None:
+            self._census.note(findings)
         for finding in findings:
             self._severities[finding.severity] += 1
             self._unread |= finding.code.startswith("RS9")

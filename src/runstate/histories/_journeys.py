@@ -17,7 +17,7 @@ from ._survey import Journeys, OpenRun, Variant, bucket_of
 __all__ = ["FoundTimes", "JourneyCounts", "Way", "Ways", "period_of"]
 
 MOST_PERIODS: Final = 130
-MOST_OPEN: Final = 200
+MOST_OPEN: Final = 1_000
 MOST_VARIANTS: Final = 100
 MOST_STEPS: Final = 20_000
 """Steps of ways that are told apart; runs that take others have no way."""

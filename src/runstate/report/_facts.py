@@ -4,6 +4,7 @@ The facts that the page and ``check --summary`` show first: one source for both.
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from ..histories._records import ObservationModel
@@ -12,8 +13,8 @@ from ..lifecycle._table import Lifecycle
 from ._subject import Subject
 
 __all__ = [
-    "Link", "Name", "Sentence", "counted", "figures", "folded", "moment", "period_name",
-    "sentences", "subject_of", "verdict",
+    "Link", "Name", "Sentence", "counted", "figures", "folded", "is_faulty", "moment", "period_name",
+    "sentences", "share", "subject_of", "verdict",
 ]  # fmt: skip
 
 
@@ -107,6 +108,24 @@ def _loop(statuses: tuple[str, ...], at: int) -> tuple[int, int]:
             best = size, times
 
     return best
+
+
+def share(part: int, whole: int) -> str:
+    """
+    Return how much *part* is of *whole*, in percent; little is not written as nothing.
+    """
+    percent = 100 * part / whole
+
+    return f"{percent:.1f} %" if percent >= 0.05 or not part else "< 0.1 %"
+
+
+def is_faulty(subject: Subject, statuses: tuple[str, ...]) -> bool:
+    """
+    Return whether a run that took this path did something illegal.
+    """
+    begins = subject.observed != "complete" or statuses[0] in subject.lifecycle.initial_statuses
+
+    return not (begins and all(subject.legal(*pair) for pair in pairwise(statuses)))
 
 
 def verdict(subject: Subject) -> str:

@@ -15,7 +15,6 @@ __all__ = [
     "field",
     "percentiles",
     "section",
-    "share",
     "table",
     "text",
     "took",
@@ -37,15 +36,6 @@ def code(name: str) -> str:
     Return a name, such as that of a status, as HTML.
     """
     return f"<code>{text(name, 100) or '(empty)'}</code>"
-
-
-def share(part: int, whole: int) -> str:
-    """
-    Return how much *part* is of *whole*, in percent; little is not written as nothing.
-    """
-    percent = 100 * part / whole
-
-    return f"{percent:.1f} %" if percent >= 0.05 or not part else "&lt; 0.1 %"
 
 
 def took(seconds: float | None) -> str:

@@ -8,8 +8,8 @@ from typing import Final
 
 from ..diagrams import Inline, Overlay, inline, overlay_of
 from ..histories._survey import Survey
-from ._facts import counted
-from ._html import code, percentiles, section, share, table, text
+from ._facts import counted, share
+from ._html import code, percentiles, section, table, text
 from ._subject import Subject
 
 __all__ = [
@@ -199,5 +199,5 @@ def _ends(subject: Subject, counts: dict[str, int]) -> Iterator[str]:
         )
         yield (
             f"<td>{code(status)}<td>{kind}"
-            f'<td class="n">{count:,}<td class="n">{share(count, total)}<td class="bars">{bar}'
+            f'<td class="n">{count:,}<td class="n">{text(share(count, total))}<td class="bars">{bar}'
         )

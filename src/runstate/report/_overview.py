@@ -3,12 +3,11 @@ What an operator asks first: is it going wrong, since when; what is stuck; how m
 """
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from typing import Final
 
 from ..histories._survey import Dwell, Journeys, Variant, how_long
-from ._facts import counted, folded, moment, period_name
-from ._html import NONE, code, percentiles, section, share, table, text
+from ._facts import counted, folded, is_faulty, moment, period_name, share
+from ._html import NONE, code, percentiles, section, table, text
 from ._subject import Subject
 
 __all__ = ["listed_ways", "overview", "stuck", "variants"]
@@ -218,7 +217,11 @@ def stuck(subject: Subject, kept: Mapping[str | None, int]) -> str:
     more = rows[MOST_LISTED:]
     rest = f"<details><summary>{counted(len(more), 'more open run')}</summary>{{}}</details>"
     hidden = total - len(rows)
-    left_out = f"{counted(hidden, 'open run')} more are not listed." if hidden > 0 else ""
+    left_out = (
+        f"{counted(hidden, 'open run')} more are not listed, those that changed last."
+        if hidden > 0
+        else ""
+    )
 
     return section(
         "open",
@@ -278,7 +281,7 @@ def variants(subject: Subject) -> str:
     heads = ("Way", "Runs#", "Share#", "Median#", "p95#", "Longest#")
     rows = (
         f"{_way(subject, each.statuses)}"
-        f'<td class="n">{each.runs:,}<td class="n">{share(each.runs, journeys.followed)}'
+        f'<td class="n">{each.runs:,}<td class="n">{text(share(each.runs, journeys.followed))}'
         f"{_lasted(each.lasted)}"
         for each in shown
     )
@@ -299,7 +302,7 @@ def _way(subject: Subject, statuses: tuple[str, ...]) -> str:
         hidden = len(parts) - LONGEST_WAY
         parts[LONGEST_WAY - 1 : -1] = [f"… {hidden} more …"]
     words = " → ".join(parts)
-    if _faulty(subject, statuses):
+    if is_faulty(subject, statuses):
         return f'<tr class="bad"><td class="way"><b class="tag">illegal</b> {words}'
 
     return f'<tr><td class="way">{words}'
@@ -312,12 +315,6 @@ def _part(loop: tuple[str, ...], times: int) -> str:
     words = " → ".join(f"<code>{text(status, 60) or '(empty)'}</code>" for status in loop)
 
     return words if times == 1 else f"({words}) {times:,} times"
-
-
-def _faulty(subject: Subject, statuses: tuple[str, ...]) -> bool:
-    begins = subject.observed != "complete" or statuses[0] in subject.lifecycle.initial_statuses
-
-    return not (begins and all(subject.legal(*pair) for pair in pairwise(statuses)))
 
 
 def _lasted(dwell: Dwell | None) -> str:
