@@ -175,3 +175,54 @@ def test_hostile_names_of_columns_are_shown_harmless(typed):
     _, _, err = typed(f"runstate check {written({chr(27) + '[2J_job': '1', 'state': 'queued'})}")
 
     assert "\x1b" not in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "phase", "other"),
+    [("Pod", "Running", "argo-workflow"), ("Workflow", "Running", "kubernetes-pod")],
+)
+def test_what_a_record_says_it_is_comes_first(typed, kind, phase, other):
+    """
+    Two systems may have records of one form: the one whose name is in them is named first.
+    """
+    name = {"Pod": "kubernetes-pod", "Workflow": "argo-workflow"}[kind]
+    meta = {"name": "a", "namespace": "ci", "uid": "u"}
+    items = [{"kind": kind, "metadata": meta, "status": {"phase": phase}}]
+    _, _, err = typed(f"runstate check {written({'kind': 'List', 'items': items})}")
+
+    assert f"records looks like {name}" in err
+    assert f"--lifecycle {other}" not in err.partition(", or ")[0]
+
+
+def test_a_kind_that_few_records_resemble_is_not_named(typed):
+    """
+    A null where another system has its status is no sign of that system.
+    """
+    response = {"id": "resp_1", "object": "response", "status": "completed", "output": []}
+    part = {"type": "response.output_item.done", "item": {"id": "msg_1", "phase": None}}
+    events = [
+        *(
+            {"type": f"response.{each}", "response": {**response, "status": each}}
+            for each in ("queued", "in_progress", "completed")
+        ),
+        part,
+    ]
+    stream = "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events)
+    _, _, err = typed(f"runstate check {written(stream)}")
+
+    assert "looks like openai-response" in err
+    assert "argo-node" not in err
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_statuses_that_nobody_knows_are_not_runs_of_openai(typed, form):
+    """
+    A system of its own whose columns are called as those of a run gets a draft, not an error a row.
+    """
+    rows = [("1", "pending"), ("1", "started"), ("1", "succeeded")]
+    records = [{"id": run_id, "status": status} for run_id, status in rows]
+    table = "id,status\n" + "".join(f"{run_id},{status}\n" for run_id, status in rows)
+    status, out, err = typed(f"runstate check {written(records if form == 'json' else table)}")
+
+    assert (status, out) == (2, "")
+    assert "runstate init records --run-id id --status status" in err

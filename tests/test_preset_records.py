@@ -192,6 +192,12 @@ RECORDS = {
         ({"id": 1, "state": "failed"}, [("1", "failed", None)]),
     ],
     "prefect-flow-run": [
+        ([{"occurred": "2026-03-01T10:00:00Z", "event": f"prefect.{kind}-run.{name}", "id": "e",
+           "resource": {"prefect.resource.id": f"prefect.{kind}-run.f", "prefect.state-type": of,
+                        "prefect.state-timestamp": "2026-03-01T10:00:00Z"}, "related": []}
+          for kind, name, of in [("flow", "Late", "SCHEDULED"), ("task", "Running", "RUNNING"),
+                                 ("flow", "TimedOut", "FAILED")]],
+         [("prefect.flow-run.f", "SCHEDULED", None), ("prefect.flow-run.f", "FAILED", None)]),
         ([{"id": "s", "type": "CRASHED", "name": "Crashed", "timestamp": "2026-03-01T10:00:00Z",
            "state_details": {"flow_run_id": "f"}}], [("f", "CRASHED", None)]),
         ([{"id": "f", "flow_id": "g", "state_type": "PAUSED",
@@ -275,6 +281,10 @@ RECORDS = {
         ("run_id,life_cycle_state,result_state\n7,SKIPPED,\n", [("7", "SKIPPED", None)]),
     ],
     "slurm-job": [
+        # A base state and its flags.
+        ({"jobs": [{"job_id": 41, "job_state": ["CANCELLED", "COMPLETING"], "restart_cnt": 0},
+                   {"job_id": 42, "job_state": ["RUNNING", "EXPEDITING"], "restart_cnt": 0}]},
+         [("41", "COMPLETING", 0), ("42", "RUNNING", 0)]),
         ("JobID|State|End|Restarts\n41|REQUEUED|Unknown|0\n41.batch|CANCELLED by 1001|Unknown|0\n",
          [("41", "REQUEUED", 0), ("41.batch", "CANCELLED", 0)]),
         ({"jobs": [{"job_id": 41, "state": {"current": ["OUT_OF_MEMORY"]}, "restart_cnt": 1}]},
@@ -287,6 +297,13 @@ RECORDS = {
         ({"job_id": 41, "state": "TIMEOUT"}, [("41", "TIMEOUT", None)]),
     ],
     "celery": [
+        # What "celery events --dump" prints.
+        ("-> evdump: starting capture...\n"
+         "celery@w [2026-03-01 10:00:00+00:00] worker heartbeat: active=0, freq=2.0\n"
+         "celery@w [2026-03-01 10:00:01+00:00] task received: a.b(t) args=(2, 2) kwargs={} eta=None\n"
+         "celery@w [2026-03-01 10:00:02+00:00] task rejected: a.b(t) args=(2, 2) kwargs={} requeue=True\n"
+         "celery@w [2026-03-01 10:00:03+00:00] task revoked: a.b(t) args=(2, 2) kwargs={} expired=True\n",
+         [("t", "RECEIVED", None), ("t", "REJECTED", None), ("t", "REVOKED", None)]),
         ("id,task_id,status,date_done\n1,t,SUCCESS,2026-03-01 10:00:00\n", [("t", "SUCCESS", None)]),
         ([{"type": "task-retried", "uuid": "t", "timestamp": 1788600002.5},
           {"type": "worker-heartbeat", "hostname": "w"}], [("t", "RETRY", None)]),
@@ -446,6 +463,25 @@ def test_a_record_alone_is_legal(preset, document, expected):
 
     for each in observations:
         assert () == check([each], preset, observed="polled").findings
+
+
+@EACH
+def test_an_envelope_may_have_an_id_and_a_status_of_its_own(preset, document, expected):
+    """
+    What carries a record, such as a delivery of a webhook, is not what the record is about.
+    """
+    if not isinstance(document, dict) or "event" in document or not preset.shapes:
+        return
+    delivery = {
+        "id": 5,
+        "guid": "g",
+        "status": "OK",
+        "state": "OK",
+        "request": {"payload": document},
+    }
+    of_delivery, alone = (seen_in(each, preset) for each in (delivery, document))
+
+    assert alone == of_delivery, expected
 
 
 @pytest.mark.parametrize("name", sorted({*PRESETS} - {"celery-strict"}))

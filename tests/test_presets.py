@@ -138,6 +138,7 @@ TELLING = {
     "celery": [
         "PENDING -succeed-> SUCCESS documented",
         "REJECTED -receive-> RECEIVED documented",
+        "REJECTED -revoke-> REVOKED implemented",
     ],
     "river-job": [
         "running -snooze-> scheduled documented",

@@ -23,6 +23,8 @@ _SURE: Final = 2
 """Least score at which paths, and not only statuses, identify a system."""
 _SHOWN_SURE: Final = 4
 _SHOWN: Final = 8
+_FEW: Final = 2
+"""Fewer records may well be runs whose status is misspelled."""
 _READ: Final = 0.5
 """Share of the records that fit, from which on an input is of that kind."""
 _NEAR: Final = 3
@@ -115,11 +117,14 @@ def _by_columns(records: Sequence[dict[str, Any]], alike: Sequence[str]) -> Advi
     if alike:
         lead, command, options = _looks_like(alike)
         return Advice(lead, command, [*options, f"{typed} for runs of your own"])
-    if columns.run_id in ("id", "run_id") and columns.status == RUN.status_field:
+    usual = columns.run_id in ("id", "run_id") and columns.status == RUN.status_field
+    if usual and len(records) < _FEW:
         return None
     if RUN.known.isdisjoint(str(record.get(columns.status)) for record in records):
         lead = "has statuses that no lifecycle here knows; a draft of its own"
         return Advice(lead, "init", [f"{typed} -o lifecycle.toml"])
+    if usual:
+        return None
 
     return Advice("is not of a system that is known by its shape", "check", [typed])
 

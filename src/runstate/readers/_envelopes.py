@@ -27,7 +27,7 @@ __all__ = [
 
 _CONTENTS: Final = (
     "log", "MESSAGE", "message", "msg", "jsonPayload", "textPayload", "line", "data", "detail",
-    "payload", "result", "params", "event", "body", "Body", "Message", "Records", "value", "record",
+    "payload", "request", "result", "params", "event", "body", "Body", "Message", "Records", "value", "record",
     "task", "object", "response", "after", "_source", "hits", "document",
 )  # fmt: skip
 """

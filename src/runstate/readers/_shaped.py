@@ -57,6 +57,8 @@ class _Form:
         self.about: list[Condition] = [*map(condition_of, shape.about)]
         self.conditions = (*shape.about, *shape.text)
         self.text = [*map(template_of, shape.text)]
+        self.usual = not self.text and all(steps[-1] in _USUAL for steps, _ in self.about)
+        """Whether records of many systems have this shape."""
         self.document = shape.document
         """Whether all records of a document are about one object."""
         self.id = [*map(_paths, shape.id or ((lifecycle.id_field,),))]
@@ -155,7 +157,7 @@ class _Form:
         Raises:
             BadRecordError: A part is missing before another one, or is not a text.
         """
-        parts = [_part(_look(record, path)[0], path.text, run_id) for path in paths]
+        parts = [_part(self._told(_look(record, path)[0]), path.text, run_id) for path in paths]
         while parts and parts[-1] is None:
             parts.pop()
         if not parts:
@@ -170,6 +172,32 @@ class _Form:
             raise BadRecordError("RS901", f"a part of the status holds /: {parts}", run_id)
 
         return self.spelt("/".join(map(str, parts)))
+
+    def _told(self, value: Any) -> Any:
+        """
+        Return which of several words in a list is the status, or *value* if it is something else.
+
+        Flags follow a base state, as in what Slurm prints. The last one that is known is reported.
+        """
+        if not isinstance(value, list) or len(value) < 2 or {*map(type, value)} != {str}:
+            return value
+
+        return next((word for word in reversed(value) if self._fold(word) in self._words), value[0])
+
+    def knows(self, record: dict[str, Any]) -> bool:
+        """
+        Return whether the status of *record*, or the first of its parts, is one of the lifecycle.
+        """
+        value = self._told(_look(record, self.status[0])[0])
+        if not isinstance(value, str):
+            return True
+        folded = self.spelt(value)
+        parts = len(self.status) > 1
+
+        return any(
+            folded == known or (parts and known.startswith(f"{self._fold(value)}/"))
+            for known in self._words.values()
+        )
 
     def spelt(self, status: str) -> str:
         """
@@ -292,17 +320,40 @@ class Shaped(Interpreter):
         for form in self._forms:
             facts = form.taken_apart(record)
             if facts is not None and form.fits(facts, around, key):
-                return self._facts(form, facts, line, around, key)
+                # An envelope may have an id and a status of its own.
+                unsure = form.usual and not form.knows(facts)
+                found = self._carried(record, line, around, deeper) if unsure else None
+                return self._facts(form, facts, line, around, key) if found is None else found
+        found = self._carried(record, line, around, deeper, lists=True)
+        if found is not None:
+            return found
+        own = own_event(record)
+
+        return None if own is None else self._move(own, line)
+
+    def _carried(
+        self,
+        record: dict[str, Any],
+        line: int,
+        around: tuple[Mapping[str, Any], ...],
+        deeper: int,
+        *,
+        lists: bool = False,
+    ) -> Sequence[Read] | None:
+        """
+        Return what *record* is an envelope of, with *lists* also a list; None if nothing has a shape.
+        """
         for inner in contents(record) if deeper else ():
+            if not lists and not isinstance(inner, dict):
+                continue
             found = self._each(
                 [("", inner)] if isinstance(inner, dict) else [("", each) for each in inner],
                 line, (record, *around), deeper - 1,
             )  # fmt: skip
             if found is not None:
                 return found
-        own = own_event(record)
 
-        return None if own is None else self._move(own, line)
+        return None
 
     def _listed(
         self,
@@ -605,12 +656,15 @@ def _look(level: Any, path: _Path) -> tuple[Any, Any]:
         refuse_doubled(level, {path.text})
         return level[path.text], level
     holder = None
-    for step in path.steps:
+    for place, step in enumerate(path.steps):
         if type(level) is str:
             level = parsed(level)
         if type(step) is str:
-            if not isinstance(level, dict) or step not in level:
+            if not isinstance(level, dict):
                 return _MISSING, holder
+            if step not in level:
+                rest = ".".join(map(str, path.steps[place:]))
+                return level.get(rest, _MISSING), level if rest in level else holder
             refuse_doubled(level, {step})
             holder, level = level, level[step]
         elif not isinstance(level, list):
