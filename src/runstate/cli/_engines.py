@@ -29,7 +29,7 @@ __all__ = [
 ENGINES: Final = ("auto", "python", "duckdb", "spark")
 MOST: Final = 900_000
 """Findings that an engine hands over at most, however many are asked for."""
-PAYS: Final = 1 << 20
+PAYS: Final = 4 << 20
 """Bytes of text from which on DuckDB is done before Python."""
 
 

@@ -7,6 +7,7 @@ every change has seen a fault. Nothing here raises for bad data.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -90,6 +91,13 @@ class _Run:
         self.line: int | None = None
 
 
+_Brief = tuple[str, float | None, bool, str | None, int | None]
+"""
+What is remembered of a run in which nothing was unusual so far: its status, when it was seen last,
+whether anything is decided, and the file and line of that. A seventh of the room of a :class:`_Run`.
+"""
+
+
 class Monitor:
     """
     Checks histories as they come, one observation at a time.
@@ -152,7 +160,9 @@ class Monitor:
         self._allow_reopen = allow_reopen
         self._in_order = observed != "unordered"
         self._next = lifecycle.seen_next if observed == "complete" else lifecycle.seen_later
-        self._runs: dict[str | None, _Run] = {}
+        self._usual = _usual_steps(lifecycle, self._next, observed) if not limits else {}
+        self._unseen = (None, None, observed == "complete", None, None)
+        self._runs: dict[str | None, _Run | _Brief] = {}
 
     @property
     def runs(self) -> int:
@@ -162,7 +172,9 @@ class Monitor:
     @property
     def undecided(self) -> int:
         """How many of them were seen too little of to decide anything."""
-        return sum(not run.decided for run in self._runs.values())
+        return sum(
+            not (run.decided if isinstance(run, _Run) else run[2]) for run in self._runs.values()
+        )
 
     @property
     def compared(self) -> bool:
@@ -204,6 +216,8 @@ class Monitor:
             TypeError: *seen* is neither a status, a snapshot nor an Observation, or an
                 Observation's part is of the wrong type.
         """
+        if type(seen) is Observation and self._is_usual(seen):
+            return []
         observation = (
             _sound(seen) if isinstance(seen, Observation) else observation_of(seen, self.lifecycle)
         )
@@ -213,9 +227,7 @@ class Monitor:
         status: Any = observation.status
         if not isinstance(status, str) or not status:
             return [_finding("RS902", observation, "the record has no status")]
-        run = self._runs.get(observation.run_id)
-        if run is None:
-            run = self._runs[observation.run_id] = _Run()
+        run = self._remembered(observation.run_id)
         if observation.seq is None or not self._in_order:
             return self._judge(run, observation)
 
@@ -243,10 +255,10 @@ class Monitor:
         if not rows:
             return
         run_id = rows[0].run_id
-        known = self._runs.get(run_id)
-        self.observations += len(rows) if known is None else 0
-        self.tied -= 0 if known is None else known.tied
-        self.reopened -= 0 if known is None else known.reopened
+        self.observations += 0 if run_id in self._runs else len(rows)
+        known = self._remembered(run_id)
+        self.tied -= known.tied
+        self.reopened -= known.reopened
         self._contradicting.pop(run_id, None)
         run = self._runs[run_id] = _Run()
         # A record of an unknown status has no place, here as when it comes as a stream.
@@ -285,6 +297,7 @@ class Monitor:
         return [
             finding
             for run_id, run in self._runs.items()
+            if type(run) is _Run  # of others, neither a limit nor when they are due is known
             for finding in self._overdue_now(run_id, run, now)
         ]
 
@@ -302,7 +315,10 @@ class Monitor:
             now: When to judge what is still under way, in Unix seconds (RS301, RS302).
         """
         findings: list[Finding] = []
-        for run_id, run in self._runs.items():
+        for run_id, known in self._runs.items():
+            if type(known) is tuple and (not finished or self.lifecycle.is_terminal(known[0])):
+                continue
+            run = self._whole(known)
             for seq in sorted(run.ahead):
                 findings += self._judge(run, run.ahead.pop(seq), gap=True)
             if run.status is None or run.ended is not None:
@@ -319,6 +335,63 @@ class Monitor:
         return findings
 
     # -- one observation ---------------------------------------------------------
+
+    def _is_usual(self, seen: Observation) -> bool:
+        """
+        Take *seen* in, if it is as nearly all are: a legal status, later than the one before it, and no more.
+
+        Returns False for all others, and takes nothing in. What this passes, the whole way passes.
+        """
+        status, run_id, at, fields, source, seq, file, line, trigger, attempt = seen
+        before = self._runs.get(run_id, self._unseen)
+        try:
+            last, then, decided, _, _ = before  # type: ignore[misc]  # a _Run cannot be unpacked
+            status = self._usual[last][status]
+        except (TypeError, KeyError):
+            return False
+        if not (
+            source is None
+            and seq is None
+            and trigger is None
+            and attempt is None
+            and (
+                at is None
+                or ((type(at) is float or type(at) is int) and (then is None or not at <= then))
+            )
+            and (
+                fields is NOTHING or (type(fields) is dict and self._rules.told.isdisjoint(fields))
+            )
+        ):
+            return False
+        self.observations += 1
+        if file is None and line is None:
+            line = self.observations
+        decided = decided or bool(fields) or (last is not None and last != status)
+        self._runs[run_id] = (status, then if at is None else at, decided, file, line)
+
+        return True
+
+    def _remembered(self, run_id: str | None) -> _Run:
+        """
+        Return all that is remembered of a run, which is kept so from now on.
+        """
+        known = self._runs.get(run_id)
+        run = self._whole(known)
+        if run is not known:
+            self._runs[run_id] = run
+
+        return run
+
+    def _whole(self, known: "_Run | _Brief | None") -> _Run:
+        if type(known) is _Run:
+            return known
+        run = _Run()
+        if type(known) is tuple:
+            run.status, run.at, run.decided, run.file, run.line = known
+            run.ended = run.status if self.lifecycle.is_terminal(run.status) else None
+            run.last = (None, run.status)
+
+        return run
 
     def _in_sequence(self, run: _Run, observation: Observation, seq: int) -> Iterator[Finding]:
         """
@@ -775,6 +848,22 @@ class Monitor:
             hint = f"no legal path leads from {source} to {target}"
 
         return _finding(code, observation, message, source=source, target=target, hint=hint)
+
+
+def _usual_steps(
+    lifecycle: Lifecycle, follows: AbstractSet[tuple[str, str]], observed: ObservationModel
+) -> dict[str | None, dict[str, str]]:
+    """
+    Return the statuses that may be seen after each, and first of all, where nothing else is known.
+    """
+    if observed == "unordered":
+        return {}
+    first = lifecycle.initial_statuses if observed == "complete" else lifecycle.known
+    steps: dict[str | None, dict[str, str]] = {None: {str(status): str(status) for status in first}}
+    for before, after in follows:
+        steps.setdefault(str(before), {})[str(after)] = str(after)
+
+    return steps
 
 
 def _timely(observation: Observation, attempt: int | None) -> Observation:

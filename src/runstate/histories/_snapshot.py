@@ -45,7 +45,8 @@ class SnapshotRules:
         self._entries: dict[tuple[str | None, str], tuple[Entry, ...]] = {}
         self.kept = (*lifecycle.stamp_fields, *lifecycle.identity)
         """Fields whose last values must be kept to check the next snapshot."""
-        self._told = frozenset((*self.kept, *lifecycle.detail_fields))
+        self.told = frozenset((*self.kept, *lifecycle.detail_fields))
+        """Fields that a rule is about."""
 
     def faults(
         self,
@@ -63,7 +64,7 @@ class SnapshotRules:
             before: The status of the run's last snapshot; None if this is the first.
             kept: What is known of the run's kept fields; None if nothing.
         """
-        if self._told.isdisjoint(fields):
+        if self.told.isdisjoint(fields):
             return
         yield from self._missing(status, fields)
         yield from self._excluded(status, fields)

@@ -13,7 +13,7 @@ number, its stamps) is left out where it is not, and the rest of it is used.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC
-from itertools import islice
+from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
@@ -28,6 +28,7 @@ from ._envelopes import contents, is_log_envelope, own_event
 from ._grouping import Grouping
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
+from ._plain import Plain, plain_of
 from ._times import Times
 from ._values import (
     TIME_KEYS,
@@ -59,6 +60,10 @@ LINE: Final = "line"
 NO_TIMES: Final = "none"
 """Named as the column of the time, it leaves times of observations out."""
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
+_TOLD: Final = ("Object", "error", "kind", "trigger")
+"""Further keys that are looked at under any lifecycle."""
+_MOST_KINDS: Final = 200
+"""Sets of keys that are told apart."""
 _LONGEST_MESSAGE: Final = 500
 _DEEPEST: Final = 8
 """Envelopes around a record that are opened."""
@@ -198,8 +203,8 @@ class Interpreter:
         """Whether lines of a log for people are taken apart."""
         self.roots: frozenset[str] = frozenset()
         """Keys of a record whose nulls mean something, beside those of the id and the status."""
-        self._untimed = columns.at == NO_TIMES
-        if self._untimed:
+        self.untimed: bool = columns.at == NO_TIMES
+        if self.untimed:
             columns = columns._replace(at=None)
         self.columns = columns
         self.named: bool = columns.run_id is not None or columns.status is not None
@@ -223,8 +228,9 @@ class Interpreter:
         )
         self.pascal: dict[str, str] = {to_pascal(key): key for key in own if to_pascal(key) != key}
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
-        read = {"object", "event", "data", "source", "target", "seq", self.status_key}
-        read |= {*TIME_KEYS, *self.id_keys, *self.stamps, *lifecycle.detail_fields}
+        read = {"object", "event", "data", "source", "target", "seq", self.status_key}.union(
+            TIME_KEYS, self.id_keys, self.stamps, lifecycle.detail_fields
+        )
         attempt = columns.attempt or lifecycle.attempt_field
         self.attempt_key: str | None = attempt if lifecycle.reopenings else None
         """The key of the number of the attempt; None where a run has one attempt."""
@@ -232,8 +238,9 @@ class Interpreter:
         self._read_keys = frozenset(read | {to_pascal(key) for key in read})
         self.unseen: dict[str, str] = _named(columns, self.attempt_key)
         """Keys that the caller named and no record has had so far, each with its option."""
+        self._plain: dict[tuple[str, ...], Plain | None] = {}
         self._lifecycle = lifecycle
-        self._file = name
+        self.file: str | None = name
         self.times: Times = times or Times(UTC if assume_utc else None)
         self.repeated: Repeated | None = None
         """What counts the faults of whole columns; None where each is a finding at once."""
@@ -251,7 +258,7 @@ class Interpreter:
         other = Interpreter(
             columns,
             self._lifecycle,
-            self._file,
+            self.file,
             times=self.times,
             passed=self.passed,
             skip=self.skip,
@@ -268,7 +275,7 @@ class Interpreter:
         """
         message = printable(reason, _LONGEST_MESSAGE)
 
-        return Finding(code, RULES[code].severity, message, run_id, file=self._file, line=line)
+        return Finding(code, RULES[code].severity, message, run_id, file=self.file, line=line)
 
     def refusal(self, bad: BadRecordError, line: int) -> Finding:
         """
@@ -281,10 +288,52 @@ class Interpreter:
         Return what *value* says: a record, or an array of them. Never raises for bad data.
         """
         self._line = line
+        if type(value) is dict and (plain := self.plain(tuple(value))) is not None:
+            run_id, status, at = plain.needed
+            kept = {key: value[key] for key in plain.kept} if plain.kept else {}
+            seen = plain.read(value[run_id], value[status], at and value[at], line, kept)
+            if seen is not None:
+                if self.unseen:
+                    self.unseen.pop(at or "", None)
+                return (seen,)
         if isinstance(value, list):
             return [read for record in value for read in self._guarded(self._record, record, line)]
 
         return self._guarded(self._record, value, line)
+
+    def plain(self, keys: tuple[str, ...]) -> Plain | None:
+        """
+        Return what reads the records of *keys*; None where they may say more than a run's status.
+        """
+        if keys not in self._plain:
+            if self.watch is not None or len(self._plain) > _MOST_KINDS:
+                return None
+            self._plain[keys] = plain_of(self, self._lifecycle, keys)
+
+        return self._plain[keys]
+
+    @cached_property
+    def told(self) -> frozenset[str]:
+        """
+        The keys that are looked at, and the first ones of paths: what others hold changes nothing.
+        """
+        named = [key for key in (*self.columns, self.attempt_key) if key is not None]
+
+        return self._read_keys.union(
+            _TOLD, self.pascal, self.pascal.values(), self._around, self._fields or (),
+            named, (key.partition(".")[0] for key in named),
+        )  # fmt: skip
+
+    def fields_among(self, keys: Sequence[str]) -> Sequence[str]:
+        """
+        Return which of the *keys* of a record are fields of a run; of a snapshot, one is at least.
+        """
+        known, stamps = self._fields, self._lifecycle.stamp_fields
+        fields = [key for key in keys if key != self.columns.at or key not in stamps]
+        if known is None:
+            return fields
+
+        return [key for key in fields if key in known] or fields[:1]
 
     def may_be_read(self, value: Any) -> bool:
         """
@@ -449,7 +498,7 @@ class Interpreter:
             self.watch.look_at(self.whole or record, status, at)
         if self._is_event(holder, run_id):
             at, fields = self._as_event(at, fields)
-        seen = Observation(status, run_id, at, fields, None, None, self._file, line)
+        seen = Observation(status, run_id, at, fields, None, None, self.file, line)
         if self.attempt_key is not None:
             seen = self._with_attempt(seen, holder, record, notes)
 
@@ -475,7 +524,7 @@ class Interpreter:
         trigger = record.get("trigger")
         if not isinstance(trigger, str):
             trigger = None
-        seen = Observation(target, run_id, at, NOTHING, source, seq, self._file, line, trigger)
+        seen = Observation(target, run_id, at, NOTHING, source, seq, self.file, line, trigger)
         if self.attempt_key is not None:
             seen = self._with_attempt(seen, record, record, notes)
 
@@ -571,7 +620,7 @@ class Interpreter:
         Take when a row was created for the time of the event, since the run was not created by each.
         """
         times = [fields[key] for key in self._created if fields.get(key) is not None]
-        if at is None and self.columns.at is None and not self._untimed and times:
+        if at is None and self.columns.at is None and not self.untimed and times:
             at = times[0]
         left = {key: value for key, value in fields.items() if key not in self._created}
 
@@ -583,7 +632,7 @@ class Interpreter:
         """
         key = self.columns.at
         if key is None:
-            return None if self._untimed else self._usual_time(record, notes)
+            return None if self.untimed else self._usual_time(record, notes)
         place = found(record, key)
         if place is None:
             return None
@@ -621,15 +670,10 @@ class Interpreter:
         """
         Return the fields of a run that *holder* has, its stamps being Unix seconds or null.
         """
-        known = self._fields
         fields = holder
-        if self.columns.at in fields and self.columns.at in self._lifecycle.stamp_fields:
-            fields = {key: value for key, value in fields.items() if key != self.columns.at}
-        if known is not None and not fields.keys() <= known:
+        if self._fields is not None or self.columns.at in self._lifecycle.stamp_fields:
             # A record that is a snapshot has fields, also where none of them is known.
-            fields = {k: v for k, v in fields.items() if k in known} or dict(
-                islice(fields.items(), 1)
-            )
+            fields = {key: holder[key] for key in self.fields_among([*holder])}
         for key in self.stamps:
             value = fields.get(key)
             if value == "":

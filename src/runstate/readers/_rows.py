@@ -38,6 +38,10 @@ class Row(NamedTuple):
     fault: BadRecordError | None = None
 
 
+# Not Row(...), whose generated constructor takes longer than the rest of a usual line.
+_new_row: Final = tuple.__new__
+
+
 class _Unfinished:
     """
     A row under construction, fed line by line.
@@ -105,31 +109,31 @@ class Rows:
         """Why the row under construction cannot be used; empty if it can."""
 
     def __iter__(self) -> Iterator[Row]:
-        while line := self._next():
+        ahead, numbered, delimiter = self._ahead, self._numbered, self._delimiter
+        while line := ahead.popleft() if ahead else next(numbered, None):
             number, raw = line
             if raw is None:
                 yield Row(number, [], too_large("line", _source.LARGEST_RECORD))
             elif (text := self._text(raw, begins=True)) and not text.isspace():
-                plain = '"' not in text
-                row = (
-                    Row(number, text.split(self._delimiter))
-                    if plain
-                    else self._quoted_row(line, text)
-                )
-                yield self._judged(row)
+                if '"' in text or self._spoilt:
+                    yield self._judged(self._quoted_row(line, text))
+                else:
+                    yield _new_row(Row, (number, text.split(delimiter), None))
 
     def _next(self) -> _Line | None:
         return self._ahead.popleft() if self._ahead else next(self._numbered, None)
 
     def _text(self, raw: bytes, *, begins: bool) -> str:
         self._spoilt = "" if begins else self._spoilt
-        if b"\x00" in raw:
-            self._spoilt = "it holds a NUL byte"
         try:
-            return raw.decode().removesuffix("\r")
+            text = raw.decode()
         except UnicodeDecodeError:
+            text = raw.decode("utf-8", "surrogateescape")
             self._spoilt = "it is not UTF-8"
-            return raw.decode("utf-8", "surrogateescape").removesuffix("\r")
+        if "\0" in text and not self._spoilt:
+            self._spoilt = "it holds a NUL byte"
+
+        return text.removesuffix("\r")
 
     def _judged(self, row: Row) -> Row:
         if self._spoilt and not row.fault:

@@ -443,7 +443,7 @@ class Shaped(Interpreter):
             NOTHING if form.moves else self._fields_in(form, record, holder, at_key, notes),
             source,
             None,
-            self._file,
+            self.file,
             line,
             trigger if isinstance(trigger, str) else None,
             None if attempt is None else tried(form.number, attempt, attempt_key, notes),
@@ -455,14 +455,14 @@ class Shaped(Interpreter):
         """
         Return what the object is called that all records of the document in *line* are about.
         """
-        name = self._file or "document"
+        name = self.file or "document"
 
         return name if LINE in record else f"{name}:{line}"
 
     def _when(
         self, form: _Form, record: dict[str, Any], notes: list[BadRecordError]
     ) -> tuple[float | None, str]:
-        if self._untimed:
+        if self.untimed:
             return None, ""
         value, key = self._first(form.at, record)
         if value is None:

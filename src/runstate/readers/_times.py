@@ -132,7 +132,16 @@ class Times:
             BadRecordError: It says no time; or it has a zone and others of its column have none,
                 or the other way round.
         """
-        if type(value) is int and FIRST_SECOND <= value <= LAST_SECOND:
+        if type(value) is str:
+            if key in self._zoned and not self._naive and len(value) <= LONGEST_TIME:
+                # What nearly all texts are: a time like those before it, with its zone.
+                try:
+                    when = datetime.fromisoformat(value)
+                    if when.tzinfo is not None and FIRST_SECOND <= (at := when.timestamp()) < _END:
+                        return at
+                except (OverflowError, ValueError):
+                    pass  # which is told below
+        elif (type(value) is int or type(value) is float) and FIRST_SECOND <= value < _END:
             return float(value)
         found = moment(value, key, self._zone)
         if type(value) is str and self._zone is None:

@@ -9,10 +9,13 @@ column is read as what it is: stamps are times, details are JSON objects
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
+from ..histories._records import Observation
 from ._keys import missing
 from ._parse import parse
+from ._plain import Plain
 from ._record import Interpreter, Read
 from ._rows import Row, Rows
 from ._source import Source
@@ -51,8 +54,11 @@ def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> 
         yield interpreter.refusal(bad, header.line)
         return
     table.width = columns.width
+    plain = columns.plain
     for row in all_rows:
-        if row.fault:
+        if plain is not None and (seen := columns.usual(row, plain)) is not None:
+            yield seen
+        elif row.fault:
             yield interpreter.refusal(row.fault, row.line)
         else:
             yield from columns.read(row)
@@ -118,7 +124,32 @@ class _Columns:
         }
         self._names = names
         self._values = [(place, name, how) for place, name, how in used if how is not _object]
+        self.plain = interpreter.plain(tuple(name for _, name, _ in used))
+        """What reads rows of a run's id, its status and a time; None where there may be more in them."""
+        # Where rows have no time, the id stands for it, which nobody looks at.
+        run_id, status, at = self.plain.needed if self.plain else (names[0], names[0], None)
+        self._needed = itemgetter(*(names.index(key) for key in (run_id, status, at or run_id)))
         self._objects = [(place, name) for place, name, how in used if how is _object]
+
+    def usual(self, row: Row, plain: Plain) -> Observation | None:
+        """
+        Return what *row* says, if all of it is as usual; None to have it :meth:`read`.
+        """
+        line, cells, _ = row
+        if len(cells) != self.width:
+            return None
+        run_id, status, moment = self._needed(cells)
+        if not moment:
+            return None
+        at = _number(moment)
+        if not plain.kept:
+            return plain.read(run_id, status, at, line, {})
+        if not _NULLS.isdisjoint(cells):
+            return None
+        record = {name: how(cells[place]) for place, name, how in self._values if cells[place]}
+        kept = {key: record[key] for key in plain.kept if key in record}
+
+        return plain.read(run_id, status, at, line, kept)
 
     def read(self, row: Row) -> Iterator[Read]:
         """
@@ -160,9 +191,8 @@ def _number(cell: str) -> int | float | str:
     """
     Return the number that *cell* is; else its text, for a time in words or a refusal.
     """
-    match = _NUMBER.fullmatch(cell)
-    if not match:
-        return cell
+    if cell[4:5] == "-" or not (match := _NUMBER.fullmatch(cell)):
+        return cell  # most often a date
 
     return float(cell) if match[1] or match[2] else int(cell)
 
