@@ -23,7 +23,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.semconv._incubating.attributes import cicd_attributes as cicd
+from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -184,7 +185,7 @@ class Collected:
     The SDK's own exporters, in memory.
     """
 
-    def __init__(self):
+    def __init__(self, **options):
         self.spans, self.logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
         self.reader = InMemoryMetricReader()
         tracers, loggers = TracerProvider(), LoggerProvider()
@@ -194,6 +195,7 @@ class Collected:
             tracer_provider=tracers,
             meter_provider=MeterProvider([self.reader]),
             logger_provider=loggers,
+            **options,
         )
 
     def metrics(self) -> dict[str, list[tuple[dict[str, Any], Any]]]:
@@ -284,6 +286,91 @@ def test_only_what_went_wrong_is_an_error(collected, status, code):
     collected.telemetry.finished(way_to(status))
 
     assert code == collected.spans.get_finished_spans()[-1].status.status_code
+
+
+def test_run_is_a_pipeline_run_of_the_conventions_where_that_is_asked_for():
+    """
+    By the names that OpenTelemetry's own package has, beside those of this one.
+    """
+    collected = Collected(cicd=True)
+    waits = ["create", "start", "require_action", "submit_tool_outputs", "start", "complete"]
+    statuses = ["queued", "in_progress", "requires_action", "queued", "in_progress", "completed"]
+    moves = [
+        Moved("run_1", trigger, source, target, float(BORN + at), None, at + 1)
+        for at, (trigger, source, target) in enumerate(
+            zip(waits, [None, *statuses], statuses, strict=False)
+        )
+    ]
+    collected.telemetry.finished(moves)
+    whole = collected.spans.get_finished_spans()[-1]
+
+    assert SpanKind.SERVER == whole.kind
+    assert {
+        cicd.CICD_PIPELINE_NAME: "run",
+        cicd.CICD_PIPELINE_RUN_ID: "run_1",
+        cicd.CICD_PIPELINE_RESULT: cicd.CicdPipelineResultValues.SUCCESS.value,
+    }.items() <= whole.attributes.items()
+    assert [
+        ({cicd.CICD_PIPELINE_NAME: "run", cicd.CICD_PIPELINE_RUN_STATE: "pending"}, 2.0),
+        (
+            {
+                cicd.CICD_PIPELINE_NAME: "run",
+                cicd.CICD_PIPELINE_RUN_STATE: "executing",
+                cicd.CICD_PIPELINE_RESULT: "success",
+            },
+            3.0,
+        ),
+    ] == collected.metrics()["cicd.pipeline.run.duration"]
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "error"),
+    [
+        ("failed", "failure", "failed"),
+        ("expired", "timeout", "expired"),
+        ("cancelled", "cancellation", None),
+        ("incomplete", "failure", "incomplete"),
+    ],
+)
+def test_each_outcome_has_a_result_of_the_conventions(status, result, error):
+    """
+    And what did not end well has the type of its error, which the conventions require.
+    """
+    collected = Collected(cicd=True)
+    collected.telemetry.finished(way_to(status))
+    attributes = collected.spans.get_finished_spans()[-1].attributes
+
+    assert result in {each.value for each in cicd.CicdPipelineResultValues}
+    assert (result, error) == (
+        attributes[cicd.CICD_PIPELINE_RESULT],
+        attributes.get("error.type"),
+    )
+
+
+def test_names_of_the_conventions_are_absent_where_they_are_not_asked_for(collected):
+    """
+    They may still change.
+    """
+    collected.telemetry.finished(WAY)
+    whole = collected.spans.get_finished_spans()[-1]
+
+    assert SpanKind.INTERNAL == whole.kind
+    assert [] == [name for name in whole.attributes if name.startswith("cicd.")]
+    assert "cicd.pipeline.run.duration" not in collected.metrics()
+
+
+def test_span_has_the_attributes_of_the_caller(collected):
+    """
+    Such as the conversation; none of them replaces one of this package.
+    """
+    given = {"gen_ai.conversation.id": "thread_1\n", "runstate.run.id": "other"}
+    collected.telemetry.finished(WAY, attributes=given)
+    attributes = collected.spans.get_finished_spans()[-1].attributes
+
+    assert ("thread_1\\n", "run_1") == (
+        attributes["gen_ai.conversation.id"],
+        attributes["runstate.run.id"],
+    )
 
 
 def test_move_is_an_event_of_the_log(collected):

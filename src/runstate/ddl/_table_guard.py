@@ -40,6 +40,7 @@ class Part(NamedTuple):
         >>> guard = TableGuard(RUN, "sqlite", table="jobs")
         >>> [(part.kind, part.state) for part in guard.check(database)][0]
         ('table', 'missing')
+        >>> database.close()
     """
 
     kind: str

@@ -161,13 +161,15 @@ def survey_table(
 
     Example:
         >>> import sqlite3, tempfile
+        >>> from contextlib import closing
         >>> from pathlib import Path
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     path = str(Path(folder, "jobs.db"))
-        ...     with sqlite3.connect(path) as database:
+        ...     with closing(sqlite3.connect(path)) as database:
         ...         _ = database.execute("CREATE TABLE log (run_id TEXT, status TEXT, at REAL)")
         ...         rows = [("a", "queued", 1.7e9), ("a", "completed", 1.7e9 + 4)]
         ...         _ = database.executemany("INSERT INTO log VALUES (?, ?, ?)", rows)
+        ...         database.commit()
         ...     survey = survey_table(path, table="log")
         >>> survey.runs, [finding.message for finding in survey.findings]
         (1, ['queued -> completed: no such move'])

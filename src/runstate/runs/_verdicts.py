@@ -162,7 +162,8 @@ class StatusMissingError(RunstateError, ValueError):
         >>> from runstate.store import apply_move
         >>> columns = sa.Column("id", sa.Text, primary_key=True), sa.Column("status", sa.Text)
         >>> jobs = sa.Table("jobs", sa.MetaData(), *columns)
-        >>> with sa.create_engine("sqlite://").begin() as connection:
+        >>> engine = sa.create_engine("sqlite://")
+        >>> with engine.begin() as connection:
         ...     jobs.create(connection)
         ...     _ = connection.execute(jobs.insert().values(id="job_1"))
         ...     try:
@@ -170,6 +171,7 @@ class StatusMissingError(RunstateError, ValueError):
         ...     except StatusMissingError as error:
         ...         print(error)
         row 'job_1' has NULL in jobs.status: set it to a status of the lifecycle, and make the column NOT NULL
+        >>> engine.dispose()
     """
 
     def __init__(self, run_id: str, column: str) -> None:

@@ -375,6 +375,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         """
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
+        Args:
+            run_id: The run.
+            connection: The caller's transaction.
+
         Raises:
             RunNotFoundError: The store has no run of that id.
         """
@@ -386,6 +390,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         """
         Return everything the journal says of a run, oldest first.
 
+        Args:
+            run_id: The run.
+            connection: The caller's transaction.
+
         Raises:
             RunNotFoundError: The store has no run of that id.
         """
@@ -394,6 +402,9 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
     async def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
         """
         Return how many runs are in each status: what the last sweep counted, and every move since.
+
+        Args:
+            connection: The caller's transaction.
         """
         return await self._read(connection, self._do.counts)
 
@@ -596,6 +607,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         Neighbours that fire the same trigger at different runs become one statement.
         Either all verdicts stand or, if this raises, nothing has moved; in the caller's
         own transaction, once that is rolled back.
+
+        Args:
+            fires: The triggers, each with its run.
+            connection: The caller's transaction.
         """
         fires = several("fires", Fire, "Fire(run_id, trigger, ...)", fires)
         verdicts = await self._run(connection, self._do.fire_many, fires)
@@ -669,6 +684,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
     ) -> Held | Stale:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
+
+        Args:
+            lease: The lease, as :meth:`claim` returned it.
+            connection: The caller's transaction.
         """
         return await self._at_once(connection, self._do.heartbeat, lease)
 
@@ -677,6 +696,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
     ) -> tuple[Held | Stale, ...]:
         """
         Renew *leases* in one statement; the answers are in order, as those of :meth:`heartbeat`.
+
+        Args:
+            leases: Leases, as :meth:`claim` returned them.
+            connection: The caller's transaction.
         """
         listed = several("leases", Lease, "leases that claim() returned", leases)
 
@@ -685,6 +708,10 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
     async def release(self, lease: Lease[Any], *, connection: Caller | None = None) -> bool:
         """
         Give *lease* back, so that the next claim finds the run; False if it was lost already.
+
+        Args:
+            lease: The lease, as :meth:`claim` returned it.
+            connection: The caller's transaction.
         """
         return await self._run(connection, self._do.release, lease)
 

@@ -375,6 +375,10 @@ class Store(Transactions[_T], Watching):
         """
         Return the run as it is now: a snapshot, which the store's moves do not change.
 
+        Args:
+            run_id: The run.
+            connection: The caller's transaction.
+
         Raises:
             RunNotFoundError: The store has no run of that id.
         """
@@ -384,6 +388,10 @@ class Store(Transactions[_T], Watching):
         """
         Return everything the journal says of a run, oldest first.
 
+        Args:
+            run_id: The run.
+            connection: The caller's transaction.
+
         Raises:
             RunNotFoundError: The store has no run of that id.
         """
@@ -392,6 +400,9 @@ class Store(Transactions[_T], Watching):
     def counts(self, *, connection: Caller | None = None) -> dict[str, int]:
         """
         Return how many runs are in each status: what the last sweep counted, and every move since.
+
+        Args:
+            connection: The caller's transaction.
         """
         return self._read(connection, self._do.counts)
 
@@ -592,6 +603,10 @@ class Store(Transactions[_T], Watching):
         Neighbours that fire the same trigger at different runs become one statement.
         Either all verdicts stand or, if this raises, nothing has moved; in the caller's
         own transaction, once that is rolled back.
+
+        Args:
+            fires: The triggers, each with its run.
+            connection: The caller's transaction.
         """
         fires = several("fires", Fire, "Fire(run_id, trigger, ...)", fires)
         verdicts = self._run(connection, self._do.fire_many, fires)
@@ -663,6 +678,10 @@ class Store(Transactions[_T], Watching):
     def heartbeat(self, lease: Lease[Any], *, connection: Caller | None = None) -> Held | Stale:
         """
         Renew *lease*; the answer says whether cancel was asked for, or that the lease is lost.
+
+        Args:
+            lease: The lease, as :meth:`claim` returned it.
+            connection: The caller's transaction.
         """
         return self._at_once(connection, self._do.heartbeat, lease)
 
@@ -671,6 +690,10 @@ class Store(Transactions[_T], Watching):
     ) -> tuple[Held | Stale, ...]:
         """
         Renew *leases* in one statement; the answers are in order, as those of :meth:`heartbeat`.
+
+        Args:
+            leases: Leases, as :meth:`claim` returned them.
+            connection: The caller's transaction.
         """
         listed = several("leases", Lease, "leases that claim() returned", leases)
 
@@ -679,6 +702,10 @@ class Store(Transactions[_T], Watching):
     def release(self, lease: Lease[Any], *, connection: Caller | None = None) -> bool:
         """
         Give *lease* back, so that the next claim finds the run; False if it was lost already.
+
+        Args:
+            lease: The lease, as :meth:`claim` returned it.
+            connection: The caller's transaction.
         """
         return self._run(connection, self._do.release, lease)
 

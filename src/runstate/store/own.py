@@ -218,6 +218,31 @@ async def apply_move_async(
 ) -> Applied | Superseded | Illegal | Stale:
     """
     Do the same on an asynchronous session or connection; see :func:`apply_move`.
+
+    Args:
+        caller: The session or connection, whose transaction it is.
+        table: As for :func:`apply_move`.
+        key: As for :func:`apply_move`.
+        trigger: A trigger of the lifecycle.
+        options: The further arguments of :func:`apply_move`.
+
+    Example:
+        >>> import asyncio
+        >>> import sqlalchemy as sa
+        >>> from sqlalchemy.ext.asyncio import create_async_engine
+        >>> columns = sa.Column("id", sa.Text, primary_key=True), sa.Column("status", sa.Text)
+        >>> jobs = sa.Table("jobs", sa.MetaData(), *columns)
+        >>> async def cancel():
+        ...     engine = create_async_engine("sqlite+aiosqlite://")
+        ...     async with engine.begin() as connection:
+        ...         await connection.run_sync(jobs.create)
+        ...         await connection.execute(jobs.insert().values(id="job_1", status="completed"))
+        ...         verdict = await apply_move_async(connection, jobs, "job_1", "request_cancel")
+        ...     await engine.dispose()
+        ...     return verdict
+        >>> verdict = asyncio.run(cancel())
+        >>> verdict.ok, verdict.status
+        (False, 'completed')
     """
     return await caller.run_sync(lambda sync: apply_move(sync, table, key, trigger, **options))
 

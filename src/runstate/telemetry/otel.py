@@ -14,11 +14,11 @@ from opentelemetry import trace
 from opentelemetry._logs import LoggerProvider, SeverityNumber, get_logger_provider
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter_provider
-from opentelemetry.trace import Status, StatusCode, TracerProvider
+from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .._text import printable
-from ..lifecycle._rows import BAD_OUTCOMES
+from ..lifecycle._rows import BAD_OUTCOMES, Outcome
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._run import RUN
@@ -30,7 +30,16 @@ __all__ = ["RunTelemetry"]
 SCOPE: Final = "runstate"
 
 _TRACEPARENT: Final = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-"""Outcomes that are a span's error. A run that was cancelled has not failed."""
+
+_RESULTS: Final[Mapping[Outcome, str]] = {
+    "success": "success",
+    "failure": "failure",
+    "error": "error",
+    "timeout": "timeout",
+    "cancelled": "cancellation",
+    "incomplete": "failure",
+}
+"""What ``cicd.pipeline.result`` calls each outcome; it has no word for a part of a success."""
 
 
 class RunTelemetry:
@@ -48,6 +57,7 @@ class RunTelemetry:
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
         logger_provider: LoggerProvider | None = None,
+        cicd: bool = False,
     ) -> None:
         """
         Export the runs of *lifecycle*, to the global providers unless others are given.
@@ -57,6 +67,11 @@ class RunTelemetry:
             tracer_provider: Makes the tracer; the global provider by default.
             meter_provider: Makes the meter; the global provider by default.
             logger_provider: Makes the logger; the global provider by default.
+            cicd: Whether to export ended runs by the names of the semantic conventions for
+                CI/CD as well: ``cicd.pipeline.name``, ``cicd.pipeline.run.id`` and
+                ``cicd.pipeline.result`` of a span of kind server, and the histogram
+                ``cicd.pipeline.run.duration``. The names are those of version 1.44.0, in which
+                they are a release candidate.
         """
         self._lifecycle = lifecycle
         self._tracer = trace.get_tracer(SCOPE, tracer_provider=tracer_provider)
@@ -76,6 +91,15 @@ class RunTelemetry:
         self._rejections = self._meter.create_counter(
             "runstate.run.rejections", "{transition}", "Triggers that moved nothing."
         )
+        self._pipelines = (
+            self._meter.create_histogram(
+                "cicd.pipeline.run.duration", "s",
+                "Duration of a pipeline run grouped by pipeline, state and result.",
+                explicit_bucket_boundaries_advisory=DURATIONS,
+            )
+            if cicd
+            else None
+        )  # fmt: skip
 
     @harmless
     def __call__(self, moved: Moved) -> None:
@@ -121,7 +145,12 @@ class RunTelemetry:
         self._rejections.add(1, {"definition": self._lifecycle.name, "kind": known})
 
     @harmless
-    def finished(self, moves: Iterable[Moved], traceparent: str | None = None) -> None:
+    def finished(
+        self,
+        moves: Iterable[Moved],
+        traceparent: str | None = None,
+        attributes: Mapping[str, str | int] | None = None,
+    ) -> None:
         """
         Make the span of a run that has ended, with a child for each status it was in.
 
@@ -129,15 +158,21 @@ class RunTelemetry:
             moves: All its moves, however they came; the ``moved`` of its journal's entries.
             traceparent: W3C trace context of the run's creator, such as the one kept in its
                 ``metadata``. It becomes the parent if it is valid.
+            attributes: Further attributes of the span, such as the run's thread as
+                ``gen_ai.conversation.id``.
         """
         whole, outcome = ended(moves, self._lifecycle)
         first, last = whole[0], whole[-1]
+        pipeline = {} if self._pipelines is None else self._as_pipeline(whole, outcome)
         span = self._tracer.start_span(
             f"run {self._lifecycle.name}",
             context=_parent(traceparent),
+            kind=SpanKind.SERVER if pipeline else SpanKind.INTERNAL,
             start_time=_nanoseconds(first.at),
             attributes=_known(
                 {
+                    **(attributes or {}),
+                    **pipeline,
                     "runstate.run.id": last.run_id,
                     "runstate.run.definition.name": self._lifecycle.name,
                     "runstate.run.outcome": outcome,
@@ -162,6 +197,29 @@ class RunTelemetry:
         self._durations.record(
             last.at - first.at, {"definition": self._lifecycle.name, "outcome": outcome}
         )
+
+    def _as_pipeline(self, whole: list[Moved], outcome: Outcome) -> dict[str, str | None]:
+        """
+        Record how long a run was in each state of the conventions; return the span's attributes.
+
+        A run is pending in the statuses that it may begin in, and executing in all others.
+        """
+        name, result = self._lifecycle.name, _RESULTS[outcome]
+        ends = {"cicd.pipeline.result": result}
+        if result in BAD_OUTCOMES:
+            ends["error.type"] = closed(whole[-1].target, self._lifecycle)
+        lasted: dict[str, float] = {}
+        state = ""
+        for entered, left in pairwise(whole):
+            begins = entered.target in self._lifecycle.initial_statuses
+            state = "pending" if begins else "executing"
+            lasted[state] = lasted.get(state, 0.0) + left.at - entered.at
+        if self._pipelines is not None:
+            for each, seconds in lasted.items():
+                labels = {"cicd.pipeline.name": name, "cicd.pipeline.run.state": each}
+                self._pipelines.record(seconds, labels | (ends if each == state else {}))
+
+        return {"cicd.pipeline.name": name, "cicd.pipeline.run.id": whole[-1].run_id, **ends}
 
     def watch(self, store: Store) -> None:
         """
