@@ -69,7 +69,7 @@ def write_pages(docs: Path) -> None:
         "reference/presets/index.md": presets_page(),
         f"{NAMES}/index.md": api_page(),
         **{f"reference/presets/{each.name}.md": preset_page(each) for each in PRESETS.values()},
-        **{f"reference/presets/{each.name}.svg": draw(each, "svg") for each in PRESETS.values()},
+        **{f"reference/presets/{each.name}.svg": picture(each) for each in PRESETS.values()},
         **module_pages(),
         "_extra/lifecycle.schema.json": json.dumps(definition_schema(), indent=2) + "\n",
         "_extra/map.schema.json": json.dumps(map_schema(), indent=2) + "\n",
@@ -185,6 +185,13 @@ def presets_page() -> str:
         + "\n\n"
         + _toctree(PRESETS)
     )
+
+
+def picture(lifecycle: Lifecycle) -> bytes:
+    """
+    Return the picture of *lifecycle*, with texts in full size in the column of text of the theme.
+    """
+    return draw(lifecycle, "svg", width=736)
 
 
 def preset_page(lifecycle: Lifecycle) -> str:

@@ -102,7 +102,7 @@ class LifecycleError(RunstateError, ValueError):
 
 class StatusMapError(RunstateError, ValueError):
     """
-    Raised when a map of statuses is wrong, or loses something without a word.
+    Raised when a map of statuses is wrong, or does not declare what it loses.
 
     Carries every fault found, not only the first.
 
@@ -229,7 +229,7 @@ class WrongObjectError(RunstateError, TypeError):
 
 class MoveRefusedError(RunstateError):
     """
-    Base of the errors that say a run was not moved, and is as it was.
+    Base of the errors that say that a run was not moved. It is unchanged.
 
     Example:
         >>> from runstate import RunEngine, RunResponse

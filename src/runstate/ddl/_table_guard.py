@@ -112,9 +112,10 @@ class TableGuard:
         """
         Return every part of this guard, and whether the database has it in its present text.
 
-        A migration that rebuilds an SQLite table drops its triggers: ask after each. The check
-        changes nothing. On MariaDB it needs the privilege TRIGGER to see triggers. On PostgreSQL it makes a temporary table and drops it, for which it
-        needs the privilege TEMPORARY and a primary server.
+        A migration that rebuilds an SQLite table drops its triggers: call this after each one. The
+        check changes nothing. On MariaDB it needs the privilege TRIGGER to see triggers. On
+        PostgreSQL it makes a temporary table and drops it, for which it needs the privilege
+        TEMPORARY and a primary server.
 
         Args:
             connection: An open DB-API connection whose rows are tuples, such as one of sqlite3,

@@ -42,7 +42,7 @@ Pair = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """
-    What was observed of a lifecycle's runs. Its texts may come from anywhere.
+    What was observed of a lifecycle's runs. Its texts may be untrusted.
 
     Example:
         >>> from runstate import RUN

@@ -61,7 +61,7 @@ def _short(number: float) -> str:
 
 class Dwell(NamedTuple):
     """
-    How long something lasted, many times: a histogram whose buckets grow with the duration.
+    A histogram of durations, such as the times in a status. Its buckets grow with the duration.
 
     Example:
         >>> from runstate import Observation
@@ -188,7 +188,7 @@ class Journeys(NamedTuple):
 
 class Survey(NamedTuple):
     """
-    What was observed of many runs. Its texts may come from anywhere.
+    What was observed of many runs. Its texts may be untrusted.
 
     Example:
         >>> from runstate import Observation

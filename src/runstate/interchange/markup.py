@@ -20,7 +20,7 @@ def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
     Return *lifecycle* as the markup that ``MarkupMachine(markup=...)`` takes.
 
     Its machine takes no key that it does not know: outcomes, evidence, stamps,
-    further initial statuses and rows that reopen stay behind.
+    further initial statuses and rows that reopen are left out.
 
     Args:
         lifecycle: What is written.

@@ -21,14 +21,14 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     """
     Return *lifecycle* as the definition that ``statemachine.io.load`` reads as JSON.
 
-    Outcomes, evidence, stamps, further initial statuses and rows that reopen stay behind.
+    Outcomes, evidence, stamps, further initial statuses and rows that reopen are left out.
 
     Args:
         lifecycle: What is written.
 
     Raises:
-        ValueError: A trigger is not an identifier, as an event must be; or there is a space
-            in a status, which its loader takes for several.
+        ValueError: A trigger is not an identifier, as an event must be; or a status contains
+            a space, at which its loader would split it.
 
     Example:
         >>> from runstate import RUN

@@ -333,7 +333,7 @@ class Lifecycle:
 
     def reachable(self, status: str) -> frozenset[str]:
         """
-        Return the statuses one or more moves away from *status*; with itself if on a cycle.
+        Return the statuses one or more moves away from *status*; itself too if it is on a cycle.
         """
         return self._reachable.get(name_of(status), frozenset())
 

@@ -44,8 +44,8 @@ def render_report(
     """
     Return the page of evidence on *survey* as one HTML file in UTF-8, of less than 3 MB.
 
-    It fetches nothing, and runs no script but its own; all but the timelines and the filter
-    is there without any. The same arguments give the same bytes.
+    It fetches nothing, and runs no script but its own; without scripts, only the timelines and
+    the filter are missing. The same arguments give the same bytes.
 
     Args:
         survey: What was observed. What is not in it cannot be shown: its findings and

@@ -134,7 +134,7 @@ class Engine(Generic[_T]):
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
-            GuardRefusedError: A guard said no.
+            GuardRefusedError: A guard refused the move.
             PayloadError: The payload lacks a field, has an unknown one, or has a value that does
             not fit.
         """
@@ -446,7 +446,7 @@ class RunEngine(Engine[RunResponse]):
             IllegalTransitionError: The table has no such row from the run's status,
                 or another thread was faster.
             UnknownTriggerError: The table has no such trigger at all.
-            GuardRefusedError: A guard said no.
+            GuardRefusedError: A guard refused the move.
             PayloadError: The payload lacks a field, has an unknown one, or has a value that does
             not fit.
         """

@@ -179,7 +179,7 @@ class RunResponse(BaseResponse):
     A run: one execution of an assistant on a thread.
 
     The object is the run's identity. An engine moves it in place, so everyone who
-    holds it sees the move; ``model_copy()`` takes a snapshot, which stands still.
+    holds it sees the move; ``model_copy()`` takes a snapshot, which later moves do not change.
     """
 
     # Holds the record of the last move. A slot, so that it is neither dumped,

@@ -241,7 +241,7 @@ class Error(_Part):
 
 class Function(_Part):
     """
-    A function a tool can call, or the call of one.
+    A function that a tool offers, or one call of it.
 
     Example:
         >>> schema = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -15,7 +15,7 @@ _START_AGAIN = (
 
 class CursorError(RunstateError, ValueError):
     """
-    Base of what :meth:`RunStore.moves` raises about its *after*. Waiting mends none of them.
+    Base of the errors of :meth:`RunStore.moves` about its *after*. Waiting does not help with any.
 
     Example:
         >>> import structlog

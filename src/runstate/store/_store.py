@@ -328,10 +328,10 @@ class Store(Transactions[_T], Watching):
 
         Args:
             items: The fields of each, as *data* of :meth:`create`; its id, if it has one, as ``id``.
-            status: As for :meth:`create`, for all of them, and so are the others.
-            not_before: See there.
-            expires_after: See there.
-            expires_at: See there.
+            status: As for :meth:`create`; the same for all runs.
+            not_before: As for :meth:`create`; the same for all runs.
+            expires_after: As for :meth:`create`; the same for all runs.
+            expires_at: As for :meth:`create`; the same for all runs.
             connection: The caller's transaction.
 
         Raises:
@@ -600,7 +600,7 @@ class Store(Transactions[_T], Watching):
         """
         Fire triggers in one transaction, in order; much cheaper than one after the other.
 
-        Neighbours that fire the same trigger at different runs become one statement.
+        Consecutive fires of one trigger at different runs become one statement.
         Either all verdicts stand or, if this raises, nothing has moved; in the caller's
         own transaction, once that is rolled back.
 

@@ -21,8 +21,8 @@ def cloudevent(
     """
     Return *moved* as a CloudEvent whose ``id`` is ``run_id:seq``.
 
-    Delivered twice, it is the same event twice: *source* and ``id`` are what consumers
-    tell events apart by. ``sequence`` counts within a run, and compares as text.
+    A move that is delivered twice gives the same event twice: consumers tell events apart by
+    *source* and ``id``. ``sequence`` counts within a run, and compares as text.
 
     Args:
         moved: The move; of a journal's entry, its ``moved``.

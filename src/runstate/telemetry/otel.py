@@ -225,8 +225,8 @@ class RunTelemetry:
         """
         Observe, at each collection of metrics, the number of runs in *store* and their ages.
 
-        From the store and not from counting up and down: that survives restarts, and is
-        the same from every process.
+        The numbers come from the store, so they survive restarts and are the same from every
+        process.
 
         Raises:
             TypeError: *store* is one for asyncio, which cannot answer while metrics are

@@ -112,8 +112,8 @@ class StoreCollector(Collector):
     """
     Reports, at each collection of metrics, the number of runs in a store and their ages.
 
-    From the store and not from counting up and down: that survives restarts, and is the
-    same from every process.
+    The numbers come from the store, so they survive restarts and are the same from every
+    process.
     """
 
     def __init__(
