@@ -357,14 +357,14 @@ def test_check_caps_text_alone(command, many):
     """
     Text shows a hundred findings, other forms all; counts are always of all.
     """
-    text = command("check", "many.jsonl").text.splitlines()
+    text = command("check", "--lifecycle", "run", "many.jsonl").text.splitlines()
 
     assert len(text) == 102
     assert text[-2:] == [
         "... and 50 more findings (--max 0 shows all)",
         "150 runs, 150 observations: 150 errors, 0 warnings (150 undecided: too little was seen)",
     ]
-    assert len(command("check", "many.jsonl", "--output", "github").text.splitlines()) == many + 1
+    assert len(command("check", "--lifecycle", "run", "many.jsonl", "--output", "github").text.splitlines()) == many + 1
 
 
 @pytest.mark.parametrize(("most", "shown"), [("0", 150), ("1", 1), ("149", 149), ("200", 150)])
@@ -372,8 +372,8 @@ def test_check_caps_as_told(command, many, most, shown):
     """
     A cap that is given holds for every form, and 0 is none.
     """
-    report = json.loads(command("check", "many.jsonl", "--output", "json", "--max", most).text)
-    text = command("check", "many.jsonl", "--max", most).text.splitlines()
+    report = json.loads(command("check", "--lifecycle", "run", "many.jsonl", "--output", "json", "--max", most).text)
+    text = command("check", "--lifecycle", "run", "many.jsonl", "--max", most).text.splitlines()
 
     assert (shown, many) == (len(report["findings"]), report["errors"])
     assert len(text) == shown + 1 + (shown < many)
@@ -1323,7 +1323,7 @@ def test_program_whose_reader_has_enough(tmp_path):
     """
     path = tmp_path / "many.jsonl"
     path.write_text(lines(*((f"run_{number}", "lost") for number in range(5_000))))
-    with program("check", str(path), "--max", "0") as running:
+    with program("check", "--lifecycle", "run", str(path), "--max", "0") as running:
         assert running.stdout is not None
         first = running.stdout.readline()
         running.stdout.close()

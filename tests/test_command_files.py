@@ -290,7 +290,8 @@ def test_an_interrupt_of_a_check_is_one_line(folder, number, output):
     """
     A check that is stopped in the middle says so in one line, with exit status 130.
     """
-    with start("check", "-", "--output", output, folder=folder, stdin=subprocess.PIPE) as process:
+    arguments = ["check", "-", "--lifecycle", "run", "--output", output]
+    with start(*arguments, folder=folder, stdin=subprocess.PIPE) as process:
         # More than a pipe holds, so that some of it was read.
         process.stdin.write(b'{"run_id": "a", "status": "wrong"}\n' * 10_000)
         process.stdin.flush()
@@ -345,7 +346,7 @@ def test_a_signal_that_is_ignored_stays_ignored(folder):
     """
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        process = start("check", "-", folder=folder, stdin=subprocess.PIPE)
+        process = start("check", "-", "--lifecycle", "run", folder=folder, stdin=subprocess.PIPE)
     finally:
         signal.signal(signal.SIGHUP, previous)
     with process:

@@ -219,6 +219,8 @@ class MapMonitor(Monitor):
             limits: Longest time in a status of *target*, in seconds by status (RS302).
         """
         super().__init__(target, observed=observed, limits=limits)
+        # Every status is kept as it came, with the one that was observed.
+        self._usual = {}
         self._theirs, self._excuse = source, excuse
 
     def observe(self, seen: Seen) -> list[Finding]:
