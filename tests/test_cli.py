@@ -364,7 +364,14 @@ def test_check_caps_text_alone(command, many):
         "... and 50 more findings (--max 0 shows all)",
         "150 runs, 150 observations: 150 errors, 0 warnings (150 undecided: too little was seen)",
     ]
-    assert len(command("check", "--lifecycle", "run", "many.jsonl", "--output", "github").text.splitlines()) == many + 1
+    assert (
+        len(
+            command(
+                "check", "--lifecycle", "run", "many.jsonl", "--output", "github"
+            ).text.splitlines()
+        )
+        == many + 1
+    )
 
 
 @pytest.mark.parametrize(("most", "shown"), [("0", 150), ("1", 1), ("149", 149), ("200", 150)])
@@ -372,7 +379,9 @@ def test_check_caps_as_told(command, many, most, shown):
     """
     A cap that is given holds for every form, and 0 is none.
     """
-    report = json.loads(command("check", "--lifecycle", "run", "many.jsonl", "--output", "json", "--max", most).text)
+    report = json.loads(
+        command("check", "--lifecycle", "run", "many.jsonl", "--output", "json", "--max", most).text
+    )
     text = command("check", "--lifecycle", "run", "many.jsonl", "--max", most).text.splitlines()
 
     assert (shown, many) == (len(report["findings"]), report["errors"])

@@ -395,3 +395,34 @@ def test_a_great_cell_takes_memory_in_proportion():
 
     assert [("queued", "a", 2)] == found
     assert most < 20 * len(cell)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_carriage_returns_alone_end_lines_where_the_header_ends_in_one(delimiter):
+    """
+    Old spreadsheets write so. Elsewhere, a carriage return is part of the cell that it is in.
+    """
+    rows = [
+        ("id", "note", "status"),
+        ("a", "x", "queued"),
+        ("", "x", "failed"),
+        ("b", '"1\r2"', "failed"),
+    ]
+    text = "".join(delimiter.join(row) + "\r" for row in rows)
+    mixed = f"id{delimiter}status\na{delimiter}x\ry\n"
+
+    assert told(text) == [
+        ("queued", "a", 2),
+        ("RS902", 3, "id has no value"),
+        ("failed", "b", 4),
+    ]
+    assert told(mixed) == [("x\ry", "a", 2)]
+
+
+def test_a_header_may_hold_a_carriage_return_in_quotes():
+    """
+    It ends no line there, in whatever way the lines end.
+    """
+    for end, line in (("\n", 2), ("\r\n", 2), ("\r", 3)):
+        text = f'id,"a\rb",status{end}x,y,queued{end}'
+        assert told(text) == [("queued", "x", line)], end

@@ -206,3 +206,13 @@ def test_lifecycle_without_a_kind():
     text = 'event: thread.run.queued\n\nevent: thread.x\ndata: {"id": "a", "status": "open"}\n'
 
     assert [("open", "a", 4)] == told(text, lifecycle=door)
+
+
+def test_records_in_a_list_of_one_event():
+    """
+    Data that is an array says what each of its records says; one of them may be about something else.
+    """
+    step = json.dumps({"id": "s", "object": "thread.run.step", "status": "completed"})
+    stream = f"data: [{run('a')}, {step}, {run('a', 'in_progress')}]\n\ndata: [1]\n\ndata: []\n\n"
+
+    assert told(stream) == [("queued", "a", 1), ("in_progress", "a", 1)]

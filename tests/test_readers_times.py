@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstate import Finding, Observation, check
-from runstate.readers import Columns, read
+from runstate.readers import FORMATS, Columns, read
 
 NOON = 1_700_000_000
 ISO = "2023-11-14 22:13:20"
@@ -36,6 +36,35 @@ def moment(value):
     (found,) = read(io.BytesIO(record), notice=remarks.append)
 
     return found.at, not remarks
+
+
+ONE_OF = {
+    "csv": "id,status,at\na,queued,{at}\n",
+    "tsv": "id\tstatus\tat\na\tqueued\t{at}\n",
+    "jsonl": '{{"id": "a", "status": "queued", "at": "{at}"}}\n',
+    "json": '[{{"id": "a", "status": "queued", "at": "{at}"}}]',
+    "sse": 'data: {{"id": "a", "status": "queued", "at": "{at}"}}\n\n',
+    "logfmt": "at={at} id=a status=queued\n",
+    "xes": '<log><trace><string key="concept:name" value="a"/><event><string key="concept:name"'
+    ' value="queued"/><date key="time:timestamp" value="{at}"/></event></trace></log>',
+    "ocel": '{{"objects": [{{"id": "a", "type": "run", "attributes": [{{"name": "status", "value":'
+    ' "queued", "time": "{at}"}}]}}], "events": []}}',
+}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_times_are_left_out_of_every_format(form):
+    """
+    Where the caller says ``none``, no time is read and none is refused: public logs begin in 1970.
+    """
+    seen = ONE_OF[form].format(at="2023-11-14T22:13:20Z").encode()
+    long_ago = ONE_OF[form].format(at="1970-01-02T22:13:20Z").encode()
+
+    (timed,) = read(io.BytesIO(seen), format=form)
+    untimed = [[*read(io.BytesIO(each), format=form, at="none")] for each in (seen, long_ago)]
+
+    assert timed.at == NOON
+    assert untimed == [[timed._replace(at=None)]] * 2
 
 
 @given(moments)

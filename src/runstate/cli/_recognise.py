@@ -97,6 +97,9 @@ def advice_on(records: Sequence[dict[str, Any]]) -> Advice | None:
     if sure:
         best = max(fit.weight for fit in sure.values())
         near = {name: fit for name, fit in sure.items() if _NEAR * fit.weight >= best}
+        # A kind that few of the records have, where nearly all have another, fits by accident.
+        most = max(fit.share for fit in near.values())
+        near = {name: fit for name, fit in near.items() if fit.share >= _READ * most}
         return _looks_like(_ranked(near)[:_SHOWN_SURE])
     if own:
         return None

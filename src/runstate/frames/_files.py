@@ -18,6 +18,7 @@ from ..readers import Columns
 from ..readers._formats import TABULAR, suffix_of
 from ..readers._paths import PathError, expanded
 from ..readers._record import TIME_KEYS, Interpreter
+from ..readers.csv import delimiter_in
 from ._columns import Chosen, Source, chosen, described, judged_columns, other_ids
 from ._duckdb import Engine, file_name, file_names, listed, quoted, text
 from ._errors import FrameError
@@ -152,10 +153,11 @@ def _load_table(
     """
     Add a file of comma-separated values to the table.
     """
-    lines = count_lines(name)
+    lines = count_lines(name, one_end=True)
     first = engine.rows(f"select line from {_lines(name)} limit 1")
     if not first or not (first[0][0] or "").strip():
         raise _irregular(name, "does not begin with a header")
+    delimiter = delimiter_in(first[0][0], Interpreter(columns, lifecycle, None), delimiter)
     header = next(csv.reader([first[0][0]], delimiter=delimiter))
     used = chosen(name, header, columns, lifecycle)
     _refuse_facts(name, judged_columns(header, used, columns, lifecycle))

@@ -17,15 +17,20 @@ __all__ = ["count_lines"]
 _PORTION = 1 << 20
 
 
-def count_lines(name: str) -> int:
+def count_lines(name: str, *, one_end: bool = False) -> int:
     """
     Return the number of lines of the file *name*, unpacked.
 
+    Args:
+        name: The file.
+        one_end: Whether all lines must end in the same way, as DuckDB wants it of tables.
+
     Raises:
-        FrameError: It is not UTF-8, or holds a NUL byte, or a carriage return that no line feed follows.
+        FrameError: It is not UTF-8, or holds a NUL byte, or a carriage return that no line feed
+            follows, or ends lines in two ways.
     """
     decoder = getincrementaldecoder("utf-8")()
-    lines, last, plain = 0, b"", True
+    lines, last, plain, returns = 0, b"", True, 0
     try:
         for portion in _portions(name):
             # The decoder may hold the beginning of a character.
@@ -37,11 +42,15 @@ def count_lines(name: str) -> int:
             if last == b"\r" or b"\r" in portion:
                 _refuse_returns(name, last + portion)
             lines += portion.count(b"\n")
+            returns += portion.count(b"\r")
             last = portion[-1:]
         decoder.decode(b"", final=True)
         _refuse_returns(name, last, ended=True)
     except UnicodeDecodeError:
         raise FrameError(name, "is not UTF-8: use --engine python") from None
+    if one_end and returns not in {0, lines, lines + (last == b"\r")}:
+        reason = "ends some lines with a carriage return, and some without: use --engine python"
+        raise FrameError(name, reason)
 
     return lines + (last not in {b"", b"\n"})
 

@@ -253,10 +253,10 @@ class Interpreter:
 
     def with_columns(self, columns: Columns) -> "Interpreter":
         """
-        Return one like this that looks in other *columns*.
+        Return one like this that looks in other *columns*, and for times only if this one does.
         """
         other = Interpreter(
-            columns,
+            columns._replace(at=NO_TIMES) if self.untimed else columns,
             self._lifecycle,
             self.file,
             times=self.times,

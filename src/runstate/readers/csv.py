@@ -21,7 +21,7 @@ from ._rows import Row, Rows
 from ._source import Source
 from ._values import TIME_KEYS, BadRecordError
 
-__all__ = ["cell_readers", "read_csv", "read_tsv"]
+__all__ = ["cell_readers", "delimiter_in", "read_csv", "read_tsv"]
 
 _NUMBER: Final = re.compile(r"-?\d{1,19}(\.\d{1,19})?([eE]\+?\d{1,2})?", re.ASCII)
 
@@ -43,7 +43,11 @@ def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> 
     """
     Yield what each row of *source* says, whose cells *delimiter* separates.
     """
-    table = Rows(source.lines(), _delimiter(source, interpreter, delimiter))
+    header_line = source.first_line().decode("utf-8", "replace")
+    # Only where the header does: elsewhere, a carriage return may be part of a cell.
+    returns = "\r" in _QUOTED.sub("", header_line).rstrip("\r")
+    lines = source.lines(carriage_returns=returns)
+    table = Rows(lines, delimiter_in(header_line, interpreter, delimiter))
     all_rows = iter(table)
     header = next(all_rows, None)
     if header is None:
@@ -64,20 +68,23 @@ def read_csv(source: Source, interpreter: Interpreter, delimiter: str = ",") -> 
             yield from columns.read(row)
 
 
-def _delimiter(source: Source, interpreter: Interpreter, usual: str) -> str:
+def delimiter_in(header: str, interpreter: Interpreter, usual: str) -> str:
     """
-    Return what separates the names in the header that *source* is at: *usual* if that is not clear.
+    Return what separates the names in the line *header*; *usual* if that is not clear.
     """
-    header = source.first_line().decode("utf-8", "replace")
     needed = {
         *interpreter.id_keys,
         interpreter.status_key,
         *interpreter.columns,
         *interpreter.roots,
     }
+    unquoted = _QUOTED.sub("", header)
+    if "\r" in unquoted.rstrip("\r"):
+        # The first of the lines that carriage returns end.
+        header = header.partition("\r")[0]
+        unquoted = _QUOTED.sub("", header)
     if any(name.strip('" \r') in needed for name in header.split(usual)[:_MOST_NAMES]):
         return usual
-    unquoted = _QUOTED.sub("", header)
     best = max(_DELIMITERS, key=unquoted.count)
 
     return best if best in unquoted else usual

@@ -90,7 +90,8 @@ def _read_event(event: _Event, interpreter: Interpreter) -> Sequence[Read]:
         value = parse(data, event.line)
     except BadRecordError as bad:
         return (interpreter.refusal(bad, event.line),)
-    meant = about_run or interpreter.named or interpreter.may_be_read(value)
+    records = value if isinstance(value, list) else [value]
+    meant = about_run or interpreter.named or any(map(interpreter.may_be_read, records))
 
     return interpreter.observe(value, event.line) if meant else ()
 
