@@ -7,9 +7,6 @@ application.
 """
 
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 import django_project
-import runstate
+from applications import Application, ended, length, until
 from runstate.ddl import DIALECTS
 
 APP = Path(__file__).parent / "apps" / "django_service"
@@ -25,65 +22,34 @@ DATABASE = "mariadb_database" if "mariadb" in DIALECTS else "postgresql_database
 FINISHED = {"made": "finish", "broken": "break", "called_off": "call_off"}
 
 
-class Service:
+class Service(Application):
     """
     The application on one database.
     """
 
     def __init__(self, url):
-        self.engine = sa.create_engine(url, poolclass=sa.NullPool)
-        self.environment = {
-            **os.environ,
-            "DATABASE": json.dumps(django_project.database(url)),
-            "PYTHONPATH": str(Path(runstate.__file__).parent.parent),
-            "LEASE_SECONDS": "600",
-        }
-        self.workers = []
+        database = json.dumps(django_project.database(url))
+        super().__init__(APP, url, DATABASE=database, LEASE_SECONDS="600")
 
     def manage(self, *arguments, **environment):
         """
         Return what a command of manage.py prints, warnings included.
         """
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments], cwd=APP, check=False, timeout=120,
-            env={**self.environment, **environment}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert not done.returncode, done.stdout + done.stderr
-
-        return done.stdout + done.stderr
+        return self.said("manage.py", *arguments, **environment)
 
     def say(self, code, **environment):
         """
         Execute Python code inside of the application, and return what it prints.
         """
-        done = subprocess.run(
-            [sys.executable, "-c", f"import manage\nfrom thumbnails.models import *\n{code}"],
-            cwd=APP, check=False, timeout=120, env={**self.environment, **environment},
-            capture_output=True, text=True,
-        )  # fmt: skip
-        assert not done.returncode, done.stderr
+        program = f"import manage\nfrom thumbnails.models import *\n{code}"
 
-        return done.stdout.strip()
+        return self.said("-c", program, **environment).strip()
 
     def worker(self, name, **environment):
         """
         Start a worker.
         """
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "work", name], cwd=APP, env={**self.environment, **environment},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.workers.append(process)
-
-        return process
-
-    def rows(self, statement):
-        """
-        Return what the database answers to a statement of another program.
-        """
-        with self.engine.begin() as connection:
-            answer = connection.execute(sa.text(statement))
-            return [tuple(row) for row in answer] if answer.returns_rows else answer.rowcount
+        return self.start("manage.py", "work", name, **environment)
 
 
 @pytest.fixture
@@ -95,29 +61,7 @@ def service(request):
     service.manage("migrate", "-v", "0", "runstate_django")
     service.manage("migrate", "-v", "0", "thumbnails", "0002")
     yield service
-    for each in service.workers:
-        each.kill()
-        each.communicate()
-
-
-def ended(worker):
-    """
-    Return the lines that a worker has printed, once it ends by itself.
-    """
-    said, errors = worker.communicate(timeout=60)
-    assert (0, "") == (worker.returncode, errors)
-
-    return said.splitlines()
-
-
-def until(line, worker):
-    """
-    Read what a worker prints up to a line.
-    """
-    for said in worker.stdout:
-        if said == f"{line}\n":
-            return
-    pytest.fail(f"the worker never said {line!r}: {worker.stderr.read()}")
+    service.close()
 
 
 def test_it_is_as_short_as_it_says():
@@ -125,14 +69,8 @@ def test_it_is_as_short_as_it_says():
     Under 150 lines, with its lifecycle, and without the migrations that Django writes.
     """
     files = [path for path in APP.rglob("*.py") if "migrations" not in path.parts]
-    lines = [
-        line
-        for path in [*files, APP / "lifecycle.toml"]
-        for line in path.read_text("utf-8").splitlines()
-        if line.strip()
-    ]
 
-    assert len(lines) < 150
+    assert length(*files, APP / "lifecycle.toml") < 150
 
 
 @pytest.mark.slow

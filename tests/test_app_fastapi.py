@@ -5,10 +5,7 @@ Two tenants on PostgreSQL, driven by the openai client; workers, one of which is
 writer; a pruned month; migrations by Alembic while a server and a worker run.
 """
 
-import os
 import socket
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +14,7 @@ import openai
 import pytest
 import sqlalchemy as sa
 
-import runstate
+from applications import Application, ended, length, until
 from runstate import RUN, Transition, check
 from runstate.store import RunStore
 
@@ -28,31 +25,14 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-class Service:
+class Service(Application):
     """
     The application on one database.
     """
 
     def __init__(self, url):
-        self.url, self.engine = url, sa.create_engine(url, poolclass=sa.NullPool)
-        self.environment = {
-            **os.environ,
-            "DATABASE_URL": url,
-            "PYTHONPATH": os.pathsep.join([str(APP), str(Path(runstate.__file__).parent.parent)]),
-        }
-        self.processes, self.clients = [], []
-
-    def start(self, *arguments, **environment):
-        """
-        Start a process of the application.
-        """
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=APP, env={**self.environment, **environment},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.processes.append(process)
-
-        return process
+        super().__init__(APP, url, DATABASE_URL=url)
+        self.clients = []
 
     def worker(self, name, seconds=600, **environment):
         """
@@ -65,11 +45,8 @@ class Service:
         Return what Alembic prints.
         """
         program = "from alembic.config import main; main(prog='alembic')"
-        process = self.start("-c", program, *arguments, **environment)
-        said, errors = process.communicate(timeout=120)
-        assert not process.returncode, said + errors
 
-        return said
+        return self.said("-c", program, *arguments, **environment)
 
     def serve(self, **environment):
         """
@@ -107,20 +84,7 @@ class Service:
         """
         for each in self.clients:
             each.close()
-        for each in self.processes:
-            each.kill()
-            each.wait()
-            for pipe in (each.stdin, each.stdout, each.stderr):
-                pipe.close()
-        self.engine.dispose()
-
-    def rows(self, statement):
-        """
-        Return what the database answers to a statement of another program.
-        """
-        with self.engine.begin() as connection:
-            answer = connection.execute(sa.text(statement))
-            return [tuple(row) for row in answer] if answer.returns_rows else answer.rowcount
+        super().close()
 
     def histories(self, tenant, lifecycle=RUN):
         """
@@ -148,38 +112,11 @@ def service(postgresql_database):
     service.close()
 
 
-def until(line, worker):
-    """
-    Read what a worker prints up to a line.
-    """
-    for said in worker.stdout:
-        if said == f"{line}\n":
-            return
-    pytest.fail(f"the worker never said {line!r}: {worker.stderr.read()}")
-
-
-def ended(worker):
-    """
-    Return the lines that a worker has printed, once it ends by itself.
-    """
-    said, errors = worker.communicate(timeout=120)
-    assert (0, "") == (worker.returncode, errors)
-
-    return said.splitlines()
-
-
 def test_it_is_as_short_as_it_says():
     """
     Under 150 lines, without the migrations.
     """
-    lines = [
-        line
-        for path in APP.glob("*.py")
-        for line in path.read_text("utf-8").splitlines()
-        if line.strip()
-    ]
-
-    assert len(lines) < 150
+    assert length(*APP.glob("*.py")) < 150
 
 
 @pytest.mark.slow

@@ -5,66 +5,37 @@ A second writer, a killed worker, a pruned month, a migration of another column,
 that grows while an old worker runs.
 """
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-import runstate
+from applications import Application, ended, length, until
 
 APP = Path(__file__).parent / "apps" / "orm_service"
 
 
-class Service:
+class Service(Application):
     """
     The application on one database.
     """
 
     def __init__(self, folder):
-        self.url = f"sqlite:///{folder}/service.db"
-        self.engine = sa.create_engine(self.url, poolclass=sa.NullPool)
-        self.environment = {
-            **os.environ, "URL": self.url, "LEASE_SECONDS": "600",
-            "PYTHONPATH": str(Path(runstate.__file__).parent.parent),
-        }  # fmt: skip
-        self.workers = []
+        url = f"sqlite:///{folder}/service.db"
+        super().__init__(APP, url, URL=url, LEASE_SECONDS="600")
 
     def run(self, *arguments, **environment):
         """
         Return what a command of the service prints.
         """
-        done = subprocess.run(
-            [sys.executable, "service.py", *arguments], cwd=APP, check=False, timeout=120,
-            env={**self.environment, **environment}, capture_output=True, text=True,
-        )  # fmt: skip
-        assert not done.returncode, done.stdout + done.stderr
-
-        return done.stdout.strip()
+        return self.said("service.py", *arguments, **environment).strip()
 
     def worker(self, name, **environment):
         """
         Start a worker.
         """
-        process = subprocess.Popen(
-            [sys.executable, "service.py", "work", name], cwd=APP,
-            env={**self.environment, **environment},
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.workers.append(process)
-
-        return process
-
-    def rows(self, statement):
-        """
-        Return what the database answers to a statement of another program.
-        """
-        with self.engine.begin() as connection:
-            answer = connection.execute(sa.text(statement))
-            return [tuple(row) for row in answer] if answer.returns_rows else answer.rowcount
+        return self.start("service.py", "work", name, **environment)
 
 
 @pytest.fixture
@@ -75,41 +46,14 @@ def service(tmp_path):
     service = Service(tmp_path)
     service.run("migrate", "first")
     yield service
-    for each in service.workers:
-        each.kill()
-        each.communicate()
-
-
-def until(line, worker):
-    """
-    Read what a worker prints up to a line.
-    """
-    for said in worker.stdout:
-        if said == f"{line}\n":
-            return
-    pytest.fail(f"the worker never said {line!r}: {worker.stderr.read()}")
-
-
-def ended(worker):
-    """
-    Return the lines that a worker has printed, once it ends by itself.
-    """
-    said, errors = worker.communicate("\n", timeout=60)
-    assert (0, "") == (worker.returncode, errors)
-
-    return said.splitlines()
+    service.close()
 
 
 def test_it_is_as_short_as_it_says():
     """
     Under 150 lines, with its lifecycle and its migrations.
     """
-    files = (APP / "service.py", APP / "lifecycle.toml")
-    lines = [
-        each for path in files for each in path.read_text("utf-8").splitlines() if each.strip()
-    ]
-
-    assert len(lines) < 150
+    assert length(APP / "service.py", APP / "lifecycle.toml") < 150
 
 
 def test_a_killed_worker_and_a_second_writer(service):
@@ -128,7 +72,7 @@ def test_a_killed_worker_and_a_second_writer(service):
         "SELECT 1 FROM export_runs WHERE lease_until > (julianday('now') - 2440587.5) * 86400.0"
     ):
         time.sleep(0.05)
-    said = ended(service.worker("one"))
+    said = ended(service.worker("one"), "\n")
 
     assert said[:2] == ["took slow", "slow Applied"]
     assert sorted(said[2:]) == sorted(
@@ -151,7 +95,7 @@ def test_operation_while_a_worker_runs(service, tmp_path):
     A month is pruned, another column is migrated and the lifecycle grows: the old worker works on.
     """
     service.run("order", "x", "y")
-    assert len(ended(service.worker("early"))) == 4
+    assert len(ended(service.worker("early"), "\n")) == 4
     service.rows("UPDATE export_runs SET moved_at = moved_at - 40 * 86400")
     service.run("order", "slow", "z")
     worker = service.worker("old")
@@ -174,7 +118,7 @@ def test_operation_while_a_worker_runs(service, tmp_path):
     service.run("adopt_lifecycle", **later)
     assert 1 == service.rows("UPDATE exports SET state = 'on_hold' WHERE name = 'z'")
 
-    assert ["slow Applied"] == ended(worker)
+    assert ["slow Applied"] == ended(worker, "\n")
     assert 1 == service.rows("UPDATE exports SET state = 'ordered' WHERE name = 'z'")
-    assert ["took z", "z Applied"] == ended(service.worker("new", **later))
+    assert ["took z", "z Applied"] == ended(service.worker("new", **later), "\n")
     assert {"delivered"} == {state for (state,) in service.rows("SELECT state FROM exports")}

@@ -58,7 +58,9 @@ def counted(number: int, what: str) -> str:
 
 def moment(seconds: float) -> str:
     """
-    Return a time in Unix seconds for people, in UTC; the number where there is no such day.
+    Return a time in Unix seconds as a date and time in UTC, such as ``2026-01-01 10:00:05 UTC``.
+
+    A number that is outside of the calendar is returned as seconds.
     """
     try:
         told = datetime.fromtimestamp(seconds, UTC)

@@ -1,9 +1,9 @@
 """
 The rows of an application's own table, as a store reads, locks and writes them.
 
-The row says which status an object is in. What a store knows besides (the lease, the number of
-moves, the keys) is in a row of the store's own, which has a copy of the primary key. Whoever
-needs both locks the application's row first, as ``apply_move`` does, or waits for neither.
+The application's row holds the status. The store's own row holds the rest: the lease, the number
+of moves, and a copy of the primary key. An operation that needs both rows locks the application's
+row first, as ``apply_move`` does; a claim or a sweep skips a row that is locked.
 """
 
 import json
@@ -404,7 +404,7 @@ class OwnRows:
 
     def check_fields(self, method: str, fields: Mapping[str, Any], allowed: Iterable[str]) -> None:
         """
-        Refuse what is no column, and what the lifecycle owns and is not *allowed*.
+        Refuse a field that is not a column, or that only a move sets, unless it is *allowed*.
         """
         mapping("fields", fields)
         lifecycle, own = self._lifecycle, self._own

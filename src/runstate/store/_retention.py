@@ -64,10 +64,10 @@ class Retention:
 
     def _may_go(self, statuses: Sequence[str]) -> Any:
         """
-        Return the condition that an object has ended, or that its row is gone.
+        Return the condition under which an object, or its lines in the journal, may be deleted.
 
-        Of a row of the application's own that is still there the number of its moves and the
-        last token are kept; there are no lines to delete the next time.
+        In a table of the application's own, an ended object keeps its row, its number of moves
+        and its last token. Only its lines are deleted, so an object without lines is left out.
         """
         runs, journal = self._tables.runs.c, self._tables.journal.alias("kept")
         ended = among(runs.status, statuses)
