@@ -10,6 +10,7 @@ from runstate import Lifecycle, Monitor, Observation, Transition, check
 from runstate.cli._summary import print_summary
 from runstate.histories import survey
 from runstate.histories._records import Lagging
+from runstate.presets import PRESETS
 from runstate.report import render_report
 
 JOB = Lifecycle(
@@ -319,3 +320,73 @@ def test_a_row_that_reopens_is_no_illegal_move_in_a_summary_or_a_page(capsys):
     assert "retry" in printed
     assert "illegal" not in printed
     assert render_report(counted, JOB).count(b"llegal") < illegal
+
+
+# -- a snapshot of each attempt --------------------------------------------------
+
+
+def tries(*ends, first=1):
+    """
+    Return one snapshot of each attempt, as lists of tries have them.
+    """
+    return [
+        Observation(status, "j", attempt=number, fields={"status": status})
+        for number, status in enumerate(ends, first)
+    ]
+
+
+@pytest.mark.parametrize(
+    "preset", [name for name in PRESETS if PRESETS[name].reopenings and PRESETS[name].terminal]
+)
+def test_a_list_of_tries_is_no_history_of_any_of_them(preset):
+    """
+    One row for each attempt, in whatever status after an end: only the attempts are compared.
+    """
+    lifecycle = PRESETS[preset]
+    pairs = [pair for pair in sorted(lifecycle.seen_reopened) if lifecycle.is_terminal(pair[0])]
+    assert pairs
+    for before, after in pairs:
+        history = tries(before, after)
+
+        assert ([], 1) == codes(history, lifecycle), (before, after)
+        assert codes(history, lifecycle, "polled") == codes(history, lifecycle)
+
+
+def test_the_second_record_of_an_attempt_tells_that_the_beginning_is_missing():
+    """
+    Of the attempt before, only its end was seen: the head of the history is missing.
+    """
+    failed = tries("failed", "failed")
+    later = [*failed, failed[1]._replace(status="done")]
+
+    assert ([], 1) == codes(failed, JOB)
+    assert (["RS102", "RS105"], 1) == codes(later, JOB)
+    assert (["RS102", "RS105"], 0) == codes([failed[0], failed[0]._replace(status="done")], JOB)
+    assert (["RS105"], 0) == codes([failed[1], failed[0]], JOB)
+
+
+def test_stamps_of_an_attempt_are_its_own():
+    """
+    Each attempt begins and ends at times of its own; within one, a stamp stays.
+    """
+    airflow = PRESETS["airflow-task-instance"]
+
+    def ended(at, attempt):
+        fields = {"state": "failed", "start_date": at, "end_date": at + 5}
+        return Observation("failed", "j", attempt=attempt, fields=fields)
+
+    assert ([], 2) == codes([ended(10, 1), ended(20, 2), ended(30, 3)], airflow)
+    assert "RS208" in codes([ended(10, 1), ended(20, 1)], airflow)[0]
+
+
+def test_between_two_attempts_no_move_was_seen(capsys):
+    """
+    What follows the end of the attempt before is no illegal move; within one attempt it is.
+    """
+    listed = survey(tries("failed", "done"), JOB, samples=1)
+    print_summary(listed, JOB, "complete")
+    late = survey(tries("failed", "done", first=2)[:1] + tries("done", first=2), JOB)
+
+    assert {} == dict(listed.moves)
+    assert "illegal" not in capsys.readouterr().out
+    assert {("failed", "done"): 1} == dict(late.moves)

@@ -97,7 +97,8 @@ def test_every_engine_counts_the_same_reopenings(tmp_path):
     (tmp_path / "job.toml").write_text(JOB)
     job = load_lifecycle(tmp_path / "job.toml")
     late = [*ATTEMPTS[:5], ("failed", 1), ("done", 2)]
-    for rows in (ATTEMPTS, late, [(status, None) for status, _ in ATTEMPTS], [("failed", 1), ("queued", 1)]):  # fmt: skip
+    tries = [("failed", 1), ("failed", 2), ("done", 3)]
+    for rows in (ATTEMPTS, late, tries, [(status, None) for status, _ in ATTEMPTS], [("failed", 1), ("queued", 1)]):  # fmt: skip
         table = {
             "id": ["a"] * len(rows),
             "status": [status for status, _ in rows],
@@ -106,7 +107,7 @@ def test_every_engine_counts_the_same_reopenings(tmp_path):
         if rows[0][1] is not None:
             table["try"] = [attempt for _, attempt in rows]
         columns = Columns(attempt="try" if "try" in table else None)
-        seen = [Observation(status, "a", 1_700_000_000 + at, attempt=attempt) for at, (status, attempt) in enumerate(rows)]  # fmt: skip
+        seen = [Observation(status, "a", 1_700_000_000 + at, {"status": status}, attempt=attempt) for at, (status, attempt) in enumerate(rows)]  # fmt: skip
         for observed in ("complete", "polled", "unordered"):
             for allowed in (False, True):
                 for finished in (False, True):
@@ -120,6 +121,53 @@ def test_every_engine_counts_the_same_reopenings(tmp_path):
 
                     assert [f.code for f in there.findings] == [f.code for f in bulk.findings]
                     assert there.reopened == bulk.reopened
+
+
+def tries(*, listing):
+    """
+    Return what Airflow's REST API lists of the tries of one task, or rows of its history table.
+    """
+    times = ("2026-09-01T00:0{}:05Z", "2026-09-01T00:0{}:09Z")
+    rows = [
+        {"task_id": "load", "dag_id": "etl", "dag_run_id" if listing else "run_id": "manual__1",
+         "map_index": -1, "start_date": times[0].format(number), "end_date": times[1].format(number),
+         "state": state, "try_number": number, "max_tries": 2}
+        for number, state in enumerate(("failed", "failed", "success"), 1)
+    ]  # fmt: skip
+    if listing:
+        return json.dumps({"task_instances": rows, "total_entries": len(rows)})
+    heads = [*rows[0]]
+
+    return "\n".join([",".join(heads), *(",".join(map(str, row.values())) for row in rows), ""])
+
+
+@pytest.mark.parametrize("observed", ["complete", "polled", None])
+@pytest.mark.parametrize("listing", [True, False])
+def test_the_tries_of_an_airflow_task_are_attempts(observed, listing, run, tmp_path):
+    """
+    One row for each, as the endpoint lists them and as the history table holds them.
+    """
+    name = "tries.json" if listing else "tries.csv"
+    (tmp_path / name).write_text(tries(listing=listing))
+    model = [] if observed is None else ["--observed", observed]
+    found = run("check", name, "--lifecycle", "airflow-task-instance", *model)
+
+    assert (0, "1 run, 3 observations: nothing wrong (2 reopenings)\n") == found
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_who_names_the_id_and_the_status_has_the_attempts_too(suffix, run, tmp_path):
+    """
+    They stand under the lifecycle's own key, in texts as in tables.
+    """
+    csv = pytest.importorskip("pyarrow.csv")
+    (tmp_path / "tries.csv").write_text(tries(listing=False))
+    table = csv.read_csv(tmp_path / "tries.csv")
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "tries.parquet")
+    named = ["--run-id", "task_id", "--status", "state"]
+    found = run("check", f"tries.{suffix}", "--lifecycle", "airflow-task-instance", *named)
+
+    assert (0, "1 run, 3 observations: nothing wrong (2 reopenings)\n") == found
 
 
 # -- second ends of public reports -----------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
-from ._counts import Counts, State, has_status
+from ._counts import Attempts, Counts, State, has_status
 from ._journeys import FoundTimes, JourneyCounts, Ways, period_of
 from ._monitor import Monitor
 from ._passes import judged
@@ -96,6 +96,7 @@ class Census:
         self._sequencer = Sequencer()
         self._rows = Counts()
         self._states: dict[str | None, State] = {}
+        self._attempts = Attempts()
         is_over = self._monitor.lifecycle.is_terminal
         self.samples = (
             Samples(self._most_samples, self._keep, is_over) if self._most_samples else None
@@ -243,6 +244,8 @@ class Census:
         before = self._states.get(run)
         if self.samples:
             self.samples.take(observation, begins=before is None)
-        after = self._states[run] = self._rows.follow(before, observation, self._monitor)
+        unseen = self._attempts.begun_by(observation)
+        after = self._rows.follow(before, observation, self._monitor, unseen=unseen)
+        self._states[run] = after
         if self._ways is not None and after is not before:
             self._ways.move(run, *after)

@@ -22,7 +22,7 @@ from ._reorder import in_sequence
 from ._sample import Timelines
 from ._survey import Dwell, Survey, bucket_of
 
-__all__ = ["Counts", "Durations", "State", "Verdict", "has_status", "judged_alone"]
+__all__ = ["Attempts", "Counts", "Durations", "State", "Verdict", "has_status", "judged_alone"]
 
 _MICROSECONDS = 1_000_000
 _PLACE = itemgetter(0)
@@ -78,6 +78,29 @@ class Durations:
         )
 
 
+class Attempts:
+    """
+    The largest attempt that was seen of each run that records attempts.
+    """
+
+    def __init__(self) -> None:
+        self._largest: dict[str | None, int] = {}
+
+    def begun_by(self, observation: Observation) -> bool:
+        """
+        Take the next observation of its run in, and return whether it is of a larger attempt.
+        """
+        attempt, run_id = observation.attempt, observation.run_id
+        if attempt is None:
+            return False
+        before = self._largest.get(run_id)
+        if before is not None and attempt <= before:
+            return False
+        self._largest[run_id] = attempt
+
+        return attempt > (before or 1)
+
+
 @dataclass
 class Counts:
     """
@@ -121,8 +144,9 @@ class Counts:
         for row in rows:
             self.see(row)
         in_turn = [*in_sequence(rows)]
+        attempts = Attempts()
         for row in in_turn:
-            state = self.follow(state, row, monitor)
+            state = self.follow(state, row, monitor, unseen=attempts.begun_by(row))
         if state is not None:
             self.ends[state[0]] += 1
         for place, finding in verdict.findings:
@@ -139,7 +163,14 @@ class Counts:
         if at is not None and isfinite(at):
             self.began, self.ended = min(self.began, at), max(self.ended, at)
 
-    def follow(self, before: State | None, observation: Observation, monitor: Monitor) -> State:
+    def follow(
+        self,
+        before: State | None,
+        observation: Observation,
+        monitor: Monitor,
+        *,
+        unseen: bool = False,
+    ) -> State:
         """
         Count the move that *observation* is, and return the state of its run after it.
 
@@ -147,10 +178,19 @@ class Counts:
             before: The state of the run after the row before; None where there was none.
             observation: The next row of the run, in the order in which rows are judged.
             monitor: What judged it.
+            unseen: Whether an attempt began since the row before, so that moves between them
+                may have been missed.
         """
         status, source, at = observation.status, observation.source, observation.at
         in_order = monitor.observed != "unordered"
         then = None if before is None else before[0]
+        if (
+            unseen
+            and source is None
+            and then is not None
+            and not monitor.lifecycle.ways(then, status)
+        ):
+            return status, at
         if source is not None:
             self.recorded[source, status] += 1
             self.moves[source, status] += 1

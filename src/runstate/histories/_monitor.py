@@ -519,6 +519,9 @@ class Monitor:
             if before == run.ended and self._reopened_unseen(run, observation, before, before):
                 self._count_reopening(run)
             return []
+        elif run.headless is not None and self._is_next_snapshot(run, observation, before):
+            found = []
+            self._count_reopening(run)
         else:
             found = [] if run.headless is None else [run.headless]
             run.headless = None
@@ -635,7 +638,8 @@ class Monitor:
             hint=f"a run begins in {' or '.join(self.lifecycle.initial_statuses)}; "
             "is the head missing? then: polled",
         )
-        # One snapshot alone is no history: it is told with the second, if there is one.
+        # One snapshot alone is no history: it is told with the second of the same attempt, if
+        # there is one.
         if observation.fields:
             run.headless = finding
             return []
@@ -718,6 +722,18 @@ class Monitor:
             observation.attempt is not None
             and observation.attempt > (run.attempt or 1)
             and self._reopenings.may_follow(before, target)
+        )
+
+    def _is_next_snapshot(self, run: _Run, observation: Observation, before: str) -> bool:
+        """
+        Return whether *observation* is the first of another attempt, where each had one snapshot.
+
+        A list with a row for each attempt holds a history of none of them.
+        """
+        return (
+            observation.source is None
+            and bool(observation.fields)
+            and self._reopened_unseen(run, observation, before, observation.status)
         )
 
     def _count_reopening(self, run: _Run) -> None:

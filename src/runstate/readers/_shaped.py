@@ -595,6 +595,9 @@ def _with_columns(shape: Shape, columns: Columns, lifecycle: Lifecycle) -> Shape
         named["at"] = columns.at
     if columns.attempt is not None:
         named["attempt"] = columns.attempt
+    elif columns.run_id is not None and columns.status is not None and lifecycle.reopenings:
+        # No shape is recognised then: the usual key is read, as in tables of databases.
+        named["attempt"] = dict.fromkeys((*shape.attempt, lifecycle.attempt_field))
 
     return Shape(
         **{
