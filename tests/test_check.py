@@ -1047,7 +1047,6 @@ def oracle():
     return followed, reached, sets
 
 
-@pytest.mark.no_cover
 def test_every_history_up_to_length_five_agrees_with_the_oracle(oracle):
     """
     All 66,429 histories of the nine statuses, in each model, against brute force.

@@ -44,7 +44,6 @@ class Trickle:
         return self._data.read(min(size, self._size))
 
 
-@pytest.mark.no_cover
 @given(
     st.binary(max_size=3_000) | st.just(LINES * 5_000),
     st.integers(1, 700),

@@ -332,7 +332,7 @@ def test_lines_that_are_no_moves_do_not_pile_up_behind_an_idle_cursor(
     monkeypatch.setattr(_snapshot_feed, "_GAP", 3)
     with RunStore.open(postgresql_database) as store:
         run_id = store.create().id
-        store.claim("a")
+        store.claim("a", 0.001)
         _, cursor = delivered(store, 10)
         for _ in range(5):
             lease = store.claim("b", 0.001)

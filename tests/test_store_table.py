@@ -171,7 +171,6 @@ def test_a_store_for_asyncio_passes_it_too(tmp_path):
     assert len(result.passed) == 2
 
 
-@pytest.mark.no_cover
 @pytest.mark.parametrize("name", PRESETS if LONG else ["celery", "argo-workflow"])
 def test_presets_pass_in_an_own_table(name, tmp_path):
     """

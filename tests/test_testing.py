@@ -93,7 +93,6 @@ def test_a_store_that_is_right_passes(tmp_path):
     assert (tuple(CHECKS), (), ()) == done, str(done)
 
 
-@pytest.mark.no_cover
 def test_every_broken_store_is_caught(tmp_path):
     """
     Each fails the very check that proves what it gets wrong, and each check has a store that fails it.
