@@ -600,6 +600,18 @@ def test_a_guard_refuses_with_or_without_a_reason(clock, verdict, reason):
     assert str(refused.value) == f"run 'run_1' is in_progress: a guard refused complete{suffix}"
 
 
+def test_a_guard_that_must_be_awaited_is_refused():
+    """
+    Nobody would await it: every move would be refused, whatever it says.
+    """
+
+    async def allowed(run, transition):
+        return True
+
+    with pytest.raises(ValueError, match=r"allowed .*is a coroutine function"):
+        RunEngine(guards=[allowed])
+
+
 def test_a_guard_may_raise_and_nothing_has_moved(clock):
     """
     What a guard raises reaches the caller.

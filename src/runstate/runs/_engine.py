@@ -5,6 +5,7 @@ The engines: only they move a run.
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 from uuid import uuid4
@@ -49,6 +50,15 @@ def check_conditions(lifecycle: Lifecycle, conditions: Mapping[str, Condition]) 
     found += [f"no row has the condition {name!r}" for name in conditions if name not in needed]
     if found:
         raise LifecycleError(lifecycle.name, found)
+
+
+def _check_answers_at_once(functions: Iterable[Callable[..., Any]]) -> None:
+    for function in functions:
+        if iscoroutinefunction(function):
+            raise ValueError(
+                f"a guard or condition answers at once, and {function!r} is a coroutine function: "
+                "await what it needs first, or use the hook before= of a store for asyncio"
+            )
 
 
 class Engine(Generic[_T]):
@@ -105,12 +115,15 @@ class Engine(Generic[_T]):
         Raises:
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they
                 lack.
+            ValueError: A guard or a condition is a coroutine function.
         """
         check_conditions(lifecycle, conditions)
+        guards = tuple(guards)
+        _check_answers_at_once((*guards, *conditions.values()))
         self.lifecycle = lifecycle
         log, heard_by = MoveLog(logger, lifecycle.name), tuple(observers)
         self._mover = Mover(
-            lifecycle, clock, tuple(guards), log, Observers(heard_by, log) if heard_by else None
+            lifecycle, clock, guards, log, Observers(heard_by, log) if heard_by else None
         )
         machine = Dispatcher(
             self._plans(conditions),
