@@ -88,6 +88,7 @@ def expected(
     interpreter = Interpreter(Columns("run_id", "status", "at"), lifecycle, None)
     rank = {str(status): place for place, status in enumerate(lifecycle.statuses)}
     monitor, counts = Monitor(lifecycle, **asked), Counts(limit, Timelines(samples))
+    interpreter.column_faults = counts.faults
     by_run: dict[str | None, list[Observation | Finding]] = {}
     for run_id, status, at in rows:
         timed = {} if at is None else {"at": at}

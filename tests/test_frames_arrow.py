@@ -101,6 +101,19 @@ def test_findings_that_are_kept_are_of_the_smallest_ids():
     assert sorted(ids) == ids
 
 
+def test_a_fault_of_many_rows_is_told_once_whatever_part_they_are_in():
+    """
+    Of the smallest id that has it, with the number of the others; so are two faults of one column.
+    """
+    rows: list[Row] = [(f"run_{number}", "queued", 5.0) for number in range(9)]
+    surveys = [judged(rows, request(), parts=parts) for parts in (1, 2, 5)]
+    message = "at 5.0 is not between the years 2000 and 2099 (and so in 8 more records)"
+
+    for survey in surveys:
+        assert [(message, "run_0")] == [(f.message, f.run_id) for f in survey.findings]
+        assert (9, {"RS901": 1}, 1) == (survey.observations, survey.tally, survey.errors)
+
+
 def test_buckets_are_those_of_the_formula():
     """
     Arrow's logarithm puts every duration into the bucket that Python's does.
@@ -169,8 +182,9 @@ def test_a_time_without_a_zone_is_refused_by_itself():
     batch = pa.RecordBatch.from_pydict({"id": ["a"] * 3, "c1": statuses, "c2": times})
     survey = arrow.judged(request(observed="unordered"), [batch]).survey()
 
-    message = "at '2024-01-01T00:00:02' has no time zone; end it with Z, or pass --assume-utc"
-    assert [message] == [finding.message for finding in survey.findings]
+    (finding,) = survey.findings
+    assert "at '2024-01-01T00:00:02' has no time zone" == finding.message
+    assert "end it with Z, or pass --assume-utc" == finding.hint
     assert (3, {"RS901": 1}) == (survey.observations, survey.tally)
 
 

@@ -298,3 +298,61 @@ def test_auto_reads_small_text_and_pipes_by_itself(tmp_path, monkeypatch):
     (tmp_path / "plain.csv").write_bytes(MANY)
 
     assert 1 == run("check", str(tmp_path / "plain.csv")).return_value
+
+
+# -- one fault of many rows ------------------------------------------------------
+
+OUTSIDE = [("a", "queued", "1970-01-01T00:00:05Z"), ("b", "queued", "1970-01-01T00:00:06Z"),
+           ("b", "completed", "1970-01-01T00:00:07Z")]  # fmt: skip
+OUTSIDE_SAID = (
+    "a: at '1970-01-01T00:00:05Z' is not between the years 2000 and 2099 (and so in 2 more records)"
+    " (--at KEY takes the times of another column, --at none leaves them out)"
+)
+
+
+def inputs(folder):
+    """
+    Write the same rows in every form that an engine reads, and return the arguments that name them.
+    """
+    heads = ("run_id", "status", "at")
+    (folder / "a.csv").write_text("\n".join(map(",".join, [heads, *OUTSIDE])))
+    columns = dict(zip(heads, zip(*OUTSIDE, strict=True), strict=True))
+    pq.write_table(pa.table({name: list(cells) for name, cells in columns.items()}), folder / "a.parquet")  # fmt: skip
+    with closing(sqlite3.connect(folder / "a.db")) as base:
+        base.execute("create table runs (run_id, status, at)")
+        base.executemany("insert into runs values (?, ?, ?)", OUTSIDE)
+        base.commit()
+
+    return (
+        [str(folder / "a.csv"), "--engine", "python"],
+        [str(folder / "a.csv"), "--engine", "duckdb"],
+        [str(folder / "a.parquet")],
+        [str(folder / "a.db"), "--table", "runs"],
+    )
+
+
+@pytest.mark.parametrize("observed", ["polled", "unordered"])
+def test_a_fault_of_a_whole_column_is_one_finding_everywhere(observed, tmp_path):
+    """
+    With the number of rows that have it, and with what to do about it.
+    """
+    for arguments in inputs(tmp_path):
+        done = run("check", *arguments, "--observed", observed)
+        lines = [line for line in done.output.splitlines() if "RS901" in line]
+
+        assert 1 == len(lines), done.output
+        assert lines[0].endswith(OUTSIDE_SAID)
+        assert done.output.endswith("2 runs, 3 observations: 1 error, 0 warnings\n")
+
+
+def test_times_are_left_out_of_every_input_that_has_an_order(tmp_path):
+    """
+    As the finding says: the order of a file remains, and a database has none.
+    """
+    *files, database = inputs(tmp_path)
+    done = [run("check", *names, "--observed", "polled", "--at", "none") for names in files]
+    free = run("check", *database, "--at", "none", "--observed", "unordered")
+    ordered = run("check", *database, "--at", "none", "--observed", "polled")
+
+    assert {"2 runs, 3 observations: nothing wrong\n"} == {each.output for each in (*done, free)}
+    assert "rows of a database are in no order" in str(ordered.exception)

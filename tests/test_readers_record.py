@@ -27,12 +27,13 @@ MOVE = {
 }
 
 
-def is_about_a_time(item):
+def is_about_a_column(item):
     """
-    Return whether *item* is the finding about a column of times.
+    Return whether *item* is the finding about a column of times or numbers.
     """
     return isinstance(item, Finding) and any(
-        reason in item.message for reason in ("ISO 8601", "is not between the years", "mixes times")
+        reason in item.message
+        for reason in ("ISO 8601", "is not between the years", "mixes times", "seq must be")
     )
 
 
@@ -45,7 +46,7 @@ def told(record, **options):
     # What is wrong with a whole column comes at the end, since it is counted.
     *items, last = sorted(
         read(data, **{"name": "log.jsonl", **options}),
-        key=lambda item: (item.line, not is_about_a_time(item)),
+        key=lambda item: (item.line, not is_about_a_column(item)),
     )
     columns = options.get("columns", Columns())
     if columns.run_id is None and columns.status is None:

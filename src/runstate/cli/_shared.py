@@ -15,7 +15,6 @@ from ..interchange import SUFFIXES, load
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
-from ..readers._record import NO_TIMES
 from ..readers._shaped import needs_shape
 from ._input import Reading, records
 
@@ -147,7 +146,6 @@ def refuse_for_bulk(reading: Reading, engine: str) -> None:
     asked = {
         "--order file": reading.by_position,
         "--zone": reading.zone is not None,
-        "--at none": reading.columns.at == NO_TIMES,
         "--from": reading.columns.source is not None,
         "--skip-others": reading.skip_others,
         "a path or several keys": needs_shape(reading.columns),

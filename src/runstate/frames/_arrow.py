@@ -161,7 +161,8 @@ class _Part:
         self._of_kinds = request._replace(limits={}).monitor()
         times = _Zoned(request.assume_utc)
         interpreter = Interpreter(request.columns, request.lifecycle, None, times=times)
-        self._rows = Rows(request.names, interpreter, texts=request.texts)
+        faults = self._counts.faults
+        self._rows = Rows(request.names, interpreter, texts=request.texts, faults=faults)
         self._in_order = request.observed != "unordered"
         self._codes: dict[str | None, int] = {}
         self._templates: list[Observation] = []

@@ -12,7 +12,7 @@ from .._text import printable
 from ..lifecycle._shape import Shape
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ..readers._record import TIME_KEYS, Interpreter
+from ..readers._record import NO_TIMES, TIME_KEYS, Interpreter
 from ._duckdb import Engine, quoted
 from ._errors import FrameError
 
@@ -106,6 +106,8 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     status = _column(place, names, columns.status, usual, "--status")
     if columns.attempt is not None:
         _column(place, names, columns.attempt, (), "--attempt")
+    if columns.at == NO_TIMES:
+        return Chosen(run_id, status, None)
     if columns.at is None:
         return Chosen(run_id, status, next((name for name in TIME_KEYS if name in names), None))
 

@@ -9,6 +9,7 @@ read as records, by the code that reads those of JSON and CSV, and judged by the
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from ..histories._column_faults import ColumnFaults
 from ..readers._parse import parse
 from ..readers._record import Interpreter, Read
 from ..readers._values import BadRecordError
@@ -45,19 +46,24 @@ class Records:
         self._engine = engine
         self._asked = asked
         source = asked.source
+        self.faults = ColumnFaults()
+        """Those that many of the rows read so far share."""
         names = [name for name, _ in source.wide_columns]
         self._rows = {
             number: Rows(
                 names,
                 Interpreter(source.columns, asked.lifecycle, name, asked.assume_utc),
                 texts=source.texts,
+                faults=self.faults,
             )
             for number, name in enumerate(source.names or (None,))
         }
 
     def __iter__(self) -> Iterator[Read]:
+        self.faults.clear()
         for told in self._told(self._statement("null", self._keyed, self._in_time())):
             yield from told.reads
+        yield from self.faults.findings()
 
     def of_runs(self, keys: Sequence[Any]) -> Iterator[Told]:
         """
@@ -121,10 +127,20 @@ class Rows:
     Says what the rows of a table mean, as the readers of files say it of their records.
     """
 
-    def __init__(self, names: Sequence[str], interpreter: Interpreter, *, texts: bool) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        interpreter: Interpreter,
+        *,
+        texts: bool,
+        faults: ColumnFaults,
+    ) -> None:
         """
         Read rows of the columns *names*; *texts* says that all cells are texts, as in CSV.
+
+        What many rows have wrong goes to *faults*, and is not among what a row says.
         """
+        interpreter.column_faults = faults
         self._names = names
         self._interpreter = interpreter
         self._cells = dict(_cells(names, interpreter, texts=texts))

@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
     apart: Counter[str]
     """Those about the runs that were set apart."""
     counted: Counts
-    """What was seen of the runs that were set apart. Has no findings."""
+    """What was seen of the runs that were set apart. Has no findings but those that many records share."""
     timelines: dict[str | None, tuple[Observation, ...]]
     """By run id, in the order of the ids."""
     sampled: list[str | None]
@@ -127,7 +127,8 @@ def judge(
     tally_apart: Counter[str] = Counter()
     timelines: dict[str | None, tuple[Observation, ...]] = {}
     by_key: dict[Any, str | None] = {}
-    for key, rows in _by_run(engine, asked, keys):
+    records = Records(engine, asked)
+    for key, rows in _by_run(records, keys):
         counts, timeline = key in apart, list[Observation]()
         for kept, (place, finding) in enumerate(judge.judged(rows, timeline, counts=counts)):
             tally[finding.code] += 1
@@ -138,6 +139,7 @@ def judge(
             timelines[timeline[0].run_id] = tuple(timeline)
             by_key[key] = timeline[0].run_id
     found.sort(key=lambda pair: pair[0])
+    judge.counts.faults = records.faults
     return Verdict(
         found, tally, tally_apart, judge.counts, timelines,
         [by_key[key] for key in wanted if key in by_key], judge.found_at, judge.apart_rows,
@@ -155,10 +157,7 @@ def _observations(rows: Iterable[Told]) -> list[Observation]:
     return [read for told in rows for read in told.reads if isinstance(read, Observation)]
 
 
-def _by_run(
-    engine: Engine, asked: Question, keys: Sequence[Any]
-) -> Iterator[tuple[Any, list[Told]]]:
-    records = Records(engine, asked)
+def _by_run(records: Records, keys: Sequence[Any]) -> Iterator[tuple[Any, list[Told]]]:
     for start in range(0, len(keys), _MOST_AT_ONCE):
         rows = records.of_runs(keys[start : start + _MOST_AT_ONCE])
         for key, of_one in groupby(rows, attrgetter("key")):

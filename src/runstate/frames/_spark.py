@@ -95,7 +95,7 @@ def check_spark(df: DataFrame, lifecycle: Lifecycle = RUN, **options: Any) -> Da
 
     Returns:
         One row per finding, with the columns of :class:`runstate.Finding`; sorted by run_id,
-        and those of a run in the order of its rows.
+        and those of a run in the order of its rows. Faults of whole columns come last.
     """
     survey = survey_spark(df, lifecycle, **{"measured": False, **options})
 

@@ -160,7 +160,7 @@ def _survey(
     findings = sorted((*unusable, *verdict.findings), key=itemgetter(0))
     tally = _tally(found, verdict) + tally_unusable
     counts = Counts().merge(found).merge(verdict.counted)
-    counts.tally, counts.kept = tally, findings[: asked.limit]
+    counts.limit, counts.tally, counts.kept = asked.limit, tally, findings[: asked.limit]
     counts.errors = sum(n for code, n in tally.items() if RULES[code].severity == "error")
 
     return counts.survey(_timelines(asked, verdict))

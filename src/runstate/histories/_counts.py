@@ -16,6 +16,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
+from ._column_faults import ColumnFaults
 from ._monitor import Monitor
 from ._records import Finding, Observation
 from ._reorder import in_sequence
@@ -129,6 +130,8 @@ class Counts:
     ended: float = -inf
     kept: list[tuple[Any, Finding]] = field(default_factory=list)
     """Findings with their places, in order."""
+    faults: ColumnFaults = field(default_factory=ColumnFaults)
+    """Those that many records share; a survey has one finding for each."""
 
     def add(self, verdict: Verdict, monitor: Monitor) -> None:
         """
@@ -264,6 +267,7 @@ class Counts:
         self.began, self.ended = min(self.began, other.began), max(self.ended, other.ended)
         self.kept = sorted([*self.kept, *other.kept], key=_PLACE)[: self.limit]
         self.timelines.merge(other.timelines)
+        self.faults.merge(other.faults)
 
         return self
 
@@ -275,14 +279,17 @@ class Counts:
         """
         shown = self.timelines.chosen() if timelines is None else timelines
         spans = self.began <= self.ended
+        shared = [*self.faults.findings()]
+        tally = self.tally + Counter(finding.code for finding in shared)
+        kept = (*(finding for _, finding in self.kept), *shared)
 
         return Survey(
             runs=self.runs,
             observations=self.observations,
             undecided=self.undecided,
-            findings=tuple(finding for _, finding in self.kept),
-            tally=_positive(sorted(self.tally.items())),
-            errors=self.errors,
+            findings=kept[: self.limit],
+            tally=_positive(sorted(tally.items())),
+            errors=self.errors + sum(finding.severity == "error" for finding in shared),
             seen=_positive(self.seen.items()),
             ends=_positive(self.ends.items()),
             moves=_positive(self.moves.items()),

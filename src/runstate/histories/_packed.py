@@ -32,6 +32,9 @@ def packed(counts: Counts) -> str:
         for move, each in counts.dwell.items()
     ]
     facts["kept"] = counts.kept
+    facts["faults"] = [
+        (key, *counts.faults.first[key], counts.faults.counts[key]) for key in counts.faults.first
+    ]
     facts["timelines"] = shown.most, *map(_without_fields, (shown.wrong, shown.fair))
 
     return json.dumps(facts)
@@ -49,6 +52,9 @@ def unpacked(text: str) -> Counts:
     kept = [(tuple(place), Finding(*finding)) for place, finding in facts["kept"]]
     timelines = Timelines(most, _with_fields(wrong), _with_fields(fair))
     counts = Counts(**numbers, **counted, kept=kept, timelines=timelines)
+    for key, place, finding, times in facts["faults"]:
+        counts.faults.first[tuple(key)] = tuple(place), Finding(*finding)
+        counts.faults.counts[tuple(key)] = times
     for move, times, total, longest, buckets in facts["dwell"]:
         counts.dwell[tuple(move)] = Durations(times, total, longest, Counter(dict(buckets)))
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from pydantic_core import from_json
 
 from .._text import printable
+from ..histories._column_faults import ColumnFaults
 from ..histories._records import Finding, Observation, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
@@ -18,7 +19,7 @@ from . import _source
 from ._envelopes import is_json, unwrapped
 from ._formats import TEXTS, suffix_of
 from ._grouping import MOST_RECORDS, Grouping
-from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read, Repeated
+from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read
 from ._shaped import Shaped, shapes_for
 from ._source import Source
 from ._times import Times, moment
@@ -264,10 +265,9 @@ def read_with(interpreter: Interpreter, stream: BinaryIO, chosen: str, name: str
         chosen = "logfmt"
 
     reader = _READERS[chosen] if chosen else read_after_prose
-    counted = interpreter.repeated = Repeated()
+    faults = interpreter.column_faults = ColumnFaults()
     yield from _complete(reader(source, interpreter), interpreter)
-    for code, reason, line, run_id in counted.each():
-        yield interpreter.finding(code, reason, line, run_id)
+    yield from faults.findings()
     if source.packed and source.packed.fault:
         yield interpreter.finding("RS901", source.packed.fault, source.packed.line)
 

@@ -10,15 +10,15 @@ readable, or the record is not used. What it says besides (when it was seen, its
 number, its stamps) is left out where it is not, and the rest of it is used.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
 
 from .._text import printable
+from ..histories._column_faults import ColumnFaults
 from ..histories._records import NOTHING, Finding, Observation
 from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
@@ -58,6 +58,7 @@ LINE: Final = "line"
 """The key of a whole line of a log for people."""
 
 NO_TIMES: Final = "none"
+_TIMES_HINT: Final = "--at KEY takes the times of another column, --at none leaves them out"
 """Named as the column of the time, it leaves times of observations out."""
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
 _TOLD: Final = ("Object", "error", "kind", "trigger")
@@ -138,33 +139,6 @@ class Columns(NamedTuple):
         return self._replace(**{field: name for field, name in given.items() if name is not None})
 
 
-class Repeated:
-    """
-    Faults of whole columns: the first of each, and how many records have it.
-    """
-
-    def __init__(self) -> None:
-        self._first: dict[str, tuple[BadRecordError, int, str | None]] = {}
-        self._counts: Counter[str] = Counter()
-
-    def note(self, bad: BadRecordError, line: int, run_id: str | None) -> None:
-        """
-        Note that the record of *run_id* in *line* has the fault *bad*.
-        """
-        self._first.setdefault(bad.about, (bad, line, run_id))
-        self._counts[bad.about] += 1
-
-    def each(self) -> Iterator[tuple[str, str, int, str | None]]:
-        """
-        Yield the code, the reason with the count, the first line and its run, for each fault.
-        """
-        for about, (bad, line, run_id) in self._first.items():
-            more = self._counts[about] - 1
-            records = "record" if more == 1 else "records"
-            count = f" (and so in {more:,} more {records})" if more else ""
-            yield bad.code, bad.reason + count, line, run_id
-
-
 class Passed:
     """
     Counts the records that are about something else.
@@ -242,7 +216,7 @@ class Interpreter:
         self._lifecycle = lifecycle
         self.file: str | None = name
         self.times: Times = times or Times(UTC if assume_utc else None)
-        self.repeated: Repeated | None = None
+        self.column_faults: ColumnFaults | None = None
         """What counts the faults of whole columns; None where each is a finding at once."""
         self.watch: Grouping | None = None
         """What looks at each record for histories that are not read as such."""
@@ -263,25 +237,32 @@ class Interpreter:
             passed=self.passed,
             skip=self.skip,
         )
-        other.repeated, other.unseen = self.repeated, self.unseen
+        other.column_faults, other.unseen = self.column_faults, self.unseen
 
         return other
 
     def finding(
-        self, code: str, reason: str, line: int | None, run_id: str | None = None
+        self,
+        code: str,
+        reason: str,
+        line: int | None,
+        run_id: str | None = None,
+        hint: str = "",
     ) -> Finding:
         """
         Return the finding that *reason* is, made harmless to show.
         """
         message = printable(reason, _LONGEST_MESSAGE)
 
-        return Finding(code, RULES[code].severity, message, run_id, file=self.file, line=line)
+        return Finding(
+            code, RULES[code].severity, message, run_id, hint=hint, file=self.file, line=line
+        )
 
     def refusal(self, bad: BadRecordError, line: int) -> Finding:
         """
         Return the finding that *bad* is.
         """
-        return self.finding(bad.code, bad.reason, line, bad.run_id)
+        return self.finding(bad.code, bad.reason, line, bad.run_id, bad.hint)
 
     def observe(self, value: Any, line: int) -> Sequence[Read]:
         """
@@ -556,10 +537,13 @@ class Interpreter:
         line = seen.line or 0
         found: list[Read] = []
         for bad in notes:
-            if bad.about and self.repeated is not None:
-                self.repeated.note(bad, line, seen.run_id)
+            finding = partial(
+                self.finding, bad.code, bad.reason, line or None, seen.run_id, bad.hint
+            )
+            if bad.about and self.column_faults is not None:
+                self.column_faults.note(bad.about, self.file, line, seen.run_id, finding)
             else:
-                found.append(self.finding(bad.code, bad.reason, line, seen.run_id))
+                found.append(finding())
 
         return [*found, seen]
 
@@ -656,6 +640,7 @@ class Interpreter:
         try:
             return self.times.seconds(value, key, self._line)
         except BadRecordError as bad:
+            bad.hint = bad.hint or _TIMES_HINT
             notes.append(bad)
             return None
 

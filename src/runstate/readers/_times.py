@@ -156,9 +156,9 @@ class Times:
             without, having = self._naive[key], self._zoned[key]
             raise BadRecordError(
                 "RS901",
-                f"{key} mixes times without a zone (line {without}) and with one (line {having}); "
-                "--zone NAME says which zone those without are in",
+                f"{key} mixes times without a zone (line {without}) and with one (line {having})",
                 about=f"{key} mixed",
+                hint="--zone NAME says which zone those without are in",
             )
 
 
@@ -172,7 +172,10 @@ def unix_seconds(value: object, key: str, assume_utc: bool) -> float:
     found = moment(value, key, UTC if assume_utc else None)
     if not found.zoned:
         raise BadRecordError(
-            "RS901", f"{key} {shown(value)} has no time zone; end it with Z, or pass --assume-utc"
+            "RS901",
+            f"{key} {shown(value)} has no time zone",
+            about=f"{key} naive",
+            hint="end it with Z, or pass --assume-utc",
         )
 
     return found.seconds

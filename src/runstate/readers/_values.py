@@ -37,7 +37,13 @@ class BadRecordError(Exception):
     """
 
     def __init__(
-        self, code: str, reason: str, run_id: str | None = None, *, about: str = ""
+        self,
+        code: str,
+        reason: str,
+        run_id: str | None = None,
+        *,
+        about: str = "",
+        hint: str = "",
     ) -> None:
         self.code = code
         self.reason = reason
@@ -46,6 +52,8 @@ class BadRecordError(Exception):
         """The run, where the record could be read that far."""
         self.about = about
         """What a whole column has in common, so that it is told once; empty for one record's fault."""
+        self.hint = hint
+        """What to do about it."""
         super().__init__(code, reason, run_id)
 
 
@@ -118,7 +126,8 @@ def sequence_number(value: object, key: str) -> int:
     if type(value) is int and 0 < value < 1 << 64:
         return value
 
-    raise BadRecordError("RS901", f"{key} must be a whole number from 1, not {shown(value)}")
+    reason = f"{key} must be a whole number from 1, not {shown(value)}"
+    raise BadRecordError("RS901", reason, about=key)
 
 
 def attempt_number(value: object, key: str) -> int:
