@@ -3,7 +3,8 @@ What a history says about the moves, before it is drawn.
 """
 
 import json
-from dataclasses import replace
+import re
+from collections import Counter
 from itertools import pairwise
 
 import pytest
@@ -11,12 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runstate import RUN, Observation, histories
-from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
-from runstate.diagrams._figure import make_figure
-from runstate.diagrams._rare import without_rare
-from runstate.diagrams.layout.legend import legend_texts
-from runstate.histories import _reorder as _sequence
-from runstate.histories._reorder import in_sequence
+from runstate.diagrams import FORMATS, Overlay, draw, inline, overlay_of
 from runstate.presets import PRESETS
 
 WAY = ("queued", "in_progress", "requires_action", "queued", "in_progress", "completed")
@@ -100,38 +96,46 @@ def test_runs_are_told_apart():
     assert Overlay(seen=frozenset({"completed", "queued"})) == overlay(seen)
 
 
-RUNS = {"a": moves("a"), "b": moves("b", first=3), "c": moves("c")}
+def numbered(run_id, statuses, first=1):
+    """
+    Return *statuses* of a run as they were logged, numbered from *first*.
+    """
+    return [Observation(status, run_id, seq=seq) for seq, status in enumerate(statuses, first)]
 
 
-@given(st.permutations([each for run in RUNS.values() for each in (*run, *run)]))
+RUNS = [*numbered("a", WAY), *numbered("b", WAY, first=3), *numbered("c", WAY)]
+
+
+@given(st.permutations(RUNS + RUNS))
 def test_numbered_moves_come_in_order_and_once(mixed):
     """
-    However the numbered moves of some runs come, they leave in order, and each once.
+    However what was numbered comes, it is drawn in its order, and each once.
     """
-    taken = list(in_sequence(mixed))
-
-    assert RUNS == {run: [each for each in taken if each.run_id == run] for run in RUNS}
+    assert {pair: 3 * count for pair, count in Counter(pairwise(WAY)).items()} == overlay(
+        mixed
+    ).counts
 
 
 def test_what_has_no_number_stays_in_its_place():
     """
-    Observations without a number are not moved.
+    Observations without a number are drawn in the order in which they come.
     """
-    seen = polls("queued", "in_progress", "completed")
+    assert {("in_progress", "queued"): 1, ("queued", "completed"): 1} == overlay(
+        polls("in_progress", "queued", "completed")
+    ).counts
 
-    assert seen == list(in_sequence(seen))
 
-
-def test_what_is_held_back_is_bounded(monkeypatch):
+@pytest.mark.parametrize(("held", "moves"), [(1_000, 1_000), (1_001, 1_000)])
+def test_what_is_held_back_is_bounded(held, moves):
     """
-    A log without its head is not held back for long.
+    A log without its head is held back for 1,000 numbers, and what comes later is too late.
     """
-    monkeypatch.setattr(_sequence, "MOST_AHEAD", 2)
-    headless = moves(first=7)
-    taken = in_sequence(iter([*headless[:3], *headless]))
+    statuses = [("queued", "in_progress")[n % 2] for n in range(held)]
+    late = [Observation("requires_action", "run_1", seq=1)]
+    counts = overlay([*numbered("run_1", statuses, first=2), *late]).counts
 
-    assert headless[0] == next(taken)
-    assert headless[1:] == list(taken)
+    assert moves == sum(counts.values())
+    assert (held == 1_000) == (("requires_action", "queued") in counts)
 
 
 def test_times_are_drawn_in_every_format():
@@ -156,6 +160,17 @@ def test_times_are_drawn_in_every_format():
     } == json.loads(drawn["json"])["observed"][0]
 
 
+def drawn(lifecycle, counts, most):
+    """
+    Return the moves in the picture of at most *most* legal ones, and the last line of its legend.
+    """
+    picture = inline(lifecycle, Overlay(counts=counts), [2_000], most=most)
+    assert lifecycle.statuses == picture.statuses
+    legend = re.findall(r"<text[^>]*>([^<]*)</text>", picture.elements[0])[-1]
+
+    return [(picture.statuses[s], picture.statuses[t]) for s, t in picture.moves], legend
+
+
 def test_a_crowded_picture_leaves_out_rare_moves_and_no_illegal_one():
     """
     Beyond a number of legal moves the least frequent go, but none that is the main one into a status.
@@ -163,28 +178,30 @@ def test_a_crowded_picture_leaves_out_rare_moves_and_no_illegal_one():
     lifecycle = PRESETS["gitlab-pipeline"]
     counts = {(str(row.source), str(row.target)): n + 1 for n, row in enumerate(lifecycle)}
     illegal = ("success", "created")
-    figure = make_figure(lifecycle, Overlay(counts={**counts, illegal: 1}))
-    thin = without_rare(figure, 40)
-    statuses = [box.status for box in thin.boxes]
-    drawn = {(statuses[a.source], statuses[a.target]): a for a in thin.arrows}
+    every, _ = drawn(lifecycle, {**counts, illegal: 1}, None)
+    thin, legend = drawn(lifecycle, {**counts, illegal: 1}, 40)
+    left_out, least = map(int, re.findall(r"\d+", legend))
 
-    assert illegal in drawn
-    assert len(figure.arrows) - len(drawn) == thin.rare
-    assert 40 <= len(drawn) < 60
-    assert {target for _, target in drawn} == {statuses[a.target] for a in figure.arrows}
-    assert {pair for pair, count in counts.items() if count >= thin.least} <= {*drawn}
-    assert figure.boxes == thin.boxes
-    assert figure == without_rare(figure, len(figure.arrows))
+    assert illegal in thin
+    assert len(every) - len(thin) == left_out
+    assert 40 <= len(thin) < 60
+    assert {target for _, target in thin} == {target for _, target in every}
+    assert {pair for pair, count in counts.items() if count >= least} <= {*thin}
+    assert every == drawn(lifecycle, {**counts, illegal: 1}, len(every))[0]
+
+
+OFTEN = {(row.source, row.target): 9 for row in RUN}
 
 
 @pytest.mark.parametrize(
-    ("rare", "least", "said"),
-    [(1, 5, "1 move observed fewer than 5 times, not drawn"), (20, 1, "20 moves never observed, not drawn")],
+    ("counts", "most", "said"),
+    [
+        ({**OFTEN, ("in_progress", "failed"): 4}, 17, "1 move observed fewer than 5 times, not drawn"),
+        ({("queued", "in_progress"): 4}, 5, "9 moves never observed, not drawn"),
+    ],
 )  # fmt: skip
-def test_the_legend_says_how_many_moves_are_left_out(rare, least, said):
+def test_the_legend_says_how_many_moves_are_left_out(counts, most, said):
     """
     It counts them, and says how rare they are.
     """
-    figure = replace(make_figure(RUN, Overlay()), rare=rare, least=least)
-
-    assert said == legend_texts(figure)[-1][1]
+    assert said == drawn(RUN, counts, most)[1]

@@ -15,11 +15,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from PIL import Image
 
+from pictures import groups, picture_of, texts
 from runstate import RUN, Lifecycle, Transition, load_lifecycle
 from runstate.diagrams import FORMATS, Overlay, draw
 from runstate.diagrams import png as png_format
-from runstate.diagrams._figure import MOST_ILLEGAL, MOST_UNKNOWN, make_figure
-from runstate.diagrams.layout import lay_out
 from runstate.presets import PRESETS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -120,22 +119,6 @@ def svg_rows(content: str) -> Rows:
     found = (re.match(r"(.*): (.*) -> (.*) \(\w+\)", line) for line in lines)
 
     return [(m[1], m[2], m[3]) for m in found if m]
-
-
-def groups(content: str, *kinds: str) -> list[ET.Element]:
-    """
-    Return the groups of an SVG that have all the classes *kinds*.
-    """
-    found = ET.fromstring(content).iter(f"{SVG}g")  # noqa: S314  our own output
-
-    return [group for group in found if set(kinds) <= set(group.attrib["class"].split())]
-
-
-def texts(group: ET.Element) -> list[str]:
-    """
-    Return the lines of text that are drawn in *group*.
-    """
-    return [text.text or "" for text in group.iter(f"{SVG}text")]
 
 
 READERS = {
@@ -467,9 +450,9 @@ def test_width_follows_the_logarithm() -> None:
     Of two counts the larger is drawn wider, by their logarithms.
     """
     overlay = Overlay(counts={("queued", "in_progress"): 9_999, ("in_progress", "completed"): 99})
-    weights = [arrow.weight for arrow in make_figure(RUN, overlay).arrows if arrow.count]
+    widths = {arrow.count: arrow.stroke for arrow in picture_of(RUN, overlay).arrows}
 
-    assert [1.0, pytest.approx(0.5)] == weights
+    assert {9_999: 5.0, 99: 3.25, 0: 1.5} == widths
 
 
 def test_svg_path() -> None:
@@ -498,18 +481,14 @@ def test_path_with_gaps() -> None:
     A repeat is no move, a gap that the table explains is dotted, one that it does not is illegal.
     """
     overlay = Overlay(path=("queued", "queued", "requires_action", "completed", "failed"))
-    figure = make_figure(RUN, overlay)
-    found = [
-        (figure.boxes[a.source].name, figure.boxes[a.target].name, a.role, a.steps)
-        for a in figure.arrows
-        if not a.rows
-    ]
+    arrows = [arrow for arrow in picture_of(RUN, overlay).arrows if arrow.illegal]
+    found = {(a.source, a.target): (a.role, a.badge, a.dash) for a in arrows}
 
-    assert [
-        ("queued", "requires_action", "gap", (1,)),
-        ("requires_action", "completed", "gap", (2,)),
-        ("completed", "failed", "illegal", (3,)),
-    ] == found
+    assert {
+        ("queued", "requires_action"): ("gap", "1", "dotted"),
+        ("requires_action", "completed"): ("gap", "2", "dotted"),
+        ("completed", "failed"): ("illegal", "3", "solid"),
+    } == found
 
 
 @pytest.mark.parametrize(
@@ -572,13 +551,26 @@ def test_too_much_that_is_illegal_is_counted() -> None:
     Of endless illegal moves the most frequent are drawn, and the picture says how many are not.
     """
     counts = {(f"lost_{n:03}", "queued"): 100 + n for n in range(100)}
-    figure = make_figure(RUN, Overlay(counts=counts))
-    unknown = [box.name for box in figure.boxes if not box.known]
-    legend = groups(drawn("svg", Overlay(counts=counts)), "legend")
+    picture = picture_of(RUN, Overlay(counts=counts))
+    unknown = [box.status for box in picture.boxes if box.role == "illegal"]
 
-    assert [f"lost_{n:03}" for n in range(99, 99 - MOST_UNKNOWN, -1)] == unknown
-    assert len(figure.arrows) <= len(RUN) + MOST_ILLEGAL
-    assert f"and {100 - MOST_UNKNOWN} more illegal moves, not drawn" == texts(legend[-1])[0]
+    assert [f"lost_{n:03}" for n in range(99, 87, -1)] == unknown
+    assert {(status, "queued") for status in unknown} == {
+        (arrow.source, arrow.target) for arrow in picture.arrows if arrow.illegal
+    }
+    assert "and 88 more illegal moves, not drawn" == picture.legend[-1].text
+
+
+def test_illegal_moves_between_known_statuses_are_bounded_too() -> None:
+    """
+    Of all pairs of statuses, the forty illegal ones observed most often are drawn.
+    """
+    pairs = [(source, target) for source in RUN.statuses for target in RUN.statuses]
+    counts = {pair: 1_000 - n for n, pair in enumerate(pairs) if not RUN.rows(*pair)}
+    picture = picture_of(RUN, Overlay(counts=counts))
+
+    assert {*list(counts)[:40]} == {p for p, arrow in picture.pairs.items() if arrow.illegal}
+    assert f"and {len(counts) - 40} more illegal moves, not drawn" == picture.legend[-1].text
 
 
 def test_everything_about_a_row_is_in_its_title() -> None:
@@ -601,14 +593,13 @@ def test_a_path_over_counts() -> None:
     """
     counts = {("queued", "in_progress"): 9, ("in_progress", "completed"): 4, GAP: 2}
     overlay = Overlay(current="failed", path=("queued", "in_progress", "failed"), counts=counts)
-    figure = make_figure(RUN, overlay)
-    names = [box.status for box in figure.boxes]
+    picture = picture_of(RUN, overlay)
     arrows = {
-        (names[arrow.source], names[arrow.target]): (arrow.role, arrow.count, arrow.badge)
-        for arrow in figure.arrows
+        pair: (arrow.role, arrow.count, arrow.badge)
+        for pair, arrow in picture.pairs.items()
         if arrow.role != "faint"
     }
-    legend = [texts(group)[0] for group in groups(drawn("svg", overlay), "legend")]
+    legend = [entry.text for entry in picture.legend]
 
     assert arrows == {
         ("queued", "in_progress"): ("path", 9, "1"),
@@ -616,14 +607,14 @@ def test_a_path_over_counts() -> None:
         ("in_progress", "completed"): ("plain", 4, ""),
         GAP: ("illegal", 2, ""),
     }
-    assert {box.status: box.role for box in figure.boxes if box.role != "faint"} == {
+    assert {box.status: box.role for box in picture.boxes if box.role != "faint"} == {
         "queued": "path",
         "in_progress": "path",
         "failed": "path",
         "completed": "plain",
         "requires_action": "plain",
     }
-    assert all(arrow.count == 0 for arrow in figure.arrows if arrow.role == "faint")
+    assert all(arrow.count == 0 for arrow in picture.arrows if arrow.role == "faint")
     assert "not observed" in legend
     assert "path of the run, moves numbered" in legend
 
@@ -635,13 +626,13 @@ def test_a_status_that_was_seen_is_not_pale() -> None:
     """
     A status is drawn as seen though no move of it was, and an unknown one is drawn at all.
     """
-    figure = make_figure(RUN, Overlay(seen=frozenset({"queued", "weird"})))
+    picture = picture_of(RUN, Overlay(seen=frozenset({"queued", "weird"})))
 
-    assert {box.status: box.role for box in figure.boxes if box.role != "faint"} == {
+    assert {box.status: box.role for box in picture.boxes if box.role != "faint"} == {
         "queued": "plain",
         "weird": "illegal",
     }
-    assert {("faint", 0)} == {(arrow.role, arrow.count) for arrow in figure.arrows}
+    assert {("faint", 0)} == {(arrow.role, arrow.count) for arrow in picture.arrows}
     assert "| observed |" in drawn("markdown", Overlay(seen=frozenset({"queued"})))
 
 
@@ -678,7 +669,7 @@ def test_one_move_left_out_is_one() -> None:
     """
     The legend counts what is not drawn, and one in the singular.
     """
-    counts = {(f"lost_{n:03}", "queued"): 1 for n in range(MOST_UNKNOWN + 1)}
+    counts = {(f"lost_{n:03}", "queued"): 1 for n in range(13)}
     legend = groups(drawn("svg", Overlay(counts=counts)), "legend")
 
     assert ["and 1 more illegal move, not drawn"] == texts(legend[-1])
@@ -903,10 +894,10 @@ def test_png_shows_every_text(overlay: Overlay) -> None:
     """
     The PNG is twice the scene's size, and in the place of each text there is one.
     """
-    scene = lay_out(make_figure(RUN, overlay))
+    picture = picture_of(RUN, overlay)
     image = Image.open(io.BytesIO(draw(RUN, "png", overlay))).convert("RGB")
-    places = [p.label.rect for p in scene.arrows] + [p.rect for p in scene.boxes]
-    places += [entry.rect for entry in scene.legend]
+    places = [arrow.label for arrow in picture.arrows] + [box.rect for box in picture.boxes]
+    places += [entry.rect for entry in picture.legend]
     empty = []
     for rect in places:
         inner = image.crop(
@@ -917,7 +908,7 @@ def test_png_shows_every_text(overlay: Overlay) -> None:
         if len(colours) < 10:
             empty.append(rect)
 
-    assert (round(2 * scene.width), round(2 * scene.height)) == image.size
+    assert (round(2 * picture.width), round(2 * picture.height)) == image.size
     assert [] == empty
 
 

@@ -9,11 +9,10 @@ from types import SimpleNamespace
 import pytest
 import transitions
 
-from figures import figure_of
+from pictures import picture_of
 from runstate import Engine, Entry, Lifecycle, LifecycleError, Transition, check, load_lifecycle
 from runstate.ddl import guard_sql
 from runstate.diagrams import FORMATS, draw
-from runstate.diagrams.layout import lay_out
 from runstate.frames import survey_files
 from runstate.interchange import (
     from_markup,
@@ -273,7 +272,7 @@ def test_an_endless_machine_is_drawn(form):
     Every format draws it, and none says that it ends.
     """
     assert draw(BREAKER, form)
-    assert [] == faults(lay_out(figure_of(BREAKER)))
+    assert [] == faults(picture_of(BREAKER))
     if form in {"markdown", "svg"}:
         assert b"and never ends." in draw(BREAKER, form)
     if form == "dot":

@@ -14,10 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from conftest import BORN
-from figures import figure_of
+from pictures import picture_of
 from runstate import RUN, Engine, Observation, check
 from runstate.diagrams import draw
-from runstate.diagrams.layout import lay_out
 from runstate.presets import PRESETS, RUN_DOCUMENTED
 from runstate.readers import read
 from runstate.testing import ManualClock
@@ -532,4 +531,4 @@ def test_no_line_runs_through_a_label(preset):
     """
     In a preset's picture nothing overlaps: no box, no label, no line through either.
     """
-    assert [] == faults(lay_out(figure_of(preset)))
+    assert [] == faults(picture_of(preset))

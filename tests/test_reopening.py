@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import BORN
-from figures import figure_of
+from pictures import picture_of
 from runstate import (
     RUN,
     Engine,
@@ -29,7 +29,6 @@ from runstate import (
 )
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import Overlay, draw
-from runstate.diagrams.layout import lay_out
 from runstate.interchange import (
     from_markup,
     from_scxml,
@@ -348,13 +347,12 @@ def test_reopening_rows_are_drawn_dotted_with_their_trigger():
     In every drawn format, with a line of the legend, and without moving a status.
     """
     lifecycle = job()
-    figure = figure_of(lifecycle)
-    arrows = {(a.source, a.target): a for a in figure.arrows}
-    names = [box.status for box in figure.boxes]
-    reopened = arrows[names.index("failed"), names.index("running")]
+    picture = picture_of(lifecycle)
+    names = [box.status for box in picture.boxes]
+    reopened = picture.pairs["failed", "running"]
 
-    assert ("dotted", ("resume",)) == (reopened.dash, reopened.names)
-    assert [] == faults(lay_out(figure))
+    assert ("dotted", ("resume",)) == (reopened.dash, reopened.lines)
+    assert [] == faults(picture)
     svg = draw(lifecycle, "svg").decode()
     assert "reopens a run that has ended" in svg
     assert "resume: failed -&gt; running (reopens, documented)" in svg
@@ -375,14 +373,11 @@ def test_a_reopening_that_was_observed_is_not_drawn_as_illegal():
     It is counted at its own arrow; a move out of an end that no row makes stays illegal.
     """
     overlay = Overlay(counts={("failed", "queued"): 3, ("done", "failed"): 2})
-    figure = figure_of(job(), overlay)
-    names = [box.status for box in figure.boxes]
-    found = {
-        (names[a.source], names[a.target]): (a.role, a.count) for a in figure.arrows if a.count
-    }
+    picture = picture_of(job(), overlay)
+    found = {pair: (a.role, a.count) for pair, a in picture.pairs.items() if a.count}
 
     assert {("failed", "queued"): ("plain", 3), ("done", "failed"): ("illegal", 2)} == found
-    assert [] == faults(lay_out(figure))
+    assert [] == faults(picture)
 
 
 UNQUOTED = str.maketrans("", "", '"`')
