@@ -618,3 +618,23 @@ def test_a_row_that_keeps_changing_is_given_up(database, monkeypatch):
     monkeypatch.setattr(_row_move._Row, "_update", lambda *_: False)
     with pytest.raises(ConcurrentMoveError):
         move(job(), "start")
+
+
+def test_the_store_names_the_move_that_is_for_django(database):
+    """
+    Django's connection, a model, an instance and a query are refused by ``apply_move`` in one line.
+    """
+    sa = pytest.importorskip("sqlalchemy")
+    from runstate.store import StoreArgumentError, apply_move, guard
+
+    advice = r"\(runstate\.django\.move\(instance, trigger\) makes a move in Django's transaction\)"
+    table = sa.Table("a", sa.MetaData(), sa.Column("id", sa.Text, primary_key=True), sa.Column("status", sa.Text))  # fmt: skip
+    engine = sa.create_engine("sqlite://")
+    for each in (connection, Job, Job(), Job.objects.all(), Job._meta.pk):
+        with pytest.raises(StoreArgumentError, match=f"^caller: expected [^\n]*{advice}, got"):
+            apply_move(each, table, "a", "start")
+        with engine.connect() as own, pytest.raises(StoreArgumentError, match=f"^table:.*{advice}"):
+            apply_move(own, each, "a", "start")
+        with pytest.raises(StoreArgumentError, match=f"^status: expected [^\n]*{advice}, got"):
+            guard(each, "start")
+    engine.dispose()

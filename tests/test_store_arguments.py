@@ -3,12 +3,29 @@ A wrong type is refused by an error of the package that names the argument, befo
 """
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from itertools import product
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from runstate import RUN
-from runstate.store import AsyncRunStore, Fire, RunStore, Store, StoreArgumentError
+from runstate.store import (
+    AsyncRunStore,
+    AsyncStore,
+    Fire,
+    RunStore,
+    Store,
+    StoreArgumentError,
+    apply_move,
+    apply_move_async,
+    guard,
+    metadata,
+    schema_sql,
+)
 
 NOT_MAPPINGS = (5, None, "abc", b"ab", [("queue", "x")], [5], {Fire}, Fire("x", "start"), object())
 NOT_SEVERAL = (*(each for each in NOT_MAPPINGS if not isinstance(each, list | set)), {"a": 1})
@@ -128,3 +145,102 @@ def test_an_option_of_a_wrong_type_is_refused(tmp_path, option, wrong):
     if option in FLAGS:
         named(option, lambda: RunStore.open(f"sqlite:///{path}", **{option: wrong}))
     assert not path.exists()
+
+
+# -- objects of another kind -----------------------------------------------------
+
+JOBS = sa.Table("jobs", sa.MetaData(), sa.Column("id", sa.Text, primary_key=True), sa.Column("status", sa.Text))  # fmt: skip
+
+
+@pytest.fixture
+def objects():
+    """
+    What may be mistaken for a connection, a session, an engine, a table or a column, by kind.
+    """
+    engine, awaited = sa.create_engine("sqlite://"), create_async_engine("sqlite+aiosqlite://")
+    with closing(sqlite3.connect(":memory:")) as driver, engine.connect() as connection:
+        yield {
+            "a text": "jobs", "a number": 5, "the driver's connection": driver, "an engine": engine,
+            "an engine for asyncio": awaited, "a connection": connection,
+            "a session": Session(engine), "a session for asyncio": AsyncSession(awaited),
+            "a maker of sessions": sessionmaker(engine),
+            "a scoped session": scoped_session(sessionmaker(engine)),
+            "a table": JOBS, "a table of no metadata": sa.table("jobs", sa.column("status")),
+            "a query": sa.select(JOBS), "a class": Fire, "a record": object(),
+        }  # fmt: skip
+    engine.dispose()
+
+
+CALLERS = {"a connection", "a session"}
+
+
+def test_a_caller_of_another_kind_is_refused_everywhere(store, objects):
+    """
+    Wherever a transaction is taken, before anything is done in it.
+    """
+    run = store.create(queue="a")
+    calls = {
+        "caller": [lambda each: apply_move(each, JOBS, "a", "start")],
+        "connection": [
+            lambda each: store.create(queue="b", connection=each),
+            lambda each: store.fire(run.id, "start", connection=each),
+            lambda each: store.list(connection=each),
+            lambda each: store.claim("worker", connection=each),
+            lambda each: store.moves(connection=each),
+        ],
+    }
+    for argument, each_call in calls.items():
+        for kind in objects.keys() - CALLERS:
+            for call in each_call:
+                named(argument, call, objects[kind])
+        named(argument, each_call[0], Session)
+    assert ["queued"] == [each["status"] for each in store.list().items]
+
+
+def test_a_caller_of_another_kind_is_refused_with_asyncio(objects):
+    """
+    A connection or a session that blocks, too.
+    """
+
+    async def main(kind):
+        with pytest.raises(StoreArgumentError, match="caller: expected an AsyncConnection or "):
+            await apply_move_async(objects[kind], JOBS, "a", "start")
+        async with await AsyncRunStore.open("sqlite://") as store:
+            with pytest.raises(StoreArgumentError, match="connection: expected an AsyncConn"):
+                await store.list(connection=objects[kind])
+
+    for kind in objects.keys() - {"a session for asyncio"}:
+        asyncio.run(main(kind))
+
+
+def test_an_engine_of_another_kind_is_refused(objects):
+    """
+    By stores that block, and by those that are awaited; a URL has its own method.
+    """
+    for kind in objects.keys() - {"an engine"}:
+        named("engine", RunStore, objects[kind])
+        named("engine", Store, objects[kind], RUN)
+    for kind in objects.keys() - {"an engine for asyncio"}:
+        named("engine", AsyncRunStore, objects[kind])
+        named("engine", AsyncStore, objects[kind], RUN)
+    for kind in objects.keys() - {"a text"}:
+        named("url", RunStore.open, objects[kind])
+    with pytest.raises(StoreArgumentError, match=r"open\(\) takes the URL"):
+        RunStore("sqlite://")
+
+
+def test_a_table_or_a_column_of_another_kind_is_refused(objects):
+    """
+    In a move, a store and a condition, which SQLAlchemy would make of a constant.
+    """
+    connection, engine = objects["a connection"], objects["an engine"]
+    for kind in objects.keys() - {"a table"}:
+        named("table", lambda each: apply_move(connection, each, "a", "start"), objects[kind])
+        named("table", lambda each: Store(engine, RUN, table=each), objects[kind])
+        named("table", lambda each: metadata("sqlite", RUN, table=each), objects[kind])
+        named("status", lambda each: guard(each, "start"), objects[kind])
+    for kind in objects.keys() - {"a text"}:
+        named("dialect", metadata, objects[kind])
+        named("dialect", schema_sql, objects[kind])
+    with pytest.raises(StoreArgumentError, match=r"calling a scoped_session returns its Session"):
+        apply_move(objects["a scoped session"], JOBS, "a", "start")

@@ -15,7 +15,7 @@ from ..runs._models import RunResponse
 from ..runs._move import Condition
 from ..runs._run import RUN
 from ._arguments import merged, several
-from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of
+from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of, dialect_of
 from ._hooks import Hook
 from ._named_moves import NamedMoves
 from ._operations import Creation
@@ -121,7 +121,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
         """
         setup = Setup(
-            engine.dialect,
+            dialect_of(engine),
             lifecycle,
             model,
             columns=columns,

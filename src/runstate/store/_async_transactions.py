@@ -29,12 +29,12 @@ from ._engines import (
     set_up_engine,
     store_url,
 )
+from ._objects import check_caller, check_engine_kind
 from ._operations import Operations
 from ._poolers import PoolerError, find_pooler
-from ._row_errors import wrong_argument
 from ._setup import Setup
 
-__all__ = ["AsyncTransactions", "Caller", "Engine", "caller_of"]
+__all__ = ["AsyncTransactions", "Caller", "Engine", "caller_of", "dialect_of"]
 
 _T = TypeVar("_T")
 _Object = TypeVar("_Object")
@@ -211,9 +211,8 @@ class AsyncTransactions(Generic[_Object]):
 
 
 async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
+    check_caller("connection", caller, awaited=True)
     connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
-    if not isinstance(connection, AsyncConnection):
-        raise wrong_argument("connection", "an AsyncConnection or AsyncSession", connection)
 
     return await connection.run_sync(in_transaction_of_caller, operation, *args)
 
@@ -223,3 +222,15 @@ def caller_of(connection: Caller | None) -> sa.Connection | None:
         return connection.sync_session.connection()
 
     return None if connection is None else connection.sync_connection
+
+
+def dialect_of(engine: Engine) -> sa.Dialect:
+    """
+    Return the dialect of *engine*.
+
+    Raises:
+        StoreArgumentError: It is something else than an engine for asyncio.
+    """
+    check_engine_kind(engine, awaited=True)
+
+    return engine.dialect

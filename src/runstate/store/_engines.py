@@ -239,8 +239,11 @@ def store_url(url: str, *, awaited: bool) -> sa.URL:
     No driver is looked for. What hosts call ``postgres://`` is PostgreSQL.
 
     Raises:
+        StoreArgumentError: It is something else than a text or a URL of SQLAlchemy.
         ValueError: It is the URL of something else, or of a driver of the other kind of store.
     """
+    if not isinstance(url, str | sa.URL):
+        raise wrong_argument("url", "the URL of a database, as text", url)
     parsed = parsed_url(url)
     backend, _, driver = parsed.drivername.partition("+")
     backend = _SAME.get(backend, backend)

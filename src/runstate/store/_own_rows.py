@@ -23,6 +23,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ._arguments import mapping
 from ._dialects import CLOCKS, database_of
+from ._objects import check_table
 from ._own_table import FIRST, OwnTable, members_of, stamp
 from ._row_errors import (
     ConcurrentMoveError,
@@ -82,7 +83,8 @@ class OwnRows:
         Raises:
             ValueError: A store cannot work with it, with the reason.
         """
-        _check_table(table)
+        check_table(table)
+        _refuse_parent(table)
         self._lifecycle, self._dialect, self._names = lifecycle, dialect, dict(names)
         self._own = OwnTable(table, lifecycle, self._names)
         self.table: sa.Table = self._own.status.table
@@ -463,19 +465,13 @@ class OwnRows:
         }  # fmt: skip
 
 
-def _check_table(table: Any) -> None:
-    if isinstance(table, sa.Table):
-        return
-    mapper = sa.inspect(table, raiseerr=False) if isinstance(table, type) else None
-    if mapper is None:
-        raise wrong_argument("table", "a SQLAlchemy Table or a mapped class", table)
-    if mapper.inherits is not None:
+def _refuse_parent(table: Any) -> None:
+    mapper = None if isinstance(table, sa.Table) else sa.inspect(table)
+    if mapper is not None and mapper.inherits is not None:
         raise ValueError(
             f"table: {table.__name__} inherits its table from {mapper.inherits.class_.__name__}, "
             "which a store cannot work with; pass a class without a mapped parent"
         )
-    if not isinstance(mapper.local_table, sa.Table):
-        raise wrong_argument("table", "a class that is mapped to a table, not to a query", table)
 
 
 def _fields_of(lifecycle: Lifecycle) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from .._text import printable
 from ..errors import PayloadError
 from ..lifecycle._rows import Transition, name_of
 from ..lifecycle._table import Lifecycle
+from ._objects import check_table
 from ._row_errors import StatusMissingError, StoreArgumentError, wrong_argument
 
 __all__ = ["FIRST", "OwnTable", "connection_of", "members_of", "stamp", "wrong_attempt"]
@@ -61,6 +62,7 @@ class OwnTable:
     """
 
     def __init__(self, table: Any, lifecycle: Lifecycle, columns: Mapping[str, str]) -> None:
+        check_table(table)
         self.target = table
         self._mapper = None if isinstance(table, sa.Table) else sa.inspect(table)
         self._columns = table.c if self._mapper is None else self._mapper.local_table.c

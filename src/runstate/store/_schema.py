@@ -15,6 +15,7 @@ from ..runs._models import RunResponse
 from ..runs._run import RUN
 from ._dialects import listed
 from ._install import first_statements
+from ._row_errors import wrong_argument
 from ._setup import rows_of, tables_of
 from ._tables import Snapshot, Tables, TransactionId
 
@@ -51,14 +52,19 @@ def metadata(
         dialect: The database as SQLAlchemy calls it: ``postgresql``, ``sqlite``, ``mariadb``,
             or ``mysql``, which is not tested.
         lifecycle: The lifecycle of a :class:`Store`; None for the tables of :class:`RunStore`.
-        model: As the store is opened with. For a :class:`RunStore` with a lifecycle of its
-            own, give ``model=RunResponse`` and ``prefix="runstate_"``.
-        columns: As the store is opened with, and so are the others.
-        prefix: See there.
-        schema: See there.
-        table: See there. The table itself is not among those that are returned.
+        model: The class of the store's objects, as it is opened with. For a :class:`RunStore`
+            with a lifecycle of its own, give ``model=RunResponse`` and ``prefix="runstate_"``.
+        columns: The application's own columns by name, each with its type: str, int, float or
+            bool. With *table*, the names of its columns that differ from the lifecycle's.
+        prefix: How the names of the tables begin. By default ``runstate_`` for a
+            :class:`RunStore`, and the name of the lifecycle for a :class:`Store`.
+        schema: The schema of the tables on PostgreSQL; None for the first of the connection's
+            ``search_path``. Other databases have none.
+        table: The application's own table, or a mapped class, whose rows are the objects. It is
+            not among the tables that are returned, which stand beside it.
 
     Raises:
+        StoreArgumentError: *dialect* is not a text, or *table* is not one of SQLAlchemy.
         ValueError: No store lives in that database, or an option makes no sense.
 
     Example:
@@ -87,8 +93,26 @@ def schema_sql(
     Return the statements that make the tables of a store, with triggers, indexes and first rows.
 
     For a migration of your own: execute all of them, in this order, in one transaction, and
-    open the store with ``install=False``. A *schema* must be there already. The parameters and
-    errors are those of :func:`metadata`.
+    open the store with ``install=False``.
+
+    Args:
+        dialect: The database as SQLAlchemy calls it: ``postgresql``, ``sqlite``, ``mariadb``,
+            or ``mysql``, which is not tested.
+        lifecycle: The lifecycle of a :class:`Store`; None for the tables of :class:`RunStore`.
+        model: The class of the store's objects, as it is opened with. For a :class:`RunStore`
+            with a lifecycle of its own, give ``model=RunResponse`` and ``prefix="runstate_"``.
+        columns: The application's own columns by name, each with its type: str, int, float or
+            bool. With *table*, the names of its columns that differ from the lifecycle's.
+        prefix: How the names of the tables begin. By default ``runstate_`` for a
+            :class:`RunStore`, and the name of the lifecycle for a :class:`Store`.
+        schema: The schema of the tables on PostgreSQL, which must be there already; None for
+            the first of the connection's ``search_path``. Other databases have none.
+        table: The application's own table, or a mapped class, whose rows are the objects. No
+            statement makes it: it must be there already.
+
+    Raises:
+        StoreArgumentError: *dialect* is not a text, or *table* is not one of SQLAlchemy.
+        ValueError: No store lives in that database, or an option makes no sense.
 
     Example:
         >>> schema_sql("sqlite")[0].splitlines()[0]
@@ -100,6 +124,8 @@ def schema_sql(
 
 
 def _dialect(name: str) -> sa.Dialect:
+    if not isinstance(name, str):
+        raise wrong_argument("dialect", "the name of a database, such as 'postgresql'", name)
     if name not in _DIALECTS:
         raise ValueError(f"a store lives in {listed()}, not in {name}")
 

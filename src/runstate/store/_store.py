@@ -19,7 +19,7 @@ from ._hooks import Hook
 from ._named_moves import NamedMoves
 from ._operations import Creation
 from ._setup import Setup
-from ._transactions import Caller, Engine, Transactions, caller_of
+from ._transactions import Caller, Engine, Transactions, caller_of, dialect_of
 from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
 from ._watching import Watching
 
@@ -121,7 +121,7 @@ class Store(Transactions[_T], Watching):
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
         """
         setup = Setup(
-            engine.dialect,
+            dialect_of(engine),
             lifecycle,
             model,
             columns=columns,

@@ -23,12 +23,12 @@ from ._engines import (
     set_up_engine,
     store_url,
 )
+from ._objects import check_caller, check_engine_kind
 from ._operations import Operations
 from ._poolers import find_pooler
-from ._row_errors import wrong_argument
 from ._setup import Setup
 
-__all__ = ["Caller", "Engine", "Transactions", "caller_of"]
+__all__ = ["Caller", "Engine", "Transactions", "caller_of", "dialect_of"]
 
 _T = TypeVar("_T")
 _Object = TypeVar("_Object")
@@ -138,12 +138,23 @@ class Transactions(Generic[_Object]):
 
 
 def caller_of(connection: Caller | None) -> sa.Connection | None:
-    if isinstance(connection, Session):
-        return connection.connection()
-    if connection is not None and not isinstance(connection, sa.Connection):
-        raise wrong_argument("connection", "a SQLAlchemy Connection or Session", connection)
+    if connection is None:
+        return None
+    check_caller("connection", connection)
 
-    return connection
+    return connection.connection() if isinstance(connection, Session) else connection
+
+
+def dialect_of(engine: Engine) -> sa.Dialect:
+    """
+    Return the dialect of *engine*.
+
+    Raises:
+        StoreArgumentError: It is something else than an engine.
+    """
+    check_engine_kind(engine, awaited=False)
+
+    return engine.dialect
 
 
 def _retried(again: Callable[[DBAPIError], bool], attempt: Callable[[], _T]) -> _T:

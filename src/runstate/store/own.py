@@ -22,6 +22,7 @@ from ..runs._run import RUN
 from ._after_commit import at_commit
 from ._conflicts import conflicts_named
 from ._engines import in_transaction
+from ._objects import check_caller, check_column
 from ._own_table import FIRST, OwnTable, connection_of, members_of, wrong_attempt
 from ._row_errors import ConcurrentMoveError
 from ._sql import word
@@ -57,7 +58,8 @@ def guard(
 
     Raises:
         UnknownTriggerError: The lifecycle has no such trigger.
-        StoreArgumentError: *attempt* is missing where the lifecycle reopens, or given where not.
+        StoreArgumentError: *status* is not a column; or *attempt* is missing where the lifecycle
+            reopens, given where not, or not a column and a number.
 
     Example:
         >>> import sqlalchemy as sa
@@ -69,7 +71,9 @@ def guard(
     sources = [r.source for r in rows if r.trigger == trigger and target in (None, r.target)]
     if not sources:
         raise UnknownTriggerError(None, "any", trigger, lifecycle.triggers, ())
-    if (attempt is not None) != bool(lifecycle.reopenings):
+    check_column("status", status)
+    pair = isinstance(attempt, tuple) and len(attempt) == len(("column", "number"))
+    if (attempt is not None) != bool(lifecycle.reopenings) or not (attempt is None or pair):
         raise wrong_attempt(lifecycle, attempt, "(column, number)")
 
     members = members_of(getattr(status, "type", None))
@@ -82,6 +86,7 @@ def guard(
     if attempt is None:
         return legal
     column, number = attempt
+    check_column("attempt[0]", column)
 
     return sa.and_(legal, sa.func.coalesce(column, FIRST) == number)
 
@@ -139,10 +144,13 @@ def apply_move(
             again.
         UnknownTriggerError: The lifecycle has no such trigger.
         PayloadError: *values* lack what the target requires and the table has.
-        StoreArgumentError: *key* is an object, or a text for a column of integers; or *attempt*
-            is missing where the lifecycle reopens, or given where not.
+        StoreArgumentError: *caller* or *table* is of another library, such as Django, whose
+            objects :func:`runstate.django.move` moves; *key* is an object, or a text for a
+            column of integers; or *attempt* is missing where the lifecycle reopens, or given
+            where not.
         ValueError: The table lacks a column that is needed: of the status, or of the attempt.
     """
+    check_caller("caller", caller)
     own = OwnTable(table, lifecycle, columns or {})
     own.check_key(key)
     own.check_attempt(attempt)
@@ -244,6 +252,8 @@ async def apply_move_async(
         >>> verdict.ok, verdict.status
         (False, 'completed')
     """
+    check_caller("caller", caller, awaited=True)
+
     return await caller.run_sync(lambda sync: apply_move(sync, table, key, trigger, **options))
 
 
