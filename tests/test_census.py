@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RUN, Finding, Monitor, Observation, check, histories
+from durations import dwell
+from runstate import RUN, Finding, Observation, check, histories
+from runstate.diagrams import Overlay, draw, overlay_of
 from runstate.histories import Dwell
-from runstate.histories import _sample as _samples
-from runstate.histories._counter import Census
-from runstate.histories._sample import Samples
-from runstate.histories._survey import bucket_of, how_long, without_gaps
 
 MODELS = ("complete", "polled", "unordered")
 STATUSES = (*map(str, RUN.statuses), "paused")
@@ -25,18 +23,6 @@ def seen(*statuses, run_id="run_1", step=1.0):
     Return what was seen of a run, *step* seconds apart.
     """
     return [Observation(status, run_id, 100 + n * step) for n, status in enumerate(statuses)]
-
-
-def dwell(*seconds):
-    """
-    Return the histogram of *seconds*.
-    """
-    return Dwell(
-        len(seconds),
-        sum(seconds),
-        max(seconds),
-        dict(Counter(bucket_of(round(each * 1e6)) for each in seconds)),
-    )
 
 
 observations = st.builds(
@@ -162,12 +148,13 @@ def test_gaps_are_no_moves_unless_recorded():
         recorded,
     ]
     survey = histories.survey(polls, observed="polled")
-    made = without_gaps(survey, RUN, "polled")
+    made = overlay_of(survey, RUN, observed="polled")
 
     assert {("queued", "completed"): 3, ("completed", "queued"): 1} == survey.moves
-    assert {("queued", "completed"): 1, ("completed", "queued"): 1} == made.moves
+    assert {("queued", "completed"): 1, ("completed", "queued"): 1} == made.counts
     assert {("completed", "queued")} == {*made.dwell}
-    assert survey is without_gaps(survey, RUN, "complete")
+    assert survey.moves == overlay_of(survey, RUN).counts
+    assert survey.dwell == overlay_of(survey, RUN).dwell
 
 
 def test_in_no_order_only_what_was_recorded_is_a_move():
@@ -218,56 +205,14 @@ def test_timelines_of_runs_with_findings_come_first():
     assert {} == histories.survey(history).timelines
 
 
-def test_a_sample_is_bounded_and_whole(monkeypatch):
+def test_a_timeline_is_bounded():
     """
-    However many runs there are, few are kept at a time; none of those is a part of one.
+    A status that goes on takes two places, and a run 500 at most.
     """
-    monkeypatch.setattr(_samples, "ROOM", 40)
-    monkeypatch.setattr(_samples, "RECENT", 40)
-    samples = Samples(10)
-    history = {f"run_{n}": seen(*STATUSES[:4], run_id=f"run_{n}") for n in range(300)}
-    for step in range(4):
-        for n, run in enumerate(history.values()):
-            samples.take(run[step], begins=step == 0)
-            if step == 3 and n in {7, 8}:
-                samples.mark(f"run_{n}")
-
-    lines = samples.timelines({"run_7": history["run_7"]})
-    assert 2 <= len(lines) <= 10
-    assert "run_7" in lines
-    assert {run: tuple(history[run]) for run in lines} == lines
-    assert {"run_7", "run_8"} >= samples.missed
-
-
-def test_a_run_with_a_finding_soon_after_its_beginning_is_kept(monkeypatch):
-    """
-    In a log of any length, what went wrong lately needs no second reading.
-    """
-    monkeypatch.setattr(_samples, "ROOM", 40)
-    monkeypatch.setattr(_samples, "RECENT", 40)
-    samples = Samples(400)
-    history = {f"run_{n}": seen(*STATUSES[:4], run_id=f"run_{n}") for n in range(300)}
-    for run_id, run in history.items():
-        for step, each in enumerate(run):
-            samples.take(each, begins=step == 0)
-        if run_id.endswith("7"):
-            samples.mark(run_id)
-
-    lines = samples.timelines()
-    assert frozenset() == samples.missed
-    assert {run_id for run_id in history if run_id.endswith("7")} <= {*lines}
-    assert {run: tuple(history[run]) for run in lines} == lines
-
-
-def test_a_timeline_is_bounded(monkeypatch):
-    """
-    A status that goes on takes two places, and a run no more than there are.
-    """
-    monkeypatch.setattr(_samples, "LONGEST", 5)
-    long = seen(*["queued"] * 50, *["in_progress", "requires_action", "queued"] * 5)
+    long = seen(*["queued"] * 50, *["in_progress", "requires_action", "queued"] * 200)
     survey = histories.survey(long, samples=1)
 
-    assert [long[0], long[49], *long[50:53]] == list(survey.timelines["run_1"])
+    assert [long[0], long[49], *long[50:548]] == list(survey.timelines["run_1"])
 
 
 def test_snapshots_are_kept_without_their_fields():
@@ -278,16 +223,6 @@ def test_snapshots_are_kept_without_their_fields():
     survey = histories.survey([snapshot], samples=1)
 
     assert (Observation("queued", "run_1", 1.0),) == survey.timelines["run_1"]
-
-
-def test_a_census_counts_like_its_monitor():
-    """
-    It says how much was seen as it goes.
-    """
-    census = Census(Monitor(observed="polled"))
-    found = census.observe(Observation("queued", "a"))
-
-    assert ([], 1, 1, 1) == (found, census.runs, census.observations, census.undecided)
 
 
 @pytest.mark.parametrize(
@@ -311,4 +246,7 @@ def test_durations_are_said_in_two_digits_or_three(seconds, said):
     """
     A duration is told in the unit that people would use.
     """
-    assert said == how_long(seconds)
+    move = ("queued", "in_progress")
+    overlay = Overlay(counts={move: 1}, dwell={move: Dwell(1, seconds, seconds, {})})
+
+    assert f", {said} at p95, {said} at most" in draw(RUN, "svg", overlay).decode()

@@ -15,11 +15,6 @@ from threading import Thread
 
 import pytest
 
-from runstate import RUN, Observation
-from runstate.cli._check import monitor_of
-from runstate.cli._follow import Follower, Following
-from runstate.cli._input import Reading
-from runstate.histories import survey
 from runstate.presets import PRESETS
 from runstate.store import RunStore, Store
 
@@ -311,27 +306,19 @@ def test_the_feed_of_a_lifecycle_with_tables_of_its_own(follow, tmp_path):
     command.until("1 run is open: 1 available (longest: j1, ")
 
 
-def test_ended_runs_are_forgotten_and_counted():
+def test_ended_runs_are_forgotten_and_counted(follow):
     """
-    Memory holds the open runs and the last ended ones; the counts are those of all.
+    The last ended runs are remembered, and no others; the counts are those of all.
     """
-    monitor = monitor_of(RUN, "complete", ())
-    how = Following(follow=True, every=0, keep=3)
-    follower = Follower("-", monitor, Reading(), how, table=None, recognise=False)
-    history = [
-        Observation(status, run_id)
-        for number in range(50)
-        for run_id in [f"r{number}"]
-        for status in ("queued", "in_progress", "completed")
-    ]
-    found = []
-    for each in [*history, Observation("queued", "open"), Observation("failed", "r49")]:
-        found += follower._judged(each)
+    command = follow("-", "--keep", 3)
+    for number in range(50):
+        command.say("".join(line(f"r{number}", s) for s in ("queued", "in_progress", "completed")))
+    command.say(line("open", "queued") + line("r47", "failed") + line("r46", "queued"))
+    status, lines = command.end()
 
-    assert 4 == monitor.runs
-    assert 47 == follower.forgotten
-    assert ["RS105"] == [each.code for each in found]
-    assert 50 == survey(history).runs == monitor.runs + follower.forgotten - 1
+    assert 1 == status
+    assert ["<stdin>:152: RS105 error: r47"] == [each.rpartition(":")[0][:29] for each in lines[:1]]
+    assert lines[-1].startswith("52 runs, 153 observations: 1 error, 0 warnings")
 
 
 def test_a_file_that_goes_away_is_waited_for(follow, tmp_path):

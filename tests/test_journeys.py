@@ -6,14 +6,12 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runstate import RUN, Lifecycle, Observation, Transition, histories
 from runstate.frames import survey_files
-from runstate.histories import OpenRun, _sample
-from runstate.histories import _journeys as limits
-from runstate.histories._journeys import FoundTimes, JourneyCounts, Ways, period_of
+from runstate.histories import OpenRun
 
 DAY = 86_400
 START = 1_790_000_000.0
@@ -116,53 +114,53 @@ def test_runs_without_times_are_counted_without_them():
     """
     In a log with times, a run without any has a way, and neither a beginning nor a duration.
     """
-    counts = JourneyCounts(RUN, 60)
-    ways = Ways()
-    ways.move("run_1", "queued", None)
-    ways.move("run_1", "failed", None)
-    counts.add("run_1", *ways.taken("run_1"), ("failed", None))
-    counted = counts.counted({}, 1)
+    timeless = [Observation("queued", "run_0"), Observation("failed", "run_0")]
+    counted = histories.survey([*timeless, *run("queued")], samples=10).journeys
 
-    assert ({}, {}, {}) == (counted.begun, counted.ended, counted.lasted)
-    assert [(("queued", "failed"), 1, None)] == [tuple(each) for each in counted.variants]
+    assert (1, {}, {}) == (sum(counted.begun.values()), counted.ended, counted.lasted)
+    assert [(("queued",), 1, None), (("queued", "failed"), 1, None)] == [
+        tuple(each) for each in counted.variants
+    ]
 
 
-def test_ways_are_bounded(monkeypatch):
+def test_ways_are_bounded():
     """
-    Runs that take one of too many ways are counted without it.
+    A run whose way has more than 20,000 steps is counted without it, and so are others with new ones.
     """
-    monkeypatch.setattr(limits, "MOST_STEPS", 3)
-    counted = journeys_of(HISTORY)
+    endless = run(*["queued", "in_progress", "requires_action"] * 7_000, "queued", run_id="long")
+    late = run("in_progress", "failed", run_id="late", begins=endless[-1].at + 1)
+    counted = histories.survey([*HISTORY, *endless, *late], samples=10).journeys
 
-    assert 5 == sum(counted.begun.values())
-    assert sum(each.runs for each in counted.variants) < 5
-    assert 3 == sum(each.times for each in counted.lasted.values())
+    assert 7 == sum(counted.begun.values())
+    assert 5 == sum(each.runs for each in counted.variants)
+    assert 4 == sum(each.times for each in counted.lasted.values())
 
 
-def test_times_of_findings_are_bounded(monkeypatch):
+def test_times_of_findings_are_bounded():
     """
-    Where they are too many to be told apart to the second, they are to the hour; none is lost.
+    More than 50,000 seconds are not told apart, but the hours they are in; none is lost.
     """
-    monkeypatch.setattr(limits, "MOST_TIMES", 50)
-    times = FoundTimes()
-    for n in range(200):
-        times.add("RS103", START + 60 * n)
-    times.add("RS103", None)
-    times.add("RS103", float("inf"))
+    times = [*(START + n for n in range(50_001)), None, float("inf")]
+    wrong = [Observation("completed", f"run_{n}", at) for n, at in enumerate(times)]
+    counted = histories.survey(wrong, samples=10, limit=0).journeys
+    (found,) = counted.found.values()
 
-    assert {200} == {sum(each.values()) for each in times.by_period(3_600).values()}
-    assert 5 >= len(times.by_period(3_600)["RS103"])
+    assert 900 == counted.period
+    assert (15, 50_001) == (len(found), sum(found.values()))
 
 
+@settings(max_examples=30)
 @given(st.floats(0, 4e9), st.floats(0, 4e9))
 def test_periods_are_few(one, other):
     """
-    From a second to centuries, a log has at most so many periods, and no fewer than it needs.
+    From a second to centuries, a log has at most 130 periods, and no fewer than it needs.
     """
     began, ended = sorted((one, other))
-    period = period_of(began, ended)
+    both = [*run("queued", begins=began), *run("queued", run_id="run_2", begins=ended)]
+    period = histories.survey(both, samples=10).journeys.period
 
-    assert 1 <= ended // period - began // period + 1 <= limits.MOST_PERIODS
+    assert 1 <= ended // period - began // period + 1 <= 130
+    assert period == 1 or ended - began > 12 * period
 
 
 @pytest.mark.parametrize("observed", ["complete", "polled"])
@@ -230,18 +228,3 @@ def test_a_run_that_is_asked_for_is_kept(tmp_path):
         assert ["run_17", "run_58"] == [run_id for run_id in kept if run_id in asked_for]
         assert ["queued", "failed"] == [each.status for each in kept["run_58"]]
         assert len(kept) <= 6
-
-
-def test_a_run_that_is_asked_for_stays_while_others_go(monkeypatch):
-    """
-    Where there is no room for all, a named run is kept from its first row to its last.
-    """
-    monkeypatch.setattr(_sample, "ROOM", 20)
-    monkeypatch.setattr(_sample, "RECENT", 20)
-    history = [each for n in range(90) for each in run("queued", "failed", run_id=f"run_{n}")]
-    kept = histories.survey(
-        history, samples=4, keep=[f"run_{n}" for n in range(0, 90, 30)]
-    ).timelines
-
-    assert {"run_0", "run_30", "run_60"} <= {*kept}
-    assert {2} == {len(kept[run_id]) for run_id in ("run_0", "run_30", "run_60")}

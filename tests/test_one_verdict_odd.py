@@ -4,9 +4,7 @@ Odd files of text: both engines say the same of them, or DuckDB refuses them in 
 
 import pytest
 
-from runstate.cli._input import Reading, records
 from runstate.frames import FrameError, survey_files
-from runstate.histories import survey as survey_of
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from test_one_verdict import by_python, verdict
@@ -169,7 +167,7 @@ def either(path, lifecycle, columns):
     """
     Return what Python says of *path*, and what DuckDB does: the same, or None if it refuses the file.
     """
-    seen = survey_of([*records([str(path)], lifecycle, Reading(columns=columns))], lifecycle)
+    seen = by_python(str(path), "complete", lifecycle, columns=columns)
     try:
         said = survey_files(path, lifecycle, columns=columns)
     except FrameError as refused:

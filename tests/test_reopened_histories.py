@@ -1,17 +1,22 @@
+# ruff: noqa: F811  a fixture is imported
 """
 Observations after an end: a new attempt, a late writer, or what nobody can tell.
 """
 
+import io
+import json
 from itertools import permutations, product
+from pathlib import Path
 
 import pytest
 
-from runstate import Lifecycle, Monitor, Observation, Transition, check
-from runstate.cli._summary import print_summary
+from runstate import Lifecycle, Monitor, Observation, Shape, Transition, check
+from runstate.diagrams import draw
 from runstate.histories import survey
-from runstate.histories._records import Lagging
 from runstate.presets import PRESETS
+from runstate.readers import read
 from runstate.report import render_report
+from test_cli import command  # noqa: F401  a fixture
 
 JOB = Lifecycle(
     "job",
@@ -58,16 +63,52 @@ def test_a_larger_attempt_is_a_reopening(observed):
     assert ([], 1) == codes(history, observed=observed)
 
 
+SHAPED = Lifecycle(
+    JOB.name,
+    JOB.transitions,
+    JOB.initial,
+    JOB.terminal,
+    reopenings=JOB.reopenings,
+    shapes=[
+        Shape(about="lags", id="job", status="is", attempt="try", attempt_lags=True),
+        Shape(id="job", status="is", attempt="try"),
+    ],
+)
+
+
+def plain(status, attempt):
+    """
+    Return a record with the number of its attempt.
+    """
+    return {"job": "j", "is": status, "try": attempt}
+
+
+def lagging(status, attempt):
+    """
+    Return a record whose number may be that of the attempt before.
+    """
+    return {**plain(status, attempt), "lags": True}
+
+
+def records(*rows):
+    """
+    Return what is read of *rows*.
+    """
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+
+    return [each._replace(line=None) for each in read(io.BytesIO(text.encode()), lifecycle=SHAPED)]
+
+
 def test_an_attempt_that_lags_is_evidence_only_where_it_is_larger():
     """
     The number of the attempt before shows neither a new attempt nor a late writer.
     """
-    ended = [("queued", Lagging(1)), ("running", 1), ("failed", 1)]
-    rerun = [("running", 2), ("done", 2)]
+    ended = [lagging("queued", 1), plain("running", 1), plain("failed", 1)]
+    rerun = [plain("running", 2), plain("done", 2)]
 
-    assert ([], 1) == codes(seen(*ended, ("queued", Lagging(2)), *rerun))
-    assert (["RS109"], 0) == codes(seen(*ended, ("queued", Lagging(1)), *rerun))
-    assert (["RS105"], 0) == codes(seen(*ended, ("queued", 1), *rerun))
+    assert ([], 1) == codes(records(*ended, lagging("queued", 2), *rerun))
+    assert (["RS109"], 0) == codes(records(*ended, lagging("queued", 1), *rerun))
+    assert (["RS105"], 0) == codes(records(*ended, plain("queued", 1), *rerun))
 
 
 def test_attempts_may_begin_at_zero():
@@ -305,14 +346,24 @@ def test_a_wrong_attempt_is_refused():
         Monitor(JOB).observe(Observation("queued", attempt="2"))
 
 
-def test_a_row_that_reopens_is_no_illegal_move_in_a_summary_or_a_page(capsys):
+def summary_of(command, history):
+    """
+    Return what ``check --summary`` prints of *history*.
+    """
+    Path("job.json").write_bytes(draw(JOB, "json"))
+    rows = [f"j,{each.status},{each.attempt}\n" for each in history]
+    Path("log.csv").write_text("run_id,status,attempt\n" + "".join(rows))
+
+    return command("check", "log.csv", "--lifecycle", "job.json", "--summary").text
+
+
+def test_a_row_that_reopens_is_no_illegal_move_in_a_summary_or_a_page(command):
     """
     It is named by its trigger, wherever moves are shown.
     """
     history = seen(("queued", 1), ("running", 1), ("failed", 1), ("queued", 2))
     counted = survey(history, JOB, samples=1)
-    print_summary(counted, JOB, "complete")
-    printed = capsys.readouterr().out
+    printed = summary_of(command, history)
     illegal = render_report(survey(["done", "failed"], JOB), JOB).count(b"llegal")
 
     assert ["retry"] == [row.trigger for row in JOB.ways("failed", "queued")]
@@ -379,14 +430,15 @@ def test_stamps_of_an_attempt_are_its_own():
     assert "RS208" in codes([ended(10, 1), ended(20, 1)], airflow)[0]
 
 
-def test_between_two_attempts_no_move_was_seen(capsys):
+def test_between_two_attempts_no_move_was_seen(command):
     """
     What follows the end of the attempt before is no illegal move; within one attempt it is.
     """
     listed = survey(tries("failed", "done"), JOB, samples=1)
-    print_summary(listed, JOB, "complete")
-    late = survey(tries("failed", "done", first=2)[:1] + tries("done", first=2), JOB)
+    within = tries("failed", "done", first=2)[:1] + tries("done", first=2)
+    late = survey(within, JOB)
 
     assert {} == dict(listed.moves)
-    assert "illegal" not in capsys.readouterr().out
+    assert "illegal" not in summary_of(command, tries("failed", "done"))
+    assert "illegal" in summary_of(command, within)
     assert {("failed", "done"): 1} == dict(late.moves)

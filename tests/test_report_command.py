@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from runstate import Observation, cli, histories
-from runstate.histories import _sample as _samples
 from runstate.readers import read
 from runstate.report import render_report
 
@@ -95,26 +94,6 @@ def test_report_says_what_could_not_be_read(command):
     assert (2, "") == unlimited[:2]
     assert 1 == unlimited[2].count("\n")
     assert 2 == command("report")[0]
-
-
-def test_runs_let_go_are_read_once_more(command, monkeypatch):
-    """
-    A run whose fault comes late in a great log has its whole timeline on the page all the same.
-    """
-    monkeypatch.setattr(_samples, "ROOM", 40)
-    monkeypatch.setattr(_samples, "RECENT", 40)
-    runs = [(f"run_{n}", WAY) for n in range(200)]
-    late = [("run_0", ["failed"]), ("run_1", ["failed"]), ("run_2", ["failed"])]
-    text = log(*runs, *late)
-    command("report", "log.jsonl", "-o", "file.html")
-    command("report", "-", "-o", "stdin.html", stdin=text)
-    known = {
-        name: {run[0]: len(run[2]) for run in data(name)["runs"]}
-        for name in ("file.html", "stdin.html")
-    }
-
-    assert {"run_0": 4, "run_1": 4, "run_2": 4}.items() <= known["file.html"].items()
-    assert known["file.html"] == known["stdin.html"]
 
 
 def test_a_run_that_is_kept_is_on_the_page(command, monkeypatch):
@@ -240,23 +219,3 @@ def test_raw_records_are_of_the_run_alone(command):
     command("report", "-", "-o", "stdin.html", stdin=text)
 
     assert {} == data("packed.html")["raw"] == data("stdin.html")["raw"]
-
-
-@pytest.mark.parametrize("engine", ["python", "duckdb"])
-def test_runs_that_are_stuck_have_their_timelines(command, monkeypatch, engine):
-    """
-    A run that began long ago and has not ended is among those kept, whatever engine reads.
-    """
-    monkeypatch.setattr(_samples, "ROOM", 40)
-    monkeypatch.setattr(_samples, "RECENT", 40)
-    monkeypatch.setattr("runstate.cli._report.SAMPLES", 8)
-    log(
-        ("stuck_1", WAY[:2]), ("late", WAY[:1]), ("stuck_2", WAY[:1]),
-        *((f"run_{n}", WAY) for n in range(200)), ("late", WAY[1:]), ("stuck_2", WAY[1:2]),
-    )  # fmt: skip
-    done = command("report", "log.jsonl", "--engine", engine)
-    runs = {run[0]: len(run[2]) for run in data("report.html")["runs"]}
-
-    assert 0 == done[0], done
-    assert {"stuck_1": 2, "stuck_2": 2}.items() <= runs.items()
-    assert 8 == len(runs)

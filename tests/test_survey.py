@@ -6,19 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from durations import bucket_of
+from durations import dwell as lasting
+from runstate import Observation, histories
 from runstate.histories import Dwell, Survey
-from runstate.histories._survey import bucket_of
 
 
 def dwell(*durations):
     """
     Return the histogram of *durations*, in whole microseconds.
     """
-    buckets = {}
-    for duration in durations:
-        buckets[bucket_of(duration)] = buckets.get(bucket_of(duration), 0) + 1
-
-    return Dwell(len(durations), sum(durations) / 1e6, max(durations) / 1e6, buckets)
+    return lasting(*(duration / 1e6 for duration in durations))
 
 
 @given(st.lists(st.integers(0, 10**15), min_size=1), st.floats(0.01, 1))
@@ -35,7 +33,13 @@ def test_no_time_at_all_has_a_bucket_of_its_own():
     """
     Durations of nothing are told from those of a microsecond.
     """
-    assert (0, 1, 17) == (bucket_of(0), bucket_of(1), bucket_of(2))
+    seconds = (0, 1e-6, 2e-6)
+    counted = [
+        histories.survey([Observation("queued", at=0), Observation("failed", at=at)]).dwell
+        for at in seconds
+    ]
+
+    assert [{0: 1}, {1: 1}, {17: 1}] == [each["queued", "failed"].buckets for each in counted]
     assert 0.0 == dwell(0, 0, 5).quantile(0.5)
 
 

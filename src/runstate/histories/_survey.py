@@ -85,7 +85,7 @@ class Dwell(NamedTuple):
     longest: float
     """Seconds, exact."""
     buckets: Mapping[int, int]
-    """How many durations fell into each bucket; see :func:`bucket_of`."""
+    """How many durations fell into each bucket: 0 for none at all, else 1 + floor(16 log2 microseconds)."""
 
     def quantile(self, part: float) -> float:
         """
