@@ -372,15 +372,30 @@ runs = st.fixed_dictionaries(
 )
 
 
+def as_written(body):
+    """
+    Return *body* as the wire has it: in a function, a key that does not apply is absent, not null.
+    """
+    body = copy.deepcopy(body)
+    calls = (body.get("required_action") or {}).get("submit_tool_outputs", {}).get("tool_calls", [])
+    for holder in [*body.get("tools", []), *calls]:
+        if "function" in holder:
+            given = holder["function"].items()
+            holder["function"] = {key: value for key, value in given if value is not None}
+
+    return body
+
+
 @given(runs)
 def test_any_run_round_trips(body):
     """
     Every valid body comes back from the model, from its PascalCase and from a pickle.
     """
     run = RunResponse.model_validate_json(json.dumps(body))
+    expected = as_written(body)
 
-    assert wire(run) == body
-    assert wire(RunResponse.model_validate_json(json.dumps(wire(run, pascal=True)))) == body
+    assert wire(run) == expected
+    assert wire(RunResponse.model_validate_json(json.dumps(wire(run, pascal=True)))) == expected
     for back in (
         RunResponse.model_validate(body),
         RunResponse.model_validate(run.to_pascal_case()),

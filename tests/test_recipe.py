@@ -75,6 +75,27 @@ async def model(run: RunResponse, outputs: dict[str, str]) -> tuple[str, dict[st
 DEAD: set[str] = set()
 
 
+def strange(part: Any, place: str = "run") -> list[str]:
+    """
+    Return the keys in an answer that OpenAI's client has no field for, at any depth.
+    """
+    if isinstance(part, list):
+        return [
+            key for number, each in enumerate(part) for key in strange(each, f"{place}[{number}]")
+        ]
+    if not isinstance(part, openai.BaseModel):
+        return []
+    extra = [f"{place}.{key}" for key in part.model_extra or ()]
+    known = [
+        key
+        for name, each in part
+        if name in type(part).model_fields
+        for key in strange(each, f"{place}.{name}")
+    ]
+
+    return extra + known
+
+
 class Service:
     """
     The recipe at work, a client with a thread of its own, and what that client has seen.
@@ -215,6 +236,26 @@ def test_run_is_created_and_polled(service):
         ends[run.status] = run.usage and run.usage.total_tokens
 
     assert {"completed": 7, "failed": None, "incomplete": 7} == ends
+
+
+def test_tools_come_back_with_the_keys_of_the_wire_alone(service):
+    """
+    A tool has no arguments and a call no parameters, and neither has a null for what it lacks.
+    """
+    tools = [
+        {"type": "code_interpreter"},
+        {"type": "file_search", "file_search": {"max_num_results": 5}},
+        {"type": "function", "function": {"name": "get_time"}},
+        {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}},
+    ]
+    choice = {"type": "function", "function": {"name": "get_time"}}
+    made = service.new("tool", tools=tools, tool_choice=choice)
+    waits = service.polled(made)
+    listed = service.runs.list(service.thread_id).data
+    body = json.loads(service.runs.with_raw_response.retrieve(made.id, thread_id=service.thread_id).text)  # fmt: skip
+
+    assert [[]] * 3 == [strange(run) for run in (made, waits, *listed)]
+    assert (tools, choice, ACTION) == (body["tools"], body["tool_choice"], body["required_action"])
 
 
 def test_tool_outputs_are_submitted_and_polled(service):

@@ -93,6 +93,13 @@ def _either(name: str, reference: str | None = None) -> AliasChoices:
     return AliasChoices(name, reference or to_pascal(name))
 
 
+def _is_null(value: object) -> bool:
+    """
+    Return whether *value* is None: where a key is for some parts alone, the wire has no null.
+    """
+    return value is None
+
+
 class WireModel(BaseModel):
     """
     Snake_case on the wire, PascalCase accepted on input, unknown keys kept.
@@ -130,7 +137,7 @@ class WireModel(BaseModel):
             {'PromptTokens': 3, 'CompletionTokens': 4, 'TotalTokens': 7}
         """
         dumped = self.model_dump(mode="json", exclude_unset=exclude_unset)
-        renamed: dict[str, Any] = _in_pascal_case(self, dumped)
+        renamed: dict[str, Any] = _in_pascal_case(self, dumped, nulls=not exclude_unset)
 
         return renamed
 
@@ -189,19 +196,23 @@ def reference_names(model: type[BaseModel]) -> dict[str, str]:
     }
 
 
-def _in_pascal_case(value: Any, dumped: Any) -> Any:
+def _in_pascal_case(value: Any, dumped: Any, *, nulls: bool) -> Any:
     """
     Return *dumped*, which was made of *value*, with the models' own keys in PascalCase.
+
+    With *nulls* it has those too that the wire leaves out: the reference names every property.
     """
     if isinstance(value, BaseModel):
         names = {name: reference for reference, name in reference_names(type(value)).items()}
         held = {**value.__dict__, **(value.__pydantic_extra__ or {})}
+        fields = type(value).model_fields.items() if nulls else ()
+        absent = {name: None for name, field in fields if field.exclude_if and name not in dumped}
         return {
-            names.get(key, key): _in_pascal_case(held.get(key), each)
-            for key, each in dumped.items()
+            names.get(key, key): _in_pascal_case(held.get(key), each, nulls=nulls)
+            for key, each in {**dumped, **absent}.items()
         }
     if isinstance(value, list | tuple):
-        return [_in_pascal_case(*pair) for pair in zip(value, dumped, strict=True)]
+        return [_in_pascal_case(*pair, nulls=nulls) for pair in zip(value, dumped, strict=True)]
 
     return dumped
 
@@ -253,12 +264,12 @@ class Function(_Part):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     """At most 64 characters."""
-    description: Text | None = None
-    """What it does, for the model to choose by."""
-    parameters: JsonValue = None
-    """JSON Schema of its parameters."""
-    arguments: Text | None = None
-    """In a call: the arguments, as a string of JSON that the model wrote."""
+    description: Text | None = Field(None, exclude_if=_is_null)
+    """What it does, for the model to choose by; not on the wire if it is None."""
+    parameters: JsonValue = Field(None, exclude_if=_is_null)
+    """JSON Schema of its parameters; not on the wire if it is None."""
+    arguments: Text | None = Field(None, exclude_if=_is_null)
+    """In a call: the arguments, as a string of JSON that the model wrote. A tool has none."""
 
 
 class Tool(_Part):
@@ -274,8 +285,10 @@ class Tool(_Part):
 
     type: Text = Field(validation_alias=_either("type", "ToolType"))
     """``function``, ``code_interpreter``, ``file_search``, or a service's own."""
-    function: Function | None = Field(None, validation_alias=_either("function", "ToolFunction"))
-    """The function, where *type* is ``function``."""
+    function: Function | None = Field(
+        None, validation_alias=_either("function", "ToolFunction"), exclude_if=_is_null
+    )
+    """The function, where *type* is ``function``; not on the wire of other tools."""
 
     @classmethod
     def code_interpreter(cls) -> Self:
@@ -336,8 +349,8 @@ class RequiredAction(_Part):
         "submit_tool_outputs", validation_alias=_either("type", "RequiredActionType")
     )
     """``submit_tool_outputs``; Azure adds ``submit_tool_approval``."""
-    submit_tool_outputs: SubmitToolOutputs | None = None
-    """The calls to answer, where *type* is ``submit_tool_outputs``."""
+    submit_tool_outputs: SubmitToolOutputs | None = Field(None, exclude_if=_is_null)
+    """The calls to answer, where *type* is ``submit_tool_outputs``; not on the wire otherwise."""
 
 
 class LastError(_Part):
@@ -430,8 +443,8 @@ class ToolChoice(_Part):
 
     type: Text
     """``function``, ``code_interpreter`` or ``file_search``."""
-    function: Function | None = None
-    """Which function, where *type* is ``function``."""
+    function: Function | None = Field(None, exclude_if=_is_null)
+    """Which function, where *type* is ``function``; not on the wire otherwise."""
 
 
 class ResponseFormat(_Part):
