@@ -14,6 +14,8 @@ from runstate.presets import PRESETS
 from runstate.store import (
     AsyncRunStore,
     CursorExpiredError,
+    CursorForeignError,
+    CursorInvalidError,
     RunExistsError,
     RunNotFoundError,
     RunStore,
@@ -287,6 +289,143 @@ def test_pruning_is_shared_by_several_and_loses_to_no_writer(store):
     assert 24 - left == sum(pruned)
     assert left == store.counts()["completed"] >= 1
     assert 3 * left == len(every(store, None))
+
+
+# -- prune for known consumers ---------------------------------------------------------------
+
+
+def test_pruning_keeps_what_a_known_consumer_has_not_passed(store):
+    """
+    And what proves its cursor: the run of the line that it stands behind. Of several, the slowest counts.
+    """
+    ended(store, "a", "b")
+    slow = store.moves().cursor
+    ended(store, "c")
+    quick = store.moves(after=slow, limit=1).cursor
+    ended(store, "d")
+    assert 1 == store.prune(0, keep_after=slow)
+    assert 0 == store.prune(0, keep_after=(quick, slow))
+    assert ["c"] * 3 + ["d"] * 3 == [name for name, _ in named(store.moves(after=slow))]
+    assert 1 == store.prune(0, keep_after=quick)
+    assert ["c"] * 2 + ["d"] * 3 == [entry.run_id for entry in every(store, quick)]
+    with pytest.raises(CursorExpiredError):
+        store.moves(after=slow)
+    assert 1 == store.prune(0, keep_after=())
+
+
+def test_a_late_outcome_that_a_consumer_has_not_passed_keeps_its_run(store):
+    """
+    Whatever line of the journal it is.
+    """
+    ended(store, "a", "b")
+    cursor = store.moves().cursor
+    assert not store.fail("a", {"code": "server_error", "message": "late"}).ok
+    assert 0 == store.prune(0, keep_after=cursor)
+    ended(store, "c")
+    assert 2 == store.prune(0, keep_after=store.moves(after=cursor).cursor)
+
+
+def test_a_known_consumer_gets_every_move_while_others_write_and_prune(store):
+    """
+    Three threads end runs; after each page of two moves everything is pruned that may go.
+    """
+    names = [[f"{writer}-{number}" for number in range(6)] for writer in "abc"]
+    threads = [threading.Thread(target=ended, args=(store, *each)) for each in names]
+    for thread in threads:
+        thread.start()
+    seen, pruned, cursor = [], 0, None
+    while True:
+        writing = any(thread.is_alive() for thread in threads)
+        page = store.moves(after=cursor, limit=2)
+        cursor = page.cursor
+        seen += page.items
+        pruned += store.prune(0, keep_after=cursor)
+        if not (page.items or writing):
+            break
+    for thread in threads:
+        thread.join(60)
+
+    assert {(name, seq) for each in names for name in each for seq in (1, 2, 3)} == {
+        (entry.run_id, entry.seq) for entry in seen
+    }
+    assert len(seen) == 54
+    assert 12 <= pruned < 18
+
+
+def test_a_consumer_that_began_after_a_pruning_protects_everything_until_it_has_passed_it(store):
+    """
+    One more pruning would have its cursor expire.
+    """
+    store.create(id="open")
+    ended(store, "a", "b", "c")
+    assert 2 == store.prune(0)
+    begun = store.moves(limit=1)
+    assert [("open", "create")] == named(begun)
+    ended(store, "d")
+    assert 0 == store.prune(0, keep_after=begun.cursor)
+    assert ["c"] * 3 + ["d"] * 3 == [entry.run_id for entry in every(store, begun.cursor)]
+    end = store.moves(after=store.moves(after=begun.cursor).cursor).cursor
+    assert 1 == store.prune(0, keep_after=end)
+    assert () == store.moves(after=end).items
+
+
+def test_a_consumer_at_the_beginning_protects_everything(store):
+    """
+    Its cursor of an empty store has passed nothing.
+    """
+    cursors = [store.moves().cursor, store.cursor()]
+    ended(store, "a", "b")
+    assert 0 == store.prune(0, keep_after=cursors)
+    assert [6, 6] == [len(every(store, cursor)) for cursor in cursors]
+    assert 1 == store.prune(0)
+    for cursor in cursors:
+        with pytest.raises(CursorExpiredError):
+            store.prune(0, keep_after=cursor)
+
+
+def test_pruning_for_asyncio_keeps_what_a_known_consumer_has_not_passed(database_url):
+    """
+    The same on an event loop.
+    """
+
+    async def use():
+        async with await AsyncRunStore.open(awaited(database_url)) as store:
+            for name in "abc":
+                await store.create(id=name)
+                assert (await store.start(name)).ok
+                assert (await store.complete(name)).ok
+            second = (await store.moves(limit=100)).cursor
+            await store.create(id="d")
+            assert 2 == await store.prune(0, keep_after=second)
+            return named(await store.moves(after=second))
+
+    assert [("d", "create")] == asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("cursor", "error", "text"),
+    [
+        ("nonsense", CursorInvalidError, "does not have format 2"),
+        ("17", CursorExpiredError, "has format 1"),
+        ("2.eHwxOjE6fHwwfDB8fA", CursorForeignError, "a feed on another kind of database"),
+        (7, StoreArgumentError, "keep_after: expected a cursor, or several"),
+        ([None], StoreArgumentError, "keep_after: expected a cursor, or several"),
+        ([7], CursorInvalidError, "it is of type int"),
+    ],
+)
+def test_a_cursor_that_protects_nothing_is_refused(tmp_path, cursor, error, text):
+    """
+    As by the feed, before anything is deleted; that of another history as well.
+    """
+    with RunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+        ended(store, "a", "b")
+        with pytest.raises(error, match=text):
+            store.prune(0, keep_after=cursor)
+        with RunStore.open(f"sqlite:///{tmp_path}/others.db") as others:
+            ended(others, "x", "y")
+            with pytest.raises(CursorForeignError):
+                store.prune(0, keep_after=others.cursor())
+        assert 2 == store.counts()["completed"]
 
 
 @pytest.mark.parametrize(

@@ -533,7 +533,9 @@ def test_pruning_keeps_the_rows_of_the_application(engine, store):
     ids = [add(engine) for _ in range(3)]
     for run_id in ids:
         assert store.fire(run_id, "fail").ok
-    assert store.prune(older_than=0) == 2
+    beginning = store.moves(limit=1).cursor
+    assert store.prune(older_than=0, keep_after=[store.cursor(), beginning]) == 0
+    assert store.prune(older_than=0, keep_after=store.cursor()) == 2
     assert store.prune(older_than=0) == 0
     assert [store.history(run_id) == () for run_id in ids] == [True, True, False]
     assert store.counts()["failed"] == 3

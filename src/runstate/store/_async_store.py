@@ -509,6 +509,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         *,
         status: str | Iterable[str] | None = None,
         limit: int = 1000,
+        keep_after: str | Iterable[str] | None = None,
         connection: Caller | None = None,
     ) -> int:
         """
@@ -523,12 +524,17 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             older_than: Seconds since the run ended.
             status: Only those that ended in this status, or in one of several.
             limit: How many runs at most.
+            keep_after: The cursor of a consumer that is to go on, or those of several. Runs of
+                which the journal has a line that one of them has not passed are kept, and so
+                are those that prove a cursor. As long as one has not passed what was pruned
+                before it began, nothing is deleted.
             connection: The caller's transaction.
 
         Raises:
             StoreArgumentError: A status is not terminal, or a number is out of bounds.
+            CursorError: *keep_after*, as for :meth:`moves`.
         """
-        return await self._run(connection, self._do.prune, older_than, status, limit)
+        return await self._run(connection, self._do.prune, older_than, status, limit, keep_after)
 
     async def erase(self, run_id: str, *, connection: Caller | None = None) -> _T:
         """

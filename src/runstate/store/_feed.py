@@ -14,7 +14,7 @@ from ._cursor_errors import CursorExpiredError, CursorForeignError
 from ._cursors import PositionCursor, digest_of, position_cursor
 from ._dialects import Database
 from ._records import entry_of
-from ._retention import horizon
+from ._retention import Horizon, horizon
 from ._snapshot_feed import SnapshotFeed
 from ._tables import PRUNED, Tables
 from ._verdicts import JournalEntry, Page
@@ -35,6 +35,9 @@ class Feed(Protocol):
 
     def now(self, connection: sa.Connection) -> str:
         """Return the cursor behind the last move that is committed."""
+
+    def needed_from(self, connection: sa.Connection, after: str) -> int:
+        """Return from which place on the cursor *after* needs lines; 0 if it needs all."""
 
 
 def feed_of(tables: Tables, database: Database) -> Feed:
@@ -79,24 +82,12 @@ class PositionFeed:
         The line that the cursor stands behind is read again, and proves all before it.
         """
         cursor = position_cursor(after)
-        if not cursor.position:
-            lines = self._read(connection, 1, limit)
-            past = horizon(lines[0].pruned if lines else None)
-            if after is None:
-                cursor = cursor._replace(times=past.times)
-            elif past.times != cursor.times:
-                raise CursorExpiredError(after, _PRUNED)
-        else:
-            lines = self._read(connection, cursor.position, limit + 1)
-            pruned = lines[0].pruned if lines else connection.execute(self._pruned).scalar()
-            past = horizon(pruned)
-            if past.times != cursor.times and cursor.position <= past.moves:
-                raise CursorExpiredError(after, _PRUNED)
-            if not lines or digest_of(lines[:1]) != cursor.digest:
-                raise CursorForeignError(
-                    after, f"position {cursor.position} of the journal is not the move it proves"
-                )
-            del lines[0]
+        proof = 1 if cursor.position else 0
+        lines = self._read(connection, cursor.position, limit + proof)
+        past = self._checked(connection, cursor, lines, after)
+        if after is None:
+            cursor = cursor._replace(times=past.times)
+        del lines[:proof]
         if lines:
             place = getattr(lines[-1], self._column)
             cursor = PositionCursor(place, digest_of(lines[-1:]), cursor.times)
@@ -111,6 +102,44 @@ class PositionFeed:
         place = getattr(lines[0], self._column) if lines else 0
 
         return str(PositionCursor(place, digest_of(lines)))
+
+    def needed_from(self, connection: sa.Connection, after: str) -> int:
+        """
+        Return from which place on the cursor *after* needs lines; 0 if it needs all.
+
+        That is the line it stands behind, which proves it.
+        """
+        cursor = position_cursor(after)
+        lines = self._read(connection, cursor.position, 1)
+        past = self._checked(connection, cursor, lines, after)
+
+        # It began after a pruning and has not passed it yet: one more would have it expire.
+        return cursor.position if cursor.position > past.moves else 0
+
+    def _checked(
+        self, connection: sa.Connection, cursor: PositionCursor, lines: list[Any], after: object
+    ) -> Horizon:
+        """
+        Return how far pruning reached, if the feed can go on from *cursor* with *lines*.
+
+        Raises:
+            CursorError: It cannot.
+        """
+        if not cursor.position:
+            past = horizon(lines[0].pruned if lines else None)
+            if after is not None and past.times != cursor.times:
+                raise CursorExpiredError(after, _PRUNED)
+            return past
+        pruned = lines[0].pruned if lines else connection.execute(self._pruned).scalar()
+        past = horizon(pruned)
+        if past.times != cursor.times and cursor.position <= past.moves:
+            raise CursorExpiredError(after, _PRUNED)
+        if not lines or digest_of(lines[:1]) != cursor.digest:
+            raise CursorForeignError(
+                after, f"position {cursor.position} of the journal is not the move it proves"
+            )
+
+        return past
 
     def _read(self, connection: sa.Connection, position: int, limit: int) -> list[Any]:
         bound = {"position": position, "limit": limit}

@@ -309,7 +309,12 @@ class Operations(Generic[_T]):
         return self._feed.now(connection)
 
     def prune(
-        self, connection: sa.Connection, seconds: Any, status: str | Iterable[str] | None, most: int
+        self,
+        connection: sa.Connection,
+        seconds: Any,
+        status: str | Iterable[str] | None,
+        most: int,
+        keep_after: str | Iterable[str] | None,
     ) -> int:
         """
         Delete ended runs that were last moved *seconds* ago, and return how many.
@@ -321,10 +326,28 @@ class Operations(Generic[_T]):
         for each in ends:
             if not self._lifecycle.is_terminal(self._known(each)):
                 raise wrong_argument("status", "statuses that are terminal", each)
+        checked(most)
         if self._sql.say.mariadb:
             give_places(connection, self._tables)
+        needed = self._needed_from(connection, keep_after)
+        if needed == 0:
+            return 0
 
-        return self._retention.prune(connection, ends, seconds, checked(most))
+        return self._retention.prune(connection, ends, seconds, most, needed)
+
+    def _needed_from(
+        self, connection: sa.Connection, cursors: str | Iterable[str] | None
+    ) -> int | None:
+        """
+        Return from which place of the feed on *cursors* need lines; None if there are none.
+        """
+        if cursors is None:
+            return None
+        several: Any = [cursors] if isinstance(cursors, str) else cursors
+        if not isinstance(several, Iterable) or None in (several := list(several)):
+            raise wrong_argument("keep_after", "a cursor, or several", cursors)
+
+        return min((self._feed.needed_from(connection, each) for each in several), default=None)
 
     def erase(self, connection: sa.Connection, run_id: str) -> _T:
         """

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ._dialects import Database, inserting
 from ._sql import Phrases, among
-from ._tables import PRUNED, Tables
+from ._tables import PRUNED, Tables, TransactionId
 
 __all__ = ["Horizon", "Retention", "horizon"]
 
@@ -28,13 +28,20 @@ class Retention:
         self._database: Database = say.database
 
     def prune(
-        self, connection: sa.Connection, statuses: Sequence[str], seconds: float, most: int
+        self,
+        connection: sa.Connection,
+        statuses: Sequence[str],
+        seconds: float,
+        most: int,
+        needed: int | None,
     ) -> int:
         """
         Delete objects that have been in one of *statuses* for *seconds*, and return how many.
+
+        Those with a line in the feed from the place *needed* on are kept.
         """
         runs, journal = self._tables.runs, self._tables.journal
-        ids = list(connection.execute(self._due(statuses, seconds, most)).scalars())
+        ids = list(connection.execute(self._due(statuses, seconds, most, needed)).scalars())
         if not ids:
             return 0
         moves, lines = (self._last(connection, ids, kind) for kind in ("move", None))
@@ -44,7 +51,7 @@ class Retention:
 
         return len(ids)
 
-    def _due(self, statuses: Sequence[str], seconds: float, most: int) -> Any:
+    def _due(self, statuses: Sequence[str], seconds: float, most: int, needed: int | None) -> Any:
         runs, clock = self._tables.runs.c, self._say.clock()
         now = sa.select(clock.c.now).scalar_subquery()
         journal = self._tables.journal.alias("line")
@@ -58,9 +65,24 @@ class Retention:
                 journal.c.run_id == runs.id, journal.c.place.is_(None)
             )
             where.append(~nowhere.exists())
+        if needed is not None:
+            where.append(~self._lines_from(needed).exists())
         query = sa.select(runs.id).where(*where).order_by(runs.moved_at).limit(most)
 
         return self._say.skipping(query)
+
+    def _lines_from(self, needed: int) -> Any:
+        """
+        Return the lines of an object from a place in the feed on.
+        """
+        journal = self._tables.journal.alias("needed")
+        place: Any = sa.literal(needed, sa.BigInteger())
+        if self._database == "postgresql":
+            place = sa.cast(sa.literal(str(needed), sa.Text()), TransactionId())
+
+        return sa.select(journal.c.position).where(
+            journal.c.run_id == self._tables.runs.c.id, self._order(journal) >= place
+        )
 
     def _may_go(self, statuses: Sequence[str]) -> Any:
         """

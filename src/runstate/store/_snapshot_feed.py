@@ -159,6 +159,24 @@ class SnapshotFeed:
 
         return str(SnapshotCursor(ended.up_to(top), None, 0, top, proven, digest_of(witnesses)))
 
+    def needed_from(self, connection: sa.Connection, after: str) -> int:
+        """
+        Return from which transaction on the cursor *after* needs lines; 0 if it needs all.
+
+        It needs what it has not seen, and its witnesses.
+        """
+        cursor = snapshot_cursor(after)
+        now, proof = self._now(connection, cursor)
+        pruned = connection.execute(self._pruned).scalar()
+        _check_pruned(cursor, proof, pruned, after)
+        first = min(cursor.seen.running, default=cursor.seen.end)
+        # It began after a pruning and has not passed it yet: one more would have it expire.
+        passed = first > horizon(pruned).moves
+        if not (passed and cursor.witnesses and _proven(connection, cursor, proof, now, after)):
+            return 0
+
+        return min(first, *(txid for _, txid in cursor.witnesses))
+
     def _pruned_by_now(
         self, connection: sa.Connection, cursor: SnapshotCursor, lines: list[Any]
     ) -> str | None:
