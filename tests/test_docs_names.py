@@ -30,9 +30,6 @@ EXECUTED = "\n".join(
 )
 """The code of the pages that other tests execute."""
 
-ELSEWHERE = re.compile(r"parameters\s+and\s+errors\s+are\s+those\s+of\s+:func:`(\w+)`")
-"""How a docstring says that those of another function are explained there."""
-
 
 def public() -> Iterator[Any]:
     """
@@ -60,6 +57,18 @@ def methods(kind: type) -> Iterator[tuple[str, Any]]:
             yield name, function
 
 
+def all_methods(kind: type) -> Iterator[tuple[str, Any]]:
+    """
+    Yield the public methods of *kind*, those that it has from classes of this package included.
+    """
+    met: dict[str, Any] = {}
+    for base in kind.__mro__:
+        if base.__module__.startswith("runstate"):
+            for name, method in methods(base):
+                met.setdefault(name, method)
+    yield from met.items()
+
+
 def explained(value: Any) -> set[str]:
     """
     Return the names that the docstring of *value* explains: as arguments, or within its text.
@@ -69,8 +78,6 @@ def explained(value: Any) -> set[str]:
     section = re.search(r"^Args:\n((?:(?: .*)?\n?)*)", text, re.MULTILINE)
     if section:
         found |= documented(section[1])
-    for other in ELSEWHERE.findall(text):
-        found |= explained(getattr(package(value), other))
 
     return found
 
@@ -82,6 +89,17 @@ def documented(section: str) -> set[str]:
     lines = re.findall(r"^    (\S[^:\n]*):", section, re.MULTILINE)
 
     return {name.strip(" *`") for line in lines for name in line.split(",")}
+
+
+def entries(text: str) -> Iterator[tuple[str, str]]:
+    """
+    Yield the name of each argument in a docstring's section ``Args`` with what is said of it.
+    """
+    section = re.search(r"^Args:\n((?:(?: .*)?\n?)*)", text, re.MULTILINE)
+    for entry in re.split(r"^    (?=\S)", section[1] if section else "", flags=re.MULTILINE):
+        name, _, said = " ".join(entry.split()).partition(": ")
+        if said:
+            yield name, said
 
 
 def package(value: Any) -> Any:
@@ -155,10 +173,32 @@ def test_every_parameter_is_explained(value):
     if not inspect.isclass(value):
         assert set() == parameters(value) - explained(value)
         return
-    unexplained = {name: parameters(each) - explained(each) for name, each in methods(value)}
+    unexplained = {name: parameters(each) - explained(each) for name, each in all_methods(value)}
     unexplained["constructor"] = parameters(value) - of_class(value)
 
     assert {} == {name: missing for name, missing in unexplained.items() if missing}
+
+
+@pytest.mark.parametrize("value", PUBLIC)
+def test_no_parameter_is_explained_elsewhere(value):
+    """
+    Whoever reads ``help()`` has the answer there; a reference to another docstring may follow it.
+    """
+    referred = {}
+    inner = [method for _, method in all_methods(value)] if inspect.isclass(value) else []
+    for each in [value, *inner, *([value.__init__] if inspect.isclass(value) else [])]:
+        for name, text in entries(inspect.getdoc(each) or ""):
+            if re.match(
+                r"(?:As|See|Like|Of|The same)\b[^.;]*(?::\w+:`|\bthere\b|\bothers\b)", text
+            ):
+                referred[each.__qualname__, name] = text
+        if re.search(
+            r"(?:parameters|arguments) (?:and errors )?are those of",
+            " ".join((inspect.getdoc(each) or "").split()),
+        ):
+            referred[each.__qualname__, ""] = "all"
+
+    assert {} == referred
 
 
 @pytest.mark.parametrize("value", PUBLIC)

@@ -55,7 +55,22 @@ class TableGuard:
     """
     The SQL that makes a database refuse what a lifecycle does not allow, for one table.
 
-    The parameters and errors are those of :func:`guard_sql`.
+    Args:
+        lifecycle: The table of legal moves.
+        dialect: PostgreSQL from version 14 on, SQLite from 3.24 on, MariaDB from 10.6 on. The
+            SQL for MariaDB is such that MySQL 8 should take it, on which it is not tested.
+        table: Name of the table; for PostgreSQL also ``schema.table``.
+        column: The column of the status: a text, for PostgreSQL also an enum.
+        key: The column that tells runs apart, which has a unique index.
+        fields: Columns to tie to the status: stamps and details of the lifecycle.
+        attempt: The column that counts the attempts, a whole number. A row that reopens is let
+            through only if the same update raises it; a ``REPLACE`` cannot reopen.
+        unfenced_reopen: Whether rows that reopen are let through without such a column. A
+            late writer of an earlier attempt then passes for a reopening.
+
+    Raises:
+        ValueError: A name is invalid, the lifecycle lacks a field, or it has rows that
+            reopen and neither *attempt* nor *unfenced_reopen* is given.
 
     Example:
         >>> from runstate import RUN

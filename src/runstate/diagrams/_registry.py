@@ -49,8 +49,10 @@ class Format(NamedTuple):
         Args:
             lifecycle: What is drawn.
             overlay: What was observed, drawn on top.
-            width: As for :func:`draw`; ignored unless the format is *sized*.
-            direction: As for :func:`draw`; ignored unless the format is *sized*.
+            width: Pixels that the picture should be no wider than; None for as wide as is most
+                readable. Ignored unless the format is *sized*.
+            direction: ``lr`` from left to right, ``tb`` from top to bottom; None for left to
+                right where that fits into *width*. Ignored unless the format is *sized*.
         """
         module = import_module(f".{self.name}", __package__)
         size = (width, direction) if self.sized else ()

@@ -117,7 +117,10 @@ def survey_files(
             folders and patterns such as ``logs/*.parquet``; one, or several of one kind. The
             name of an existing file is taken literally. A folder may be one Delta Lake table.
         lifecycle: The table to hold it against.
-        asked: See :class:`Asked`.
+        asked: How it is judged (*observed*, *finished*, *limits*, *now*, *allow_reopen*), what the
+            columns are called (*columns*, *run_id*, *status*, *at*, *attempt*, *assume_utc*),
+            what is kept (*measured*, *limit*, *samples*, *keep*), and how it is computed
+            (*memory*, *exact*). :class:`Asked` explains each.
 
     Raises:
         FrameError: A file cannot be read, lacks a column, or is text that DuckDB would read in
@@ -153,7 +156,10 @@ def survey_table(
         lifecycle: The table to hold it against.
         table: Name of a table, with its schema before a dot where needed.
         query: Statement to select the rows by, instead; on a DuckDB file, one SELECT.
-        asked: See :class:`Asked`.
+        asked: How it is judged (*observed*, *finished*, *limits*, *now*, *allow_reopen*), what the
+            columns are called (*columns*, *run_id*, *status*, *at*, *attempt*, *assume_utc*),
+            what is kept (*measured*, *limit*, *samples*, *keep*), and how it is computed
+            (*memory*, *exact*). :class:`Asked` explains each.
 
     Raises:
         FrameError: The database cannot be read, or the query fails.
@@ -190,7 +196,10 @@ def survey_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked])
             RecordBatchReader or Dataset of Arrow, or a relation of DuckDB. One row is one
             observation, in any order; it is not changed, but a reader is used up.
         lifecycle: The table to hold it against.
-        asked: See :class:`Asked`.
+        asked: How it is judged (*observed*, *finished*, *limits*, *now*, *allow_reopen*), what the
+            columns are called (*columns*, *run_id*, *status*, *at*, *attempt*, *assume_utc*),
+            what is kept (*measured*, *limit*, *samples*, *keep*), and how it is computed
+            (*memory*, *exact*). :class:`Asked` explains each.
 
     Raises:
         FrameError: The frame lacks a column, or has one of a type that cannot be used.
@@ -213,9 +222,14 @@ def check_frame(frame: Any, lifecycle: Lifecycle = RUN, **asked: Unpack[Asked]) 
     Return what is wrong with the runs in the caller's own frame, as a frame of the same kind.
 
     Args:
-        frame: As for :func:`survey_frame`.
+        frame: A DataFrame or LazyFrame of Polars, a DataFrame of pandas or PySpark, a Table,
+            RecordBatchReader or Dataset of Arrow, or a relation of DuckDB. One row is one
+            observation, in any order; it is not changed, but a reader is used up.
         lifecycle: The table to hold it against.
-        asked: See :class:`Asked`.
+        asked: How it is judged (*observed*, *finished*, *limits*, *now*, *allow_reopen*), what the
+            columns are called (*columns*, *run_id*, *status*, *at*, *attempt*, *assume_utc*),
+            what is kept (*measured*, *limit*, *samples*, *keep*), and how it is computed
+            (*memory*, *exact*). :class:`Asked` explains each.
 
     Returns:
         One row a finding, in the order of the history, and the fields of

@@ -45,13 +45,15 @@ def survey(
         records: What :func:`runstate.readers.read` yields, or observations of any number of
             runs, interleaved in any way; see :func:`check`.
         lifecycle: The table that the observations are checked against.
-        observed: As for :func:`check`.
-        finished: As for :func:`check`.
-        limits: As for :func:`check`.
-        now: As for :func:`check`.
+        observed: What was seen of each run: every change (``complete``), some of them
+            (``polled``), or in no order (``unordered``).
+        finished: Whether every run should have ended (RS107).
+        limits: Longest time in a status, in seconds by status (RS302).
+        now: When to judge what is still under way, in Unix seconds (RS301, RS302).
         limit: How many findings are kept; all are counted.
         samples: How many runs have their timelines kept, those with findings first.
-        allow_reopen: As for :func:`check`.
+        allow_reopen: Whether a run may be reopened without evidence such as a larger attempt;
+            such a record is then counted as a reopening instead of reported (RS109).
         keep: Ids of runs whose timelines are kept beside the *samples*.
 
     Raises:

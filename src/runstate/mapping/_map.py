@@ -125,7 +125,8 @@ class StatusMap:
         status again. Fields are left out, because they have the names of their own system.
 
         Args:
-            seen: As for :func:`runstate.check`.
+            seen: What was seen, of one run or of many that Observations or snapshots
+                tell apart by their ids, interleaved in any way; in the source lifecycle's words.
 
         Raises:
             TypeError: An item is neither a status, a snapshot nor an Observation.
@@ -154,8 +155,9 @@ class StatusMap:
         Return a monitor for mapped histories; its findings name both statuses.
 
         Args:
-            observed: As for :func:`runstate.check`; the model of the map by default.
-            limits: As for :func:`runstate.check`, by the statuses of the target lifecycle.
+            observed: What was seen of each run: every change (``complete``), some of them
+                (``polled``), or in no order (``unordered``); the model of the map by default.
+            limits: The longest time in a status of the target lifecycle, in seconds (RS302).
 
         Raises:
             ValueError: *observed* is not an observation model, or the map does not hold
@@ -198,7 +200,8 @@ class StatusMap:
         source lifecycle and illegal in the target lifecycle is a warning.
 
         Args:
-            history: As for :func:`runstate.check`.
+            history: What was seen, of one run or of many that Observations or snapshots
+                tell apart by their ids, interleaved in any way; in the source lifecycle's words.
             observed: The observation model; that of the map by default.
             finished: Whether every run should have ended (RS107).
             limits: The longest time in a status of the target lifecycle, in seconds (RS302).
@@ -209,7 +212,8 @@ class StatusMap:
 
         Raises:
             TypeError: An item is neither a status, a snapshot nor an Observation.
-            ValueError: As for :meth:`monitor`.
+            ValueError: *observed* is not an observation model, or the map does not hold
+                under it; or a limit names an unknown status.
         """
         if isinstance(history, str | Mapping | Observation):
             raise TypeError(

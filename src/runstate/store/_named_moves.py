@@ -26,7 +26,12 @@ class NamedMoves(Generic[_Answer]):
 
     def start(self, run_id: str, **options: Any) -> _Answer:
         """
-        Move a queued run to ``in_progress``. For *options* see :meth:`fire`.
+        Move a queued run to ``in_progress``.
+
+        Args:
+            run_id: The run.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "start", **options)
 
@@ -35,6 +40,12 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         Move a run in progress to ``requires_action``, where it waits for tool outputs.
+
+        Args:
+            run_id: The run.
+            required_action: The calls whose outputs the run waits for.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "require_action", required_action=required_action, **options)
 
@@ -43,6 +54,12 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         Queue a run again that waits for tool outputs, which the journal keeps by call id.
+
+        Args:
+            run_id: The run.
+            outputs: The output of every call that the run waits for, by the id of the call.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "submit_tool_outputs", outputs=outputs, **options)
 
@@ -51,6 +68,12 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         End a run as ``completed``.
+
+        Args:
+            run_id: The run.
+            usage: The tokens that the run has used, if they are known.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "complete", usage=usage, **options)
 
@@ -63,6 +86,13 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         End a run as failed, because of *last_error*.
+
+        Args:
+            run_id: The run.
+            last_error: Why it failed: a code and a message.
+            usage: The tokens that the run has used, if they are known.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "fail", last_error=last_error, usage=usage, **options)
 
@@ -75,6 +105,13 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         End a run at a token limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+
+        Args:
+            run_id: The run.
+            reason: Which limit: ``max_completion_tokens`` or ``max_prompt_tokens``.
+            usage: The tokens that the run has used, if they are known.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         details = {"reason": reason}
 
@@ -85,6 +122,11 @@ class NamedMoves(Generic[_Answer]):
     def request_cancel(self, run_id: str, **options: Any) -> _Answer:
         """
         Ask for a run to be cancelled. It may still end otherwise, until that is confirmed.
+
+        Args:
+            run_id: The run.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "request_cancel", **options)
 
@@ -93,6 +135,12 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         End a run that is being cancelled as ``cancelled``.
+
+        Args:
+            run_id: The run.
+            usage: The tokens that the run has used, if they are known.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "confirm_cancel", usage=usage, **options)
 
@@ -101,5 +149,11 @@ class NamedMoves(Generic[_Answer]):
     ) -> _Answer:
         """
         End a run that took too long.
+
+        Args:
+            run_id: The run.
+            usage: The tokens that the run has used, if they are known.
+            options: *token*, *expected_version*, *key*, *actor*, *reason*, *not_before* and
+                *connection*, which :meth:`fire` explains.
         """
         return self.fire(run_id, "expire", usage=usage, **options)

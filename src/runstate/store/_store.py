@@ -327,15 +327,24 @@ class Store(Transactions[_T], Watching):
         Create runs in one statement, all or none, and return them in order.
 
         Args:
-            items: The fields of each, as *data* of :meth:`create`; its id, if it has one, as ``id``.
-            status: As for :meth:`create`; the same for all runs.
-            not_before: As for :meth:`create`; the same for all runs.
-            expires_after: As for :meth:`create`; the same for all runs.
-            expires_at: As for :meth:`create`; the same for all runs.
+            items: The fields of each that the lifecycle does not own, and columns; its id, if
+                it has one, as ``id``.
+            status: The initial status that all begin in, where the lifecycle has several; the
+                default one if None.
+            not_before: When a worker may first claim any of them, in Unix seconds; at once if
+                None.
+            expires_after: Seconds from now to the deadline of all, at which a sweep ends them,
+                also while a worker holds them; None for what the store was opened with; by
+                default they do not expire.
+            expires_at: That time itself, in Unix seconds; instead of *expires_after*.
             connection: The caller's transaction.
 
         Raises:
-            RunExistsError: There is a run of one of the ids already. For the rest see :meth:`create`.
+            RunExistsError: There is a run of one of the ids already.
+            LifecycleFieldError: A field is given that only a move may set.
+            TypeError: The model has no field of that name.
+            StoreArgumentError: A value is of the wrong type, or JSON cannot hold it.
+            pydantic.ValidationError: A field does not hold what the model says.
         """
         creation = Creation(None, status, expires_after, expires_at, not_before)
         listed = several("items", Mapping, "mappings, the fields of an object each", items)
@@ -668,8 +677,9 @@ class Store(Transactions[_T], Watching):
         Args:
             worker: Who claims, for the journal.
             limit: How many leases at most.
-            seconds: As for :meth:`claim`.
-            where: As for :meth:`claim`.
+            seconds: How long each lease lasts, from now and from every heartbeat on; up to
+                30 days.
+            where: Only runs with these values in columns of the application's own.
             connection: The caller's transaction.
 
         Raises:

@@ -32,13 +32,14 @@ class Watching:
         with it after a restart; begin with :meth:`cursor` for what happens from now on.
 
         Args:
-            after: As for :meth:`moves`.
+            after: The cursor of the last page whose items were dealt with; None for the first
+                move of the store.
             every: Seconds between polls while nothing happens.
             limit: How many moves a page has at most.
 
         Raises:
             StoreArgumentError: *every* is not a positive number of seconds.
-            CursorError: As for :meth:`moves`.
+            CursorError: *after* is not a cursor of this store, or what came after it was pruned.
         """
         _check_every(every)
         while True:
@@ -61,7 +62,20 @@ class AsyncWatching:
         self, *, after: str | None = None, every: float = 0.5, limit: int = 100
     ) -> AsyncIterator[Page[JournalEntry]]:
         """
-        Yield the pages of :meth:`moves` without end, each as soon as a poll finds it; see :meth:`Store.watch`.
+        Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
+
+        No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
+        with it after a restart; begin with :meth:`cursor` for what happens from now on.
+
+        Args:
+            after: The cursor of the last page whose items were dealt with; None for the first
+                move of the store.
+            every: Seconds between polls while nothing happens.
+            limit: How many moves a page has at most.
+
+        Raises:
+            StoreArgumentError: *every* is not a positive number of seconds.
+            CursorError: *after* is not a cursor of this store, or what came after it was pruned.
         """
         _check_every(every)
         while True:

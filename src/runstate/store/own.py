@@ -229,10 +229,12 @@ async def apply_move_async(
 
     Args:
         caller: The session or connection, whose transaction it is.
-        table: As for :func:`apply_move`.
-        key: As for :func:`apply_move`.
+        table: A mapped class, or a table, with a primary key of one column. A table does
+            not know which of its columns is the ORM's version: pass the mapped class.
+        key: The value of the row's primary key.
         trigger: A trigger of the lifecycle.
-        options: The further arguments of :func:`apply_move`.
+        options: *lifecycle*, *values*, *columns*, *attempt*, *now* and *log*, which
+            :func:`apply_move` explains.
 
     Example:
         >>> import asyncio

@@ -82,9 +82,9 @@ def interleavings(
     Faults that need no second writer are reported by :func:`drive`.
 
     Args:
-        make: As for :func:`drive`.
-        lifecycle: As for :func:`drive`.
-        payloads: As for :func:`drive`.
+        make: Returns a context manager that yields a fresh service.
+        lifecycle: The table that the service implements.
+        payloads: The payload of each trigger, as keyword arguments of ``fire``.
     """
     with make() as service:
         # Only methods of capabilities that the service declares are called.

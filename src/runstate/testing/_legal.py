@@ -27,12 +27,14 @@ def assert_legal(
     Raise ``AssertionError`` if *history* has a finding of severity error.
 
     Args:
-        history: As for :func:`runstate.check`.
-        lifecycle: As for :func:`runstate.check`.
-        observed: As for :func:`runstate.check`.
-        finished: As for :func:`runstate.check`.
-        limits: As for :func:`runstate.check`.
-        now: As for :func:`runstate.check`.
+        history: What was seen, of one run or of many that Observations or snapshots tell apart
+            by their ids, interleaved in any way.
+        lifecycle: The table to hold it against.
+        observed: What was seen of each run: every change (``complete``), some of them
+            (``polled``), or in no order (``unordered``).
+        finished: Whether every run should have ended (RS107).
+        limits: Longest time in a status, in seconds by status (RS302).
+        now: When to judge what is still under way, in Unix seconds (RS301, RS302).
 
     Raises:
         AssertionError: There is a finding of severity error. The message has one line for

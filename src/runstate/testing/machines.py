@@ -43,9 +43,9 @@ def service_machine(
     are the subject of :func:`runstate.testing.conformance`.
 
     Args:
-        make: As for :func:`runstate.testing.drive`.
-        lifecycle: As for :func:`runstate.testing.drive`.
-        payloads: As for :func:`runstate.testing.drive`.
+        make: Returns a context manager that yields a fresh service.
+        lifecycle: The table that the service implements.
+        payloads: The payload of each trigger, as keyword arguments of ``fire``.
     """
 
     class ServiceMachine(RuleBasedStateMachine):
