@@ -12,6 +12,7 @@ import pytest
 
 from hostile import CORPUS, hostile_lifecycle, hostile_survey
 from runstate import RUN, Finding, Observation, histories
+from runstate.cli._summary import print_summary
 from runstate.histories import Survey
 from runstate.report import render_report
 
@@ -253,7 +254,7 @@ def test_a_log_in_which_every_run_has_ended_says_so():
 
 def test_a_long_way_is_shortened_and_rare_ways_are_counted():
     """
-    A loop is one part of a way, of many parts some are shown with the last, and of many ways the commonest.
+    A loop is one part of a path, of many parts some are shown with the last, and of many paths the commonest.
     """
     loop = ("queued", "in_progress", "requires_action")
     long = run("queued", *(f"odd_{n}" for n in range(26)), run_id="long")
@@ -269,7 +270,39 @@ def test_a_long_way_is_shortened_and_rare_ways_are_counted():
     )
     assert "illegal queued → odd_0 → " in text
     assert "odd_11 → … 13 more … → odd_25 1 50.0 %" in text
-    assert "50 runs took other ways." in page_of(many).text
+    assert "50 runs took other paths." in page_of(many).text
+
+
+def test_page_and_terminal_call_a_path_a_path(capsys):
+    """
+    One word for what a run went through, as a heading, a column and a filter.
+    """
+    counted = histories.survey(run("queued", "in_progress", "completed"), samples=9)
+    print_summary(counted, RUN, "complete")
+    printed = capsys.readouterr().out
+    page = render_report(counted)
+
+    for text in (printed, page_of(run("queued", "in_progress", "completed")).text):
+        assert "Paths, the commonest first" in text
+        assert not re.search(r"\bways?\b", text, re.IGNORECASE)
+    assert b'path: "Path"' in page
+
+
+def test_moves_that_no_source_states_are_counted(capsys):
+    """
+    They are legal, by reasoning alone: the page and the terminal say how many, and which is the commonest.
+    """
+    inferred = [row for row in RUN if row.evidence == "inferred" and row.source == "queued"]
+    end = str(inferred[0].target)
+    seen = [each for name in "ab" for each in run("queued", end, run_id=name)]
+    said = "2 of 3 moves follow inferred rows, which no source states; the commonest is queued → "
+    counted = histories.survey([*seen, *run("queued", "in_progress", run_id="c")], samples=9)
+    print_summary(counted, RUN, "complete")
+
+    assert f"{said}{end}." in capsys.readouterr().out
+    assert said in page_of([*seen, *run("queued", "in_progress", run_id="c")]).text
+    assert "inferred rows" not in page_of(run("queued", "in_progress", "completed")).text
+    assert "inferred rows" not in page_of(seen, "polled").text
 
 
 def test_a_log_without_fault_says_so():

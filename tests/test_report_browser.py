@@ -445,6 +445,27 @@ def test_the_machine_is_whole_in_every_window(opened, scheme):
                 assert size >= 11
 
 
+def test_no_control_is_narrower_than_what_it_shows(opened):
+    """
+    A date with its time and a filter's choice can be read whole, also on a phone.
+    """
+    page = opened(page_of(broken(8)))
+    for width in (1280, 830, 640, 500, 390, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        narrow = page.locator("input[type=datetime-local]:visible").evaluate_all(
+            """all => all.map((e) => {
+              const shown = e.getBoundingClientRect().width;
+              e.style.cssText = "width:max-content;max-width:none;justify-self:start";
+              const whole = e.getBoundingClientRect().width;
+              e.style.cssText = "";
+              return [e.id, shown, whole];
+            }).filter(([, shown, whole]) => shown < whole)"""
+        )
+
+        assert [] == narrow, width
+        assert 0 == overflow(page)
+
+
 CROWDED = """() => {
   const found = [];
   const shown = (e) => e.getClientRects().length > 0;

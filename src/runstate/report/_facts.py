@@ -169,6 +169,7 @@ def sentences(subject: Subject) -> Iterator[Sentence]:
     survey = subject.survey
     if not survey.tally and survey.runs:
         yield ("Every move that was seen is a row of the table.",)
+    yield from _inferred(subject)
     if subject.warnings:
         more = " that are known to happen, or may be in order" if survey.errors else ""
         yield (f"{counted(subject.warnings, 'warning')}{more}.",)
@@ -182,6 +183,29 @@ def sentences(subject: Subject) -> Iterator[Sentence]:
     if survey.undecided:
         verb = "remains" if survey.undecided == 1 else "remain"
         yield (f"{counted(survey.undecided, 'run')} {verb} undecided: too little was seen.",)
+
+
+def _inferred(subject: Subject) -> Iterator[Sentence]:
+    """
+    Yield how many moves are legal by rows alone that no source states, if there are any.
+
+    Only where every change was seen: elsewhere, moves that a source states may have been missed.
+    """
+    if subject.observed != "complete":
+        return
+    ways, made = subject.lifecycle.ways, subject.made.moves
+    inferred = {
+        pair: times
+        for pair, times in made.items()
+        if {row.evidence for row in ways(*pair)} == {"inferred"}
+    }
+    if inferred:
+        source, target = min(inferred, key=lambda pair: (-inferred[pair], pair))
+        total, all_moves = sum(inferred.values()), counted(sum(made.values()), "move")
+        yield (
+            f"{total:,} of {all_moves} {'follows' if total == 1 else 'follow'} inferred rows, which no "
+            "source states; the commonest is ", Name(source), " → ", Name(target), ".",
+        )  # fmt: skip
 
 
 def _since(subject: Subject) -> Iterator[Sentence]:

@@ -10,7 +10,7 @@ from ._facts import counted, folded, is_faulty, moment, period_name, share
 from ._html import NONE, code, percentiles, section, table, text
 from ._subject import Subject
 
-__all__ = ["listed_ways", "overview", "stuck", "variants"]
+__all__ = ["listed_paths", "overview", "stuck", "variants"]
 
 WIDE: Final = 340.0
 HIGH: Final = 132.0
@@ -19,9 +19,9 @@ FOOT: Final = 22.0
 LEFT: Final = 4.0
 MOST_LISTED: Final = 20
 """Open runs shown at once; the others of those kept are behind a fold."""
-MOST_WAYS: Final = 40
-LONGEST_WAY: Final = 14
-"""Parts of a way that are shown: the first ones, and the last."""
+MOST_PATHS: Final = 40
+LONGEST_PATH: Final = 14
+"""Parts of a path that are shown: the first ones, and the last."""
 
 
 def overview(subject: Subject) -> str:
@@ -259,48 +259,48 @@ def _age(subject: Subject, since: float | None) -> str:
 # -- variants --------------------------------------------------------------------------
 
 
-def listed_ways(subject: Subject) -> tuple[Variant, ...]:
+def listed_paths(subject: Subject) -> tuple[Variant, ...]:
     """
-    Return the ways that have a row on the page.
+    Return the paths that have a row on the page.
     """
     journeys = subject.survey.journeys
 
-    return () if journeys is None else journeys.variants[:MOST_WAYS]
+    return () if journeys is None else journeys.variants[:MOST_PATHS]
 
 
 def variants(subject: Subject) -> str:
     """
-    Return the section on the ways that runs took, the commonest first.
+    Return the section on the paths that runs took, the commonest first.
     """
     journeys = subject.survey.journeys
     if journeys is None or not journeys.variants:
         return ""
-    shown = listed_ways(subject)
+    shown = listed_paths(subject)
     rest = journeys.followed - sum(each.runs for each in shown)
     sample = "" if journeys.followed >= subject.survey.runs else " (a sample)"
-    heads = ("Way", "Runs#", "Share#", "Median#", "p95#", "Longest#")
+    heads = ("Path", "Runs#", "Share#", "Median#", "p95#", "Longest#")
     rows = (
-        f"{_way(subject, each.statuses)}"
+        f"{_path(subject, each.statuses)}"
         f'<td class="n">{each.runs:,}<td class="n">{text(share(each.runs, journeys.followed))}'
         f"{_lasted(each.lasted)}"
         for each in shown
     )
-    note = f"{counted(rest, 'run')} took other ways." if rest > 0 else ""
+    note = f"{counted(rest, 'run')} took other paths." if rest > 0 else ""
 
     return section(
         "variants",
-        "Ways that runs took",
+        "Paths that runs took",
         f'<p class="note">Of {counted(journeys.followed, "run")}{sample}; times are from the first '
         f"sight to the end. {note}</p>",
-        table("Ways, the commonest first", heads, rows, mark=' id="ways"'),
+        table("Paths, the commonest first", heads, rows, mark=' id="ways"'),
     )
 
 
-def _way(subject: Subject, statuses: tuple[str, ...]) -> str:
+def _path(subject: Subject, statuses: tuple[str, ...]) -> str:
     parts = [_part(*part) for part in folded(statuses)]
-    if len(parts) > LONGEST_WAY:
-        hidden = len(parts) - LONGEST_WAY
-        parts[LONGEST_WAY - 1 : -1] = [f"… {hidden} more …"]
+    if len(parts) > LONGEST_PATH:
+        hidden = len(parts) - LONGEST_PATH
+        parts[LONGEST_PATH - 1 : -1] = [f"… {hidden} more …"]
     words = " → ".join(parts)
     if is_faulty(subject, statuses):
         return f'<tr class="bad"><td class="way"><b class="tag">illegal</b> {words}'

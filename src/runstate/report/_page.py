@@ -75,7 +75,7 @@ def render_report(
         "machine": ("Machine", shown),
         "findings": ("Findings", findings(subject, kept, room - len(safe_json(data)))),
         "run": ("Runs", runs_section(subject, kept, way)),
-        "variants": ("Ways", gone[4]),
+        "variants": ("Paths", gone[4]),
         "times": ("Times", gone[0]),
         "ends": ("Ends", gone[1]),
         "never": ("Never observed", gone[2]),

@@ -13,7 +13,7 @@ from ..histories._records import Observation
 from ._facts import counted
 from ._html import field, section
 from ._machine import framed, listed_moves
-from ._overview import listed_ways
+from ._overview import listed_paths
 from ._subject import Subject
 
 __all__ = ["packed", "runs_section", "safe_json"]
@@ -91,7 +91,7 @@ def _listed(subject: Subject, statuses: _Names) -> dict[str, Any]:
 
     return {
         "pairs": [list(map(statuses, pair)) for pair in listed_moves(subject)],
-        "ways": [[list(map(statuses, each.statuses)), each.runs] for each in listed_ways(subject)],
+        "ways": [[list(map(statuses, each.statuses)), each.runs] for each in listed_paths(subject)],
         "ends": [statuses(s) for s in subject.statuses if subject.survey.ends.get(s)],
         "ended": [statuses(s) for s in (journeys.ended if journeys else ())],
         "begins": list(journeys.begun.items() if journeys else ()),
@@ -226,6 +226,6 @@ def runs_section(subject: Subject, kept: Mapping[str | None, int], way: Inline) 
         '<button type="button" id="next">Next</button></span>'
         '<p id="picked" role="status" aria-live="polite"></p></form>',
         '<div class="js" id="shown"><div id="line"></div><div id="steps"></div>'
-        "<h3>Its way through the machine</h3>"
-        f"{framed('way', 'The way of the run', way)}</div>",
+        "<h3>Its path through the machine</h3>"
+        f"{framed('way', 'The path of the run', way)}</div>",
     )

@@ -417,7 +417,7 @@
       const path = arrow ? arrow.querySelector("path") : jump(svg, move.from, move.to, move.verdict);
       badge(svg, path, move.numbers, move.wrong, taken);
     }
-    svg.querySelector("desc").textContent = `The way of this run: ${all.map((step) => data.statuses[step.status]).join(", ")}.`;
+    svg.querySelector("desc").textContent = `The path of this run: ${all.map((step) => data.statuses[step.status]).join(", ")}.`;
   }
 
   // -- choosing a run --------------------------------------------------------
@@ -498,7 +498,7 @@
 
   // -- one filter for everything ----------------------------------------------
 
-  const LABELS = { move: "Move", end: "Last status", from: "From", to: "Until", path: "Way", code: "Code", severity: "Severity", words: "Text", find: "Search" };
+  const LABELS = { move: "Move", end: "Last status", from: "From", to: "Until", path: "Path", code: "Code", severity: "Severity", words: "Text", find: "Search" };
   const isFiltered = () => ["move", "end", "from", "to", "path", "code"].some(value);
 
   /* What the filters ask of a run: its moves, its way, its last status and when it was seen. */
@@ -626,7 +626,7 @@
       const since = Date.parse(row.cells[2].textContent.replace(" UTC", "Z").replace(" ", "T")) / 1000;
       row.hidden = Boolean(end && row.cells[1].textContent !== end) || !within([since]);
     }
-    return `${many(kinds, "way")} of ${many(runs, "run")}`;
+    return `${many(kinds, "path")} of ${many(runs, "run")}`;
   }
 
   function dim() {
