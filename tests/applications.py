@@ -85,7 +85,7 @@ def ended(process, answer=None):
     Return the lines that a process has printed, once it ends by itself, after an *answer* on its input.
     """
     said, errors = process.communicate(answer, timeout=120)
-    assert (0, "") == (process.returncode, errors)
+    assert (0, "") == (process.returncode, errors), errors
 
     return said.splitlines()
 

@@ -81,6 +81,28 @@ The test files, and single tests, whose coverage is not measured: they take thre
 long then, and hardly a line is reached by them alone.
 """
 
+AWAITED = {
+    "test_store_async.py", "test_store_cancelled.py", "test_a_connection_that_was_lost_while_idle_is_not_used",
+    "test_a_database_in_memory_is_one_for_all_tasks", "test_a_store_for_asyncio_does_the_same",
+    "test_a_store_for_asyncio_passes_it_too", "test_a_store_that_cannot_be_opened_does_not_say_the_password",
+    "test_a_store_that_may_forget_at_a_power_cut_keeps_what_its_url_says",
+    "test_a_store_that_may_make_nothing_names_what_is_missing", "test_an_unknown_keyword_is_refused",
+    "test_both_stores_start_again",
+    "test_coroutine_functions_and_plain_ones_are_hooks_of_a_store_for_asyncio",
+    "test_reads_that_are_broken_off_are_tried_again",
+    "test_the_awaited_store_names_the_conflict_as_well",
+    "test_the_awaited_store_refuses_such_a_connection_too", "test_the_last_attempt_is_the_last",
+    "test_the_other_store_says_the_same", "test_the_same_on_an_asynchronous_session_and_connection",
+    "test_watching_for_asyncio_lets_others_run", "test_what_hosts_call_a_database_is_understood",
+}  # fmt: skip
+"""
+The test files, and single tests, that await a store, and so run its operations in greenlets.
+
+To follow greenlets makes all tests a third slower. So those of the suite are measured without, and
+these once more, alone, by ``.ci/run``; as are all with ``asyncio`` in the name of a parameter.
+"""
+MEASURES_GREENLETS = os.environ.get("RUNSTATE_GREENLETS") == "1"
+
 SERVER_FIXTURES = {
     "postgres": {"postgresql_url", "postgresql_database", "one_postgresql", "primary"},
     "mariadb": {"mariadb_url", "mariadb_database"},
@@ -119,7 +141,11 @@ def _mark(items: list[pytest.Item]) -> None:
     parameter itself; see ``databases.BACKENDS``.
     """
     for item in items:
-        if not UNMEASURED.isdisjoint((item.path.name, getattr(item, "originalname", ""))):
+        names = (item.path.name, getattr(item, "originalname", ""))
+        awaited = not AWAITED.isdisjoint(names) or "asyncio" in item.name
+        if awaited:
+            item.add_marker("awaited")
+        if not UNMEASURED.isdisjoint(names) or (awaited and not MEASURES_GREENLETS):
             item.add_marker("no_cover")
         for mark, fixtures in SERVER_FIXTURES.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):

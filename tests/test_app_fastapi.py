@@ -194,11 +194,12 @@ def test_operation_while_a_server_and_a_worker_run(service):
     giving = service.worker("new", RELEASE="2")
     until("back Applied", giving)
     giving.kill()
+    # Before the old worker goes on: it would take the run, and does not know how to give it back.
+    assert "cancelling" == acme.cancel(back.id, thread_id="thread_1").status
     worker.stdin.write("\n")
     worker.stdin.flush()
     for api, run in ((acme, held), (newer, back)):
         assert api.retrieve(run.id, thread_id="thread_1").status in RUN.known
-    assert "cancelling" == acme.cancel(back.id, thread_id="thread_1").status
     assert "ask Applied" in ended(worker)
     assert "LifecycleMismatchError" in service.worker("restarted").communicate(timeout=60)[1]
     ended(service.worker("last", RELEASE="2"))
