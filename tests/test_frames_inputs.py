@@ -4,6 +4,8 @@ Files and databases of every kind: read alike, refused in one line.
 
 import gzip
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ import pytest
 
 from databases import POSTGRESQL
 from runstate import Finding, Observation, check
-from runstate.frames import FrameError, survey_files, survey_table
+from runstate.frames import FrameError, is_database, survey_files, survey_table
 from runstate.readers import Columns
+from runstate.store import RunStore
 
 BORN = 1_767_225_600
 ROWS = [
@@ -400,3 +403,44 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
 
     assert found == survey.findings[0]
     assert [] == [*(tmp_path / "spilt").iterdir()]
+
+
+def test_a_table_is_read_beside_a_store_that_has_it_open(tmp_path):
+    """
+    What closes the file in the same process must not end the store's locks, or drop its log.
+    """
+    file = tmp_path / "app.db"
+    with RunStore.open(f"sqlite:///{file}", durable=False) as store:
+        made = set()
+        for number in range(20):
+            made.add(store.create().id)
+            if number % 2:
+                store.start(store.create(id=f"own_{number}").id)
+                made.add(f"own_{number}")
+            for place in (f"sqlite:///{file}", str(file)):
+                survey = survey_table(place, table="runstate_runs", run_id="id", at="moved_at")
+                assert len(made) == survey.runs, survey.findings
+            beside = [sys.executable, "-c", ANOTHER_WRITER, str(file)]
+            made.add(subprocess.run(beside, capture_output=True, text=True, check=True).stdout)
+        with store.engine.connect() as connection:
+            assert "ok" == connection.exec_driver_sql("pragma integrity_check").scalar()
+        assert made == {run.id for run in store.list(limit=100).items}
+
+
+ANOTHER_WRITER = """
+import logging, sys, structlog
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+from runstate.store import RunStore
+with RunStore.open(f"sqlite:///{sys.argv[1]}", durable=False) as store:
+    print(store.create().id, end="")
+"""
+
+
+def test_an_empty_file_and_a_short_text_are_no_databases(tmp_path):
+    """
+    SQLite takes an empty file for a database without tables.
+    """
+    for content in (b"", b"id,status\n", b"x" * 5_000):
+        (tmp_path / "file").write_bytes(content)
+        assert not is_database(str(tmp_path / "file"))
+    assert not is_database(str(tmp_path))

@@ -43,7 +43,6 @@ OWNERS = {
     "zstandard": {"readers/_zstd.py"},
     "pyarrow": {"frames"},
     "polars": {"frames"},
-    "adbc_driver_sqlite": {"frames"},
     "adbc_driver_postgresql": {"frames"},
     "pyspark": {"frames"},
     "py4j": set(),

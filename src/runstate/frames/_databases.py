@@ -6,8 +6,9 @@ lifecycle's statuses.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +21,10 @@ from ._errors import FrameError, needed
 
 __all__ = ["is_database", "tables"]
 
-_SQLITE: Final = b"SQLite format 3\x00"
 _DUCK: Final = b"DUCK"
+_SMALLEST: Final = 100
+"""Bytes of the header of an SQLite database; SQLite takes an empty file for one as well."""
+_ROWS_AT_ONCE: Final = 20_000
 _URL: Final = re.compile(r"(postgres(?:ql)?|sqlite|duckdb)(?:\+\w+)?://(.*)", re.DOTALL)
 
 
@@ -123,14 +126,45 @@ def _kind(url: str) -> tuple[str, str]:
 
 def _file_kind(path: str) -> str | None:
     try:
+        if not Path(path).is_file():
+            return None
+        if Path(path).stat().st_size >= _SMALLEST and _is_sqlite(path):
+            return "sqlite"
         with Path(path).open("rb") as file:
-            head = file.read(16)
+            head = file.read(12)
     except (OSError, ValueError):
         return None
-    if head == _SQLITE:
-        return "sqlite"
 
-    return "duckdb" if head[8:12] == _DUCK else None
+    return "duckdb" if head[8:] == _DUCK else None
+
+
+def _is_sqlite(path: str) -> bool:
+    try:
+        with closing(_read_only(path)) as connection:
+            connection.execute("pragma schema_version")
+    except sqlite3.OperationalError as error:
+        return "locked" in str(error)
+    except sqlite3.DatabaseError:
+        return False
+
+    return True
+
+
+def _read_only(path: str) -> sqlite3.Connection:
+    """
+    Open the SQLite database at *path* by the SQLite that a store in this process uses.
+
+    Two of them in one process do not see each other's locks, and whoever else closes the file
+    gives up the locks of both: a store that has it open would lose rows.
+    """
+    name = f"{Path(path).absolute().as_uri()}?mode=ro"
+
+    # DuckDB reads in a thread of its own.
+    return sqlite3.connect(name, uri=True, check_same_thread=False)
+
+
+_Select = Callable[[str], Any]
+"""Executes a statement, and returns a stream of Arrow."""
 
 
 def _copy(
@@ -139,18 +173,11 @@ def _copy(
     """
     Copy the columns that are used from another database, as a stream.
     """
-    with _connected(engine, kind, where) as cursor:
-        try:
-            cursor.execute(f"select * from {relation} where 1 = 0")
-            names = cursor.fetch_record_batch().schema.names
-            used = chosen(engine.place, names, columns, lifecycle)
-            cells = _cells(kind, used.at, wide_columns(names, used, columns, lifecycle), lifecycle)
-            cursor.execute(f"select {cells} from {relation}")
-            engine.take("fetched", cursor.fetch_record_batch())
-        except (cursor.connection.Error, OSError, ValueError) as error:
-            if isinstance(error, FrameError):
-                raise
-            raise FrameError(engine.place, " ".join(str(error).split())) from None
+    with (_of_sqlite if kind == "sqlite" else _of_postgresql)(engine, where) as select:
+        names = select(f"select * from {relation} where 1 = 0").schema.names
+        used = chosen(engine.place, names, columns, lifecycle)
+        cells = _cells(kind, used.at, wide_columns(names, used, columns, lifecycle), lifecycle)
+        engine.take("fetched", select(f"select {cells} from {relation}"))
 
 
 def _cells(kind: str, at: str | None, names: Sequence[str], lifecycle: Lifecycle) -> str:
@@ -166,20 +193,58 @@ def _cells(kind: str, at: str | None, names: Sequence[str], lifecycle: Lifecycle
 
 
 @contextmanager
-def _connected(engine: Engine, kind: str, where: str) -> Iterator[Any]:
-    """
-    Open a cursor that answers in Arrow.
-    """
+def _of_sqlite(engine: Engine, path: str) -> Iterator[_Select]:
     try:
-        if kind == "sqlite":
-            from adbc_driver_sqlite import dbapi  # noqa: PLC0415  the extra that this room needs
-        else:
-            from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped,no-redef]  # noqa: PLC0415
+        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415  the extra
     except ModuleNotFoundError:
-        raise needed(f"adbc-driver-{kind}") from None
+        raise needed("pyarrow") from None
+
+    with (
+        _as_frame_errors(engine, (sqlite3.Error, sqlite3.Warning)),
+        closing(_read_only(path)) as connection,
+    ):
+
+        def select(statement: str) -> Any:
+            found = connection.execute(statement)
+            schema = pa.schema([(each[0], pa.string()) for each in found.description])
+
+            return pa.RecordBatchReader.from_batches(schema, batches(found, schema))
+
+        def batches(found: sqlite3.Cursor, schema: Any) -> Iterator[Any]:
+            while rows := found.fetchmany(_ROWS_AT_ONCE):
+                cells = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+                yield pa.record_batch(cells, schema=schema)
+
+        yield select
+
+
+@contextmanager
+def _of_postgresql(engine: Engine, url: str) -> Iterator[_Select]:
     try:
-        connection = dbapi.connect(where)
-    except dbapi.Error as error:
+        from adbc_driver_postgresql import dbapi  # type: ignore[import-untyped]  # noqa: PLC0415  the extra
+    except ModuleNotFoundError:
+        raise needed("adbc-driver-postgresql") from None
+
+    with (
+        _as_frame_errors(engine, (dbapi.Error,)),
+        dbapi.connect(url) as connection,
+        connection.cursor() as cursor,
+    ):
+
+        def select(statement: str) -> Any:
+            cursor.execute(statement)
+
+            return cursor.fetch_record_batch()
+
+        yield select
+
+
+@contextmanager
+def _as_frame_errors(engine: Engine, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    kinds: tuple[type[Exception], ...] = (*errors, OSError, ValueError)
+    try:
+        yield
+    except FrameError:
+        raise
+    except kinds as error:
         raise FrameError(engine.place, " ".join(str(error).split())) from None
-    with connection, connection.cursor() as cursor:
-        yield cursor
