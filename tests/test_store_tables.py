@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import pickle
 from itertools import product
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -351,8 +352,9 @@ def test_other_databases_are_refused_by_name():
     """
     Before anything is asked of them.
     """
-    engine = sa.create_mock_engine("oracle://", lambda *_: None)
-    with pytest.raises(ValueError, match="lives in SQLite, PostgreSQL or MariaDB, not in oracle"):
+    driver = SimpleNamespace(paramstyle="pyformat", __version__="2.1.0")
+    engine = sa.create_engine("mssql+pymssql://localhost/app", module=driver)
+    with pytest.raises(ValueError, match="lives in SQLite, PostgreSQL or MariaDB, not in mssql"):
         RunStore(engine)
 
 
