@@ -436,6 +436,22 @@ with RunStore.open(f"sqlite:///{sys.argv[1]}", durable=False) as store:
 """
 
 
+def test_times_of_sqlite_keep_their_microseconds(tmp_path):
+    """
+    As a text of its own, SQLite gives a number 15 digits.
+    """
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database, database:
+        database.execute("create table log (run_id, status, at real)")
+        times = (BORN + 0.123451, BORN + 0.123452, BORN + 0.123453)
+        rows = zip("aaa", ("queued", "in_progress", "completed"), times, strict=True)
+        database.executemany("insert into log values (?, ?, ?)", rows)
+    survey = survey_table(str(tmp_path / "log.db"), table="log")
+
+    assert ((), 0) == (survey.findings, survey.undecided)
+    assert times[0] == pytest.approx(survey.began, abs=1e-7)
+    assert times[2] == pytest.approx(survey.ended, abs=1e-7)
+
+
 def test_an_empty_file_and_a_short_text_are_no_databases(tmp_path):
     """
     SQLite takes an empty file for a database without tables.

@@ -182,9 +182,12 @@ def _copy(
 
 def _cells(kind: str, at: str | None, names: Sequence[str], lifecycle: Lifecycle) -> str:
     """
-    Return the columns *names* as texts, but for times of a database that has a type for them.
+    Return the columns *names*: of PostgreSQL as texts, but for times, which it has a type for.
     """
-    typed = {at, *lifecycle.stamp_fields} if kind == "postgresql" else set[str | None]()
+    if kind == "sqlite":
+        # It would round a number to 15 digits, and a time to hundredths of a millisecond.
+        return ", ".join(map(quoted, names))
+    typed = {at, *lifecycle.stamp_fields}
 
     return ", ".join(
         quoted(name) if name in typed else f"cast({quoted(name)} as text) as {quoted(name)}"
@@ -212,10 +215,18 @@ def _of_sqlite(engine: Engine, path: str) -> Iterator[_Select]:
 
         def batches(found: sqlite3.Cursor, schema: Any) -> Iterator[Any]:
             while rows := found.fetchmany(_ROWS_AT_ONCE):
-                cells = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+                columns = zip(*rows, strict=True)
+                cells = [pa.array(map(_as_text, column), pa.string()) for column in columns]
                 yield pa.record_batch(cells, schema=schema)
 
         yield select
+
+
+def _as_text(value: Any) -> str | None:
+    if value is None or type(value) is str:
+        return value
+
+    return value.decode() if isinstance(value, bytes) else repr(value)
 
 
 @contextmanager
