@@ -22,6 +22,7 @@ from ._draw import draw
 from ._init import init
 from ._interrupt import STATUS, Interrupted, InterruptibleGroup, interruptible
 from ._project import project_defaults
+from ._prune import prune
 from ._report import report
 from ._tables import lifecycles, sql
 
@@ -117,12 +118,13 @@ def command(context: click.Context) -> None:
       runstate init events.csv -o job.toml      a draft of your own lifecycle
       runstate lifecycles run                   the machine as a table
       runstate sql --dialect postgresql         the machine as constraints and triggers
+      runstate prune sqlite:///runs.db --older-than 30
       runstate demo                             see all of it at work
     """
     context.default_map = project_defaults(command.commands)
 
 
-for _each in (check, convert, dashboard, draw, init, report, lifecycles, sql, demo):
+for _each in (check, convert, dashboard, draw, init, report, lifecycles, sql, prune, demo):
     command.add_command(_each)
 
 

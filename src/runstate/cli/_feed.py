@@ -4,20 +4,19 @@ The committed moves of a store, as the command follows them.
 
 from collections.abc import Iterator
 from time import sleep
-from typing import Any, Final
+from typing import Final
 
 from .._text import printable
 from .._urls import shown_url
 from ..histories._records import NOTHING, Observation
 from ..lifecycle._table import Lifecycle
-from ..runs._run import RUN
 from ._shared import BadInput
+from ._stores import opened
 
 __all__ = ["moves_of"]
 
 _JOURNAL: Final = "journal"
 """How the name of a journal ends, after what the store was opened with."""
-_OF_RUNS: Final = "runstate_"
 _MOST: Final = 1_000
 """Moves that are read at once."""
 
@@ -37,23 +36,13 @@ def moves_of(
     Raises:
         BadInput: *url* leads to no store, or *table* is not the journal of one.
     """
-    from ..store import Store  # noqa: PLC0415  needs an extra
-    from ..store._inspection import looking_at  # noqa: PLC0415
-
     if table is not None and not table.endswith(_JOURNAL):
         raise BadInput(
             f"--table expects a store's journal, NAME_{_JOURNAL}; got '{printable(table)}'"
         )
-    prefix = _OF_RUNS if lifecycle is RUN else None
-    prefix = prefix if table is None else table.removesuffix(_JOURNAL)
+    prefix = None if table is None else table.removesuffix(_JOURNAL)
     name = shown_url(url)
-    try:
-        with looking_at(url):
-            pass
-        store: Store[Any] = Store.open(url, lifecycle, prefix=prefix, install=False)
-    except ValueError as error:
-        raise BadInput(printable(str(error), 500)) from None
-    with store:
+    with opened(url, lifecycle, prefix=prefix) as store:
         cursor = None
         while True:
             page = store.moves(after=cursor, limit=_MOST)

@@ -18,13 +18,15 @@ from .._text import printable
 from .._urls import shown_url
 from ._shared import BadInput
 
-__all__ = ["output_option", "refuse_input", "writing", "writing_text"]
+__all__ = [
+    "OutputPath", "output_option", "refuse_input", "sync_folder", "writing", "writing_text",
+]  # fmt: skip
 
 _FILE_URLS: Final = ("sqlite:///", "duckdb:///")
 _PREFIX: Final = ".runstate-"
 
 
-class _OutputPath(click.Path):
+class OutputPath(click.Path):
     """
     The path of a file or folder to write; an empty text would mean the current folder.
     """
@@ -44,7 +46,7 @@ def output_option(*, folder: bool = False, **settings: Any) -> Callable[[Any], A
         folder: Whether it names a folder rather than a file.
         settings: Further settings of :func:`click.option`.
     """
-    kind = _OutputPath(file_okay=not folder, dir_okay=folder, path_type=Path)
+    kind = OutputPath(file_okay=not folder, dir_okay=folder, path_type=Path)
 
     return click.option("-o", "--out", type=kind, **settings)
 
@@ -129,6 +131,19 @@ def writing_text(out: Path) -> Iterator[TextIO]:
                 text.detach()
             raise
         text.detach()
+
+
+def sync_folder(folder: Path) -> None:
+    """
+    Have the names of the files in *folder* outlive a power cut, where the system can do that.
+    """
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

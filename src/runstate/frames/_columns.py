@@ -20,7 +20,9 @@ __all__ = [
     "Chosen",
     "Source",
     "chosen",
+    "columns_of",
     "described",
+    "is_journal",
     "judged_columns",
     "other_ids",
     "refuse_shapes",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 _MOST_NAMES: Final = 12
+_JOURNAL: Final = frozenset({"run_id", "seq", "kind", "trigger", "source", "target", "at"})
+"""Columns by which the journal of a store is known."""
 
 
 class Source(NamedTuple):
@@ -96,6 +100,7 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     Raises:
         FrameError: One that is needed is not there.
     """
+    columns = columns_of(names, columns)
     refuse_shapes(place, names, columns, lifecycle)
     interpreter = Interpreter(columns, lifecycle, None, assume_utc=False)
     run_id = _column(place, names, columns.run_id, interpreter.id_keys, "--run-id")
@@ -114,6 +119,22 @@ def chosen(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecy
     return Chosen(run_id, status, _column(place, names, columns.at, (), "--at"))
 
 
+def columns_of(names: Sequence[str], columns: Columns) -> Columns:
+    """
+    Return *columns*; of a store's journal, whatever its lifecycle calls an id, ``run_id`` is it.
+    """
+    return columns._replace(run_id="run_id") if is_journal(names, columns) else columns
+
+
+def is_journal(names: Sequence[str], columns: Columns) -> bool:
+    """
+    Return whether a table with the columns *names* is a store's journal, and read as such.
+    """
+    plain = columns.run_id in {None, "run_id"} and columns.status is columns.source is None
+
+    return plain and {*names} >= _JOURNAL
+
+
 def refuse_shapes(place: str, names: Sequence[str], columns: Columns, lifecycle: Lifecycle) -> None:
     """
     Pass a table that is read without the shapes of *lifecycle* as it is with them.
@@ -121,6 +142,8 @@ def refuse_shapes(place: str, names: Sequence[str], columns: Columns, lifecycle:
     Raises:
         FrameError: A shape that fits it says more than the columns of the id and the status.
     """
+    if is_journal(names, columns):
+        return
     if columns.source is None and columns.run_id is not None and columns.status is not None:
         _refuse_other_columns(place, names, columns, lifecycle)
         return
@@ -230,7 +253,7 @@ def judged_columns(
     if columns.status is None:
         fields.add("event")
         if "target" in used:
-            fields |= {"source", "seq", "trigger"}
+            fields |= {"source", "seq", "trigger", "kind"}
     if columns.at is None:
         fields |= {*TIME_KEYS}
 
@@ -259,6 +282,7 @@ def described(
         FrameError: It cannot be read, lacks a column, or has one of a type that cannot be used.
     """
     kinds = {name: kind for name, kind, *_ in engine.rows(f"describe select * from {relation}")}
+    columns = columns_of([*kinds], columns)
     used = run_id, status, at = chosen(engine.place, [*kinds], columns, lifecycle)
     _refuse_kinds(engine, kinds, run_id, status)
     numeric = kinds[run_id] in {"TINYINT", "SMALLINT", "INTEGER", "BIGINT"}

@@ -15,7 +15,7 @@ from typing import Any, Final
 from .._urls import shown_url, url_fault
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._columns import Source, chosen, described, wide_columns
+from ._columns import Source, chosen, columns_of, described, wide_columns
 from ._duckdb import Engine, quoted, text
 from ._errors import FrameError, needed
 
@@ -175,6 +175,7 @@ def _copy(
     """
     with (_of_sqlite if kind == "sqlite" else _of_postgresql)(engine, where) as select:
         names = select(f"select * from {relation} where 1 = 0").schema.names
+        columns = columns_of(names, columns)
         used = chosen(engine.place, names, columns, lifecycle)
         cells = _cells(kind, used.at, wide_columns(names, used, columns, lifecycle), lifecycle)
         engine.take("fetched", select(f"select {cells} from {relation}"))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..histories._records import Finding
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ._columns import Source, chosen, described, wide_columns
+from ._columns import Source, chosen, columns_of, described, wide_columns
 from ._duckdb import Engine
 from ._errors import needed
 
@@ -63,6 +63,7 @@ def given(engine: Engine, frame: Any, columns: Columns, lifecycle: Lifecycle) ->
     kind = kind_of(frame)
     engine.place = f"<{kind}>"
     names = _names(kind, frame)
+    columns = columns_of(names, columns)
     used = chosen(engine.place, names, columns, lifecycle)
     rows = _narrowed(kind, frame, wide_columns(names, used, columns, lifecycle))
     if kind in {"reader", "relation", "dataset"}:

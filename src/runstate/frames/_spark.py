@@ -39,7 +39,7 @@ from ..readers import Columns
 from ..readers._record import Interpreter
 from ..runs._run import RUN
 from ._arrow import Request, judged
-from ._columns import chosen, judged_columns, wide_columns
+from ._columns import chosen, columns_of, judged_columns, wide_columns
 from ._lakes import delta_files
 
 __all__ = ["check_spark", "session", "survey_paths", "survey_spark"]
@@ -222,7 +222,7 @@ def _selected(
     for named in request.columns:
         if named is not None and named not in frame.columns and "." in named:
             frame = _with_nested(frame, named)
-    columns, lifecycle = request.columns, request.lifecycle
+    columns, lifecycle = columns_of(frame.columns, request.columns), request.lifecycle
     run_id, status, at = chosen(place, frame.columns, columns, lifecycle)
     kinds = dict(frame.dtypes)
     _refuse_kinds(place, kinds, run_id, status, at, assume_utc=request.assume_utc)
@@ -238,7 +238,9 @@ def _selected(
         cells = [_column(status).cast("string").alias("c1"), *cells[2:]]
     selected = frame.select(_column(run_id).cast("string").alias("id"), *cells)
 
-    return selected, request._replace(names=names, plain=plain, texts=form == "csv")
+    return selected, request._replace(
+        columns=columns, names=names, plain=plain, texts=form == "csv"
+    )
 
 
 def _column(name: str) -> Any:

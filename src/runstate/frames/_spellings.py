@@ -12,7 +12,7 @@ from typing import Any
 from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ..readers._shaped import spelt
-from ._columns import Source
+from ._columns import Source, is_journal
 from ._duckdb import Engine, listed
 from ._errors import FrameError
 
@@ -31,6 +31,8 @@ def refuse_spellings(engine: Engine, source: Source, lifecycle: Lifecycle) -> No
     Raises:
         FrameError: A shape reads a status, or a missing one, as another one, or passes over a row.
     """
+    if is_journal([name for name, _ in source.wide_columns], source.columns):
+        return
     if source.texts and lifecycle.shapes:
         # The readers pass over a record that no shape fits, as it is about something else.
         _refuse_rows_without_facts(engine, source)

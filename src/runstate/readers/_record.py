@@ -13,6 +13,7 @@ number, its stamps) is left out where it is not, and the rest of it is used.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic.alias_generators import to_pascal
@@ -51,8 +52,14 @@ MOVE_EVENT: Final = "run.transition"
 OWN_EVENTS: Final = ("run.rejected", "run.observer_failed")
 """Events of runstate's own log that move nothing."""
 
-NO_MOVES: Final = ("late",)
-"""Kinds of records in a store's journal that move nothing."""
+NO_MOVES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "late": "a move that was refused",
+        "claim": "a claim that moved nothing",
+        "release": "the release of a lease",
+    }
+)
+"""Kinds of records in a store's journal that move nothing, and what they are."""
 
 LINE: Final = "line"
 """The key of a whole line of a log for people."""
@@ -490,8 +497,9 @@ class Interpreter:
             refuse_doubled(record, self._read_keys)
         run_id, _ = self._run_id(record, record)
         target, source, seq = record.get("target"), record.get("source"), record.get("seq")
-        if target is None and record.get("kind") in NO_MOVES:
-            self.pass_over("a move that was refused", line)
+        kind = record.get("kind")
+        if target is None and isinstance(kind, str) and kind in NO_MOVES:
+            self.pass_over(NO_MOVES[kind], line)
             return ()
         if target is None:
             raise BadRecordError("RS902", "a move without a target", run_id)

@@ -14,7 +14,7 @@ from .._urls import shown_url, without_secrets
 from ._dialects import Database, database_of
 from ._engines import drivers, store_url
 
-__all__ = ["looking_at"]
+__all__ = ["faults_named", "is_beside_a_table", "looking_at"]
 
 
 @contextmanager
@@ -35,14 +35,37 @@ def looking_at(url: str) -> Iterator[tuple[Database, Any]]:
     name = database_of(engine.dialect)
     if name == "sqlite" and not _is_there(parsed.database):
         raise ValueError(f"{printable(shown_url(url), 500)}: there is no such database")
+    with faults_named(url, engine.dialect.loaded_dbapi.Error), engine.connect() as connection:
+        yield name, connection.connection
+
+
+@contextmanager
+def faults_named(url: str, *of_driver: type[Exception]) -> Iterator[None]:
+    """
+    Raise ValueError, in one line without a secret, in place of an error of the database at *url*.
+
+    Args:
+        url: Of the database.
+        of_driver: Errors that do not come by way of SQLAlchemy.
+    """
+    kinds: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, *of_driver)
     try:
-        with engine.connect() as connection:
-            yield name, connection.connection
-    except (sa.exc.SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
+        yield
+    except kinds as error:
         reason = " ".join(str(getattr(error, "orig", None) or error).split())
         raise ValueError(
             f"{printable(shown_url(url), 500)}: {printable(without_secrets(reason, url), 500)}"
         ) from None
+
+
+def is_beside_a_table(store: Any) -> bool:
+    """
+    Return whether the objects of the store that these tables are of are rows of another table.
+    """
+    runs = store._setup.tables.runs  # noqa: SLF001  no application asks that of its own store
+    columns = sa.inspect(store.engine).get_columns(runs.name, schema=runs.schema)
+
+    return any(column["name"] == "table_key" for column in columns)
 
 
 def _is_there(database: str | None) -> bool:

@@ -22,6 +22,7 @@ from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
+from ._archiving import Archive, check_archive
 from ._arguments import mapping
 from ._counts import count, roll_up
 from ._feed import feed_of
@@ -315,6 +316,7 @@ class Operations(Generic[_T]):
         status: str | Iterable[str] | None,
         most: int,
         keep_after: str | Iterable[str] | None,
+        archive: Archive | None,
     ) -> int:
         """
         Delete ended runs that were last moved *seconds* ago, and return how many.
@@ -327,13 +329,17 @@ class Operations(Generic[_T]):
             if not self._lifecycle.is_terminal(self._known(each)):
                 raise wrong_argument("status", "statuses that are terminal", each)
         checked(most)
+        check_archive(connection, archive)
         if self._sql.say.mariadb:
             give_places(connection, self._tables)
         needed = self._needed_from(connection, keep_after)
         if needed == 0:
             return 0
-
-        return self._retention.prune(connection, ends, seconds, most, needed)
+        # What the archive raises undoes the deletion in a transaction of the caller's, too.
+        if archive is None:
+            return self._retention.prune(connection, ends, seconds, most, needed, None)
+        with connection.begin_nested():
+            return self._retention.prune(connection, ends, seconds, most, needed, archive)
 
     def _needed_from(
         self, connection: sa.Connection, cursors: str | Iterable[str] | None

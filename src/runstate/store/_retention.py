@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from ._archiving import Archive, archived
 from ._dialects import Database, inserting
+from ._records import entry_of
 from ._sql import Phrases, among
 from ._tables import PRUNED, Tables, TransactionId
+from ._verdicts import JournalEntry
 
 __all__ = ["Horizon", "Retention", "horizon"]
 
@@ -34,22 +37,37 @@ class Retention:
         seconds: float,
         most: int,
         needed: int | None,
+        archive: Archive | None,
     ) -> int:
         """
         Delete objects that have been in one of *statuses* for *seconds*, and return how many.
 
-        Those with a line in the feed from the place *needed* on are kept.
+        Those with a line in the feed from the place *needed* on are kept. *archive* is given the
+        lines that are deleted.
         """
         runs, journal = self._tables.runs, self._tables.journal
         ids = list(connection.execute(self._due(statuses, seconds, most, needed)).scalars())
         if not ids:
             return 0
         moves, lines = (self._last(connection, ids, kind) for kind in ("move", None))
-        connection.execute(journal.delete().where(journal.c.run_id.in_(ids)))
+        lines_gone = journal.delete().where(journal.c.run_id.in_(ids))
+        if archive is None:
+            connection.execute(lines_gone)
+        elif deleted := self._deleted(connection, lines_gone):
+            archived(archive, deleted)
         connection.execute(runs.delete().where(runs.c.id.in_(ids), *self._is_gone()))
         self._note(connection, moves, lines)
 
         return len(ids)
+
+    def _deleted(self, connection: sa.Connection, lines_gone: Any) -> tuple[JournalEntry, ...]:
+        """
+        Delete lines, and return them: a late outcome may have come since the objects were chosen.
+        """
+        columns = (self._tables.journal.c[name] for name in JournalEntry._fields)
+        gone = connection.execute(lines_gone.returning(*columns)).all()
+
+        return tuple(sorted(map(entry_of, gone)))
 
     def _due(self, statuses: Sequence[str], seconds: float, most: int, needed: int | None) -> Any:
         runs, clock = self._tables.runs.c, self._say.clock()

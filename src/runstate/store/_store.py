@@ -515,6 +515,7 @@ class Store(Transactions[_T], Watching):
         status: str | Iterable[str] | None = None,
         limit: int = 1000,
         keep_after: str | Iterable[str] | None = None,
+        archive: Callable[[tuple[JournalEntry, ...]], object] | None = None,
         connection: Caller | None = None,
     ) -> int:
         """
@@ -533,13 +534,18 @@ class Store(Transactions[_T], Watching):
                 which the journal has a line that one of them has not passed are kept, and so
                 are those that prove a cursor. As long as one has not passed what was pruned
                 before it began, nothing is deleted.
+            archive: A function that is called with the lines of the journal that are deleted,
+                in their order, before the transaction is committed; not if there are none.
+                An error that it raises undoes the deletion and reaches the caller. Where the
+                database breaks the transaction off, it is called again with what is deleted
+                then. For asyncio, a coroutine function too.
             connection: The caller's transaction.
 
         Raises:
             StoreArgumentError: A status is not terminal, or a number is out of bounds.
             CursorError: *keep_after*, as for :meth:`moves`.
         """
-        return self._run(connection, self._do.prune, older_than, status, limit, keep_after)
+        return self._run(connection, self._do.prune, older_than, status, limit, keep_after, archive)
 
     def erase(self, run_id: str, *, connection: Caller | None = None) -> _T:
         """
