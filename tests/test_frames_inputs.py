@@ -452,6 +452,20 @@ def test_times_of_sqlite_keep_their_microseconds(tmp_path):
     assert times[2] == pytest.approx(survey.ended, abs=1e-7)
 
 
+@pytest.mark.parametrize("cell", ["x'ff41'", "cast(x'c3ff' as text)"])
+def test_a_text_of_sqlite_that_is_not_utf_8_is_refused_in_one_line(tmp_path, cell):
+    """
+    Without the traceback that DuckDB adds to the error of a stream.
+    """
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database, database:
+        database.execute("create table log (run_id, status, at real)")
+        database.execute(f"insert into log values ('a', {cell}, 1.7e9)")
+
+    with pytest.raises(FrameError, match=r"log\.db: .*(decode|utf-8)") as refused:
+        survey_table(str(tmp_path / "log.db"), table="log")
+    assert "Traceback" not in str(refused.value)
+
+
 def test_an_empty_file_and_a_short_text_are_no_databases(tmp_path):
     """
     SQLite takes an empty file for a database without tables.

@@ -207,6 +207,7 @@ def _of_sqlite(engine: Engine, path: str) -> Iterator[_Select]:
         _as_frame_errors(engine, (sqlite3.Error, sqlite3.Warning)),
         closing(_read_only(path)) as connection,
     ):
+        failed: list[Exception] = []
 
         def select(statement: str) -> Any:
             found = connection.execute(statement)
@@ -215,12 +216,22 @@ def _of_sqlite(engine: Engine, path: str) -> Iterator[_Select]:
             return pa.RecordBatchReader.from_batches(schema, batches(found, schema))
 
         def batches(found: sqlite3.Cursor, schema: Any) -> Iterator[Any]:
-            while rows := found.fetchmany(_ROWS_AT_ONCE):
-                columns = zip(*rows, strict=True)
-                cells = [pa.array(map(_as_text, column), pa.string()) for column in columns]
-                yield pa.record_batch(cells, schema=schema)
+            try:
+                while rows := found.fetchmany(_ROWS_AT_ONCE):
+                    columns = zip(*rows, strict=True)
+                    cells = [pa.array(map(_as_text, column), pa.string()) for column in columns]
+                    yield pa.record_batch(cells, schema=schema)
+            except (sqlite3.Error, ValueError) as error:
+                failed.append(error)
+                raise
 
-        yield select
+        try:
+            yield select
+        except FrameError:
+            # DuckDB tells the error of a stream with its traceback.
+            if failed:
+                raise failed[0] from None
+            raise
 
 
 def _as_text(value: Any) -> str | None:
