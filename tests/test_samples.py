@@ -3,6 +3,8 @@
 The runs whose timelines are kept where there is no room for all.
 """
 
+from pathlib import Path
+
 import pytest
 
 from runstate import Observation, histories
@@ -66,10 +68,11 @@ def test_a_run_that_is_asked_for_stays_while_others_go():
     """
     runs = runs_of(())
     rows = [run[n] for n in range(4) for run in runs.values()]
-    kept = histories.survey(rows, samples=4, keep=["run_0", "run_30", "run_60"]).timelines
+    wanted = [f"run_{n}" for n in (0, 30, 60, 250, 260, 270, 280, 290)]
+    kept = histories.survey(rows, samples=4, keep=wanted).timelines
 
-    assert {"run_0", "run_30", "run_60"} <= {*kept}
-    assert {4} == {len(kept[run_id]) for run_id in ("run_0", "run_30", "run_60")}
+    assert {*wanted} <= {*kept}
+    assert {4} == {len(kept[run_id]) for run_id in wanted}
 
 
 def test_runs_let_go_are_read_once_more(command):
@@ -77,8 +80,10 @@ def test_runs_let_go_are_read_once_more(command):
     A run whose fault comes late in a great log has its whole timeline on the page all the same.
     """
     runs = [(f"run_{n}", WAY) for n in range(200)]
-    late = [("run_0", ["failed"]), ("run_1", ["failed"]), ("run_2", ["failed"])]
-    text = log(*runs, *late)
+    text = log(*runs) + "".join(
+        f'{{"run_id": "run_{n}", "status": "failed", "at": 1000001000}}\n' for n in range(3)
+    )
+    Path("log.jsonl").write_text(text, encoding="utf-8")
     command("report", "log.jsonl", "-o", "file.html")
     command("report", "-", "-o", "stdin.html", stdin=text)
     known = {
