@@ -154,8 +154,9 @@ def _read_only(path: str) -> sqlite3.Connection:
     """
     Open the SQLite database at *path* by the SQLite that a store in this process uses.
 
-    Two of them in one process do not see each other's locks, and whoever else closes the file
-    gives up the locks of both: a store that has it open would lose rows.
+    A driver may bring an SQLite of its own. Two SQLite libraries in one process do not see each
+    other's locks. When one closes the file, the system drops the locks of the other too, and a
+    store that has the file open loses rows.
     """
     name = f"{Path(path).absolute().as_uri()}?mode=ro"
 

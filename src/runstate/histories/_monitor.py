@@ -638,8 +638,7 @@ class Monitor:
             hint=f"a run begins in {' or '.join(self.lifecycle.initial_statuses)}; "
             "is the head missing? then: polled",
         )
-        # One snapshot alone is no history: it is told with the second of the same attempt, if
-        # there is one.
+        # One snapshot is no history. The finding waits for a second snapshot of the same attempt.
         if observation.fields:
             run.headless = finding
             return []
