@@ -60,6 +60,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -115,6 +116,8 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -140,6 +143,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             max_claims=max_claims,
             before=before,
             after=after,
+            notify=notify,
         )
         super().__init__(engine, setup)
 
@@ -169,6 +173,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -232,6 +237,8 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -262,6 +269,7 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
             max_claims=max_claims,
             before=before,
             after=after,
+            notify=notify,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
@@ -783,6 +791,7 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         install: bool = True,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -816,6 +825,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -835,6 +846,7 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             install=install,
             before=before,
             after=after,
+            notify=notify,
         )
 
     @classmethod
@@ -857,6 +869,7 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
         install: bool = True,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -898,6 +911,8 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -921,6 +936,7 @@ class AsyncRunStore(AsyncStore[RunResponse], NamedMoves[Coroutine[Any, Any, Verd
             install=install,
             before=before,
             after=after,
+            notify=notify,
         )
 
         return await cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

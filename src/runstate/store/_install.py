@@ -15,6 +15,7 @@ from ._counts import recount
 from ._dialects import Database, database_of
 from ._tables import COUNTED, PLACED, Snapshot, Tables, quoted
 from ._verdicts import LifecycleMismatchError, StoreVersionError
+from ._wake import NOTIFY_TRIGGERS, notifies
 
 __all__ = ["check_installed", "first_statements", "install"]
 
@@ -51,10 +52,17 @@ _LOCK_SECONDS: Final = 60
 
 
 def install(
-    connection: sa.Connection, tables: Tables, lifecycle: Lifecycle, adopt_lifecycle: bool
+    connection: sa.Connection,
+    tables: Tables,
+    lifecycle: Lifecycle,
+    adopt_lifecycle: bool,
+    *,
+    notify: bool = False,
 ) -> None:
     """
     Make the tables where they are missing, and bring older ones up to date.
+
+    With *notify*, the trigger that wakes those who watch, too; on a standby it comes from the primary.
 
     Several processes may do this at once: one does it, the others wait and find it done.
 
@@ -67,6 +75,9 @@ def install(
     database = database_of(connection.dialect)
     with _alone(connection, database, tables):
         _install(connection, database, tables, lifecycle, adopt_lifecycle)
+        if notify and not notifies(connection, tables.journal) and not _is_standby(connection):
+            for statement in _filled_in(tables, NOTIFY_TRIGGERS):
+                connection.exec_driver_sql(statement)
 
 
 @contextmanager
@@ -130,7 +141,9 @@ def _install(
             connection.execute(meta.update().where(meta.c.name == name).values(value=value))
 
 
-def check_installed(connection: sa.Connection, tables: Tables, lifecycle: Lifecycle) -> None:
+def check_installed(
+    connection: sa.Connection, tables: Tables, lifecycle: Lifecycle, *, notify: bool = False
+) -> None:
     """
     Refuse a database that does not have the tables as this version makes them; change nothing.
 
@@ -152,9 +165,16 @@ def check_installed(connection: sa.Connection, tables: Tables, lifecycle: Lifecy
             f"version {VERSION} was expected: open it once with install=True, which migrates it",
         )
     _check_lifecycle(known["lifecycle"], lifecycle)
+    if notify and not notifies(connection, tables.journal):
+        raise StoreVersionError(
+            "without the trigger that notifies those who watch",
+            "execute its statements in schema_sql(..., notify=True), or open it with install=True",
+        )
 
 
-def first_statements(tables: Tables, lifecycle: Lifecycle, dialect: sa.Dialect) -> tuple[str, ...]:
+def first_statements(
+    tables: Tables, lifecycle: Lifecycle, dialect: sa.Dialect, *, notify: bool = False
+) -> tuple[str, ...]:
     """
     Return the statements that make the tables in a database that does not have them.
     """
@@ -168,6 +188,8 @@ def first_statements(tables: Tables, lifecycle: Lifecycle, dialect: sa.Dialect) 
     )
     texts = [str(each.compile(dialect=dialect)).strip() for each in made]
     texts += _filled_in(tables, COUNT_TRIGGERS[database_of(dialect)])
+    if notify:
+        texts += _filled_in(tables, NOTIFY_TRIGGERS)
     meta = dialect.identifier_preparer.format_table(tables.meta)
     # Quoted words only; no value of it comes from outside of the lifecycle.
     texts.append(f"INSERT INTO {meta} (name, value) VALUES {first}")  # noqa: S608

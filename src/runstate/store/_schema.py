@@ -13,11 +13,13 @@ from sqlalchemy.dialects.mysql.mariadb import MariaDBDialect
 from ..lifecycle._table import Lifecycle
 from ..runs._models import RunResponse
 from ..runs._run import RUN
+from ._arguments import check_flag
 from ._dialects import listed
 from ._install import first_statements
 from ._row_errors import wrong_argument
 from ._setup import rows_of, tables_of
 from ._tables import Snapshot, Tables, TransactionId
+from ._wake import check_notify
 
 __all__ = ["metadata", "schema_sql"]
 
@@ -88,6 +90,7 @@ def schema_sql(
     prefix: str | None = None,
     schema: str | None = None,
     table: Any = None,
+    notify: bool = False,
 ) -> tuple[str, ...]:
     """
     Return the statements that make the tables of a store, with triggers, indexes and first rows.
@@ -109,9 +112,12 @@ def schema_sql(
             the first of the connection's ``search_path``. Other databases have none.
         table: The application's own table, or a mapped class, whose rows are the objects. No
             statement makes it: it must be there already.
+        notify: Whether the commit of a move wakes those who watch, for stores that are opened with
+            ``notify=True``; on PostgreSQL.
 
     Raises:
-        StoreArgumentError: *dialect* is not a text, or *table* is not one of SQLAlchemy.
+        StoreArgumentError: *dialect* is not a text, *table* is not one of SQLAlchemy, or *notify*
+            is not a bool.
         ValueError: No store lives in that database, or an option makes no sense.
 
     Example:
@@ -120,7 +126,11 @@ def schema_sql(
     """
     tables = _tables(dialect, lifecycle, model, columns, prefix, schema, table)
 
-    return first_statements(tables, lifecycle or RUN, _dialect(dialect))
+    check_flag("notify", notify)
+    if notify:
+        check_notify(_dialect(dialect))
+
+    return first_statements(tables, lifecycle or RUN, _dialect(dialect), notify=notify)
 
 
 def _dialect(name: str) -> sa.Dialect:

@@ -36,6 +36,7 @@ from ._sql import Deadlines
 from ._statements import Statements
 from ._tables import Tables, build_tables
 from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
+from ._wake import check_listens, check_unpooled
 
 __all__ = ["Setup", "rows_of", "tables_of"]
 
@@ -80,8 +81,14 @@ class Setup(Generic[_T]):
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
         table: Any = None,
+        notify: bool = False,
     ) -> None:
         check_flag("install", install)
+        check_flag("notify", notify)
+        if notify:
+            check_listens(dialect)
+        self.notify = notify
+        """Whether the commit of a move wakes those who watch."""
         check_flag("adopt_lifecycle", adopt_lifecycle)
         if clock is not None and not isinstance(clock, str):
             raise wrong_argument("clock", "an SQL expression, as text, or None", clock)
@@ -106,6 +113,7 @@ class Setup(Generic[_T]):
         self.lifecycle = lifecycle
         self._adopts, self._installs = adopt_lifecycle, install
         database = database_of(dialect)
+        self.database = database
         self.immediate = database == "sqlite"
         self.places = database == "mariadb"
         """Whether the lines of the feed are given their places once they are committed."""
@@ -146,10 +154,12 @@ class Setup(Generic[_T]):
         """
         if self._own is not None:
             self._own.check(connection)
+        if self.notify:
+            check_unpooled(connection)
         if self._installs:
-            install(connection, self.tables, self.lifecycle, self._adopts)
+            install(connection, self.tables, self.lifecycle, self._adopts, notify=self.notify)
         else:
-            check_installed(connection, self.tables, self.lifecycle)
+            check_installed(connection, self.tables, self.lifecycle, notify=self.notify)
 
     def log(self, connection: sa.Connection | None, moved: Iterable[Moved]) -> None:
         """

@@ -60,6 +60,7 @@ class Store(Transactions[_T], Watching):
         max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -115,6 +116,8 @@ class Store(Transactions[_T], Watching):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -140,6 +143,7 @@ class Store(Transactions[_T], Watching):
             max_claims=max_claims,
             before=before,
             after=after,
+            notify=notify,
         )
         super().__init__(engine, setup)
 
@@ -169,6 +173,7 @@ class Store(Transactions[_T], Watching):
         max_claims: tuple[int, str] | None = None,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -232,6 +237,8 @@ class Store(Transactions[_T], Watching):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -262,6 +269,7 @@ class Store(Transactions[_T], Watching):
             max_claims=max_claims,
             before=before,
             after=after,
+            notify=notify,
         )
 
         return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)
@@ -773,6 +781,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         install: bool = True,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> None:
         """
         Use *engine*, the caller's own, and make or migrate the tables in its database.
@@ -806,6 +815,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             ValueError: An option makes no sense, or the engine knows no transactions.
@@ -825,6 +836,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             install=install,
             before=before,
             after=after,
+            notify=notify,
         )
 
     @classmethod
@@ -847,6 +859,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         install: bool = True,
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
+        notify: bool = False,
     ) -> Self:
         """
         Open the store at *url*, and make or migrate its tables.
@@ -888,6 +901,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
                 ``sweep`` before the move, within its transaction. An error that one raises
                 undoes the move and reaches the caller. For asyncio, coroutine functions too.
             after: The same after the move, also of ``create``, ``create_many`` and claims.
+            notify: Whether the commit of a move wakes those who watch, by PostgreSQL's NOTIFY; with
+                psycopg, and without a pooler. Each :meth:`watch` then has a connection of its own.
 
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
@@ -911,6 +926,7 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
             install=install,
             before=before,
             after=after,
+            notify=notify,
         )
 
         return cls._opened(make, url, durable=durable, timeout=timeout, pooler=pooler)

@@ -2,15 +2,14 @@
 Reading a feed as it grows.
 """
 
-import asyncio
 import math
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from ._records import is_seconds
 from ._row_errors import wrong_argument
 from ._verdicts import JournalEntry, Page
+from ._wake import AsyncClock, AsyncListener, Clock, Listener
 
 __all__ = ["AsyncWatching", "Watching"]
 
@@ -21,6 +20,8 @@ class Watching:
     """
 
     moves: Any
+    engine: Any
+    _setup: Any
 
     def watch(
         self, *, after: str | None = None, every: float = 0.5, limit: int = 100
@@ -28,13 +29,13 @@ class Watching:
         """
         Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
 
-        No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
+        A store that was opened with *notify* polls as soon as a move is committed, too. No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
         with it after a restart; begin with :meth:`cursor` for what happens from now on.
 
         Args:
             after: The cursor of the last page whose items were dealt with; None for the first
                 move of the store.
-            every: Seconds between polls while nothing happens.
+            every: Seconds between polls while nothing happens, at most.
             limit: How many moves a page has at most.
 
         Raises:
@@ -42,13 +43,19 @@ class Watching:
             CursorError: *after* is not a cursor of this store, or what came after it was pruned.
         """
         _check_every(every)
-        while True:
-            page = self.moves(after=after, limit=limit)
-            after = page.cursor
-            if page.items:
-                yield page
-            else:
-                time.sleep(every)
+        notify, journal = self._setup.notify, self._setup.tables.journal
+        clock = Listener(self.engine, journal) if notify else Clock()
+        try:
+            while True:
+                clock.listen()
+                page = self.moves(after=after, limit=limit)
+                after = page.cursor
+                if page.items:
+                    yield page
+                else:
+                    clock.wait(every)
+        finally:
+            clock.close()
 
 
 class AsyncWatching:
@@ -57,6 +64,8 @@ class AsyncWatching:
     """
 
     moves: Any
+    engine: Any
+    _setup: Any
 
     async def watch(
         self, *, after: str | None = None, every: float = 0.5, limit: int = 100
@@ -64,13 +73,13 @@ class AsyncWatching:
         """
         Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
 
-        No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
+        A store that was opened with *notify* polls as soon as a move is committed, too. No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
         with it after a restart; begin with :meth:`cursor` for what happens from now on.
 
         Args:
             after: The cursor of the last page whose items were dealt with; None for the first
                 move of the store.
-            every: Seconds between polls while nothing happens.
+            every: Seconds between polls while nothing happens, at most.
             limit: How many moves a page has at most.
 
         Raises:
@@ -78,13 +87,19 @@ class AsyncWatching:
             CursorError: *after* is not a cursor of this store, or what came after it was pruned.
         """
         _check_every(every)
-        while True:
-            page = await self.moves(after=after, limit=limit)
-            after = page.cursor
-            if page.items:
-                yield page
-            else:
-                await asyncio.sleep(every)
+        notify, journal = self._setup.notify, self._setup.tables.journal
+        clock = AsyncListener(self.engine, journal) if notify else AsyncClock()
+        try:
+            while True:
+                await clock.listen()
+                page = await self.moves(after=after, limit=limit)
+                after = page.cursor
+                if page.items:
+                    yield page
+                else:
+                    await clock.wait(every)
+        finally:
+            await clock.close()
 
 
 def _check_every(every: Any) -> None:
