@@ -5,6 +5,7 @@ A wrong type is refused by an error of the package that names the argument, befo
 import asyncio
 import sqlite3
 from contextlib import closing
+from functools import partial
 from itertools import product
 
 import pytest
@@ -195,6 +196,41 @@ def test_a_caller_of_another_kind_is_refused_everywhere(store, objects):
                 named(argument, call, objects[kind])
         named(argument, each_call[0], Session)
     assert ["queued"] == [each["status"] for each in store.list().items]
+
+
+def test_a_connection_to_another_kind_of_database_is_refused(postgresql_database):
+    """
+    Before anything is sent to it: the other database would complain of an unknown function.
+    """
+    lite, postgres = sa.create_engine("sqlite://"), sa.create_engine(postgresql_database)
+    for here, there, name in ((lite, postgres, "sqlite"), (postgres, lite, "postgresql")):
+        store = RunStore(here)
+        run = store.create()
+        with there.connect() as connection, Session(there) as session:
+            for caller in (connection, session):
+                for call in (store.create, partial(store.start, run.id), store.sweep, store.moves):
+                    with pytest.raises(
+                        StoreArgumentError, match=f"expected a connection to {name}"
+                    ):
+                        call(connection=caller)
+        assert "queued" == store.get(run.id).status
+    postgres.dispose()
+
+
+def test_a_connection_to_another_kind_of_database_is_refused_with_asyncio(postgresql_database):
+    """
+    As from threads.
+    """
+
+    async def use():
+        lite = create_async_engine("sqlite+aiosqlite://")
+        async with await AsyncRunStore.open(postgresql_database) as store, lite.connect() as other:
+            run = await store.create()
+            with pytest.raises(StoreArgumentError, match="expected a connection to postgresql"):
+                await store.start(run.id, connection=other)
+        await lite.dispose()
+
+    asyncio.run(use())
 
 
 def test_a_caller_of_another_kind_is_refused_with_asyncio(objects):

@@ -120,7 +120,7 @@ class AsyncTransactions(Generic[_Object]):
 
     async def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         if connection is not None:
-            return await _on(connection, operation, *args)
+            return await self._on(connection, operation, *args)
 
         return await self._transact(self.engine.connect, operation, *args)
 
@@ -128,7 +128,7 @@ class AsyncTransactions(Generic[_Object]):
         self, connection: Caller | None, operation: Callable[..., _T], *args: Any
     ) -> _T:
         if connection is not None:
-            return await _on(connection, operation, *args)
+            return await self._on(connection, operation, *args)
 
         return await self._transact(self._brief, operation, *args)
 
@@ -136,9 +136,16 @@ class AsyncTransactions(Generic[_Object]):
         self, connection: Caller | None, operation: Callable[..., _T], *args: Any
     ) -> _T:
         if connection is not None:
-            return await _on(connection, operation, *args)
+            return await self._on(connection, operation, *args)
 
         return await self._retried(readable_again, self._look, operation, *args)
+
+    async def _on(self, caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
+        check_caller("connection", caller, awaited=True)
+        connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
+        where = self._setup.database
+
+        return await connection.run_sync(in_transaction_of_caller, where, operation, *args)
 
     async def _look(self, operation: Callable[..., _T], *args: Any) -> _T:
         async with self._brief() as fresh:
@@ -208,13 +215,6 @@ class AsyncTransactions(Generic[_Object]):
             # Looked at, since asyncio complains of errors that nobody looks at.
             _ = task.cancelled() or task.exception()
             raise
-
-
-async def _on(caller: Caller, operation: Callable[..., _T], *args: Any) -> _T:
-    check_caller("connection", caller, awaited=True)
-    connection = await caller.connection() if isinstance(caller, AsyncSession) else caller
-
-    return await connection.run_sync(in_transaction_of_caller, operation, *args)
 
 
 def caller_of(connection: Caller | None) -> sa.Connection | None:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..runs._driver_errors import error_number, is_broken_off, is_busy, sqlstate
+from ._dialects import Database, database_of
 from ._engines import operate
-from ._row_errors import ConcurrentMoveError
+from ._row_errors import ConcurrentMoveError, wrong_argument
 from ._verdicts import Fire, Lease
 
 __all__ = [
@@ -78,14 +79,24 @@ def conflicts_named(run_id: str | None) -> Iterator[None]:
 
 
 def in_transaction_of_caller(
-    connection: sa.Connection, operation: Callable[..., _T], *args: Any
+    connection: sa.Connection, database: Database, operation: Callable[..., _T], *args: Any
 ) -> _T:
     """
     Return what *operation* answers on the caller's *connection*, which only the caller can retry.
 
+    Args:
+        connection: The caller's.
+        database: Where the store is.
+        operation: What is done.
+        args: What it is done with.
+
     Raises:
+        StoreArgumentError: *connection* leads to another kind of database.
         ConcurrentMoveError: The transaction is lost to another one.
     """
+    if database_of(connection.dialect) != database:
+        expected = f"a connection to {database}, where this store is"
+        raise wrong_argument("connection", expected, connection.engine)
     subject = args[0] if args else None
     run_id = subject.run_id if isinstance(subject, Fire) else None
     if isinstance(subject, Lease):

@@ -102,21 +102,21 @@ class Transactions(Generic[_Object]):
     def _run(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = caller_of(connection)
         if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+            return in_transaction_of_caller(own, self._setup.database, operation, *args)
 
         return self._transact(self.engine, operation, *args)
 
     def _at_once(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = caller_of(connection)
         if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+            return in_transaction_of_caller(own, self._setup.database, operation, *args)
 
         return self._transact(self._brief, operation, *args)
 
     def _read(self, connection: Caller | None, operation: Callable[..., _T], *args: Any) -> _T:
         own = caller_of(connection)
         if own is not None:
-            return in_transaction_of_caller(own, operation, *args)
+            return in_transaction_of_caller(own, self._setup.database, operation, *args)
 
         return _retried(readable_again, lambda: self._look(operation, *args))
 
