@@ -4,6 +4,7 @@ Stores in a table of the application's own, made to fit the suite that checks an
 
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import count
 
 import sqlalchemy as sa
 
@@ -13,12 +14,14 @@ from runstate.testing import CAPABILITIES
 from stores_under_test import CLOCK, Loop, make_clock
 from test_store_presets import AnySubject, AnyWithin, limits_of
 
-__all__ = ["AsyncOwnSubject", "OwnSubject", "subjects_of", "table_of"]
+__all__ = ["AsyncOwnSubject", "OwnSubject", "SeveralColumns", "subjects_of", "table_of"]
 
 
 def table_of(lifecycle, key=sa.Integer, name="things"):
     """
     Return a table for objects of *lifecycle*, as an application would have declared it.
+
+    Its primary key is a number of type *key*; None for a key of two columns, a text and a number.
     """
     length = max(len(str(status)) for status in lifecycle.statuses)
     attempt = [sa.Column(lifecycle.attempt_field, sa.Integer)] if lifecycle.reopenings else []
@@ -27,7 +30,7 @@ def table_of(lifecycle, key=sa.Integer, name="things"):
     return sa.Table(
         name,
         sa.MetaData(),
-        sa.Column("number", key, primary_key=True),
+        *(_columns_of_a_key() if key is None else [sa.Column("number", key, primary_key=True)]),
         sa.Column(lifecycle.status_field, sa.String(length), nullable=False, index=True),
         *attempt,
         *(
@@ -45,10 +48,24 @@ def table_of(lifecycle, key=sa.Integer, name="things"):
     )
 
 
+def _columns_of_a_key():
+    numbers = count(1)
+
+    return [
+        sa.Column("tenant", sa.String(20), primary_key=True, default='a "b",c'),
+        sa.Column(
+            "number", sa.Integer, primary_key=True, autoincrement=False,
+            default=lambda: next(numbers),
+        ),
+    ]  # fmt: skip
+
+
 class OwnSubject(AnySubject):
     """
     A Store in a table of the application's own, under test.
     """
+
+    key = sa.Integer
 
     def open(self, url, **options):
         """
@@ -56,7 +73,7 @@ class OwnSubject(AnySubject):
         """
         self.deadlines = limits_of(self.lifecycle)
         self.limits = {status: seconds for status, (seconds, _) in self.deadlines.items()}
-        self.enter(url, table=table_of(self.lifecycle), clock=CLOCK, deadlines=self.deadlines,
+        self.enter(url, table=table_of(self.lifecycle, self.key), clock=CLOCK, deadlines=self.deadlines,
                    durable=False, prefix="beside_", **options)  # fmt: skip
 
     def enter(self, url, **options):
@@ -86,6 +103,14 @@ class OwnWithin(AnyWithin, OwnSubject):
     """
     The same, in a transaction of the caller's.
     """
+
+
+class SeveralColumns(OwnSubject):
+    """
+    A Store in a table whose key has two columns.
+    """
+
+    key = None
 
 
 class AsyncOwnSubject(OwnSubject):
@@ -135,7 +160,7 @@ def subjects_of(lifecycle, fresh, kind=OwnSubject, without=()):
         with fresh() as url, ExitStack() as stack:
             make_clock(url)
             engine = sa.create_engine(url)
-            table_of(lifecycle).create(engine)
+            table_of(lifecycle, kind.key).create(engine)
             engine.dispose()
             yield made(url, stack)
 

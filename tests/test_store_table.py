@@ -774,11 +774,8 @@ class Child(Parent):
 ADOPTS = Lifecycle("pets", [Transition("adopt", "free", "home")], "free", {"home": "success"})
 REFUSED = {
     "the name of a table": ("jobs", JOB, {}, "table: expected a SQLAlchemy Table or a mapped class"),
-    "two columns of a key": (
-        column(NUMBER(), sa.Column("part", sa.Integer, primary_key=True), STATUS()), JOB, {},
-        "needs a primary key of one column",
-    ),
-    "no status": (column(NUMBER()), JOB, {}, "needs a primary key of one column, and one for the"),
+    "no key": (column(STATUS()), JOB, {}, "needs a primary key, and a column for the status"),
+    "no status": (column(NUMBER()), JOB, {}, "needs a primary key, and a column for the status"),
     "a key of dates": (
         column(sa.Column("day", sa.Date, primary_key=True), STATUS()), JOB, {},
         "table: expected Integer, String or Uuid as the type of own.day",
@@ -795,7 +792,18 @@ REFUSED = {
         column(NUMBER(), sa.Column("status", sa.Enum("queued", "running", "done"))), JOB, {},
         "the column own.status cannot hold 'failed' of job",
     ),
-    "a child": (Child, JOB, {}, "Child inherits its table from Parent"),
+    "a child": (
+        Child, JOB, {},
+        "Child inherits its table from Parent, which a store cannot work with; pass that one, with",
+    ),
+    "a condition that is none": (
+        column(NUMBER(), STATUS()), JOB, {"where": True},
+        "where: expected a condition of SQLAlchemy, or None, got True",
+    ),
+    "a condition on another table": (
+        column(NUMBER(), STATUS()), JOB, {"where": Parent.id == 5},
+        r"where: expected a condition on columns of own, with exists\(\) for those of another table",
+    ),
     "no attempt": (
         column(NUMBER(), sa.Column("state", sa.String(20))), PRESETS["oban-job"], {},
         "needs a column for the attempt",
@@ -838,6 +846,8 @@ def test_names_of_columns_need_a_table(tmp_path):
     """
     with pytest.raises(ValueError, match=r"columns\['status'\]|'status' is taken by the store"):
         Store.open(f"sqlite:///{tmp_path}/a.db", JOB, columns={"status": "state"})
+    with pytest.raises(StoreArgumentError, match="where: expected None without table="):
+        Store.open(f"sqlite:///{tmp_path}/a.db", JOB, where=Parent.id == 5)
     with pytest.raises(ValueError, match="table: needs lifecycle="):
         metadata("sqlite", table=Job)
     with pytest.raises(ValueError, match="table: runs have tables of their own"):

@@ -58,6 +58,7 @@ from ._row_errors import (
     StoreArgumentError,
     UnreadableRunError,
 )
+from ._row_keys import row_id
 from ._schema import metadata, schema_sql
 from ._store import RunStore, Store
 from ._transactions import Caller
@@ -123,5 +124,6 @@ __all__ = [
     "apply_move_async",
     "guard",
     "metadata",
+    "row_id",
     "schema_sql",
 ]

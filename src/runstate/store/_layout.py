@@ -5,22 +5,34 @@ Which columns the objects of a lifecycle have in a store.
 import hashlib
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from ..lifecycle._table import Lifecycle
 from ._row_errors import wrong_argument
 
-__all__ = ["COLUMN_TYPES", "RUN_LAYOUT", "Layout", "layout_of"]
+__all__ = ["COLUMN_TYPES", "RUN_LAYOUT", "Layout", "copies_of", "layout_of"]
 
 COLUMN_TYPES: Final = (str, int, float, bool)
 """The types that a column of the application's own may have."""
+
+_MOST: Final = 32
+"""As many columns as an index of PostgreSQL can have."""
+
+
+def copies_of(number: int) -> tuple[str, ...]:
+    """
+    Return the names of the columns that copy a primary key of *number* columns.
+    """
+    return tuple("table_key" if n == 1 else f"table_key_{n}" for n in range(1, number + 1))
+
 
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OURS: Final = frozenset(
     {
         "id", "status", "version", "document", "born_at", "moved_at", "last_trigger",
         "last_source", "last_duration_s", "clock_regressed", "deadline_at", "lease_owner",
-        "lease_token", "lease_until", "attempt", "reopened", "claims", "not_before", "table_key",
+        "lease_token", "lease_until", "attempt", "reopened", "claims", "not_before", *copies_of(_MOST),
     }
 )  # fmt: skip
 """The columns that the store itself has."""
@@ -54,8 +66,11 @@ class Layout(NamedTuple):
     """The field that says when an object expires."""
     extended: bool
     """Whether there are columns for reopening, for the count of claims and for a delay."""
-    key: Any = None
-    """The type of the primary key where the objects are rows of the application's own table."""
+    keys: Mapping[str, Any] = MappingProxyType({})
+    """
+    The columns that copy the primary key, with their types, where the objects are rows of the
+    application's own table.
+    """
 
     @property
     def fields(self) -> dict[str, str]:

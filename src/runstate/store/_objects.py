@@ -13,7 +13,14 @@ from sqlalchemy.orm import QueryableAttribute, Session
 
 from ._row_errors import StoreArgumentError, wrong_argument
 
-__all__ = ["check_caller", "check_column", "check_engine_kind", "check_table", "wrong_object"]
+__all__ = [
+    "check_caller",
+    "check_column",
+    "check_condition",
+    "check_engine_kind",
+    "check_table",
+    "wrong_object",
+]
 
 _ADVICE: Final = {
     "django": "runstate.django.move(instance, trigger) makes a move in Django's transaction",
@@ -76,3 +83,19 @@ def check_column(argument: str, column: object) -> None:
     """
     if not isinstance(column, sa.ColumnElement | QueryableAttribute):
         raise wrong_object(argument, "a SQLAlchemy column or a mapped attribute", column)
+
+
+def check_condition(argument: str, condition: object, table: sa.Table) -> None:
+    """
+    Refuse what is not a condition on *table*: SQLAlchemy would join every row of another one.
+    """
+    if not isinstance(condition, sa.ColumnElement):
+        raise wrong_object(argument, "a condition of SQLAlchemy, or None", condition)
+    other = {
+        each for each in sa.select(table).where(condition).get_final_froms() if each is not table
+    }
+    if other:
+        expected = (
+            f"a condition on columns of {table.name}, with exists() for those of another table"
+        )
+        raise wrong_argument(argument, expected, str(condition))

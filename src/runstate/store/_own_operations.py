@@ -31,6 +31,7 @@ from ._records import (
     valid_id,
 )
 from ._row_errors import StatusMissingError, UnreadableRunError, wrong_argument
+from ._row_keys import row_id
 from ._verdicts import (
     Fire,
     Held,
@@ -162,7 +163,7 @@ class OwnOperations(Operations[_T]):
             **self._sql.nothing_new,
             "id": row.id,
             "document": "{}",
-            "table_key": self._own.bound_key(row.key),
+            **self._own.copied_key(row.key),
             "trigger": trigger,
             "born_at": row.born,
             "expires_at": row.due,
@@ -217,6 +218,9 @@ class OwnOperations(Operations[_T]):
         fields = dict(fields)
         given_id = fields.pop("id", creation.id)
         one_line(id=given_id)
+        key = self._own.key_given(given_id, fields)
+        if given_id is None and self._own.key.is_whole(key):
+            given_id = row_id(*key.values())
         if creation.key is not None and given_id is None:
             expected = "None without id=, where the table gives the id"
             raise wrong_argument("key", expected, creation.key)
@@ -228,22 +232,22 @@ class OwnOperations(Operations[_T]):
         for name in entry.requires:
             if fields.get(name) is None:
                 raise wrong_argument(name, f"a value, which {status} requires", None)
-        key = None if given_id is None else self._own.parsed(given_id)
-        if given_id is not None and key is None:
-            raise wrong_argument("id", f"a text that {self._own.key} can hold", given_id)
         digest = hash_of(json.dumps([status, given_id, fields], sort_keys=True, default=repr))
         now = self._sql.now.run(connection)[0].now
         self._check_clock(connection)
         deadline = self._due(creation, status, now)
         try:
             with connection.begin_nested():
-                key = self._own.insert(connection, key, status, now, {**fields, **deadline})
+                made = self._own.insert(connection, key, status, now, {**fields, **deadline})
+                rows = self._own.locked(connection, [self._own.key.text(made)])
+                if not rows:
+                    raise wrong_argument("where", "fields of a new row that meet it", fields)
         except IntegrityError:
             if given_id is None or not (there := self._own.locked(connection, [given_id])):
                 raise
             before = self._created_before(connection, there[0].id, digest, creation.key)
             return Made(before, ())
-        row = self._own.locked(connection, [str(key)])[0]
+        row = rows[0]
         more = {name: as_json(fields[name]) for name in details if name in fields}
         moved = self._first(connection, row, status, creation, {
             self._layout.details[name]: text for name, text in more.items()

@@ -7,11 +7,9 @@ row first, as ``apply_move`` does; a claim or a sweep skips a row that is locked
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
-from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic_core import to_jsonable_python
@@ -31,6 +29,7 @@ from ._row_errors import (
     UnreadableRunError,
     wrong_argument,
 )
+from ._row_keys import row_id
 from ._sql import Value, word
 from ._tables import Tables
 
@@ -40,7 +39,6 @@ ADOPT: Final = "adopt"
 """What a refusal names as the last move of a row that something else inserted or moved."""
 ADOPTED: Final = "adopted"
 """The reason in the journal's line about it, which has no trigger."""
-_WHOLE: Final = re.compile(r"-?[0-9]{1,19}")
 
 
 class OwnRow(NamedTuple):
@@ -76,9 +74,10 @@ class OwnRows:
         names: Mapping[str, Any],
         dialect: sa.Dialect,
         clock: str | None,
+        where: Any,
     ) -> None:
         """
-        Look *table* over.
+        Look *table* over, whose rows meet the condition *where*.
 
         Raises:
             ValueError: A store cannot work with it, with the reason.
@@ -86,12 +85,12 @@ class OwnRows:
         check_table(table)
         _refuse_parent(table)
         self._lifecycle, self._dialect, self._names = lifecycle, dialect, dict(names)
-        self._own = OwnTable(table, lifecycle, self._names)
+        self._own = OwnTable(table, lifecycle, self._names, where)
         self.table: sa.Table = self._own.status.table
         _check_names(self._names, lifecycle, self.table)
-        self.key: Any = self._own.key
+        self.key = self._own.key
         self.noun = lifecycle.name
-        _check_key(self.key)
+        self.key.check_types()
         _check_status(self._own.status, lifecycle)
         if ADOPT in {row.trigger for row in (*lifecycle, *lifecycle.reopenings)}:
             raise ValueError(
@@ -112,11 +111,11 @@ class OwnRows:
         self._now: Value = sa.literal_column(
             f"({clock or CLOCKS[database_of(dialect)]})", sa.Double()
         )
-        self._among = self.key.in_(sa.bindparam("keys", expanding=True))
+        self._among = sa.and_(self.key.among("keys"), self._own.where)
         self._looking = self._reading()
         self._locking = self._locked(self._looking, skip=False)
         self._passing = self._locked(self._looking, skip=True)
-        self._nothing = self.table.update().where(sa.false()).values({self.key: self.key})
+        self._nothing = self._own.nothing()
         self._everything = sa.select(
             *(
                 (sa.type_coerce(c, sa.Text()) if c is self._own.status else c).label(f"c{n}")
@@ -126,11 +125,11 @@ class OwnRows:
 
     # -- statements of the store -----------------------------------------------------
 
-    def bound_key(self, key: Any) -> Any:
+    def copied_key(self, key: Any) -> dict[str, Any]:
         """
-        Return *key* as the driver takes it.
+        Return the columns that copy *key*, with its values as the driver takes them.
         """
-        return _binding(self.key.type, self._dialect)(key)
+        return self.key.copied(key, lambda kind: _binding(kind, self._dialect))
 
     def beside(self, query: Any, tables: Tables, statuses: Iterable[str]) -> Any:
         """
@@ -139,7 +138,9 @@ class OwnRows:
         A query that locks then locks the rows of both, or passes both over.
         """
         query = query.where(
-            self.key == tables.runs.c.table_key, self._same(tables.runs, map(str, statuses))
+            self.key.beside(tables.runs),
+            self._same(tables.runs, map(str, statuses)),
+            self._own.where,
         )
         if database_of(self._dialect) != "mariadb":
             return query
@@ -168,13 +169,24 @@ class OwnRows:
         """
         Return the condition that the row of an object is in one of *statuses*, with *columns*.
         """
-        query = sa.select(self.key).where(self.key == runs.c.table_key)
+        query = self._there(runs).where(self._own.where)
         if statuses is not None:
             query = query.where(self._in(statuses))
         for name, value in columns.items():
             query = query.where(self.column(name) == value)
 
         return query.exists()
+
+    def is_gone(self, runs: Any) -> Value:
+        """
+        Return the condition that the row of an object was deleted.
+        """
+        return ~self._there(runs).exists()
+
+    def _there(self, runs: Any) -> sa.Select[Any]:
+        return (
+            sa.select(sa.literal_column("1")).select_from(self.table).where(self.key.beside(runs))
+        )
 
     def _same(self, runs: Any, statuses: Iterable[str]) -> Value:
         return sa.or_(
@@ -203,17 +215,7 @@ class OwnRows:
         """
         Return the primary key that *run_id* is the text of; None if it can be none.
         """
-        if isinstance(self.key.type, sa.Integer):
-            found = int(run_id) if _WHOLE.fullmatch(run_id) else None
-            return found if found is not None and -(2**63) <= found < 2**63 else None
-        if isinstance(self.key.type, sa.Uuid):
-            try:
-                number = UUID(run_id)
-            except ValueError:
-                return None
-            return number if self.key.type.as_uuid else str(number)
-
-        return run_id
+        return self.key.parsed(run_id)
 
     def locked(
         self, connection: sa.Connection, ids: Iterable[str], *, skip: bool = False
@@ -250,7 +252,6 @@ class OwnRows:
         """
         own, deadline = self._own, self._lifecycle.deadline
         columns = {
-            "key": self.key,
             "status": sa.type_coerce(own.status, sa.Text()),
             "version": own.version,
             "attempt": own.attempt,
@@ -259,8 +260,9 @@ class OwnRows:
             "now": self._now,
         }
         there = [c.label(name) for name, c in columns.items() if c is not None]
+        keys = [c.label(name) for name, c in zip(self.key.copies, self.key.columns, strict=True)]
 
-        return sa.select(*there).where(self._among).order_by(self.key)
+        return sa.select(*keys, *there).where(self._among).order_by(*self.key.columns)
 
     def _locked(self, query: Any, *, skip: bool) -> Any:
         database = database_of(self._dialect)
@@ -273,9 +275,10 @@ class OwnRows:
 
     def _row(self, values: Mapping[str, Any]) -> OwnRow:
         due = _seconds(values["due"])
+        key = self.key.of([values[name] for name in self.key.copies])
 
         return OwnRow(
-            str(values["key"]), values["key"], values["status"], values["version"],
+            self.key.text(key), key, values["status"], values["version"],
             values["attempt"], _seconds(values["born"]), None if due is None else int(due),
             values["now"],
         )  # fmt: skip
@@ -318,10 +321,13 @@ class OwnRows:
         if not keys:
             return {}
         names = [self._field_of.get(c.key, c.key) for c in self.table.c]
-        at = next(n for n, c in enumerate(self.table.c) if c is self.key)
+        places = [[*self.table.c].index(column) for column in self.key.columns]
         rows = connection.execute(self._everything, {"keys": keys})
 
-        return {str(row[at]): dict(zip(names, row, strict=True)) for row in rows}
+        return {
+            row_id(*(row[place] for place in places)): dict(zip(names, row, strict=True))
+            for row in rows
+        }
 
     def strange(
         self, connection: sa.Connection, tables: Tables, statuses: Sequence[str] | None, most: int
@@ -339,23 +345,23 @@ class OwnRows:
         known = [str(s) for s in lifecycle.statuses]
         active = [s for s in known if not lifecycle.is_terminal(s)] or known
         looked = active if statuses is None else statuses
-        beside = self.table.outerjoin(runs, runs.c.table_key == self.key)
+        own, keys = self._own, self.key.columns
+        beside = self.table.outerjoin(runs, self.key.beside(runs))
         differs = sa.or_(runs.c.id.is_(None), ~self._same(runs, looked))
-        queries = [sa.select(self.key).select_from(beside).where(self._in(looked), differs)]
+        every = sa.select(*keys).where(own.where).order_by(*keys)
+        queries = [every.select_from(beside).where(self._in(looked), differs)]
         if statuses is None:
-            joined = runs.join(self.table, runs.c.table_key == self.key)
+            joined = runs.join(self.table, self.key.beside(runs))
             ended = [s for s in known if s not in active]
             among = runs.c.status.in_([word(s) for s in active])
             if ended:
-                queries.append(
-                    sa.select(self.key).select_from(joined).where(among, self._in(ended))
-                )
+                queries.append(every.select_from(joined).where(among, self._in(ended)))
         found: dict[str, None] = {}
         for query in queries:
             left = most - len(found)
             if left:
-                keys = connection.execute(query.order_by(self.key).limit(left)).scalars()
-                found |= dict.fromkeys(map(str, keys))
+                rows = connection.execute(query.limit(left))
+                found |= dict.fromkeys(row_id(*row) for row in rows)
 
         return list(found)
 
@@ -402,7 +408,7 @@ class OwnRows:
         """
         changes = {self.column(name): value for name, value in fields.items()}
         changes |= self._own.next_version(row.version)
-        connection.execute(self.table.update().where(self.key == row.key).values(changes))
+        connection.execute(self.table.update().where(self.key.equals(row.key)).values(changes))
 
     def check_fields(self, method: str, fields: Mapping[str, Any], allowed: Iterable[str]) -> None:
         """
@@ -411,16 +417,34 @@ class OwnRows:
         mapping("fields", fields)
         lifecycle, own = self._lifecycle, self._own
         owned = {lifecycle.status_field, *lifecycle.stamp_fields, *lifecycle.detail_fields}
-        fixed = [c.key for c in (self.key, own.version, own.attempt) if c is not None]
+        fixed = [c.key for c in (*self.key.columns, own.version, own.attempt) if c is not None]
         for name in fields:
             if name in (owned | {*fixed}) - {*allowed}:
                 raise LifecycleFieldError(self.noun, name)
         refuse_unknown(method, fields, [self._field_of.get(c.key, c.key) for c in self.table.c])
 
+    def key_given(self, run_id: str | None, fields: dict[str, Any]) -> dict[Any, Any]:
+        """
+        Return the values of the primary key that a new row is given, and take them out of *fields*.
+
+        Raises:
+            StoreArgumentError: *run_id* is not the id of a row.
+        """
+        columns = self.key.columns
+        if run_id is None:
+            several = len(columns) > 1
+            return {c: fields.pop(c.key) for c in columns if several and c.key in fields}
+        key = self.parsed(run_id)
+        if key is None:
+            example = "" if len(columns) == 1 else ", made by row_id()"
+            raise wrong_argument("id", f"a text that {self.key} can hold{example}", run_id)
+
+        return dict(zip(columns, self.key.parts(key), strict=True))
+
     def insert(
         self,
         connection: sa.Connection,
-        key: Any,
+        key: Mapping[Any, Any],
         status: str,
         at: float,
         fields: Mapping[str, Any],
@@ -430,7 +454,7 @@ class OwnRows:
 
         Args:
             connection: Where to.
-            key: The primary key; None for what the table gives.
+            key: The values of the primary key's columns, but for what the table gives.
             status: One of the lifecycle.
             at: The time of its creation.
             fields: Its other columns.
@@ -447,11 +471,10 @@ class OwnRows:
         values |= own.next_version(None)
         if own.attempt is not None:
             values[own.attempt] = FIRST
-        if key is not None:
-            values[self.key] = key
+        values |= key
         made: Any = connection.execute(self.table.insert().values(values))
 
-        return made.inserted_primary_key[0]
+        return self.key.of(made.inserted_primary_key)
 
     def due_value(self, seconds: int) -> dict[str, Any]:
         """
@@ -470,7 +493,7 @@ def _refuse_parent(table: Any) -> None:
     if mapper is not None and mapper.inherits is not None:
         raise ValueError(
             f"table: {table.__name__} inherits its table from {mapper.inherits.class_.__name__}, "
-            "which a store cannot work with; pass a class without a mapped parent"
+            "which a store cannot work with; pass that one, with where= for the rows of one class"
         )
 
 
@@ -488,15 +511,6 @@ def _check_names(names: Mapping[str, Any], lifecycle: Lifecycle, table: sa.Table
             raise wrong_argument("columns", f"fields of {lifecycle.name} ({expected})", field)
         if not isinstance(name, str) or name not in table.c:
             raise wrong_argument(f"columns[{field!r}]", f"a column of {table.name}", name)
-
-
-def _check_key(key: Any) -> None:
-    kind = key.type
-    plain = isinstance(kind, sa.Integer | sa.Uuid) or (
-        isinstance(kind, sa.String) and not isinstance(kind, sa.Enum)
-    )
-    if not plain:
-        raise wrong_argument("table", f"Integer, String or Uuid as the type of {key}", kind)
 
 
 def _check_status(column: Any, lifecycle: Lifecycle) -> None:

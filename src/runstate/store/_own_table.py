@@ -14,8 +14,10 @@ from .._text import printable
 from ..errors import PayloadError
 from ..lifecycle._rows import Transition, name_of
 from ..lifecycle._table import Lifecycle
-from ._objects import check_table
+from ._objects import check_condition, check_table
 from ._row_errors import StatusMissingError, StoreArgumentError, wrong_argument
+from ._row_keys import RowKey, told
+from ._sql import Value
 
 __all__ = ["FIRST", "OwnTable", "connection_of", "members_of", "stamp", "wrong_attempt"]
 
@@ -61,17 +63,27 @@ class OwnTable:
     The caller's table, in the lifecycle's words.
     """
 
-    def __init__(self, table: Any, lifecycle: Lifecycle, columns: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        table: Any,
+        lifecycle: Lifecycle,
+        columns: Mapping[str, str],
+        where: Any = None,
+    ) -> None:
         check_table(table)
-        self.target = table
-        self._mapper = None if isinstance(table, sa.Table) else sa.inspect(table)
-        self._columns = table.c if self._mapper is None else self._mapper.local_table.c
         self._lifecycle, self._names = lifecycle, columns
+        self._mapper = None if isinstance(table, sa.Table) else self._mapper_of(table)
+        self.target = table if self._mapper is None else self._mapper.class_
+        self._columns = table.c if self._mapper is None else self._mapper.local_table.c
         keys = [column for column in self._columns if column.primary_key]
         status = self.column(lifecycle.status_field)
-        if len(keys) != 1 or status is None:
-            raise ValueError(f"{table!r} needs a primary key of one column, and one for the status")
-        self.key: Any = keys[0]
+        if not keys or status is None:
+            raise ValueError(f"{table!r} needs a primary key, and a column for the status")
+        self.key = RowKey(keys)
+        if where is not None:
+            check_condition("where", where, status.table)
+        self.where: Value = sa.true() if where is None else where
+        """What holds of every row that is meant."""
         self.status: Any = status
         self.attempt: Any = self.column(lifecycle.attempt_field) if lifecycle.reopenings else None
         if lifecycle.reopenings and self.attempt is None:
@@ -87,14 +99,16 @@ class OwnTable:
                 "pass the mapped class of that table"
             )
 
-    def check_key(self, key: Any) -> None:
+    def _mapper_of(self, table: Any) -> Any:
         """
-        Refuse a key that cannot be the value of the primary key's column.
+        Return the mapper whose own table has the status: of *table*, or of a parent it is joined to.
         """
-        if sa.inspect(key, raiseerr=False) is not None:
-            raise wrong_argument("key", "the value of the primary key, not an object", key)
-        if isinstance(self.key.type, sa.Integer) and isinstance(key, str | bytes):
-            raise wrong_argument("key", f"an integer, as {self.key} holds", key)
+        name = self._names.get(self._lifecycle.status_field, self._lifecycle.status_field)
+        mapper = sa.inspect(table)
+
+        return next(
+            (each for each in mapper.iterate_to_root() if name in each.local_table.c), mapper
+        )
 
     def check_attempt(self, attempt: int | None) -> None:
         """
@@ -129,12 +143,11 @@ class OwnTable:
         """
         wanted = (self.status, self.version, self.attempt)
         columns = [column for column in wanted if column is not None]
-        query = sa.select(*columns).where(self.key == key)
+        query = sa.select(*columns).where(self.key.equals(key), self.where)
         if lock and connection_of(caller).dialect.name == "sqlite":
             # It ignores FOR UPDATE, and takes its lock for an update of no row as well;
             # it refuses the lock to a transaction whose snapshot is out of date.
-            nothing = sa.update(self.key.table).where(sa.false()).values({self.key: self.key})
-            caller.execute(nothing.execution_options(synchronize_session=False))
+            caller.execute(self.nothing().execution_options(synchronize_session=False))
         seen = caller.execute(query.with_for_update() if lock else query).first()
         if seen is None or seen[0] is None:
             return seen, None
@@ -144,6 +157,14 @@ class OwnTable:
         return seen, (
             self._lifecycle.row(trigger, status) or self._lifecycle.reopening(trigger, status)
         )
+
+    def nothing(self) -> sa.Update:
+        """
+        Return an update of no row.
+        """
+        table = self.status.table
+
+        return sa.update(table).where(sa.false()).values({self.status: self.status})
 
     def status_of(self, seen: Any, key: str) -> str:
         """
@@ -163,8 +184,9 @@ class OwnTable:
         """
         Return the statement that makes the move, if the row still is as it was *seen*.
         """
-        changes = self.changes(row, at, str(key), values)
-        update = sa.update(self.target).where(self.key == key, self.status == seen[0])
+        changes = self.changes(row, at, told(key), values)
+        same = self.key.equals(key), self.status == seen[0], self.where
+        update = sa.update(self.target).where(*same)
         if self.attempt is not None:
             update = update.where(self.attempt.is_not_distinct_from(seen[-1]))
             if row.reopens:
@@ -183,8 +205,10 @@ class OwnTable:
         """
         Return the ORM's column of the version with the value after *version*, if it has one.
         """
-        # False where the database raises the version by itself.
-        return {self.version: self._generator(version)} if callable(self._generator) else {}
+        # False where the database raises the version by itself; and a mapper without one has a generator too.
+        raised = self.version is not None and callable(self._generator)
+
+        return {self.version: self._generator(version)} if raised else {}
 
     def column(self, field: str) -> Any:
         """

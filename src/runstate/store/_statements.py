@@ -237,8 +237,8 @@ class Statements:
         own = {name: runs[name].type for name in (*layout.columns, *layout.details.values())}
         more: dict[str, Any] = {"not_before": sa.Double()} if layout.extended else {}
         expiry = dict.fromkeys(("expires_at", "expires_after"), sa.BigInteger())
-        if layout.key is not None:
-            more |= {"table_key": layout.key, "trigger": sa.Text(), "born_at": sa.Double()}
+        if layout.keys:
+            more |= {**layout.keys, "trigger": sa.Text(), "born_at": sa.Double()}
 
         return {"id": sa.Text(), "document": sa.Text(), **own, **expiry, **more}
 
@@ -280,11 +280,11 @@ class Statements:
         if layout.extended:
             columns |= {"reopened": sa.literal_column("0"), "claims": sa.literal_column("0")}
             columns["not_before"] = given["not_before"]
-        if layout.key is not None:
+        if layout.keys:
             # A row was there before the store met it; not later than now, though.
             later = sa.func.coalesce(given["born_at"], now)
             columns |= {
-                "table_key": given["table_key"],
+                **{name: given[name] for name in layout.keys},
                 "last_trigger": given["trigger"],
                 "born_at": self.say.earliest(later, now),
             }

@@ -46,6 +46,7 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
+        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         prefix: str | None = None,
@@ -82,10 +83,14 @@ class Store(Transactions[_T], Watching):
                 or bool. Lists and claims can be restricted by them. With *table*, the names of
                 its columns that differ from the lifecycle's, by field: ``{"status": "state"}``.
             table: The application's own table, or a mapped class: the objects are its rows. It
-                has a primary key of one column (Integer, String or Uuid) and one for the status
+                has a primary key of Integer, String or Uuid and a column for the status
                 (String, Text or Enum), and is in the database already; the store's tables are
-                beside it. A row that something else inserts or moves is adopted: the
+                beside it. The id of a row whose key has several columns is made by
+                :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
+            where: A condition of SQLAlchemy on *table*, such as ``Job.deleted_at.is_(None)``: the
+                objects are the rows that meet it. Stores with different conditions on one table
+                need a *prefix* each.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -129,6 +134,7 @@ class Store(Transactions[_T], Watching):
             model,
             columns=columns,
             table=table,
+            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,
@@ -156,6 +162,7 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
+        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
@@ -193,10 +200,14 @@ class Store(Transactions[_T], Watching):
                 or bool. Lists and claims can be restricted by them. With *table*, the names of
                 its columns that differ from the lifecycle's, by field: ``{"status": "state"}``.
             table: The application's own table, or a mapped class: the objects are its rows. It
-                has a primary key of one column (Integer, String or Uuid) and one for the status
+                has a primary key of Integer, String or Uuid and a column for the status
                 (String, Text or Enum), and is in the database already; the store's tables are
-                beside it. A row that something else inserts or moves is adopted: the
+                beside it. The id of a row whose key has several columns is made by
+                :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
+            where: A condition of SQLAlchemy on *table*, such as ``Job.deleted_at.is_(None)``: the
+                objects are the rows that meet it. Stores with different conditions on one table
+                need a *prefix* each.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -255,6 +266,7 @@ class Store(Transactions[_T], Watching):
             model=model,
             columns=columns,
             table=table,
+            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,

@@ -225,11 +225,11 @@ def _key_or_checks(prefix: str, lifecycle: Lifecycle, layout: Layout) -> list[An
 
     A row of the application's may have come to its status by any path.
     """
-    if layout.key is None:
+    if not layout.keys:
         return [*_checks(prefix, lifecycle, layout)]
-    key = sa.Column("table_key", layout.key, nullable=False)
+    copies = [sa.Column(name, kind, nullable=False) for name, kind in layout.keys.items()]
 
-    return [key, sa.Index(f"{prefix}runs_table_key", key, unique=True)]
+    return [*copies, sa.Index(f"{prefix}runs_table_key", *copies, unique=True)]
 
 
 def _short(name: str) -> str:

@@ -25,6 +25,7 @@ from ._engines import in_transaction
 from ._objects import check_caller, check_column
 from ._own_table import FIRST, OwnTable, connection_of, members_of, wrong_attempt
 from ._row_errors import ConcurrentMoveError
+from ._row_keys import told
 from ._sql import word
 from ._verdicts import Applied, Illegal, RunNotFoundError, Stale, Superseded
 
@@ -101,6 +102,7 @@ def apply_move(
     values: Mapping[str, Any] | None = None,
     columns: Mapping[str, str] | None = None,
     attempt: int | None = None,
+    where: Any = None,
     now: float | None = None,
     log: bool = True,
 ) -> Applied | Superseded | Illegal | Stale:
@@ -121,9 +123,11 @@ def apply_move(
 
     Args:
         caller: The session or connection.
-        table: A mapped class, or a table, with a primary key of one column. A table does
-            not know which of its columns is the ORM's version: pass the mapped class.
-        key: The value of the row's primary key.
+        table: A mapped class, or a table. A table does not know which of its columns is the
+            ORM's version: pass the mapped class. Of a class that is joined to its parent's
+            table, the one of the two that has the status is moved.
+        key: The value of the row's primary key; of one of several columns a tuple, in the
+            order of the table.
         trigger: A trigger of the lifecycle.
         lifecycle: The table of legal moves.
         values: Other columns to set, by the lifecycle's name of the field.
@@ -131,12 +135,14 @@ def apply_move(
             ``{"status": "state"}``.
         attempt: The attempt that the writer belongs to, where the lifecycle reopens, as it
             was in the row when the work began; a row without a number is in its first.
+        where: A condition of SQLAlchemy that the row must meet besides, such as
+            ``Job.tenant == "acme"``; one that does not is not found.
         now: When, in Unix seconds; the clock of this machine by default. Integer
             columns get whole seconds, date columns UTC.
         log: Whether the move is logged, as every move is, after the commit.
 
     Raises:
-        RunNotFoundError: There is no such row.
+        RunNotFoundError: There is no such row, or it does not meet *where*.
         StatusMissingError: The row's status is NULL.
         ConcurrentMoveError: Another transaction changed the row, and the database cannot
             show the caller's transaction how: PostgreSQL at REPEATABLE READ or
@@ -151,27 +157,28 @@ def apply_move(
         ValueError: The table lacks a column that is needed: of the status, or of the attempt.
     """
     check_caller("caller", caller)
-    own = OwnTable(table, lifecycle, columns or {})
-    own.check_key(key)
+    own = OwnTable(table, lifecycle, columns or {}, where)
+    own.key.check(key)
+    name = told(key)
     own.check_attempt(attempt)
     if not own.is_trigger(trigger):
-        raise UnknownTriggerError(str(key), "any", trigger, lifecycle.triggers, ())
+        raise UnknownTriggerError(name, "any", trigger, lifecycle.triggers, ())
     at = time.time() if now is None else now
-    with conflicts_named(str(key)):
+    with conflicts_named(name):
         for number in range(_LOOKS):
             seen, row = _look(caller, own, key, trigger, attempt, again=number > 0)
             if seen is None:
-                raise RunNotFoundError(str(key))
+                raise RunNotFoundError(name)
             if own.is_stale(seen, attempt):
                 return Stale(attempt)
             if row is None:
-                return _refusal(lifecycle, own.status_of(seen, str(key)))
+                return _refusal(lifecycle, own.status_of(seen, name))
             if caller.execute(own.update(key, seen, row, at, values or {})).rowcount == 1:  # type: ignore[attr-defined]
-                moved = Moved(str(key), trigger, str(row.source), str(row.target), at)
+                moved = Moved(name, trigger, str(row.source), str(row.target), at)
                 if log:
                     _log_at_commit(caller, lifecycle, moved)
                 return Applied(moved)
-    raise ConcurrentMoveError(str(key))
+    raise ConcurrentMoveError(name)
 
 
 def _log_at_commit(caller: Session | sa.Connection, lifecycle: Lifecycle, moved: Moved) -> None:
@@ -229,11 +236,13 @@ async def apply_move_async(
 
     Args:
         caller: The session or connection, whose transaction it is.
-        table: A mapped class, or a table, with a primary key of one column. A table does
-            not know which of its columns is the ORM's version: pass the mapped class.
-        key: The value of the row's primary key.
+        table: A mapped class, or a table. A table does not know which of its columns is the
+            ORM's version: pass the mapped class. Of a class that is joined to its parent's
+            table, the one of the two that has the status is moved.
+        key: The value of the row's primary key; of one of several columns a tuple, in the
+            order of the table.
         trigger: A trigger of the lifecycle.
-        options: *lifecycle*, *values*, *columns*, *attempt*, *now* and *log*, which
+        options: *lifecycle*, *values*, *columns*, *attempt*, *where*, *now* and *log*, which
             :func:`apply_move` explains.
 
     Example:

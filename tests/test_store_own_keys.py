@@ -1,0 +1,427 @@
+"""
+Tables of the application's own whose key has several columns, and rows that meet a condition.
+"""
+
+import os
+from functools import partial
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import orm
+
+from databases import POSTGRESQL, fresh_database
+from mariadb_server import fresh_schema
+from own_tables import SeveralColumns, subjects_of
+from runstate import LifecycleFieldError
+from runstate.presets import PRESETS
+from runstate.store import (
+    Applied,
+    Illegal,
+    KeyReusedError,
+    RunExistsError,
+    RunNotFoundError,
+    Store,
+    StoreArgumentError,
+    Superseded,
+    apply_move,
+    row_id,
+    schema_sql,
+)
+from runstate.store._row_keys import RowKey
+from runstate.testing import conformance
+from table_racers import JOB, engine_of
+from test_store_presets import payloads_of
+from test_store_table import CHECKED, path
+
+LONG = os.environ.get("RUNSTATE_LONG") == "1"
+
+
+class Base(orm.DeclarativeBase):
+    """
+    The application's own tables.
+    """
+
+
+class Task(Base):
+    """
+    A task of a tenant, with a version.
+    """
+
+    __tablename__ = "tasks"
+    tenant: orm.Mapped[str] = orm.mapped_column(sa.String(40), primary_key=True)
+    number: orm.Mapped[int] = orm.mapped_column(primary_key=True, autoincrement=False)
+    status: orm.Mapped[str] = orm.mapped_column(sa.String(20), default="queued")
+    kind: orm.Mapped[str] = orm.mapped_column(sa.String(20), default="task")
+    deleted: orm.Mapped[bool] = orm.mapped_column(default=False)
+    edition: orm.Mapped[int] = orm.mapped_column(sa.Integer)
+    __mapper_args__ = {"version_id_col": edition, "polymorphic_on": kind, "polymorphic_identity": "task"}  # fmt: skip  # noqa: RUF012
+
+
+class Render(Task):
+    """
+    A task in a table of its own, joined to that of tasks.
+    """
+
+    __tablename__ = "renders"
+    tenant: orm.Mapped[str] = orm.mapped_column(sa.String(40), primary_key=True)
+    number: orm.Mapped[int] = orm.mapped_column(primary_key=True, autoincrement=False)
+    frames: orm.Mapped[int]
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["tenant", "number"], ["tasks.tenant", "tasks.number"]),
+    )
+    __mapper_args__ = {"polymorphic_identity": "render"}  # noqa: RUF012
+
+
+@pytest.fixture
+def engine(database_url):
+    """
+    An engine of each database, with tasks of two tenants.
+    """
+    made = engine_of(database_url)
+    Base.metadata.create_all(made)
+    with orm.Session(made) as session, session.begin():
+        session.add_all([Task(tenant=t, number=n) for t in ("acme", "b/c") for n in (1, 2)])
+        session.add(Render(tenant="acme", number=3, frames=24))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(engine, no_log):
+    """
+    A store of the tasks.
+    """
+    return Store(engine, JOB, table=Task, logger=no_log)
+
+
+def statuses(engine):
+    """
+    Return the status of every row by its key.
+    """
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(Task.tenant, Task.number, Task.status)).all()
+
+    return {(tenant, number): status for tenant, number, status in rows}
+
+
+# -- apply_move ------------------------------------------------------------------------------
+
+
+def test_a_row_is_moved_by_all_columns_of_its_key(engine):
+    """
+    And by none of them alone.
+    """
+    before = statuses(engine)
+    with orm.Session(engine) as session, session.begin():
+        answer = apply_move(session, Task, ("b/c", 1), "start", lifecycle=JOB)
+        assert (type(answer), answer.moved.run_id) == (Applied, "b/c/1")
+        assert session.get(Task, ("b/c", 1)).edition == 2
+        assert isinstance(apply_move(session, Task, ("b/c", 1), "start", lifecycle=JOB), Illegal)
+        with pytest.raises(RunNotFoundError, match="'b/c/7'"):
+            apply_move(session, Task, ("b/c", 7), "start", lifecycle=JOB)
+    assert {**before, ("b/c", 1): "running"} == statuses(engine)
+
+
+@pytest.mark.parametrize(
+    "key", ["acme", ("acme",), ("acme", 1, 2), ["acme", 1], ("acme", "1"), None]
+)
+def test_a_key_of_another_shape_is_refused_by_the_columns_names(engine, key):
+    """
+    A text for a number is, as for a key of one column.
+    """
+    with (
+        engine.begin() as connection,
+        pytest.raises(StoreArgumentError, match=r"key: expected .*tasks\.number"),
+    ):
+        apply_move(connection, Task.__table__, key, "start", lifecycle=JOB)
+
+
+def test_a_row_that_does_not_meet_the_condition_is_not_found(engine):
+    """
+    It is neither moved nor told of: an id of another tenant's is as good as none.
+    """
+    before = statuses(engine)
+    with orm.Session(engine) as session, session.begin():
+        other = partial(apply_move, session, Task, ("b/c", 1), lifecycle=JOB)
+        with pytest.raises(RunNotFoundError):
+            other("start", where=Task.tenant == "acme")
+        assert before == statuses(engine)
+        assert other("start", where=Task.tenant == "b/c").ok
+
+
+def test_a_row_that_ceases_to_meet_the_condition_meanwhile_is_not_moved(engine):
+    """
+    Between the look at it and the update.
+    """
+    with engine.begin() as connection:
+
+        @sa.event.listens_for(connection, "before_cursor_execute")
+        def hidden_before_the_update(driver, cursor, statement, *_):
+            if statement.startswith("UPDATE tasks SET status"):
+                cursor.connection.cursor().execute("UPDATE tasks SET deleted = true")
+
+        with pytest.raises(RunNotFoundError):
+            apply_move(
+                connection, Task, ("acme", 1), "start", lifecycle=JOB, where=Task.deleted.is_(False)
+            )
+    assert "queued" == statuses(engine)["acme", 1]
+
+
+def test_the_table_that_has_the_status_is_moved_of_a_joined_class(engine):
+    """
+    With the version that it keeps, which the ORM looks at.
+    """
+    with orm.Session(engine) as session, session.begin():
+        render = session.get(Render, ("acme", 3))
+        assert apply_move(session, Render, ("acme", 3), "start", lifecycle=JOB).ok
+        assert (render.status, render.edition, render.frames) == ("running", 2, 24)
+        render.frames = 25
+
+
+@pytest.mark.parametrize("where", [True, "tenant = 'acme'", Task.tenant, Render.frames == 24])
+def test_what_is_no_condition_on_the_table_is_refused(engine, where):
+    """
+    SQLAlchemy would take the first for all rows, and join all of another table.
+    """
+    before = statuses(engine)
+    with (
+        engine.begin() as connection,
+        pytest.raises(StoreArgumentError, match="where: expected a condition o"),
+    ):
+        apply_move(connection, Task.__table__, ("acme", 1), "start", lifecycle=JOB, where=where)
+    assert before == statuses(engine)
+
+
+# -- a store ---------------------------------------------------------------------------------
+
+PLACES = ["sqlite", POSTGRESQL, pytest.param("mariadb", marks=pytest.mark.mariadb)]
+
+
+@pytest.fixture(params=PLACES)
+def fresh(request, tmp_path):
+    """
+    What yields a fresh database of each kind.
+    """
+    from test_store_table import _sqlite
+
+    if request.param == "postgresql":
+        return partial(fresh_database, request.getfixturevalue("postgresql_url"))
+    if request.param == "mariadb":
+        return partial(fresh_schema, request.getfixturevalue("mariadb_url"))
+
+    return partial(_sqlite, tmp_path)
+
+
+def test_a_store_with_a_key_of_two_columns_passes_the_conformance_kit(fresh):
+    """
+    Atomic, one winner, fenced, with its journal and its feed.
+    """
+    lifecycle, only = (PRESETS["oban-job"], None) if LONG else (JOB, CHECKED)
+    made = subjects_of(lifecycle, fresh, SeveralColumns)
+    result = conformance(made, lifecycle=lifecycle, payloads=payloads_of(lifecycle), only=only)
+
+    assert result.ok, str(result)
+    assert len(result.passed) >= (49 if only is None else len(only)), str(result)
+
+
+def test_the_id_of_a_row_is_made_of_its_key(engine, store):
+    """
+    Rows that the application inserts are claimed, fired at, listed and read by it.
+    """
+    lease = store.claim("worker-1", where={"tenant": "b/c"})
+    assert (lease.id, lease.run.tenant, lease.run.number) == ('["b/c",1]', "b/c", 1)
+    assert store.fire(row_id("b/c", 1), "finish", token=lease.token).ok
+    assert isinstance(store.fire(lease.id, "finish"), Superseded)
+    assert "done" == store.get(row_id("b/c", 1)).status
+    assert [("adopted", "queued"), ("start", "running"), ("finish", "done")] == path(
+        store, lease.id
+    )
+    assert {each.number for each in store.list(tenant="acme")[0]} <= {1, 2, 3}
+    assert {"queued": 4, "done": 1} == {s: n for s, n in swept(store).items() if n}
+    assert {"done"} == {s for k, s in statuses(engine).items() if k == ("b/c", 1)}
+    for wrong in (
+        "acme",
+        "1",
+        '["acme"]',
+        '["acme","x"]',
+        '["acme",1,2]',
+        '["acme",null]',
+        "[",
+        '{"a":1}',
+    ):
+        with pytest.raises(RunNotFoundError):
+            store.get(wrong)
+
+
+def swept(store):
+    """
+    Return the counts after a sweep, which adopts every row.
+    """
+    store.sweep()
+
+    return store.counts()
+
+
+def test_a_row_is_created_with_the_values_of_its_key(engine, store):
+    """
+    As fields or by its id; a second one is refused, and a key makes it idempotent.
+    """
+    made = store.create(tenant="new", number=1)
+    assert ("new", 1, '["new",1]') == (made.tenant, made.number, made.id)
+    assert store.create(id=row_id("new", 2)).number == 2
+    with pytest.raises(RunExistsError):
+        store.create(tenant="new", number=1)
+    first = store.create(tenant="new", number=3, key="k", kind="x")
+    assert first.id == store.create(tenant="new", number=3, key="k", kind="x").id
+    with pytest.raises((KeyReusedError, StoreArgumentError)):
+        store.create(tenant="new", number=3, key="k", kind="y")
+    with pytest.raises(LifecycleFieldError, match="number"):
+        store.update(first.id, number=4)
+    with pytest.raises(StoreArgumentError, match=r"id: expected a text that .* made by row_id"):
+        store.create(id="7")
+    assert 3 == sum(tenant == "new" for tenant, _ in statuses(engine))
+
+
+class Plain(Base):
+    """A mapped class without a version."""
+
+    __tablename__ = "plain"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    status: orm.Mapped[str] = orm.mapped_column(sa.String(20), default="queued")
+    note: orm.Mapped[str | None] = orm.mapped_column(sa.String(20))
+
+
+def test_a_mapped_class_needs_no_version(engine, no_log):
+    """
+    Its rows are created, changed and moved without one.
+    """
+    plain = Store(engine, JOB, table=Plain, prefix="plain_", logger=no_log)
+    made = plain.create(note="a")
+    assert "b" == plain.update(made.id, note="b").note
+    assert plain.fire(made.id, "start").ok
+
+
+def test_only_rows_that_meet_the_condition_are_the_stores(engine, no_log):
+    """
+    The others are neither claimed, swept, listed, fired at nor counted.
+    """
+    theirs = Store(
+        engine, JOB, table=Task, where=Task.tenant == "acme", prefix="acme_", logger=no_log,
+        deadlines={"running": (0, "fail")},
+    )  # fmt: skip
+    with pytest.raises(RunNotFoundError):
+        theirs.fire(row_id("b/c", 1), "start")
+    with pytest.raises(RunNotFoundError):
+        theirs.get(row_id("b/c", 1))
+    leases = theirs.claim_many("worker-1", limit=10)
+    assert {(lease.run.tenant, lease.run.number) for lease in leases} == {
+        ("acme", n) for n in (1, 2, 3)
+    }
+    theirs.sweep()
+    assert {"acme"} == {each.tenant for each in theirs.list()[0]}
+    assert 3 == sum(theirs.counts().values())
+    assert {"queued"} == {s for (tenant, _), s in statuses(engine).items() if tenant == "b/c"}
+    with pytest.raises(
+        StoreArgumentError, match="where: expected fields of a new row that meet it"
+    ):
+        theirs.create(tenant="b/c", number=9)
+    assert ("b/c", 9) not in statuses(engine)
+    assert theirs.create(tenant="acme", number=9).number == 9
+
+
+def test_a_sweep_is_not_held_up_by_rows_of_others(engine, no_log):
+    """
+    Those of a tenant that comes before count nothing towards the limit.
+    """
+    theirs = Store(engine, JOB, table=Task, where=Task.tenant == "b/c", logger=no_log)
+    theirs.sweep(limit=2)
+    assert 2 == sum(theirs.counts().values())
+
+
+def hide(engine, *, hidden):
+    """
+    Have a row not meet the condition of a store, or meet it again.
+    """
+    with engine.begin() as connection:
+        row = sa.update(Task.__table__).where(Task.tenant == "b/c", Task.number == 1)
+        connection.execute(row.values(deleted=hidden))
+
+
+def test_a_row_that_ceases_to_meet_the_condition_is_neither_claimed_nor_listed(engine, no_log):
+    """
+    Also where the store knew it before.
+    """
+    visible = Store(engine, JOB, table=Task, where=Task.deleted.is_(False), logger=no_log)
+    visible.sweep()
+    hide(engine, hidden=True)
+    assert 4 == len(visible.list()[0])
+    assert 4 == len(visible.claim_many("worker-1", limit=9))
+    assert "queued" == statuses(engine)["b/c", 1]
+
+
+def test_a_row_that_ceases_to_meet_the_condition_keeps_its_journal(engine, no_log):
+    """
+    It is out of reach, and comes back as it was; only a deleted row is pruned.
+    """
+    visible = Store(engine, JOB, table=Task, where=Task.deleted.is_(False), logger=no_log)
+    lease = visible.claim("worker-1", where={"tenant": "b/c"})
+    assert visible.fire(row_id("acme", 1), "start").ok
+    hide(engine, hidden=True)
+    with pytest.raises(RunNotFoundError):
+        visible.fire(lease.id, "finish", token=lease.token)
+    visible.sweep()
+    visible.prune(0)
+    hide(engine, hidden=False)
+    assert visible.fire(lease.id, "finish", token=lease.token).ok
+    assert ["adopted", "start", "finish"] == [name for name, _ in path(visible, lease.id)]
+
+
+def test_statements_for_a_migration_make_the_copy_of_the_key(engine, no_log):
+    """
+    Every column of it, under one unique index.
+    """
+    name = engine.dialect.name.replace("mysql", "mariadb")
+    with engine.begin() as connection:
+        for statement in schema_sql(name, JOB, table=Task):
+            connection.exec_driver_sql(statement)
+    made = Store(engine, JOB, table=Task, install=False, logger=no_log)
+    assert made.claim("worker-1") is not None
+    unique = [i for i in sa.inspect(engine).get_indexes("job_runs") if i["unique"]]
+    assert ["table_key", "table_key_2"] in [index["column_names"] for index in unique]
+
+
+# -- ids -------------------------------------------------------------------------------------
+
+PARTS = {
+    "text": (sa.String(99), st.text(min_size=1)),
+    "number": (sa.Integer(), st.integers(-(2**63), 2**63 - 1)),
+    "uuid": (sa.Uuid(), st.uuids()),
+}
+
+
+@given(st.data(), st.lists(st.sampled_from(sorted(PARTS)), min_size=1, max_size=4))
+def test_an_id_leads_back_to_its_key(data, kinds):
+    """
+    Whatever its columns hold.
+    """
+    values = tuple(data.draw(PARTS[kind][1]) for kind in kinds)
+    table = sa.Table(
+        "t", sa.MetaData(), *(sa.Column(f"c{n}", PARTS[k][0]) for n, k in enumerate(kinds))
+    )
+    key = RowKey(table.c)
+
+    assert values == key.parts(key.parsed(row_id(*values)))
+
+
+def test_an_id_is_one_line_and_refuses_nothing():
+    """
+    A text that looks like an array is a text.
+    """
+    assert ["5", '["a",1]', '["a\\nb",2]', f'["{UUID(int=1)}",3]'] == [
+        row_id(5), row_id("a", 1), row_id("a\nb", 2), row_id(UUID(int=1), 3),
+    ]  # fmt: skip
+    with pytest.raises(StoreArgumentError, match="values: expected the value of each column"):
+        row_id()
