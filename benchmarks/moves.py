@@ -80,7 +80,7 @@ def measure(*, quick: bool) -> Section:
                 cached.over(floor) <= 4,
             ),
             _ahead("on the model, where it can move it", cached, _on_model(others), missing),
-            _ahead("on a plain object too", cached, others, missing),
+            _ahead("on a plain object", plain, others, missing),
         ],
     )
 

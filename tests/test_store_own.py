@@ -280,7 +280,7 @@ def test_what_the_target_requires_must_be_given_if_the_table_has_it(session):
 
 def test_misuse_is_refused_by_name(session):
     """
-    An unknown trigger, row or column; a key of two columns; a table without a status.
+    An unknown trigger, row or column; a part of a key; a table without a status.
     """
     add(session, Job(id=1), Pair(left=1, right=2, status="queued"), Bare(id=1))
     with pytest.raises(UnknownTriggerError, match="no trigger 'jump'"):
@@ -289,9 +289,13 @@ def test_misuse_is_refused_by_name(session):
         apply_move(session, Job, 2, "start")
     with pytest.raises(ValueError, match="the table has no column for 'usage'"):
         apply_move(session, Job, 1, "start", values={"usage": {}})
-    for wrong in (Pair, Pair.__table__, Bare):
-        with pytest.raises(ValueError, match="needs a primary key of one column"):
-            apply_move(session, wrong, 1, "start")
+    for pair in (Pair, Pair.__table__):
+        with pytest.raises(
+            StoreArgumentError, match="key: expected a tuple of the values of pairs"
+        ):
+            apply_move(session, pair, 1, "start")
+    with pytest.raises(ValueError, match="needs a primary key, and a column for the status"):
+        apply_move(session, Bare, 1, "start")
 
     assert "queued" == session.get(Job, 1).status
 

@@ -52,7 +52,8 @@ _DRIVERS: Final = MappingProxyType(
 _SAME: Final = MappingProxyType({"postgres": "postgresql"})
 _TRIES: Final = 5
 _PATIENCE: Final = "runstate_busy_timeout"
-_LONGEST_PAUSE: Final = 0.004
+_FIRST_PAUSE: Final = 0.008
+_LONGEST_PAUSE: Final = 0.2
 _IDLE_SINCE: Final = "runstate_idle_since"
 _IDLE_SECONDS: Final = 1.0
 _EXTRAS: Final = MappingProxyType(
@@ -152,10 +153,11 @@ def begin_immediate(connection: sa.Connection) -> None:
 
 def _begin_among_many(connection: sa.Connection, driver: sqlite3.Connection) -> None:
     """
-    Begin with SQLite's write lock, and ask for it often.
+    Begin with SQLite's write lock, and ask for it at random times.
 
     By itself SQLite would ask every tenth of a second at last, and miss the moment between two
-    transactions of a process that writes without a pause.
+    transactions of a process that writes without a pause. So the pauses are random. They grow,
+    or many processes that ask would leave the one that writes no time.
     """
     info = connection.info
     patience = info.get(_PATIENCE)
@@ -163,17 +165,18 @@ def _begin_among_many(connection: sa.Connection, driver: sqlite3.Connection) -> 
         patience = info[_PATIENCE] = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    except DBAPIError as error:
-        if not is_busy(error.orig):
-            raise
-        until = time.monotonic() + patience / 1_000
-        while (refusal := _refusal(driver)) is not None:
+        # By the driver itself: SQLAlchemy would take longer to send it than SQLite to do it.
+        refusal = _refusal(driver)
+        until = time.monotonic() + patience / 1_000 if refusal else 0.0
+        longest = _FIRST_PAUSE
+        while refusal is not None:
             if time.monotonic() >= until or not is_busy(refusal):
                 # Again by SQLAlchemy, which raises the error as its own.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 break
-            time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311
+            time.sleep(random.uniform(0, longest))  # noqa: S311
+            longest = min(2 * longest, _LONGEST_PAUSE)
+            refusal = _refusal(driver)
     finally:
         driver.execute(f"PRAGMA busy_timeout={patience}")
 
