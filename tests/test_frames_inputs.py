@@ -412,7 +412,7 @@ def test_a_table_is_read_beside_a_store_that_has_it_open(tmp_path):
     file = tmp_path / "app.db"
     with RunStore.open(f"sqlite:///{file}", durable=False) as store:
         made = set()
-        for number in range(20):
+        for number in range(8):
             made.add(store.create().id)
             if number % 2:
                 store.start(store.create(id=f"own_{number}").id)
