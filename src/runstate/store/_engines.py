@@ -165,18 +165,18 @@ def _begin_among_many(connection: sa.Connection, driver: sqlite3.Connection) -> 
         patience = info[_PATIENCE] = driver.execute("PRAGMA busy_timeout").fetchone()[0]
     driver.execute("PRAGMA busy_timeout=0")
     try:
-        # By the driver itself: SQLAlchemy would take longer to send it than SQLite to do it.
-        refusal = _refusal(driver)
-        until = time.monotonic() + patience / 1_000 if refusal else 0.0
-        longest = _FIRST_PAUSE
-        while refusal is not None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except DBAPIError as error:
+        if not is_busy(error.orig):
+            raise
+        until, longest = time.monotonic() + patience / 1_000, _FIRST_PAUSE
+        while (refusal := _refusal(driver)) is not None:
             if time.monotonic() >= until or not is_busy(refusal):
                 # Again by SQLAlchemy, which raises the error as its own.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 break
             time.sleep(random.uniform(0, longest))  # noqa: S311
             longest = min(2 * longest, _LONGEST_PAUSE)
-            refusal = _refusal(driver)
     finally:
         driver.execute(f"PRAGMA busy_timeout={patience}")
 
