@@ -513,3 +513,31 @@ def test_every_system_of_the_field_has_its_records():
     assert set() == {
         name for name, preset in PRESETS.items() if preset.shapes and "-strict" not in name
     } - own - {"a2a-task-0.3", "airflow-task-instance-3.0"}
+
+
+def test_events_of_openlineage_are_read_by_their_time():
+    """
+    Marquez lists the newest first.
+    """
+    events = [
+        {"eventType": kind, "eventTime": f"2026-09-01T10:0{minute}:00Z", "run": {"runId": "r"}}
+        for minute, kind in ((5, "COMPLETE"), (1, "RUNNING"), (0, "START"))
+    ]
+    listed = json.dumps({"events": events}).encode()
+    for name in ("openlineage-run", "openlineage-run-strict"):
+        report = check(read(BytesIO(listed), lifecycle=PRESETS[name]), PRESETS[name])
+        assert {"RS108"} == {finding.code for finding in report.findings}
+
+
+@pytest.mark.parametrize("error", [{}, {"code": None, "message": None, "param": None}, None])
+def test_an_empty_error_is_none(error):
+    """
+    OpenAI sends an object with nothing in it for a job that is well.
+    """
+    job = {"object": "fine_tuning.job", "id": "j", "status": "succeeded", "error": error}
+    lifecycle = PRESETS["openai-fine-tuning-job"]
+
+    assert (
+        ()
+        == check(read(BytesIO(json.dumps(job).encode()), lifecycle=lifecycle), lifecycle).findings
+    )

@@ -74,7 +74,7 @@ class SnapshotRules:
 
     def _missing(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
         for name in self._required[status]:
-            if name in fields and fields[name] is None:
+            if name in fields and not _is_set(fields[name]):
                 code = "RS201" if name in self._stamps else "RS204"
                 yield self._fault(
                     code,
@@ -87,7 +87,7 @@ class SnapshotRules:
     def _excluded(self, status: str, fields: Mapping[str, Any]) -> Iterator[Fault]:
         for name in self._null[status]:
             value = fields.get(name)
-            if value is None:
+            if value is None or not _is_set(value):
                 continue
             yield self._fault(
                 self._code_of_excluded(status, name),
@@ -260,3 +260,13 @@ class SnapshotRules:
 
 def _shown(value: Any) -> str:
     return "null" if value is None else printable(str(value), 80)
+
+
+def _is_set(value: Any) -> bool:
+    """
+    Return whether a field has a value: some services send an object of nulls, or none, for null.
+    """
+    if isinstance(value, Mapping):
+        return any(part is not None for part in value.values())
+
+    return value is not None
