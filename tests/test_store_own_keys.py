@@ -1,5 +1,5 @@
 """
-Tables of the application's own whose key has several columns, and rows that meet a condition.
+Tables of the application's own whose key has several columns, and moves of rows that meet a condition.
 """
 
 import os
@@ -170,17 +170,6 @@ def test_a_row_that_ceases_to_meet_the_condition_meanwhile_is_not_moved(engine):
     assert "queued" == statuses(engine)["acme", 1]
 
 
-def test_the_table_that_has_the_status_is_moved_of_a_joined_class(engine):
-    """
-    With the version that it keeps, which the ORM looks at.
-    """
-    with orm.Session(engine) as session, session.begin():
-        render = session.get(Render, ("acme", 3))
-        assert apply_move(session, Render, ("acme", 3), "start", lifecycle=JOB).ok
-        assert (render.status, render.edition, render.frames) == ("running", 2, 24)
-        render.frames = 25
-
-
 @pytest.mark.parametrize("where", [True, "tenant = 'acme'", Task.tenant, Render.frames == 24])
 def test_what_is_no_condition_on_the_table_is_refused(engine, where):
     """
@@ -304,81 +293,6 @@ def test_a_mapped_class_needs_no_version(engine, no_log):
     assert plain.fire(made.id, "start").ok
 
 
-def test_only_rows_that_meet_the_condition_are_the_stores(engine, no_log):
-    """
-    The others are neither claimed, swept, listed, fired at nor counted.
-    """
-    theirs = Store(
-        engine, JOB, table=Task, where=Task.tenant == "acme", prefix="acme_", logger=no_log,
-        deadlines={"running": (0, "fail")},
-    )  # fmt: skip
-    with pytest.raises(RunNotFoundError):
-        theirs.fire(row_id("b/c", 1), "start")
-    with pytest.raises(RunNotFoundError):
-        theirs.get(row_id("b/c", 1))
-    leases = theirs.claim_many("worker-1", limit=10)
-    assert {(lease.run.tenant, lease.run.number) for lease in leases} == {
-        ("acme", n) for n in (1, 2, 3)
-    }
-    theirs.sweep()
-    assert {"acme"} == {each.tenant for each in theirs.list()[0]}
-    assert 3 == sum(theirs.counts().values())
-    assert {"queued"} == {s for (tenant, _), s in statuses(engine).items() if tenant == "b/c"}
-    with pytest.raises(
-        StoreArgumentError, match="where: expected fields of a new row that meet it"
-    ):
-        theirs.create(tenant="b/c", number=9)
-    assert ("b/c", 9) not in statuses(engine)
-    assert theirs.create(tenant="acme", number=9).number == 9
-
-
-def test_a_sweep_is_not_held_up_by_rows_of_others(engine, no_log):
-    """
-    Those of a tenant that comes before count nothing towards the limit.
-    """
-    theirs = Store(engine, JOB, table=Task, where=Task.tenant == "b/c", logger=no_log)
-    theirs.sweep(limit=2)
-    assert 2 == sum(theirs.counts().values())
-
-
-def hide(engine, *, hidden):
-    """
-    Have a row not meet the condition of a store, or meet it again.
-    """
-    with engine.begin() as connection:
-        row = sa.update(Task.__table__).where(Task.tenant == "b/c", Task.number == 1)
-        connection.execute(row.values(deleted=hidden))
-
-
-def test_a_row_that_ceases_to_meet_the_condition_is_neither_claimed_nor_listed(engine, no_log):
-    """
-    Also where the store knew it before.
-    """
-    visible = Store(engine, JOB, table=Task, where=Task.deleted.is_(False), logger=no_log)
-    visible.sweep()
-    hide(engine, hidden=True)
-    assert 4 == len(visible.list()[0])
-    assert 4 == len(visible.claim_many("worker-1", limit=9))
-    assert "queued" == statuses(engine)["b/c", 1]
-
-
-def test_a_row_that_ceases_to_meet_the_condition_keeps_its_journal(engine, no_log):
-    """
-    It is out of reach, and comes back as it was; only a deleted row is pruned.
-    """
-    visible = Store(engine, JOB, table=Task, where=Task.deleted.is_(False), logger=no_log)
-    lease = visible.claim("worker-1", where={"tenant": "b/c"})
-    assert visible.fire(row_id("acme", 1), "start").ok
-    hide(engine, hidden=True)
-    with pytest.raises(RunNotFoundError):
-        visible.fire(lease.id, "finish", token=lease.token)
-    visible.sweep()
-    visible.prune(0)
-    hide(engine, hidden=False)
-    assert visible.fire(lease.id, "finish", token=lease.token).ok
-    assert ["adopted", "start", "finish"] == [name for name, _ in path(visible, lease.id)]
-
-
 def test_statements_for_a_migration_make_the_copy_of_the_key(engine, no_log):
     """
     Every column of it, under one unique index.
@@ -391,6 +305,54 @@ def test_statements_for_a_migration_make_the_copy_of_the_key(engine, no_log):
     assert made.claim("worker-1") is not None
     unique = [i for i in sa.inspect(engine).get_indexes("job_runs") if i["unique"]]
     assert ["table_key", "table_key_2"] in [index["column_names"] for index in unique]
+
+
+def test_the_key_may_be_listed_in_another_order_than_the_columns(database_url, no_log):
+    """
+    The row that was inserted is the one that is returned.
+    """
+    table = sa.Table(
+        "turned", sa.MetaData(), sa.Column("a", sa.Integer), sa.Column("b", sa.Integer),
+        sa.Column("status", sa.String(20)), sa.PrimaryKeyConstraint("b", "a"),
+    )  # fmt: skip
+    turned = engine_of(database_url)
+    table.create(turned)
+    kept = Store(turned, JOB, table=table, logger=no_log)
+    first = kept.create(a=2, b=1)
+    assert kept.fire(first.id, "start").ok
+    second = kept.create(a=1, b=2)
+    assert ((2, 1), (1, 2)) == ((first.a, first.b), (second.a, second.b))
+    assert ["running", "queued"] == [kept.get(row_id(*key)).status for key in ((2, 1), (1, 2))]
+    turned.dispose()
+
+
+@pytest.mark.parametrize("charset", ["latin1", "utf8mb4"])
+def test_texts_of_a_key_are_found_in_every_character_set(database_url, charset, no_log):
+    """
+    Several at once, too.
+    """
+    table = sa.Table(
+        "named", sa.MetaData(), sa.Column("tenant", sa.String(40), primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("status", sa.String(20)), mysql_charset=charset,
+    )  # fmt: skip
+    named = engine_of(database_url)
+    table.create(named)
+    kept = Store(named, JOB, table=table, logger=no_log)
+    made = {kept.create(tenant=tenant, number=1).id for tenant in ("Jürgen", "Tröger", "plain")}
+    assert made == {lease.id for lease in kept.claim_many("w", limit=9)}
+    assert made == {each.id for each in kept.list()[0]}
+    named.dispose()
+
+
+@pytest.mark.parametrize("text", ['["\\ud800",1]', '["a\\u0000",1]'])
+def test_an_id_that_no_row_can_have_is_not_found(store, text):
+    """
+    JSON can spell characters that no database holds.
+    """
+    for call in (store.get, store.history, store.erase, lambda each: store.fire(each, "start")):
+        with pytest.raises(RunNotFoundError):
+            call(text)
 
 
 # -- ids -------------------------------------------------------------------------------------

@@ -239,15 +239,12 @@ class OwnOperations(Operations[_T]):
         try:
             with connection.begin_nested():
                 made = self._own.insert(connection, key, status, now, {**fields, **deadline})
-                rows = self._own.locked(connection, [self._own.key.text(made)])
-                if not rows:
-                    raise wrong_argument("where", "fields of a new row that meet it", fields)
         except IntegrityError:
             if given_id is None or not (there := self._own.locked(connection, [given_id])):
                 raise
             before = self._created_before(connection, there[0].id, digest, creation.key)
             return Made(before, ())
-        row = rows[0]
+        row = self._own.locked(connection, [self._own.key.text(made)])[0]
         more = {name: as_json(fields[name]) for name in details if name in fields}
         moved = self._first(connection, row, status, creation, {
             self._layout.details[name]: text for name, text in more.items()

@@ -74,10 +74,9 @@ class OwnRows:
         names: Mapping[str, Any],
         dialect: sa.Dialect,
         clock: str | None,
-        where: Any,
     ) -> None:
         """
-        Look *table* over, whose rows meet the condition *where*.
+        Look *table* over.
 
         Raises:
             ValueError: A store cannot work with it, with the reason.
@@ -85,7 +84,7 @@ class OwnRows:
         check_table(table)
         _refuse_parent(table)
         self._lifecycle, self._dialect, self._names = lifecycle, dialect, dict(names)
-        self._own = OwnTable(table, lifecycle, self._names, where)
+        self._own = OwnTable(table, lifecycle, self._names)
         self.table: sa.Table = self._own.status.table
         _check_names(self._names, lifecycle, self.table)
         self.key = self._own.key
@@ -111,7 +110,7 @@ class OwnRows:
         self._now: Value = sa.literal_column(
             f"({clock or CLOCKS[database_of(dialect)]})", sa.Double()
         )
-        self._among = sa.and_(self.key.among("keys"), self._own.where)
+        self._among = self.key.among("keys")
         self._looking = self._reading()
         self._locking = self._locked(self._looking, skip=False)
         self._passing = self._locked(self._looking, skip=True)
@@ -140,7 +139,6 @@ class OwnRows:
         query = query.where(
             self.key.beside(tables.runs),
             self._same(tables.runs, map(str, statuses)),
-            self._own.where,
         )
         if database_of(self._dialect) != "mariadb":
             return query
@@ -169,7 +167,7 @@ class OwnRows:
         """
         Return the condition that the row of an object is in one of *statuses*, with *columns*.
         """
-        query = self._there(runs).where(self._own.where)
+        query = self._there(runs)
         if statuses is not None:
             query = query.where(self._in(statuses))
         for name, value in columns.items():
@@ -242,9 +240,21 @@ class OwnRows:
         if not keys:
             return []
         nothing = dict.fromkeys(OwnRow._fields)
-        found = connection.execute(query, {"keys": keys}).mappings()
+        found = self._found(connection, query, keys)
 
-        return [self._row({**nothing, **values}) for values in found]
+        return [self._row({**nothing, **row._mapping}) for row in found]  # noqa: SLF001
+
+    def _found(self, connection: sa.Connection, query: Any, keys: Sequence[Any]) -> list[Any]:
+        """
+        Return what *query* finds of *keys*.
+        """
+        if len(self.key.columns) == 1 or database_of(self._dialect) != "mariadb":
+            return list(connection.execute(query, {"keys": keys}))
+
+        # MariaDB finds no row of several tuples where a column has another character set.
+        each = sorted(set(keys), key=repr)
+
+        return [row for key in each for row in connection.execute(query, {"keys": [key]})]
 
     def _reading(self) -> Any:
         """
@@ -322,7 +332,7 @@ class OwnRows:
             return {}
         names = [self._field_of.get(c.key, c.key) for c in self.table.c]
         places = [[*self.table.c].index(column) for column in self.key.columns]
-        rows = connection.execute(self._everything, {"keys": keys})
+        rows = self._found(connection, self._everything, keys)
 
         return {
             row_id(*(row[place] for place in places)): dict(zip(names, row, strict=True))
@@ -345,10 +355,10 @@ class OwnRows:
         known = [str(s) for s in lifecycle.statuses]
         active = [s for s in known if not lifecycle.is_terminal(s)] or known
         looked = active if statuses is None else statuses
-        own, keys = self._own, self.key.columns
+        keys = self.key.columns
         beside = self.table.outerjoin(runs, self.key.beside(runs))
         differs = sa.or_(runs.c.id.is_(None), ~self._same(runs, looked))
-        every = sa.select(*keys).where(own.where).order_by(*keys)
+        every = sa.select(*keys).order_by(*keys)
         queries = [every.select_from(beside).where(self._in(looked), differs)]
         if statuses is None:
             joined = runs.join(self.table, self.key.beside(runs))
@@ -474,7 +484,10 @@ class OwnRows:
         values |= key
         made: Any = connection.execute(self.table.insert().values(values))
 
-        return self.key.of(made.inserted_primary_key)
+        # The table may list its key in another order than its columns.
+        key_of = dict(zip(self.table.primary_key, made.inserted_primary_key, strict=True))
+
+        return self.key.of([key_of[column] for column in self.key.columns])
 
     def due_value(self, seconds: int) -> dict[str, Any]:
         """
@@ -493,7 +506,7 @@ def _refuse_parent(table: Any) -> None:
     if mapper is not None and mapper.inherits is not None:
         raise ValueError(
             f"table: {table.__name__} inherits its table from {mapper.inherits.class_.__name__}, "
-            "which a store cannot work with; pass that one, with where= for the rows of one class"
+            "which a store cannot work with; pass a class without a mapped parent"
         )
 
 

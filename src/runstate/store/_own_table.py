@@ -72,8 +72,8 @@ class OwnTable:
     ) -> None:
         check_table(table)
         self._lifecycle, self._names = lifecycle, columns
-        self._mapper = None if isinstance(table, sa.Table) else self._mapper_of(table)
-        self.target = table if self._mapper is None else self._mapper.class_
+        self._mapper = None if isinstance(table, sa.Table) else sa.inspect(table)
+        self.target = table
         self._columns = table.c if self._mapper is None else self._mapper.local_table.c
         keys = [column for column in self._columns if column.primary_key]
         status = self.column(lifecycle.status_field)
@@ -98,17 +98,6 @@ class OwnTable:
                 f"{table!r} keeps its version in another table, {self.version.table.name}: "
                 "pass the mapped class of that table"
             )
-
-    def _mapper_of(self, table: Any) -> Any:
-        """
-        Return the mapper whose own table has the status: of *table*, or of a parent it is joined to.
-        """
-        name = self._names.get(self._lifecycle.status_field, self._lifecycle.status_field)
-        mapper = sa.inspect(table)
-
-        return next(
-            (each for each in mapper.iterate_to_root() if name in each.local_table.c), mapper
-        )
 
     def check_attempt(self, attempt: int | None) -> None:
         """

@@ -207,4 +207,5 @@ def _parsed(kind: Any, text: str) -> Any:
             return None
         return number if kind.as_uuid else str(number)
 
-    return text
+    # What no database holds, and JSON can spell.
+    return None if any(c == "\0" or "\ud800" <= c <= "\udfff" for c in text) else text

@@ -46,7 +46,6 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
-        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         prefix: str | None = None,
@@ -88,9 +87,6 @@ class Store(Transactions[_T], Watching):
                 beside it. The id of a row whose key has several columns is made by
                 :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
-            where: A condition of SQLAlchemy on *table*, such as ``Job.deleted_at.is_(None)``: the
-                objects are the rows that meet it. Stores with different conditions on one table
-                need a *prefix* each.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -134,7 +130,6 @@ class Store(Transactions[_T], Watching):
             model,
             columns=columns,
             table=table,
-            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,
@@ -162,7 +157,6 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
-        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
@@ -205,9 +199,6 @@ class Store(Transactions[_T], Watching):
                 beside it. The id of a row whose key has several columns is made by
                 :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
-            where: A condition of SQLAlchemy on *table*, such as ``Job.deleted_at.is_(None)``: the
-                objects are the rows that meet it. Stores with different conditions on one table
-                need a *prefix* each.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -266,7 +257,6 @@ class Store(Transactions[_T], Watching):
             model=model,
             columns=columns,
             table=table,
-            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,

@@ -124,8 +124,7 @@ def apply_move(
     Args:
         caller: The session or connection.
         table: A mapped class, or a table. A table does not know which of its columns is the
-            ORM's version: pass the mapped class. Of a class that is joined to its parent's
-            table, the one of the two that has the status is moved.
+            ORM's version: pass the mapped class.
         key: The value of the row's primary key; of one of several columns a tuple, in the
             order of the table.
         trigger: A trigger of the lifecycle.
@@ -237,8 +236,7 @@ async def apply_move_async(
     Args:
         caller: The session or connection, whose transaction it is.
         table: A mapped class, or a table. A table does not know which of its columns is the
-            ORM's version: pass the mapped class. Of a class that is joined to its parent's
-            table, the one of the two that has the status is moved.
+            ORM's version: pass the mapped class.
         key: The value of the row's primary key; of one of several columns a tuple, in the
             order of the table.
         trigger: A trigger of the lifecycle.
