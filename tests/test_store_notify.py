@@ -161,6 +161,35 @@ def test_a_watcher_that_lost_its_connection_listens_anew(notifying):
     assert ["run_1"] == [entry.run_id for entry in page.result(timeout=SOON)[0].items]
 
 
+def test_a_watcher_that_is_given_lost_connections_listens_all_the_same(postgresql_database):
+    """
+    After a restart of the server, those that the pool keeps are lost.
+    """
+    engine = sa.create_engine(postgresql_database)
+    store = RunStore(engine, notify=True)
+    held = [engine.connect() for _ in range(3)]
+    for connection in held:
+        connection.exec_driver_sql("SELECT 1")
+        connection.close()
+    with RunStore.open(postgresql_database) as other:
+        cursor = other.cursor()
+        with other.engine.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        pages = store.watch(after=cursor, every=0.05)
+        with ThreadPoolExecutor(1) as pool:
+            page = pool.submit(next, pages)
+            try:
+                listening(other)
+            finally:
+                other.create(id="run_1")
+            assert ["run_1"] == [entry.run_id for entry in page.result(timeout=SOON).items]
+        pages.close()
+    engine.dispose()
+
+
 def test_a_closed_watcher_gives_its_connection_up(notifying):
     """
     Also where it was never waited for.

@@ -1,8 +1,9 @@
 """
-How those who watch a feed are woken on PostgreSQL: by NOTIFY, which every commit of a move sends.
+How those who watch a feed are woken on PostgreSQL: every commit of a move sends NOTIFY.
 
-A trigger on the journal sends it, whoever writes. It holds no data: a watcher that is woken polls
-as before. Who is not woken, since a connection was lost, polls at the usual times.
+A trigger on the journal sends it, so it does not matter which program wrote the move. The
+notification carries no data. It tells a watcher to poll now. A watcher that lost its connection
+polls at its usual times.
 """
 
 import asyncio
@@ -12,11 +13,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from ..runs._driver_errors import sqlstate
 from ._dialects import database_of
 from ._poolers import find_pooler
 
 __all__ = [
-    "NOTIFIES",
     "NOTIFY_TRIGGERS",
     "AsyncClock",
     "AsyncListener",
@@ -51,12 +52,14 @@ The statements that have every commit of a move send NOTIFY.
 
 ``{prefix}`` stands for the prefix, ``{schema}`` for the quoted schema and a dot, if there is one.
 """
-NOTIFIES: Final = sa.text(
+_NOTIFIES: Final = sa.text(
     "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:journal) AND tgname = :name"
 )
 _CHANNEL: Final = "SELECT 'runstate_' || CAST(to_regclass(%s) AS oid)"
+_READ_ONLY: Final = "25006"
+"""The SQLSTATE by which a standby refuses LISTEN."""
 _AGAIN_AFTER: Final = 60.0
-"""Seconds before a listener that could not listen, as on a standby, tries again."""
+"""Seconds before a listener that a standby refused tries again."""
 
 
 def check_notify(dialect: sa.Dialect) -> None:
@@ -105,7 +108,7 @@ def notifies(connection: sa.Connection, journal: sa.Table) -> bool:
     name = journal.name.removesuffix("journal") + _TRIGGER
     there = {"journal": _name_of(connection.dialect, journal), "name": name}
 
-    return connection.execute(NOTIFIES, there).scalar() is not None
+    return connection.execute(_NOTIFIES, there).scalar() is not None
 
 
 def _name_of(dialect: sa.Dialect, journal: sa.Table) -> str:
@@ -149,8 +152,9 @@ class Listener(Clock):
             self._driver.autocommit = True
             channel = self._driver.execute(_CHANNEL, [self._journal]).fetchone()[0]
             self._driver.execute(f"LISTEN {channel}")
-        except _errors(self._engine):
-            self._give_up()
+        except _errors(self._engine) as error:
+            self._again_at = _again_at(error)
+            self.close()
 
     def wait(self, seconds: float) -> None:
         """Wait for a NOTIFY, and *seconds* at most."""
@@ -162,10 +166,6 @@ class Listener(Clock):
                 pass
         except _errors(self._engine):
             self.close()
-
-    def _give_up(self) -> None:
-        self._again_at = time.monotonic() + _AGAIN_AFTER
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""
@@ -212,8 +212,9 @@ class AsyncListener(AsyncClock):
             answer = await self._driver.execute(_CHANNEL, [self._journal])
             channel = (await answer.fetchone())[0]
             await self._driver.execute(f"LISTEN {channel}")
-        except _errors(self._engine.sync_engine):
-            await self._give_up()
+        except _errors(self._engine.sync_engine) as error:
+            self._again_at = _again_at(error)
+            await self.close()
 
     async def wait(self, seconds: float) -> None:
         """Wait for a NOTIFY, and *seconds* at most."""
@@ -226,15 +227,20 @@ class AsyncListener(AsyncClock):
         except _errors(self._engine.sync_engine):
             await self.close()
 
-    async def _give_up(self) -> None:
-        self._again_at = time.monotonic() + _AGAIN_AFTER
-        await self.close()
-
     async def close(self) -> None:
         """Close the connection."""
         driver, self._driver = self._driver, None
         if driver is not None:
             await driver.close()
+
+
+def _again_at(error: Any) -> float:
+    """
+    Return when to listen again after *error*: at the next poll, but on a standby after a while.
+    """
+    refused = sqlstate(getattr(error, "orig", error)) == _READ_ONLY
+
+    return time.monotonic() + _AGAIN_AFTER if refused else 0.0
 
 
 def _errors(engine: sa.Engine) -> tuple[type[Exception], ...]:
