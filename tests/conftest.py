@@ -4,6 +4,7 @@ What all tests share: a silent log, a clock that is set by hand, runs in every s
 
 import os
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,7 +13,15 @@ import pytest
 import structlog
 
 import django_project
-from databases import BACKENDS, CLOCK, MARIADB, DatabaseClock, fresh_database, postgresql
+from databases import (
+    BACKENDS,
+    CLOCK,
+    MARIADB,
+    DatabaseClock,
+    fresh_database,
+    fresh_file,
+    postgresql,
+)
 from mariadb_server import fresh_schema, mariadb
 from runstate import RUN, RunEngine, RunResponse
 from runstate.store import RunStore
@@ -273,6 +282,19 @@ def database_url(request, tmp_path):
         return
     with fresh_database(request.getfixturevalue("postgresql_url")) as url:
         yield url
+
+
+@pytest.fixture(params=[*BACKENDS, MARIADB])
+def fresh(request, tmp_path):
+    """
+    What yields a fresh database of each kind, as often as it is called.
+    """
+    if request.param == "postgresql":
+        return partial(fresh_database, request.getfixturevalue("postgresql_url"))
+    if request.param == "mariadb":
+        return partial(fresh_schema, request.getfixturevalue("mariadb_url"))
+
+    return partial(fresh_file, tmp_path)
 
 
 @pytest.fixture

@@ -176,6 +176,14 @@ def fresh_database(server_url: str) -> Iterator[str]:
         engine.dispose()
 
 
+@contextmanager
+def fresh_file(folder: Path) -> Iterator[str]:
+    """
+    Yield the URL of a new SQLite file in *folder*.
+    """
+    yield f"sqlite:///{folder}/{uuid4().hex}.db"
+
+
 CLOCK = "(SELECT now FROM clock)"
 """What a store is told to read the time from, so that a test sets it."""
 

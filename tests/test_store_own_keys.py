@@ -12,8 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import orm
 
-from databases import POSTGRESQL, fresh_database
-from mariadb_server import fresh_schema
 from own_tables import SeveralColumns, subjects_of
 from runstate import LifecycleFieldError
 from runstate.presets import PRESETS
@@ -185,23 +183,6 @@ def test_what_is_no_condition_on_the_table_is_refused(engine, where):
 
 
 # -- a store ---------------------------------------------------------------------------------
-
-PLACES = ["sqlite", POSTGRESQL, pytest.param("mariadb", marks=pytest.mark.mariadb)]
-
-
-@pytest.fixture(params=PLACES)
-def fresh(request, tmp_path):
-    """
-    What yields a fresh database of each kind.
-    """
-    from test_store_table import _sqlite
-
-    if request.param == "postgresql":
-        return partial(fresh_database, request.getfixturevalue("postgresql_url"))
-    if request.param == "mariadb":
-        return partial(fresh_schema, request.getfixturevalue("mariadb_url"))
-
-    return partial(_sqlite, tmp_path)
 
 
 def test_a_store_with_a_key_of_two_columns_passes_the_conformance_kit(fresh):

@@ -18,8 +18,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import orm
 from sqlalchemy.orm.exc import StaleDataError
 
-from databases import POSTGRESQL, DatabaseClock, awaited, fresh_database
-from mariadb_server import fresh_schema
+from databases import DatabaseClock, awaited, fresh_database, fresh_file
 from own_tables import AsyncOwnSubject, OwnSubject, subjects_of, table_of
 from runstate import Lifecycle, LifecycleFieldError, RunResponse, Transition
 from runstate.presets import PRESETS
@@ -112,27 +111,6 @@ def path(store, run_id):
 # -- the store's own promises -------------------------------------------------------------
 
 
-PLACES = ["sqlite", POSTGRESQL, pytest.param("mariadb", marks=pytest.mark.mariadb)]
-
-
-@pytest.fixture(params=PLACES)
-def fresh(request, tmp_path):
-    """
-    What yields a fresh database of each kind.
-    """
-    if request.param == "postgresql":
-        return partial(fresh_database, request.getfixturevalue("postgresql_url"))
-    if request.param == "mariadb":
-        return partial(fresh_schema, request.getfixturevalue("mariadb_url"))
-
-    return partial(_sqlite, tmp_path)
-
-
-@contextmanager
-def _sqlite(folder):
-    yield f"sqlite:///{folder}/{uuid4().hex}.db"
-
-
 CHECKED = (
     "every_row_is_a_move",
     "refusal_names_the_winner",
@@ -164,7 +142,7 @@ def test_a_store_for_asyncio_passes_it_too(tmp_path):
     """
     What it does by itself is the same, so that few checks tell.
     """
-    made = subjects_of(JOB, partial(_sqlite, tmp_path), AsyncOwnSubject)
+    made = subjects_of(JOB, partial(fresh_file, tmp_path), AsyncOwnSubject)
     result = conformance(made, lifecycle=JOB, payloads=payloads_of(JOB), only=CHECKED[5:7])
 
     assert result.ok, str(result)
@@ -177,7 +155,7 @@ def test_presets_pass_in_an_own_table(name, tmp_path):
     Several beginnings, reopened rows, machines without an end, rows with conditions.
     """
     lifecycle = PRESETS[name]
-    made = subjects_of(lifecycle, partial(_sqlite, tmp_path), without={"leases", "sweep"})
+    made = subjects_of(lifecycle, partial(fresh_file, tmp_path), without={"leases", "sweep"})
     only = QUICK if LONG else [name for name in QUICK if name in CHECKED[:4]]
     result = conformance(made, lifecycle=lifecycle, payloads=payloads_of(lifecycle), only=only)
 

@@ -137,8 +137,7 @@ class OwnRows:
         A query that locks then locks the rows of both, or passes both over.
         """
         query = query.where(
-            self.key.beside(tables.runs),
-            self._same(tables.runs, map(str, statuses)),
+            self.key.beside(tables.runs), self._same(tables.runs, map(str, statuses))
         )
         if database_of(self._dialect) != "mariadb":
             return query
@@ -167,24 +166,14 @@ class OwnRows:
         """
         Return the condition that the row of an object is in one of *statuses*, with *columns*.
         """
-        query = self._there(runs)
+        there: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self.table)
+        query = there.where(self.key.beside(runs))
         if statuses is not None:
             query = query.where(self._in(statuses))
         for name, value in columns.items():
             query = query.where(self.column(name) == value)
 
         return query.exists()
-
-    def is_gone(self, runs: Any) -> Value:
-        """
-        Return the condition that the row of an object was deleted.
-        """
-        return ~self._there(runs).exists()
-
-    def _there(self, runs: Any) -> sa.Select[Any]:
-        return (
-            sa.select(sa.literal_column("1")).select_from(self.table).where(self.key.beside(runs))
-        )
 
     def _same(self, runs: Any, statuses: Iterable[str]) -> Value:
         return sa.or_(
@@ -209,19 +198,13 @@ class OwnRows:
                 "store is opened"
             )
 
-    def parsed(self, run_id: str) -> Any:
-        """
-        Return the primary key that *run_id* is the text of; None if it can be none.
-        """
-        return self.key.parsed(run_id)
-
     def locked(
         self, connection: sa.Connection, ids: Iterable[str], *, skip: bool = False
     ) -> list[OwnRow]:
         """
         Return the rows of *ids*, locked; without those that others have locked, if *skip*.
         """
-        keys = [key for key in map(self.parsed, ids) if key is not None]
+        keys = [key for key in map(self.key.parsed, ids) if key is not None]
         if keys and database_of(self._dialect) == "sqlite":
             # It has no FOR UPDATE, and takes its lock for an update of no row as well.
             connection.execute(self._nothing)
@@ -232,7 +215,7 @@ class OwnRows:
         """
         Return the rows of *ids*, not locked, by id.
         """
-        keys = [key for key in map(self.parsed, ids) if key is not None]
+        keys = [key for key in map(self.key.parsed, ids) if key is not None]
 
         return {row.id: row for row in self._read(connection, keys, self._looking)}
 
@@ -327,7 +310,7 @@ class OwnRows:
 
         The status is as the database holds it.
         """
-        keys = [key for key in map(self.parsed, ids) if key is not None]
+        keys = [key for key in map(self.key.parsed, ids) if key is not None]
         if not keys:
             return {}
         names = [self._field_of.get(c.key, c.key) for c in self.table.c]
@@ -385,7 +368,7 @@ class OwnRows:
             ConcurrentMoveError: Something else in this transaction has changed it.
         """
         run_id, row = str(moved.run_id), self._rows[moved.trigger, moved.source, moved.target]
-        key = self.parsed(run_id)
+        key = self.key.parsed(run_id)
         seen: list[Any] = [self._members[str(moved.source)]]
         if self._own.version is not None or self._own.attempt is not None:
             now = self.seen(connection, [run_id]).get(run_id)
@@ -444,7 +427,7 @@ class OwnRows:
         if run_id is None:
             several = len(columns) > 1
             return {c: fields.pop(c.key) for c in columns if several and c.key in fields}
-        key = self.parsed(run_id)
+        key = self.key.parsed(run_id)
         if key is None:
             example = "" if len(columns) == 1 else ", made by row_id()"
             raise wrong_argument("id", f"a text that {self.key} can hold{example}", run_id)

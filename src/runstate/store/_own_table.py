@@ -194,7 +194,7 @@ class OwnTable:
         """
         Return the ORM's column of the version with the value after *version*, if it has one.
         """
-        # False where the database raises the version by itself; and a mapper without one has a generator too.
+        # False where the database raises the version. A mapper without a version has one as well.
         raised = self.version is not None and callable(self._generator)
 
         return {self.version: self._generator(version)} if raised else {}

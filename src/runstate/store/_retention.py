@@ -123,7 +123,7 @@ class Retention:
         """
         own = self._say.own
 
-        return [] if own is None else [own.is_gone(self._tables.runs)]
+        return [] if own is None else [~own.are(self._tables.runs, None, {})]
 
     def _latest(self) -> Any:
         """

@@ -34,7 +34,7 @@ def row_id(*values: object) -> str:
         values: The value of each column of the key, in the order of the table.
 
     Raises:
-        StoreArgumentError: There is no value.
+        StoreArgumentError: It was called without a value.
 
     Example:
         >>> row_id(5)

@@ -135,13 +135,13 @@ def apply_move(
         attempt: The attempt that the writer belongs to, where the lifecycle reopens, as it
             was in the row when the work began; a row without a number is in its first.
         where: A condition of SQLAlchemy that the row must meet besides, such as
-            ``Job.tenant == "acme"``; one that does not is not found.
+            ``Job.tenant == "acme"``. A row that does not meet it counts as missing.
         now: When, in Unix seconds; the clock of this machine by default. Integer
             columns get whole seconds, date columns UTC.
         log: Whether the move is logged, as every move is, after the commit.
 
     Raises:
-        RunNotFoundError: There is no such row, or it does not meet *where*.
+        RunNotFoundError: The table has no row with this key, or the row does not meet *where*.
         StatusMissingError: The row's status is NULL.
         ConcurrentMoveError: Another transaction changed the row, and the database cannot
             show the caller's transaction how: PostgreSQL at REPEATABLE READ or
