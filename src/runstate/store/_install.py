@@ -62,7 +62,7 @@ def install(
     """
     Make the tables where they are missing, and bring older ones up to date.
 
-    With *notify*, the trigger that wakes those who watch, too; on a standby it comes from the primary.
+    With *notify*, also make the trigger that wakes watchers. A standby gets it from its primary.
 
     Several processes may do this at once: one does it, the others wait and find it done.
 

@@ -29,13 +29,14 @@ class Watching:
         """
         Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
 
-        A store that was opened with *notify* polls as soon as a move is committed, too. No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
-        with it after a restart; begin with :meth:`cursor` for what happens from now on.
+        A store that was opened with *notify* also polls as soon as a move is committed. No page is
+        empty. Keep the *cursor* of each once its items are dealt with, and begin with it after a
+        restart; begin with :meth:`cursor` for what happens from now on.
 
         Args:
             after: The cursor of the last page whose items were dealt with; None for the first
                 move of the store.
-            every: Seconds between polls while nothing happens, at most.
+            every: The most seconds between two polls while nothing happens.
             limit: How many moves a page has at most.
 
         Raises:
@@ -73,13 +74,14 @@ class AsyncWatching:
         """
         Yield the pages of :meth:`moves` without end, each as soon as a poll finds it.
 
-        A store that was opened with *notify* polls as soon as a move is committed, too. No page is empty. Keep the *cursor* of each once its items are dealt with, and begin
-        with it after a restart; begin with :meth:`cursor` for what happens from now on.
+        A store that was opened with *notify* also polls as soon as a move is committed. No page is
+        empty. Keep the *cursor* of each once its items are dealt with, and begin with it after a
+        restart; begin with :meth:`cursor` for what happens from now on.
 
         Args:
             after: The cursor of the last page whose items were dealt with; None for the first
                 move of the store.
-            every: Seconds between polls while nothing happens, at most.
+            every: The most seconds between two polls while nothing happens.
             limit: How many moves a page has at most.
 
         Raises:
