@@ -529,6 +529,24 @@ def test_events_of_openlineage_are_read_by_their_time():
         assert {"RS108"} == {finding.code for finding in report.findings}
 
 
+def test_the_log_of_an_oban_job_that_is_tried_again_has_no_fault():
+    """
+    Oban logs when a worker starts and stops a job, and not that it is made available in between.
+    """
+    events = [
+        ("job:start", None, 1), ("job:exception", "failure", 1), ("job:start", None, 2),
+        ("job:stop", "snoozed", 2), ("job:start", None, 3), ("job:stop", "success", 3),
+    ]  # fmt: skip
+    log = "".join(
+        json.dumps({"source": "oban", "event": event, "id": 4, "attempt": attempt, "state": state})
+        + "\n"
+        for event, state, attempt in events
+    )
+    lifecycle = PRESETS["oban-job"]
+
+    assert check(read(BytesIO(log.encode()), lifecycle=lifecycle), lifecycle).findings == ()
+
+
 @pytest.mark.parametrize("error", [{}, {"code": None, "message": None, "param": None}, None])
 def test_an_empty_error_is_none(error):
     """
