@@ -6,9 +6,12 @@ import json
 from io import BytesIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reader_limits import lower
 from runstate import Finding
+from runstate.presets import PRESETS
 from runstate.readers import json as document
 from runstate.readers import read
 
@@ -210,10 +213,10 @@ def test_going_back_is_bounded(monkeypatch):
 
 def test_object_is_read_whole():
     """
-    A document that is an object is one record, or a list of them, in the line it begins in.
+    A document that is an object is one record, or a list of them, each in the line it begins in.
     """
     page = json.dumps({"data": [json.loads(run("b")), 5], "object": "list"}, indent=1)
-    expected = [("queued", "b", 2), ("RS901", 2, "a record must be a JSON object, not 5")]
+    expected = [("queued", "b", 4), ("RS901", 2, "a record must be a JSON object, not 5")]
 
     assert [("queued", "a", 1)] == told(run("a"))
     assert expected == told("\n" + page)
@@ -254,3 +257,63 @@ def test_repeated_key_in_an_element():
     text = '[{"id": "a", "status": "x", "status": "y"}]'
 
     assert [("RS903", 1, "given more than once: 'status'")] == told(text)
+
+
+LAYOUTS = st.sampled_from([None, 0, 2, "\t"])
+"""How a document may be indented; None for one line."""
+TEXTS = st.text(st.sampled_from('a{}[]"\\\n:,'), max_size=6)
+
+
+@given(
+    runs=st.lists(st.tuples(TEXTS, st.recursive(TEXTS, st.lists, max_leaves=4)), max_size=5),
+    before=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    indent=LAYOUTS,
+)
+def test_each_run_in_a_list_has_the_line_that_it_begins_in(runs, before, indent):
+    """
+    A list object may be laid out over many lines, with brackets inside its strings.
+    """
+    listed = [
+        {
+            "object": "thread.run",
+            "id": f"run_{number}",
+            "status": "queued",
+            "metadata": {text: more},
+        }
+        for number, (text, more) in enumerate(runs)
+    ]
+    text = json.dumps({"more": [before, {}], "object": "list", "data": listed}, indent=indent)
+    beginnings = [
+        number for number, line in enumerate(text.split("\n"), 1) if '"thread.run"' in line
+    ]
+    # The key that is looked for stands one line below the bracket.
+    expected = [1] * len(listed) if indent is None else [line - 1 for line in beginnings]
+
+    assert [item[2] for item in told(text)] == expected
+
+
+def test_each_pod_of_a_printed_list_has_the_line_that_it_begins_in():
+    """
+    So ``kubectl get pods -o json`` prints them, and a record that cannot be read has its own line.
+    """
+    pods = [
+        {"kind": "Pod", "metadata": {"uid": "a"}, "status": {"phase": phase}}
+        for phase in ("Pending", 5, "Running")
+    ]
+    text = json.dumps({"kind": "List", "items": pods}, indent=2)
+
+    found = told(text, lifecycle=PRESETS["kubernetes-pod"])
+
+    assert [item[2 if item[0] != "RS901" else 1] for item in found] == [4, 13, 22], found
+
+
+def test_a_key_that_is_given_twice_leaves_the_line_of_the_document():
+    """
+    What was lost at the parser has a bracket in the text, and may have been anywhere.
+    """
+    text = (
+        '{"object": "list", "more": [{\n"x": {"y": 1}, "x": {"y": 2}}],\n'
+        f' "data": [\n{run("a")},\n{run("b")}]}}'
+    )
+
+    assert told(text) == [("queued", "a", 1), ("queued", "b", 1)]

@@ -163,6 +163,9 @@ class Interpreter:
     Says what records mean, under one lifecycle and one set of columns.
     """
 
+    lines: Mapping[int, int] = MappingProxyType({})
+    """By ``id()``, the lines of the objects in the document that is read, if it has several."""
+
     def __init__(
         self,
         columns: Columns,
@@ -285,7 +288,7 @@ class Interpreter:
                     self.unseen.pop(at or "", None)
                 return (seen,)
         if isinstance(value, list):
-            return [read for record in value for read in self._guarded(self._record, record, line)]
+            return self._all(self._record, value, line)
 
         return self._guarded(self._record, value, line)
 
@@ -338,6 +341,15 @@ class Interpreter:
         return self.status_key in record or to_pascal(self.status_key) in record
 
     # -- what kind of record it is -----------------------------------------
+
+    def _all(
+        self, read: Callable[[dict[str, Any], int], Sequence[Read]], records: list[Any], line: int
+    ) -> Sequence[Read]:
+        return [
+            each
+            for record in records
+            for each in self._guarded(read, record, self.lines.get(id(record), line))
+        ]
 
     def _guarded(
         self, read: Callable[[dict[str, Any], int], Sequence[Read]], record: Any, line: int
@@ -403,7 +415,7 @@ class Interpreter:
         data = record.get("data")
         if isinstance(data, list) and record.get("object") == "list":
             refuse_doubled(record, {"object", "data"})
-            return [read for one in data for read in self._guarded(self._single, one, line)]
+            return self._all(self._single, data, line)
 
         return self._single(record, line)
 

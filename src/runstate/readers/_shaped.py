@@ -390,21 +390,22 @@ class Shaped(Interpreter):
         Return what the records *inner* say, by their keys; None if none of them has a shape.
         """
         reads: list[Read] = []
-        unfit: list[dict[str, Any]] = []
+        unfit: list[tuple[dict[str, Any], int]] = []
         records = [(key, record) for key, record in inner if isinstance(record, dict)]
         for key, record in records:
+            own = self.lines.get(id(record), line)
             try:
-                found = self._within(record, line, around, deeper, key)
+                found = self._within(record, own, around, deeper, key)
             except BadRecordError as bad:
-                found = (self.refusal(bad, line),)
+                found = (self.refusal(bad, own),)
             if found is None:
-                unfit.append(record)
+                unfit.append((record, own))
             else:
                 reads.extend(found)
         if len(unfit) == len(records):
             return None
-        for record in unfit:
-            self.pass_over(self._unfit(record), line)
+        for record, own in unfit:
+            self.pass_over(self._unfit(record), own)
 
         return reads
 
@@ -420,7 +421,7 @@ class Shaped(Interpreter):
         Return the observation that *record* is by *form*.
         """
         place = form.id_in(record, around)
-        value, holder = place or (key or self._document(record, line), record)
+        value, holder = place or (key or self._document(record), record)
         if self.sight is not None:
             self.sight.append((form.weight(record, around), record))
         run_id = identifier(value)
@@ -451,13 +452,13 @@ class Shaped(Interpreter):
 
         return self._with_notes(notes, seen) if notes else (seen,)
 
-    def _document(self, record: dict[str, Any], line: int) -> str:
+    def _document(self, record: dict[str, Any]) -> str:
         """
-        Return what the object is called that all records of the document in *line* are about.
+        Return what the object is called that all records of the document are about.
         """
         name = self.file or "document"
 
-        return name if LINE in record else f"{name}:{line}"
+        return name if LINE in record else f"{name}:{self._line}"
 
     def _when(
         self, form: _Form, record: dict[str, Any], notes: list[BadRecordError]

@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from typing import Final
 
 from ._elements import Cursor, elements
+from ._lines import lines_within
 from ._parse import parse
 from ._record import Interpreter, Read
 from ._source import Source
@@ -64,6 +65,7 @@ def _read_array(cursor: Cursor, interpreter: Interpreter) -> Generator[Read, Non
         except BadRecordError as bad:
             yield interpreter.refusal(bad, element.line)
         else:
+            interpreter.lines = lines_within(value, element.text, element.line)
             yield from interpreter.observe([value], element.line)
 
     return whole
@@ -82,6 +84,7 @@ def _read_object(cursor: Cursor, interpreter: Interpreter) -> Iterator[Read]:
     except BadRecordError as bad:
         yield interpreter.finding(bad.code, bad.reason, element.line)
     else:
+        interpreter.lines = lines_within(value, element.text, element.line)
         yield from interpreter.observe(value, element.line)
 
 
