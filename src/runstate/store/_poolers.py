@@ -87,7 +87,7 @@ def find_pooler(connection: sa.Connection) -> bool:
     if fairy.info[_POOLED] and _prepares(fairy.dbapi_connection):
         raise PoolerError(connection.dialect.driver)
 
-    return is_pooled(connection)
+    return is_pooled(fairy)
 
 
 def note_pooler(connection: Any, info: Any, backend: int, pooler: bool | None) -> bool:
@@ -105,13 +105,11 @@ def note_pooler(connection: Any, info: Any, backend: int, pooler: bool | None) -
     return pooler
 
 
-def is_pooled(connection: sa.Connection) -> bool:
+def is_pooled(connection: Any) -> bool:
     """
-    Return whether *connection* is known to go through a pooler.
+    Return whether a pool's *connection* is known to go through a pooler.
     """
-    fairy: Any = connection.connection
-
-    return bool(fairy.info.get(_POOLED))
+    return bool(connection.info.get(_POOLED))
 
 
 def prepare_nothing(connection: Any) -> None:
