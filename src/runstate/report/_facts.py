@@ -169,11 +169,11 @@ def sentences(subject: Subject) -> Iterator[Sentence]:
     survey = subject.survey
     if not survey.tally and survey.runs:
         yield ("Every move that was seen is a row of the table.",)
-    yield from _inferred(subject)
     if subject.warnings:
         more = " that are known to happen, or may be in order" if survey.errors else ""
         yield (f"{counted(subject.warnings, 'warning')}{more}.",)
     yield from _since(subject)
+    yield from _inferred(subject)
     if subject.unread:
         verb = "is" if subject.unread == 1 else "are"
         yield (
