@@ -38,6 +38,7 @@ API: Mapping[str, str] = {
     "runstate.runs": "The run, its engines and its log.",
     "runstate.histories": "Judging observed histories, and counting them.",
     "runstate.store": "Runs and jobs in a database.",
+    "runstate.serving": "An HTTP server of runs, with workers and a sweeper.",
     "runstate.django": "Moves, guards and a journal for Django models.",
     "runstate.ddl": "Triggers and constraints for your own table.",
     "runstate.presets": "The lifecycles of other systems.",

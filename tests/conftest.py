@@ -66,7 +66,7 @@ UNMEASURED = {
     "test_agreement.py", "test_app_django.py", "test_app_fastapi.py", "test_app_orm.py", "test_counts.py",
     "test_diagram_browser.py", "test_docs.py", "test_frames_recordings.py",
     "test_house.py", "test_one_verdict.py", "test_one_verdict_odd.py", "test_presets.py",
-    "test_races.py", "test_readers_laws.py", "test_readme.py", "test_recipe.py",
+    "test_races.py", "test_readers_laws.py", "test_readme.py", "test_serving.py",
     "test_reliability_core.py", "test_reliability_crashes.py", "test_reliability_feed.py",
     "test_reliability_fuzz.py", "test_reliability_leases.py", "test_reliability_orders.py",
     "test_reliability_races.py", "test_report_browser.py",

@@ -227,7 +227,7 @@ def test_every_name_is_shown_in_an_executed_example(value):
 
 
 BROUGHT_BY = {
-    "runstate.store": "store", "sqlalchemy": "store", "runstate.frames": "frames",
+    "runstate.store": "store", "sqlalchemy": "store", "runstate.serving": "serving", "runstate.frames": "frames",
     "duckdb": "frames", "polars": "polars", "django": "django", "pyspark": "spark",
     "runstate.telemetry.otel": "otel", "prometheus_client": "prometheus", "hypothesis": "testing",
     "alembic": "alembic", "fastapi": "fastapi", "openai": "openai",
@@ -235,7 +235,9 @@ BROUGHT_BY = {
 }  # fmt: skip
 """What a newcomer has to install for an import, beside the core."""
 
-BRINGS = dict.fromkeys(("async", "asyncpg", "postgresql", "mariadb"), "store") | {"delta": "frames"}
+BRINGS = dict.fromkeys(("async", "asyncpg", "postgresql", "mariadb", "serving"), "store") | {
+    "delta": "frames"
+}
 """The extras that bring another one."""
 
 

@@ -24,7 +24,7 @@ FOR_TESTS = {"testing", "test-core", "test", "docs", "dev"}
 
 ALL = (
     "click", "rich", "PIL", "sqlalchemy", "psycopg", "aiosqlite", "asyncpg", "duckdb", "pyarrow",
-    "polars", "pandas", "pyspark", "django", "opentelemetry", "prometheus_client", "sqlglot", "hypothesis",
+    "polars", "pandas", "pyspark", "django", "starlette", "opentelemetry", "prometheus_client", "sqlglot", "hypothesis",
     "pytest",
 )  # fmt: skip
 """Every library that an extra brings."""
@@ -102,6 +102,15 @@ with RunStore.open("sqlite://") as store:
 
     assert ("", 0) == (done.stderr, done.returncode)
     assert "True 1" == done.stdout.splitlines()[-1]
+
+
+def test_the_server_of_runs_names_its_extra():
+    """
+    Without Starlette, the import says which extra brings it.
+    """
+    done = run_without({"starlette"}, "import runstate.serving")
+
+    assert "runstate.serving needs starlette: pip install 'runstate[serving]'" in done.stderr
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

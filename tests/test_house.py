@@ -38,6 +38,7 @@ OWNERS = {
     "sqlalchemy": {"store"},
     "sqlglot": {"ddl/_sqlglot.py"},
     "django": {"django"},
+    "starlette": {"serving"},
     "duckdb": {"frames"},
     "deltalake": {"frames"},
     "zstandard": {"readers/_zstd.py"},
@@ -60,7 +61,7 @@ NOT_IMPORTED = {
     "click", "PIL", "sqlalchemy", "polars", "duckdb", "pandas", "pyarrow",
     "runstate.cli", "runstate.demo", "runstate.diagrams", "runstate.readers", "runstate.presets",
     "runstate.ddl", "runstate.report", "runstate.store", "runstate.testing", "runstate.telemetry",
-    "runstate.interchange", "runstate.mapping", "runstate.django", "django",
+    "runstate.interchange", "runstate.mapping", "runstate.django", "django", "runstate.serving", "starlette",
     "opentelemetry", "prometheus_client", "hypothesis", "pytest", "sqlglot",
 }  # fmt: skip
 """What ``import runstate`` does not load."""

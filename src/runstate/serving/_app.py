@@ -1,14 +1,8 @@
 """
-The API: runs as OpenAI's client wants them, answered out of a store.
+The routes: runs as OpenAI's client expects them, served from a store.
 
-This API has no authentication: whoever reaches it reads and moves every run. Put it behind
-your own, and let a user reach only the threads that belong to them.
-
-It serves runs only. Threads, messages, run steps and assistants are not part of it, and of the
-parameters of a run only its metadata can be updated.
-
-The store decides what may be done with a run. Every request asks it, and a verdict that says no
-is a refusal that names the status which the run had instead.
+The store decides what a request may do with a run. If it refuses, the answer is an error that
+names the run's status.
 """
 
 import asyncio
@@ -16,7 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -24,27 +18,49 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from runstate import RunResponse
-from runstate.store import Applied, AsyncRunStore, Illegal, Page, RunNotFoundError, Superseded
+from ..runs import RunResponse
+from ..store import Applied, AsyncRunStore, Illegal, Page, RunNotFoundError, Superseded
+from ._bodies import body_of, outputs_in, wants_stream
+from ._refusals import HANDLERS, invalid, missing, not_found, refused, unacceptable
+from ._stream import TAKEN, Moves, events
+from ._worker import Model, always, sweep, work
 
-from .bodies import body_of, outputs_in, wants_stream
-from .refusals import HANDLERS, invalid, missing, not_found, refused, unacceptable
-from .stream import TAKEN, Moves, events
-from .worker import Model, always, sweep, work
+__all__ = ["make_app"]
 
-EXPIRES_AFTER = 600
+_EXPIRES_AFTER: Final = 600
 """Seconds from the creation of a run to its end; a store sets no such deadline by itself."""
-MOST_LISTED = 100
+_MOST_LISTED: Final = 100
 
 
 def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0) -> Starlette:
     """
-    Return the API over the store at *url*, with *workers* under leases of *seconds*.
+    Return an ASGI application that serves the runs of one store, and works on them.
+
+    It opens the store when the server starts it, and stops its workers when the server ends. It
+    has no authentication: put it behind your own, and let each user reach only their own threads.
+    It serves runs alone: no threads, messages, steps or assistants. A run ends 600 seconds after
+    its creation.
+
+    Mounted in another application, it needs the lifespan of that application:
+    ``FastAPI(lifespan=lambda _: app.router.lifespan_context(app))``.
+
+    Args:
+        url: The store's URL for SQLAlchemy, such as ``postgresql+psycopg://user@host/database``.
+        model: Carries a run on; see :data:`Model`.
+        workers: How many runs this process works on at once; 0 if other processes call
+            :func:`work`.
+        seconds: How long a worker keeps a run without a heartbeat. Heartbeats are sent three
+            times as often, and so are sweeps.
+
+    Returns:
+        The application, whose routes are those of the Assistants API:
+        ``POST`` and ``GET /v1/threads/{thread_id}/runs``, ``GET`` and ``POST .../{run_id}``,
+        ``POST .../{run_id}/cancel`` and ``POST .../{run_id}/submit_tool_outputs``.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with await AsyncRunStore.open(url, expires_after=EXPIRES_AFTER) as store:
+        async with await AsyncRunStore.open(url, expires_after=_EXPIRES_AFTER) as store:
             app.state.store, app.state.moves = store, Moves(store)
             jobs = {
                 "sweeper": partial(sweep, store, seconds / 3),
@@ -60,12 +76,12 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
 
     runs = "/v1/threads/{thread_id}/runs"
     routes = [
-        Route(runs, create, methods=["POST"]),
-        Route(runs, list_runs),
-        Route(runs + "/{run_id}", retrieve),
-        Route(runs + "/{run_id}", update, methods=["POST"]),
-        Route(runs + "/{run_id}/cancel", cancel, methods=["POST"]),
-        Route(runs + "/{run_id}/submit_tool_outputs", submit_tool_outputs, methods=["POST"]),
+        Route(runs, _create, methods=["POST"]),
+        Route(runs, _list_runs),
+        Route(runs + "/{run_id}", _retrieve),
+        Route(runs + "/{run_id}", _update, methods=["POST"]),
+        Route(runs + "/{run_id}/cancel", _cancel, methods=["POST"]),
+        Route(runs + "/{run_id}/submit_tool_outputs", _submit_tool_outputs, methods=["POST"]),
     ]
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
     # A path with one slash too many is an unknown route, and not a redirect without a body.
@@ -77,7 +93,7 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
 # -- requests ------------------------------------------------------------------------
 
 
-async def create(request: Request) -> Response:
+async def _create(request: Request) -> Response:
     """
     Queue a run; a worker will find it.
     """
@@ -87,37 +103,37 @@ async def create(request: Request) -> Response:
         raise missing("assistant_id")
     given = {name: body[name] for name in TAKEN & body.keys()}
     try:
-        run = await store_of(request).create(thread_id=request.path_params["thread_id"], **given)
+        run = await _store_of(request).create(thread_id=request.path_params["thread_id"], **given)
     except ValidationError as error:
         raise unacceptable(error) from None
 
-    return streamed(request, run.id, since=1) if stream else answer(run)
+    return _streamed(request, run.id, since=1) if stream else _answer(run)
 
 
-async def retrieve(request: Request) -> Response:
+async def _retrieve(request: Request) -> Response:
     """
     Answer with a run as it is now.
     """
-    return answer(await run_of(request))
+    return _answer(await _run_of(request))
 
 
-async def update(request: Request) -> Response:
+async def _update(request: Request) -> Response:
     """
     Replace the metadata of a run, which may have ended.
     """
-    body, run = await body_of(request), await run_of(request)
+    body, run = await body_of(request), await _run_of(request)
     given = {"metadata": body["metadata"]} if "metadata" in body else {}
     try:
-        return answer(await store_of(request).update(run.id, given))
+        return _answer(await _store_of(request).update(run.id, given))
     except ValidationError as error:
         raise unacceptable(error) from None
 
 
-async def list_runs(request: Request) -> Response:
+async def _list_runs(request: Request) -> Response:
     """
     Answer with a page of a thread's runs.
     """
-    page = await page_of(request)
+    page = await _page_of(request)
     runs = page.items
 
     return JSONResponse(
@@ -131,22 +147,22 @@ async def list_runs(request: Request) -> Response:
     )
 
 
-async def page_of(request: Request) -> Page[RunResponse]:
+async def _page_of(request: Request) -> Page[RunResponse]:
     """
     Return the page that is asked for: behind the run *after*, or up to the run *before*.
     """
     asked = request.query_params
-    order, limit = order_in(asked.get("order", "desc")), limit_in(asked.get("limit", "20"))
+    order, limit = _order_in(asked.get("order", "desc")), _limit_in(asked.get("limit", "20"))
     ends = [name for name in ("after", "before") if asked.get(name)]
     if len(ends) > 1:
         raise invalid("before", "either 'after' or 'before', got both")
     for name in ends:
-        await run_of(request, asked[name], name)
+        await _run_of(request, asked[name], name)
     backwards = ends == ["before"]
     if backwards:
         # The runs next to *before*: listed the other way round, then turned.
         order = "asc" if order == "desc" else "desc"
-    page = await store_of(request).list(
+    page = await _store_of(request).list(
         thread_id=request.path_params["thread_id"],
         after=asked[ends[0]] if ends else None,
         limit=limit,
@@ -156,7 +172,7 @@ async def page_of(request: Request) -> Page[RunResponse]:
     return page._replace(items=page.items[::-1]) if backwards else page
 
 
-def order_in(text: str) -> Literal["asc", "desc"]:
+def _order_in(text: str) -> Literal["asc", "desc"]:
     """
     Return *text* as the order of a list.
     """
@@ -166,44 +182,44 @@ def order_in(text: str) -> Literal["asc", "desc"]:
     raise invalid("order", "'asc' or 'desc'")
 
 
-def limit_in(text: str) -> int:
+def _limit_in(text: str) -> int:
     """
     Return *text* as the size of a page.
     """
-    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= MOST_LISTED:
-        raise invalid("limit", f"a whole number from 1 to {MOST_LISTED}")
+    if not re.fullmatch("[0-9]{1,3}", text) or not 1 <= int(text) <= _MOST_LISTED:
+        raise invalid("limit", f"a whole number from 1 to {_MOST_LISTED}")
 
     return int(text)
 
 
-async def cancel(request: Request) -> Response:
+async def _cancel(request: Request) -> Response:
     """
     Ask for a cancel; of two such requests, the second is refused.
     """
-    run, store = await run_of(request), store_of(request)
+    run, store = await _run_of(request), _store_of(request)
     match await store.request_cancel(run.id, actor="api"):
         case Illegal(status) | Superseded(status):
             return refused(f"Cannot cancel run with status '{status}'.")
 
-    return answer(await store.get(run.id))
+    return _answer(await store.get(run.id))
 
 
-async def submit_tool_outputs(request: Request) -> Response:
+async def _submit_tool_outputs(request: Request) -> Response:
     """
     Queue a run again with what its tools returned.
     """
-    run, store, body = await run_of(request), store_of(request), await body_of(request)
+    run, store, body = await _run_of(request), _store_of(request), await body_of(request)
     stream = wants_stream(body)
     match await store.submit_tool_outputs(run.id, outputs_in(body), actor="api"):
         case Illegal(status) | Superseded(status):
             return refused(f'Runs in status "{status}" do not accept tool outputs.')
         case Applied(moved) if stream:
-            return streamed(request, run.id, since=moved.seq or 1)
+            return _streamed(request, run.id, since=moved.seq or 1)
 
-    return answer(await store.get(run.id))
+    return _answer(await store.get(run.id))
 
 
-def store_of(request: Request) -> AsyncRunStore:
+def _store_of(request: Request) -> AsyncRunStore:
     """
     Return the application's store.
     """
@@ -212,7 +228,7 @@ def store_of(request: Request) -> AsyncRunStore:
     return store
 
 
-async def run_of(
+async def _run_of(
     request: Request, run_id: str | None = None, param: str | None = None
 ) -> RunResponse:
     """
@@ -220,7 +236,7 @@ async def run_of(
     """
     wanted = request.path_params["run_id"] if run_id is None else run_id
     try:
-        run = await store_of(request).get(wanted)
+        run = await _store_of(request).get(wanted)
     except RunNotFoundError:
         raise not_found(wanted, param) from None
     if run.thread_id != request.path_params["thread_id"]:
@@ -232,17 +248,17 @@ async def run_of(
 # -- answers -------------------------------------------------------------------------
 
 
-def answer(run: RunResponse) -> Response:
+def _answer(run: RunResponse) -> Response:
     """
     Return *run* as it goes over the wire.
     """
     return Response(run.model_dump_json(), media_type="application/json")
 
 
-def streamed(request: Request, run_id: str, since: int) -> Response:
+def _streamed(request: Request, run_id: str, since: int) -> Response:
     """
     Return the moves of a run from number *since* on, as they are made.
     """
-    moves = events(store_of(request), request.app.state.moves, run_id, since)
+    moves = events(_store_of(request), request.app.state.moves, run_id, since)
 
     return StreamingResponse(moves, media_type="text/event-stream")

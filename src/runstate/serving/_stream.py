@@ -1,29 +1,30 @@
 """
-The moves of a run as events: the journal, played again.
+The transitions of a run as server-sent events, made from the journal.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Final
 
-import structlog
+from ..runs import RUN, Moved, RunEngine, RunResponse
+from ..store import AsyncRunStore, CursorForeignError, JournalEntry
 
-from runstate import RUN, Moved, RunEngine, RunResponse
-from runstate.store import AsyncRunStore, CursorForeignError, JournalEntry
+__all__ = ["TAKEN", "Moves", "events"]
 
-TAKEN = {
+TAKEN: Final = {
     "assistant_id", "model", "instructions", "tools", "metadata", "temperature", "top_p",
     "max_prompt_tokens", "max_completion_tokens", "truncation_strategy", "tool_choice",
     "parallel_tool_calls", "response_format",
 }  # fmt: skip
-"""What a client may say of its run; all else is the lifecycle's business, or the store's."""
-INTERVAL = 0.05
+"""The fields of a run that its creator may set; the lifecycle and the store set the others."""
+_INTERVAL: Final = 0.05
 """Seconds between two reads of the feed."""
-PATIENCE = 1.0
+_PATIENCE: Final = 1.0
 """Seconds after which a stream reads its run's journal though the feed showed no transition."""
-PAGE = 1_000
+_PAGE: Final = 1_000
 
 
 class Moves:
@@ -38,14 +39,14 @@ class Moves:
 
     async def watch(self) -> None:
         """
-        Read the feed once per interval, from its beginning, and wake whom it concerns.
+        Read the feed once per interval, from its beginning, and wake the streams of the runs in it.
 
         A process over a long feed reads it once when it starts. Until then, its streams read
-        their journals every :data:`PATIENCE` seconds.
+        their journals every second.
         """
         while True:
             try:
-                page = await self._store.moves(after=self._cursor, limit=PAGE)
+                page = await self._store.moves(after=self._cursor, limit=_PAGE)
             except CursorForeignError:
                 # A failover lost transitions: each stream reads its journal anyway.
                 self._cursor = None
@@ -54,8 +55,8 @@ class Moves:
             for run_id in {line.run_id for line in page.items} & self._waiting.keys():
                 for event in self._waiting[run_id]:
                     event.set()
-            if len(page.items) < PAGE:
-                await asyncio.sleep(INTERVAL)
+            if len(page.items) < _PAGE:
+                await asyncio.sleep(_INTERVAL)
 
     @contextmanager
     def of(self, run_id: str) -> Iterator[asyncio.Event]:
@@ -82,29 +83,29 @@ async def events(store: AsyncRunStore, moves: Moves, run_id: str, since: int) ->
             moved_on.clear()
             lines = [line for line in await store.history(run_id) if line.kind == "move"]
             if len(lines) >= since:
-                played = [*replayed(await store.get(run_id), lines)]
+                played = [*_replayed(await store.get(run_id), lines)]
                 for moved, body in played[since - 1 :]:
                     created = ["created"] if moved.source is None else []
                     for name in [*created, moved.target]:
                         yield f"event: thread.run.{name}\ndata: {body}\n\n"
-                    if ends(moved.target):
+                    if _ends(moved.target):
                         yield "event: done\ndata: [DONE]\n\n"
                         return
                 since = len(lines) + 1
             with suppress(TimeoutError):
-                await asyncio.wait_for(moved_on.wait(), PATIENCE)
+                await asyncio.wait_for(moved_on.wait(), _PATIENCE)
 
 
-def ends(status: str) -> bool:
+def _ends(status: str) -> bool:
     """
     Return whether a stream ends where its run enters *status*.
     """
     return RUN.is_terminal(status) or RUN.row("submit_tool_outputs", status) is not None
 
 
-def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[Moved, str]]:
+def _replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[Moved, str]]:
     """
-    Yield each of a run's *moves* with the run as it was right after: an engine makes them again.
+    Yield each of a run's *moves* with the run as it was right after it: an engine repeats them.
     """
     creation, *rest = moves
     at = creation.at
@@ -118,9 +119,5 @@ def replayed(run: RunResponse, moves: Iterable[JournalEntry]) -> Iterator[tuple[
         yield moved, was.model_dump_json()
 
 
-def _drop(*_: Any) -> Any:
-    raise structlog.DropEvent
-
-
-_NO_LOG = structlog.wrap_logger(None, processors=[_drop])
-"""What is replayed was logged when it happened."""
+_NO_LOG: Final = logging.Logger("replayed", logging.CRITICAL + 1)
+"""Drops everything: each transition was logged when it happened."""

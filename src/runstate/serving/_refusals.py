@@ -14,8 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from runstate import PayloadError
-from runstate.store import RunNotFoundError
+from ..errors import PayloadError
+from ..store import RunNotFoundError
+
+__all__ = ["HANDLERS", "Refusal", "invalid", "missing", "not_found", "refused", "unacceptable"]
 
 
 class Refusal(Exception):
@@ -94,28 +96,28 @@ def refused(
     return JSONResponse({"error": error}, status_code, headers)
 
 
-def on_refusal(_: Request, error: Refusal) -> Response:
+def _on_refusal(_: Request, error: Refusal) -> Response:
     """
     Answer a request that is at fault.
     """
     return refused(error.message, param=error.param, code=error.code, status_code=error.status_code)
 
 
-def on_run_not_found(request: Request, error: RunNotFoundError) -> Response:
+def _on_run_not_found(request: Request, error: RunNotFoundError) -> Response:
     """
     Answer a request about a run that does not exist.
     """
-    return on_refusal(request, not_found(error.run_id))
+    return _on_refusal(request, not_found(error.run_id))
 
 
-def on_payload(_: Request, error: PayloadError) -> Response:
+def _on_payload(_: Request, error: PayloadError) -> Response:
     """
     Answer tool outputs that do not fit the calls that the run waits for.
     """
     return refused(f"Invalid 'tool_outputs': {error.reason}.", param="tool_outputs")
 
 
-def on_http(request: Request, error: HTTPException) -> Response:
+def _on_http(request: Request, error: HTTPException) -> Response:
     """
     Answer an unknown route, or a method that a route does not have.
     """
@@ -127,7 +129,7 @@ def on_http(request: Request, error: HTTPException) -> Response:
     return refused(message, status_code=error.status_code, headers=error.headers)
 
 
-def on_failure(_: Request, __: Exception) -> Response:
+def _on_failure(_: Request, __: Exception) -> Response:
     """
     Answer a request over which the server failed; the server's log has the reason.
     """
@@ -135,10 +137,10 @@ def on_failure(_: Request, __: Exception) -> Response:
 
 
 HANDLERS: Any = {
-    Refusal: on_refusal,
-    RunNotFoundError: on_run_not_found,
-    PayloadError: on_payload,
-    HTTPException: on_http,
-    Exception: on_failure,
+    Refusal: _on_refusal,
+    RunNotFoundError: _on_run_not_found,
+    PayloadError: _on_payload,
+    HTTPException: _on_http,
+    Exception: _on_failure,
 }
 """What Starlette calls for which exception."""

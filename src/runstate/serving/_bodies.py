@@ -3,15 +3,17 @@ The bodies of requests: bounded, parsed and checked before the store sees any of
 """
 
 import json
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from starlette.requests import Request
 
-from .refusals import Refusal, invalid, missing
+from ._refusals import Refusal, invalid, missing
 
-MOST_BYTES = 2_000_000
+__all__ = ["body_of", "outputs_in", "wants_stream"]
+
+_MOST_BYTES: Final = 2_000_000
 """Size of the largest body that is accepted: room for 256,000 characters of instructions."""
-MOST_NESTED = 100
+_MOST_NESTED: Final = 100
 """Most objects and arrays inside each other; pydantic cannot write out much more than 200."""
 
 
@@ -24,13 +26,13 @@ async def body_of(request: Request) -> dict[str, Any]:
     """
     try:
         body = json.loads(await _bytes_of(request), parse_constant=_constant)
-        too_deep = _is_deeper(body, MOST_NESTED)
+        too_deep = _is_deeper(body, _MOST_NESTED)
     except RecursionError:
         too_deep = True
     except ValueError:
         raise Refusal("The body is not valid JSON in UTF-8.") from None
     if too_deep:
-        raise Refusal(f"The body is nested too deeply: at most {MOST_NESTED} levels are accepted.")
+        raise Refusal(f"The body is nested too deeply: at most {_MOST_NESTED} levels are accepted.")
     if not isinstance(body, dict):
         raise Refusal("The body must be a JSON object.")
 
@@ -45,12 +47,12 @@ async def _bytes_of(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         # What is too much is read and dropped: many clients read no answer while they send.
-        if size <= MOST_BYTES:
+        if size <= _MOST_BYTES:
             parts.append(part)
         else:
             parts.clear()
-    if size > MOST_BYTES:
-        message = f"The body is too large: at most {MOST_BYTES:,} bytes are accepted."
+    if size > _MOST_BYTES:
+        message = f"The body is too large: at most {_MOST_BYTES:,} bytes are accepted."
         raise Refusal(message, status_code=413)
 
     return b"".join(parts)

@@ -1,0 +1,139 @@
+"""
+The workers: each claims a run, calls the model, and fires what the model answers.
+
+Any number of workers in any number of processes may share one store. If a worker dies, its lease
+runs out and another worker claims the run.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from ..runs import RunResponse
+from ..store import AsyncRunStore, Illegal, Lease, Stale
+
+__all__ = ["Model", "Outcome", "always", "sweep", "work"]
+
+Outcome = tuple[str, dict[str, Any]]
+"""The trigger to fire, and its payload: ``("complete", {"usage": ...})``."""
+Model = Callable[[RunResponse, Mapping[str, str]], Awaitable[Outcome]]
+"""
+Your code: gets a run and its tool outputs so far, by the id of the call, and returns an outcome.
+
+It is cancelled if the run is cancelled or if its worker loses the lease.
+"""
+
+_IDLE: Final = 0.02
+_ATTEMPTS: Final = 3
+_ERROR: Final = {"code": "server_error", "message": "The run could not be completed."}
+
+_log = logging.getLogger(__name__)
+
+
+async def work(store: AsyncRunStore, name: str, model: Model, seconds: float) -> None:
+    """
+    Claim runs without end, one after the other, and let *model* work on each.
+
+    A run is failed after its third attempt, so that one that kills its worker ends.
+
+    Args:
+        store: The store to claim from.
+        name: The worker's name, for the journal.
+        model: Carries a run on; see :data:`Model`.
+        seconds: How long a claim lasts without a heartbeat.
+
+    Example:
+        >>> import structlog, tempfile
+        >>> async def model(run, outputs):
+        ...     return "complete", {}
+        >>> async def serve_one(url):
+        ...     async with await AsyncRunStore.open(url) as store:
+        ...         run = await store.create(assistant_id="asst_1", thread_id="thread_1")
+        ...         worker = asyncio.create_task(work(store, "worker-1", model, seconds=30))
+        ...         while (await store.get(run.id)).status.value != "completed":
+        ...             await asyncio.sleep(0.01)
+        ...         worker.cancel()
+        ...         return [entry.actor for entry in await store.history(run.id)]
+        >>> with tempfile.TemporaryDirectory() as folder, structlog.testing.capture_logs():
+        ...     actors = asyncio.run(serve_one(f"sqlite+aiosqlite:///{folder}/runs.db"))
+        >>> actors
+        [None, 'worker-1', 'worker-1']
+    """
+    while True:
+        lease = await store.claim(name, seconds)
+        if lease is None:
+            await asyncio.sleep(_IDLE)
+        else:
+            await _carry_on(store, lease, model)
+
+
+async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Model) -> None:
+    """
+    Call *model* with the run of *lease*, and fire what it answers.
+    """
+
+    async def fire(trigger: str, **payload: Any) -> Any:
+        # The token: a worker whose lease ran out must move nothing.
+        return await store.fire(
+            lease.run.id, trigger, token=lease.token, actor=lease.worker, **payload
+        )
+
+    if lease.attempt > _ATTEMPTS:
+        await fire("fail", last_error=_ERROR)
+        return
+    answer = asyncio.ensure_future(model(lease.run, await _outputs(store, lease.run.id)))
+    try:
+        while not (await asyncio.wait({answer}, timeout=lease.seconds / 3))[0]:
+            beat = await store.heartbeat(lease)
+            if isinstance(beat, Stale):
+                return  # Another worker has the run by now.
+            if beat.cancel_requested:
+                await fire("confirm_cancel")
+                return
+        trigger, payload = answer.result()
+        verdict = await fire(trigger, **payload)
+        if isinstance(verdict, Illegal) and "confirm_cancel" in verdict.allowed:
+            # A cancel came first, and the table has no such row from there.
+            await fire("confirm_cancel")
+    finally:
+        answer.cancel()
+
+
+async def _outputs(store: AsyncRunStore, run_id: str) -> dict[str, str]:
+    """
+    Return the submitted outputs of the run's tool calls; the journal keeps them.
+    """
+    lines = await store.history(run_id)
+
+    return {
+        call: output
+        for line in lines
+        if line.kind == "move" and line.trigger == "submit_tool_outputs"
+        for call, output in (line.payload or {})["outputs"].items()
+    }
+
+
+async def sweep(store: AsyncRunStore, every: float) -> None:
+    """
+    Sweep without end: end the runs that are overdue, and cancelled ones that no worker holds.
+
+    Args:
+        store: The store to sweep.
+        every: Seconds between two sweeps.
+    """
+    while True:
+        await store.sweep()
+        await asyncio.sleep(every)
+
+
+async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
+    """
+    Do *job*, and again if it fails: another worker claims what it held.
+    """
+    while True:
+        try:
+            await job()
+        except Exception:  # noqa: BLE001  a worker must not end
+            _log.exception("%s died", name)
+            await asyncio.sleep(_IDLE)

@@ -1,3 +1,0 @@
-"""
-How runstate is embedded: an API and its workers, over one database.
-"""
