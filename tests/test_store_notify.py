@@ -254,6 +254,20 @@ def test_the_trigger_is_made_once(notifying, postgresql_database):
     assert 1 == len(before)
 
 
+def test_a_trigger_that_is_disabled_is_missing(notifying, postgresql_database):
+    """
+    A store that may make nothing says so; another one makes the trigger anew.
+    """
+    disable = "ALTER TABLE runstate_journal DISABLE TRIGGER runstate_journal_notify"
+    with notifying.engine.begin() as connection:
+        connection.exec_driver_sql(disable)
+
+    with pytest.raises(StoreVersionError, match="without the trigger that notifies"):
+        RunStore.open(postgresql_database, notify=True, install=False)
+    RunStore.open(postgresql_database, notify=True).close()
+    RunStore.open(postgresql_database, notify=True, install=False).close()
+
+
 def test_a_migration_of_the_applications_own_makes_the_trigger(postgresql_database):
     """
     With schema_sql(notify=True); without it, a store that installs nothing says what is missing.

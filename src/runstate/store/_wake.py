@@ -53,7 +53,8 @@ The statements that have every commit of a move send NOTIFY.
 ``{prefix}`` stands for the prefix, ``{schema}`` for the quoted schema and a dot, if there is one.
 """
 _NOTIFIES: Final = sa.text(
-    "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:journal) AND tgname = :name"
+    "SELECT 1 FROM pg_trigger WHERE tgrelid = to_regclass(:journal) AND tgname = :name "
+    "AND tgenabled IN ('O', 'A')"
 )
 _CHANNEL: Final = "SELECT 'runstate_' || CAST(to_regclass(%s) AS oid)"
 _READ_ONLY: Final = "25006"
