@@ -12,6 +12,7 @@ from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy import orm
+from sqlalchemy.exc import OperationalError
 
 from runstate import Entry, Lifecycle, Transition
 from runstate.store import Applied, ConcurrentMoveError, Store, apply_move
@@ -113,12 +114,19 @@ def _by_sql(engine, store):
         row = next(row for row in JOB if row.trigger == trigger)
         sources = [State(r.source) for r in JOB if r.trigger == trigger]
         update = sa.update(Job).where(Job.id == number, Job.state.in_(sources))
-        with engine.begin() as connection:
-            return connection.execute(update.values(state=State(row.target))).rowcount == 1
+        while True:
+            try:
+                with engine.begin() as connection:
+                    return connection.execute(update.values(state=State(row.target))).rowcount == 1
+            except OperationalError as error:
+                if error.orig is None or error.orig.args[0] != DEADLOCK:
+                    raise
 
     return move
 
 
+DEADLOCK = 1213
+"""MariaDB's number of a transaction that it rolled back, as two waited for each other."""
 WRITERS = (_by_store, _by_apply_move, _by_sql)
 
 
