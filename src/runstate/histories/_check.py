@@ -9,9 +9,10 @@ from pydantic import BaseModel
 
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
-from ._monitor import Monitor, Seen
+from ._monitor import Monitor
 from ._passes import judged
 from ._records import Finding, Observation, ObservationModel, Report
+from ._seen import Seen
 
 __all__ = ["check"]
 

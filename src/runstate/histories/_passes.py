@@ -12,8 +12,9 @@ from json import dumps, loads
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol, TextIO
 
-from ._monitor import Monitor, Seen, observation_of
+from ._monitor import Monitor
 from ._records import Finding, Observation
+from ._seen import Seen, observation_of
 
 __all__ = ["Counting", "judged"]
 

@@ -4,9 +4,9 @@ What an observation after the end of a run is: a new attempt, a late writer, or 
 
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
-from ._records import Observation, ObservationModel
+from ._records import Lagging, Observation, ObservationModel
 
-__all__ = ["Reopenings"]
+__all__ = ["Reopenings", "with_own_attempt"]
 
 
 class Reopenings:
@@ -43,6 +43,30 @@ class Reopenings:
 
         return observation.attempt > first and self.may_follow(before, after)
 
+    def unseen(
+        self, observation: Observation, attempt: int | None, before: str, after: str
+    ) -> bool:
+        """
+        Return whether a larger attempt shows that the run was reopened since it was seen last.
+
+        Args:
+            observation: What was seen after *before*.
+            attempt: The largest attempt of the run that was seen; None where none was.
+            before: The status that the run was in.
+            after: The status that the run was in next.
+        """
+        return (
+            observation.attempt is not None
+            and observation.attempt > (attempt or 1)
+            and self.may_follow(before, after)
+        )
+
+    def is_late(self, own: int, attempt: int | None) -> bool:
+        """
+        Return whether a record of the attempt *own* comes after one of the later *attempt*.
+        """
+        return attempt is not None and own < attempt and bool(self._lifecycle.reopenings)
+
     def may_follow(self, before: str, after: str) -> bool:
         """
         Return whether *after* may be seen after *before* where a row reopened the run in between.
@@ -62,3 +86,18 @@ class Reopenings:
         row = self._lifecycle.reopening(observation.trigger or "", observation.source or before)
 
         return row if row is not None and row.target == observation.status else None
+
+
+def with_own_attempt(observation: Observation, attempt: int | None) -> Observation:
+    """
+    Return *observation* without a number that may be that of an attempt before.
+
+    Args:
+        observation: What was seen.
+        attempt: The largest attempt of the run that was seen; None where none was.
+    """
+    own = observation.attempt
+    if type(own) is not Lagging or own > (1 if attempt is None else attempt):
+        return observation
+
+    return observation._replace(attempt=None)

@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import Literal
 
 from ..errors import StatusMapError
-from ..histories._monitor import Seen, observation_of
 from ..histories._records import Observation, ObservationModel, Report
+from ..histories._seen import Seen, observation_of
 from ..lifecycle._table import Lifecycle
 from ._faults import faults
 from ._map_rows import Becomes, Excepted

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from .._text import printable
-from ..histories._monitor import Monitor, Seen
+from ..histories._monitor import Monitor
 from ..histories._records import NOTHING, Finding, Observation, ObservationModel
 from ..histories._reorder import Sequencer
+from ..histories._seen import Seen
 from ..lifecycle._rows import CREATE
 from ..lifecycle._table import Lifecycle
 

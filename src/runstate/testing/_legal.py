@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from .._text import printable
 from ..histories._check import check
-from ..histories._monitor import Seen
 from ..histories._records import Finding, ObservationModel
+from ..histories._seen import Seen
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 

@@ -1,0 +1,88 @@
+"""
+What a monitor may be given, and the observation that it stands for.
+"""
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from ..lifecycle._table import Lifecycle
+from ._records import NOTHING, Observation
+
+__all__ = ["Seen", "observation_of", "sound"]
+
+Seen = str | Mapping[str, Any] | BaseModel | Observation
+"""A status, a snapshot as a mapping or a model, or an :class:`Observation`."""
+
+_PLAIN_FIELDS: Final = frozenset({dict, MappingProxyType})
+_KINDS: Final[Mapping[str, tuple[type, str]]] = {
+    "at": (Real, "Unix seconds"),
+    "fields": (Mapping, "a mapping"),
+    "source": (str, "a status"),
+    "seq": (Integral, "a whole number"),
+    "trigger": (str, "a name"),
+    "attempt": (Integral, "a whole number"),
+}
+"""What the parts of an observation must be, where they are not None."""
+
+
+def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
+    """
+    Return *seen* as an observation of a run of *lifecycle*.
+
+    Raises:
+        TypeError: It is neither a status, a snapshot nor an Observation, or an
+            Observation's part is of the wrong type.
+    """
+    if isinstance(seen, Observation):
+        return sound(seen)
+    if isinstance(seen, str):
+        return Observation(str(seen))
+    if isinstance(seen, BaseModel):
+        fields: Mapping[str, Any] = {name: getattr(seen, name) for name in seen.model_fields_set}
+    elif isinstance(seen, Mapping):
+        fields = seen
+    else:
+        raise TypeError(
+            f"a status, a snapshot or an Observation is expected, not {type(seen).__name__}"
+        )
+    run_id = fields.get(lifecycle.id_field)
+
+    return Observation(
+        fields.get(lifecycle.status_field),  # type: ignore[arg-type]  # judged, not trusted, by observe()
+        None if run_id is None else str(run_id),
+        fields=fields,
+    )
+
+
+def sound(seen: Observation) -> Observation:
+    """
+    Return *seen*, whose parts are of the types that they are said to be; no fields are none.
+
+    Raises:
+        TypeError: One is not. Its status is judged like that of any other record.
+    """
+    parts: tuple[Any, ...] = seen
+    _, _, at, fields, source, seq, _, _, trigger, attempt = parts
+    # What nearly all are, told apart without asking an abstract class.
+    if not (
+        type(fields) in _PLAIN_FIELDS
+        and (seq is None or type(seq) is int)
+        and (at is None or type(at) is float or type(at) is int)
+        and (source is None or isinstance(source, str))
+        and (trigger is None or isinstance(trigger, str))
+        and (attempt is None or type(attempt) is int)
+    ):
+        _refuse_misfits(seen)
+
+    return seen if fields is not None else seen._replace(fields=NOTHING)
+
+
+def _refuse_misfits(seen: Observation) -> None:
+    for name, (kind, said) in _KINDS.items():
+        value = getattr(seen, name)
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"Observation.{name} must be {said}, not {type(value).__name__}")
