@@ -12,7 +12,7 @@ from django.db import models
 
 from ..lifecycle._table import Lifecycle
 from ..runs._engine import check_conditions
-from ..runs._move import Condition
+from ..runs._mover import Condition
 
 __all__ = ["StatusField", "status_fields", "word"]
 

@@ -5,7 +5,7 @@ The OpenAI-shaped run: its models, its table, the engines that move it, and the 
 from ._engine import Engine, RunEngine
 from ._log import Moved, Observer
 from ._models import BaseResponse, ErrorResponse, RunResponse, RunStatus
-from ._move import Clock, Condition, Guard
+from ._mover import Clock, Condition, Guard
 from ._run import RUN
 
 __all__ = [

@@ -20,7 +20,8 @@ from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse, RunStatus
-from ._move import Clock, Condition, Guard, Move, Mover, Moves, Plan, RunMove, remember
+from ._move import Move, Moves, RunMove, remember
+from ._mover import Clock, Condition, Guard, Mover, Plan
 from ._observers import Observers
 from ._run import RUN
 from ._wire import IncompleteDetails, LastError, RequiredAction, Usage, reference_names

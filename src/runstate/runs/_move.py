@@ -1,73 +1,34 @@
 """
-One move: the checks before it, its commit, and its record.
+One move: its commit, and its record.
 
-The table decides a move. The move is prepared, and then committed in one step under a lock, which
-compares the status once more. Payload, guards and clock come before that step and may refuse the
-move; the log and the observers come after it and cannot. So no move is half made, and of several
-threads that fire on one run exactly one wins.
+The table decides a move. The move is prepared (:mod:`._mover`), and then committed in one step
+under a lock, which compares the status once more. Payload, guards and clock come before that step
+and may refuse the move; the log and the observers come after it and cannot. So no move is half
+made, and of several threads that fire on one run exactly one wins.
 
 The process has one lock for all runs. It is held for the commit only, never while callbacks run. It
 belongs to the process, so that two engines cannot both move a run, and a deleted run leaves no lock
 behind. It is reentrant: a signal handler that fires a trigger during a commit makes its own move,
 and the interrupted move then finds the status changed, and loses.
-
-Objects of other classes have a second lock, because setting their attributes may run their own
-code.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple, NoReturn
 
-from pydantic import BaseModel, ValidationError
-from pydantic.alias_generators import to_snake
+from pydantic import BaseModel
 
-from .._text import printable
-from ..errors import (
-    GuardRefusedError,
-    IllegalTransitionError,
-    MoveRefusedError,
-    PayloadError,
-    UnknownTriggerError,
-    WrongObjectError,
-)
-from ..lifecycle._rows import BAD_OUTCOMES, CREATE, Transition
-from ..lifecycle._table import Lifecycle
+from ..errors import WrongObjectError
 from ..lifecycle._transitions import TableEvent
 from ._compiled import written
-from ._fields import holds_seconds, moment_of, respelled, seconds_of, word_of
-from ._log import Moved, MoveLog
+from ._fields import holds_seconds, moment_of, respelled, word_of
+from ._log import Moved
 from ._models import LIFECYCLE_FIELDS, RunResponse
-from ._observers import COMMITS, Observers
+from ._mover import Condition, Mover, Plan
+from ._observers import COMMITS
 from ._wire import LAST_SECOND
 
-__all__ = [
-    "Clock",
-    "Condition",
-    "Guard",
-    "Move",
-    "Mover",
-    "Moves",
-    "Plan",
-    "RunMove",
-    "last_move",
-    "remember",
-]
-
-Guard = Callable[[Any, Transition], "str | bool | None"]
-"""
-Called before each move that the table allows. None or True permits the move; False, or a reason,
-refuses it. Its exceptions reach the caller, and the run is unchanged.
-"""
-
-Condition = Callable[[Any], bool]
-"""
-Returns whether something holds for an object, without changing anything.
-"""
-
-Clock = Callable[[], float]
-"""Returns the time in Unix seconds."""
+__all__ = ["Condition", "Move", "Moves", "RunMove", "last_move", "remember"]
 
 _MOST_CLASSES: Final = 256
 """How many classes of plain objects an engine remembers."""
@@ -77,271 +38,6 @@ _LOOKS: Final = (None,) * 100
 
 _new_record: Final = tuple.__new__
 _set_last_move: Final = RunResponse._last_move.__set__  # type: ignore[attr-defined]  # noqa: SLF001
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Plan:
-    """
-    A row with everything that its move needs, computed once.
-    """
-
-    trigger: str
-    source: str
-    target: str
-    row: Transition
-    changes: dict[str, Any]
-    """The new status, and None for every field that the target clears."""
-    stamps: tuple[str, ...]
-    requires: tuple[str, ...]
-    payload: Mapping[str, type[BaseModel] | None]
-    """Fields that the payload may set, each with its model if it has one."""
-    demands: bool
-    """Whether the row cannot be carried out without a payload."""
-    prepare: Callable[[Any, "Plan", Mapping[str, Any], dict[str, Any]], None]
-    """Checks the payload and adds it to the changes."""
-    warn: bool
-    """Whether the log records the move as a warning."""
-    raises: str | None = None
-    """The field that counts attempts, if the row reopens; else None."""
-    holds: tuple[tuple["Condition", bool], ...] = ()
-    """The conditions of the row, each with the answer that it needs."""
-    choices: tuple["Plan", ...] = ()
-    """If conditions decide, all plans of this trigger and source, in order; else empty."""
-
-    def allowed_for(self, run: Any) -> bool:
-        """
-        Return whether the conditions of the row hold for *run*.
-        """
-        return all(bool(condition(run)) is wanted for condition, wanted in self.holds)
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Mover:
-    """
-    The parts that all moves of one engine share.
-    """
-
-    lifecycle: Lifecycle
-    clock: Clock
-    guards: tuple[Guard, ...]
-    log: MoveLog
-    observers: Observers | None
-    """The observers of the engine; None if there are none."""
-    plain: set[type] = field(default_factory=set)
-    """Classes whose objects hold times as whole seconds and values without conversion."""
-
-    def plan(self, row: Transition, models: Mapping[str, type[BaseModel]]) -> Plan:
-        """
-        Return the plan of *row*; *models* are the models of payload fields.
-        """
-        entry = self.lifecycle.entry(row.target)
-        field = self.lifecycle.status_field
-
-        return Plan(
-            trigger=str(row.trigger),
-            source=str(row.source),
-            target=str(row.target),
-            row=row,
-            changes={field: row.target, **dict.fromkeys((*row.clears, *entry.clears))},
-            stamps=entry.stamps,
-            requires=entry.requires,
-            payload={name: models.get(name) for name in (*entry.requires, *entry.accepts)},
-            demands=bool(entry.requires),
-            prepare=self.prepare_attempt if row.reopens else self.add_payload,
-            warn=self.lifecycle.terminal.get(row.target) in BAD_OUTCOMES,
-            raises=self.lifecycle.attempt_field if row.reopens else None,
-        )
-
-    def add_payload(
-        self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
-    ) -> None:
-        """
-        Add *payload* to *changes*; mappings are parsed into models.
-
-        Raises:
-            PayloadError: Something is missing, unexpected or malformed.
-        """
-        for name, value in payload.items():
-            try:
-                model = plan.payload[name]
-            except KeyError:
-                takes = ", ".join(sorted(plan.payload)) or "no payload"
-                self.malformed(run, plan, f"takes {takes}, not {name!r}")
-            if model is None or type(value) is model:
-                changes[name] = value
-            elif value is not None:
-                changes[name] = self._parsed(run, plan, name, model, value)
-        for name in plan.requires:
-            if payload.get(name) is None:
-                self.malformed(run, plan, f"{name!r} is required")
-
-    def _parsed(
-        self, run: Any, plan: Plan, name: str, model: type[BaseModel], value: Any
-    ) -> BaseModel:
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join([name, *(to_snake(str(part)) for part in first["loc"])])
-        # Outside of the handler: pydantic's own error would bring the input along.
-        return self.malformed(run, plan, f"{place}: {first['msg']}")
-
-    def prepare_attempt(
-        self, run: Any, plan: Plan, payload: Mapping[str, Any], changes: dict[str, Any]
-    ) -> None:
-        """
-        Check that *run* can count its attempts, and add *payload* to *changes*.
-
-        Raises:
-            PayloadError: It has no field for the attempt, or not a whole number in it; or as
-                for :meth:`add_payload`.
-        """
-        self.add_payload(run, plan, payload, changes)
-        name, missing = str(plan.raises), object()
-        attempt = getattr(run, name, missing)
-        if attempt is None or (isinstance(attempt, int) and not isinstance(attempt, bool)):
-            return
-        found = "no such field" if attempt is missing else printable(repr(attempt), 80)
-        reason = f"{name!r} counts the attempts: expected a whole number or None, found {found}"
-        self.malformed(run, plan, reason)
-
-    def ask(self, guard: Guard, run: Any, plan: Plan) -> None:
-        """
-        Ask *guard* about a move.
-
-        Raises:
-            GuardRefusedError: It said no.
-        """
-        verdict = guard(run, plan.row)
-        if verdict is None or verdict is True:
-            return
-        reason = verdict if isinstance(verdict, str) else ""
-        self._refuse(GuardRefusedError(*self._about(run, plan), reason))
-
-    def latest_stamp(self, run: Any) -> float:
-        """
-        Return the latest time in the fields of *run*; minus infinity if there is none.
-        """
-        times = (seconds_of(run, name) for name in self.lifecycle.moment_fields)
-
-        return max((at for at in times if at is not None), default=float("-inf"))
-
-    def allowed(self, run: Any) -> tuple[str, ...]:
-        """
-        Return the triggers that the table allows *run* now.
-        """
-        status = self.status(run)
-        reopening = [r.trigger for r in self.lifecycle.reopenings if r.source == status]
-
-        return (*self.lifecycle.allowed(status), *reopening)
-
-    def status(self, run: Any) -> str:
-        """
-        Return the status of *run*, by its name in the lifecycle.
-
-        Raises:
-            WrongObjectError: It is a class, or has no such attribute.
-        """
-        held = self.held(run)
-
-        return held if type(held) is str else word_of(held, self.lifecycle.known)
-
-    def held(self, run: Any) -> Any:
-        """
-        Return the status of *run* as it holds it, such as a member of an Enum.
-
-        Raises:
-            WrongObjectError: It is a class, or has no such attribute.
-        """
-        try:
-            held = getattr(run, self.lifecycle.status_field)
-        except AttributeError:
-            self.not_movable(run)
-        if isinstance(run, type):
-            self.not_movable(run)
-
-        return held
-
-    def not_movable(self, run: Any) -> NoReturn:
-        """
-        Refuse an object that has no status, or that is a class.
-
-        Raises:
-            WrongObjectError: Always.
-        """
-        expected = f"an object with the attribute {self.lifecycle.status_field!r}"
-        if isinstance(run, type):
-            raise WrongObjectError(expected, f"the class {run.__qualname__}")
-        found = "None" if run is None else f"{type(run).__qualname__} without it"
-        raise WrongObjectError(expected, found)
-
-    def run_id(self, run: Any) -> str | None:
-        """
-        Return the id of *run* in printable characters; None if it has none.
-        """
-        run_id = getattr(run, self.lifecycle.id_field, None)
-
-        return None if run_id is None else printable(str(run_id), 512)
-
-    # -- refusals: each is logged, then raised -----------------------------------
-
-    def choose(self, run: Any, trigger: str, plan: Plan | None) -> Plan:
-        """
-        Return the first of the choices of *plan* whose conditions hold.
-
-        Raises:
-            IllegalTransitionError: There is no plan, or none of the conditions holds.
-        """
-        for each in plan.choices if plan else ():
-            if each.allowed_for(run):
-                return each
-        return self.illegal(run, trigger, "no condition held" if plan else "")
-
-    def illegal(self, run: Any, trigger: str, reason: str = "") -> NoReturn:
-        """
-        Refuse *trigger* because the table has no row for it from the run's status, or for *reason*.
-        """
-        # The status before the record of the move that led there: they are written the
-        # other way round, so that a status never comes with the record before its own.
-        status = str(self.status(run))
-        last: Moved | None = getattr(run, "_last_move", None)
-        beaten = last is not None and last.trigger != CREATE and last.target == status
-        targets = {str(row.target) for row in self.lifecycle if row.trigger == trigger}
-        self._refuse(
-            IllegalTransitionError(
-                self.run_id(run),
-                status,
-                trigger,
-                targets.pop() if len(targets) == 1 else None,
-                self.lifecycle.allowed(status),
-                last.trigger if last is not None and beaten else None,
-                status in self.lifecycle.known,
-                reason,
-            )
-        )
-
-    def unknown(self, run: Any, trigger: str) -> NoReturn:
-        """
-        Refuse *trigger* because the table does not have it at all.
-        """
-        status = str(self.status(run))
-        known, allowed = self.lifecycle.triggers, self.lifecycle.allowed(status)
-        self._refuse(UnknownTriggerError(self.run_id(run), status, trigger, known, allowed))
-
-    def malformed(self, run: Any, plan: Plan, reason: str) -> NoReturn:
-        """
-        Refuse a payload because of *reason*.
-        """
-        self._refuse(PayloadError(*self._about(run, plan), reason))
-
-    def _about(self, run: Any, plan: Plan) -> tuple[str | None, str, str, str, tuple[str, ...]]:
-        allowed = self.lifecycle.allowed(plan.source)
-
-        return self.run_id(run), plan.source, plan.trigger, plan.target, allowed
-
-    def _refuse(self, error: MoveRefusedError) -> NoReturn:
-        self.log.rejected(error)
-        raise error
 
 
 class Move(TableEvent[Plan]):
