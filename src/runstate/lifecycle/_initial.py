@@ -4,6 +4,8 @@ The initial statuses of a machine that names one initial state, or none.
 
 from collections.abc import Iterable, Sequence
 
+from ._paths import reached
+
 __all__ = ["beginnings"]
 
 
@@ -27,23 +29,16 @@ def beginnings(
         targets.setdefault(source, []).append(target)
         entered.setdefault(target, set()).add(source)
     found = [*statuses[:1]] if initial is None else [initial]
-    reached = _reached(found, targets)
+
+    def following(status: str) -> Iterable[str]:
+        return targets.get(status, ())
+
+    known = reached(found, following)
     # Roots first: what they lead to needs no beginning of its own.
     roots = [status for status in statuses if not entered.get(status, set()) - {status}]
     for status in (*roots, *statuses):
-        if status not in reached:
+        if status not in known:
             found.append(status)
-            reached |= _reached([status], targets)
+            known |= reached([status], following)
 
     return tuple(found)
-
-
-def _reached(first: Iterable[str], targets: dict[str, list[str]]) -> set[str]:
-    reached = set(first)
-    queue = [*reached]
-    for status in queue:
-        new = [target for target in targets.get(status, ()) if target not in reached]
-        reached.update(new)
-        queue += new
-
-    return reached

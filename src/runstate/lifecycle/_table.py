@@ -15,8 +15,7 @@ Words: a *row* is one legal move; *terminal* statuses have no row out of them; a
 does not show their order.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
@@ -26,6 +25,7 @@ from typing import Any, Final, Self, TypeVar
 from ..errors import LifecycleError
 from ._expand import expanded
 from ._initial import beginnings
+from ._paths import components, grouped, reached, reopened_pairs, shortest_path
 from ._rows import (
     Deadline,
     Deviation,
@@ -36,6 +36,7 @@ from ._rows import (
     name_of,
     names_in,
 )
+from ._set_fields import may_be_set
 from ._shape import Shape
 from ._transitions import build_machine, read_machine
 from ._validation import faults
@@ -47,7 +48,6 @@ NOTEBOOK: Final = 940
 """Width of the picture in a notebook, in pixels."""
 _MOST_FITS: Final = 10_000
 
-_K = TypeVar("_K")
 _Part = TypeVar("_Part", Entry, Deviation)
 
 
@@ -343,19 +343,7 @@ class Lifecycle:
 
         Empty where they are the same status; None where there is no way.
         """
-        source, target = name_of(source), name_of(target)
-        if source not in self._outgoing or target not in self._outgoing:
-            return None
-        ways: dict[str, tuple[Transition, ...]] = {source: ()}
-        queue = deque([source])
-        while queue and target not in ways:
-            here = queue.popleft()
-            for row in self._outgoing[here]:
-                if row.target not in ways:
-                    ways[row.target] = (*ways[here], row)
-                    queue.append(row.target)
-
-        return ways.get(target)
+        return shortest_path(self._outgoing, name_of(source), name_of(target))
 
     def path_to(self, target: str) -> tuple[Transition, ...] | None:
         """
@@ -377,19 +365,7 @@ class Lifecycle:
         Whatever reaches a component has more statuses ahead of it, so that sorting
         by how many lie ahead is a topological order.
         """
-        found = dict.fromkeys(
-            frozenset([status, *(t for t in self.reachable(status) if status in self.reachable(t))])
-            for status in self.statuses
-        )
-
-        return tuple(
-            sorted(
-                found,
-                key=lambda members: (
-                    -max(len(self.reachable(status) | members) for status in members)
-                ),
-            )
-        )
+        return components(self._reachable)
 
     @cached_property
     def seen_next(self) -> frozenset[tuple[str, str]]:
@@ -414,22 +390,7 @@ class Lifecycle:
         """
         Pairs that may be seen one after the other if the run was reopened in between.
         """
-        again: dict[str, set[str]] = {}
-        for row in self.reopenings:
-            again.setdefault(row.source, set()).add(row.target)
-
-        def onward(status: str) -> set[str]:
-            return {*self.targets(status), *again.get(status, ())}
-
-        later = {status: {status, *_walk({status}, onward)} for status in self.statuses}
-
-        return frozenset(
-            (before, after)
-            for before in self.statuses
-            for row in self.reopenings
-            if row.source in later[before]
-            for after in later[row.target]
-        )
+        return reopened_pairs(self.statuses, self.targets, self.reopenings)
 
     def fits_one_run(self, statuses: Iterable[str]) -> bool:
         """
@@ -679,15 +640,15 @@ class Lifecycle:
 
     @cached_property
     def _same_move(self) -> dict[tuple[str, str], tuple[Transition, ...]]:
-        return _grouped(self.transitions, lambda row: (row.trigger, row.source))
+        return grouped(self.transitions, lambda row: (row.trigger, row.source))
 
     @cached_property
     def _by_pair(self) -> dict[tuple[str, str], tuple[Transition, ...]]:
-        return _grouped(self.transitions, lambda row: (row.source, row.target))
+        return grouped(self.transitions, lambda row: (row.source, row.target))
 
     @cached_property
     def _outgoing(self) -> dict[str, tuple[Transition, ...]]:
-        rows = _grouped(self.transitions, lambda row: row.source)
+        rows = grouped(self.transitions, lambda row: row.source)
 
         return {status: rows.get(status, ()) for status in self.statuses}
 
@@ -698,53 +659,13 @@ class Lifecycle:
     @cached_property
     def _reachable(self) -> dict[str, frozenset[str]]:
         return {
-            status: frozenset(_walk(self.targets(status), self.targets)) for status in self.statuses
+            status: frozenset(reached(self.targets(status), self.targets))
+            for status in self.statuses
         }
 
     @cached_property
-    def _may_be_set(self) -> dict[str, dict[str, set[bool]]]:
-        """
-        For each status and field, whether it may hold a value there, may be None, or both.
-
-        Follows every row from the initial statuses until nothing new turns up.
-        """
-        fields = (*self.stamp_fields, *self.detail_fields)
-        found = {status: {name: set[bool]() for name in fields} for status in self.statuses}
-        for begin in self.initial_statuses:
-            found[begin] = {name: self._when_created(begin, name) for name in fields}
-        queue = deque(self.initial_statuses)
-        while queue:
-            source = queue.popleft()
-            ways = [(target, Entry(target)) for target in self.targets(source)]
-            ways += [
-                (row.target, Entry(row.target, clears=row.clears))
-                for row in self.reopenings
-                if row.source == source
-            ]
-            for target, first in ways:
-                before = {name: set(may) for name, may in found[target].items()}
-                for name in fields:
-                    may = _after(first, name, found[source][name])
-                    found[target][name] |= _after(self.entry(target), name, may)
-                if before != found[target]:
-                    queue.append(target)
-
-        return found
-
-    def _when_created(self, status: str, name: str) -> set[bool]:
-        """
-        Whether the field *name* may be set, may be None, or both, in a run that begins in *status*.
-        """
-        if self.deadline and name == self.deadline.field:
-            return {True, False}
-        if name in self.created:
-            return {True}
-        entry = self.entry(status)
-        if self.is_terminal(status):
-            # A run that is first seen at its end has what that end sets.
-            return _after(entry, name, {False})
-        # A service may create a run and move it on at once: then the entry has been carried out.
-        return {False} | _after(entry, name, {False})
+    def _may_be_set(self) -> Mapping[str, Mapping[str, set[bool]]]:
+        return may_be_set(self)
 
 
 def _frozen(terminal: Any) -> Any:
@@ -770,36 +691,3 @@ def _plain(part: _Part) -> _Part:
 
 def _rebuild(values: dict[str, Any]) -> Lifecycle:
     return Lifecycle(**values)
-
-
-def _grouped(
-    rows: Iterable[Transition], key: Callable[[Transition], _K]
-) -> dict[_K, tuple[Transition, ...]]:
-    grouped: dict[_K, tuple[Transition, ...]] = {}
-    for row in rows:
-        grouped[key(row)] = (*grouped.get(key(row), ()), row)
-
-    return grouped
-
-
-def _walk(first: Iterable[str], following: Callable[[str], Iterable[str]]) -> set[str]:
-    found = set(first)
-    queue = deque(found)
-    while queue:
-        new = set(following(queue.popleft())) - found
-        found |= new
-        queue.extend(new)
-
-    return found
-
-
-def _after(entry: Entry, name: str, before: set[bool]) -> set[bool]:
-    """
-    Whether the field *name* may be set after *entry*, given whether it may have been *before*.
-    """
-    if name in entry.stamps or name in entry.requires:
-        return {True}
-    if name in entry.clears:
-        return {False}
-
-    return before | {True} if name in entry.accepts else before
