@@ -15,7 +15,7 @@ from ..interchange import SUFFIXES, load
 from ..lifecycle._table import Lifecycle
 from ..presets import PRESETS
 from ..readers import FORMATS as READ_FORMATS
-from ..readers._shaped import needs_shape
+from ..readers._shape_columns import needs_shape
 from ._input import Reading, records
 
 __all__ = [

@@ -20,7 +20,8 @@ from ._envelopes import is_json, unwrapped
 from ._formats import TEXTS, suffix_of
 from ._grouping import MOST_RECORDS, Grouping
 from ._record import MOVE_EVENT, Columns, Interpreter, Passed, Read
-from ._shaped import Shaped, shapes_for
+from ._shape_columns import shapes_for
+from ._shaped import Shaped
 from ._source import Source
 from ._times import Times, moment
 from .csv import read_csv, read_tsv

@@ -13,7 +13,8 @@ from ..runs._run import RUN
 from ._grouping import Grouping
 from ._read import read_with
 from ._record import MOVE_EVENT, Columns, Interpreter, Passed
-from ._shaped import Shaped, shapes_for
+from ._shape_columns import shapes_for
+from ._shaped import Shaped
 from ._times import Times
 
 __all__ = ["Fit", "columns_in", "fit_of", "is_plain", "sample_of"]
