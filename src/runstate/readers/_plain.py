@@ -54,7 +54,7 @@ def plain_of(interpreter: Any, lifecycle: Lifecycle, keys: Sequence[str]) -> Pla
     if len(run_id) != 1 or len(at) > 1 or sorted(told) != sorted((*run_id, status, *at)):
         return None
     needed = run_id[0], status, at[0] if at and not interpreter.untimed else None
-    fields = interpreter.fields_among(keys)
+    fields = interpreter.fields.among(keys)
     of_status = {
         str(known): {status: str(known)} if status in fields else {} for known in lifecycle.known
     }

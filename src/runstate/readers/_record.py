@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from functools import cached_property, partial
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from pydantic.alias_generators import to_pascal
 
@@ -23,27 +23,25 @@ from ..histories._column_faults import ColumnFaults
 from ..histories._records import NOTHING, Finding, Observation
 from ..histories._rules import RULES
 from ..lifecycle._table import Lifecycle
-from ..runs._run import RUN
-from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._envelopes import contents, is_log_envelope, own_event
 from ._grouping import Grouping
 from ._keys import found, missing, refuse_doubled, wire_keys
 from ._parse import Doubled
 from ._plain import Plain, plain_of
+from ._run_ids import RunIds, no_value
+from ._snapshot_fields import SnapshotFields
 from ._times import Times
 from ._values import (
     TIME_KEYS,
     BadRecordError,
     attempt_number,
-    identifier,
     sequence_number,
     shown,
     status_name,
+    tried,
 )
 
-__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read", "tried"]
-
-_T = TypeVar("_T")
+__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read"]
 
 Read = Observation | Finding
 """What reading yields."""
@@ -196,19 +194,19 @@ class Interpreter:
         self._usual_status = columns.status is None
         self.kind: str | None = lifecycle.kind
         self.status_key: str = lifecycle.status_field
-        self.id_key: str = lifecycle.id_field
-        self.id_keys: tuple[str, ...] = _usual_ids(lifecycle)
+        self._ids = RunIds(lifecycle, columns.run_id)
+        self.id_keys: tuple[str, ...] = self._ids.usual
         """Where the run id is looked for, in this order, in a record that is no run object."""
-        self.stamps: tuple[str, ...] = tuple(
-            name for name in lifecycle.stamp_fields if name != columns.at
-        )
+        self.times: Times = times or Times(UTC if assume_utc else None)
+        self.fields: SnapshotFields = SnapshotFields(lifecycle, columns.at, self.times)
+        """Reads the fields of a run that a snapshot has."""
+        self.stamps: tuple[str, ...] = self.fields.stamps
         self._created: tuple[str, ...] = lifecycle.created
         self.details: tuple[str, ...] = lifecycle.detail_fields
         self.identity: tuple[str, ...] = lifecycle.identity
 
-        self._fields = lifecycle.fields
-        own = {self.status_key, self.id_key, "object", *lifecycle.identity, *self.stamps}.union(
-            lifecycle.detail_fields, lifecycle.fields or ()
+        own = {"object", self.status_key, lifecycle.id_field}.union(
+            self.stamps, self.details, self.identity, lifecycle.fields or ()
         )
         self.pascal: dict[str, str] = {to_pascal(key): key for key in own if to_pascal(key) != key}
         """The wire's key by the reference's spelling, as far as a run's keys are known."""
@@ -225,7 +223,6 @@ class Interpreter:
         self._plain: dict[tuple[str, ...], Plain | None] = {}
         self._lifecycle = lifecycle
         self.file: str | None = name
-        self.times: Times = times or Times(UTC if assume_utc else None)
         self.column_faults: ColumnFaults | None = None
         """What counts the faults of whole columns; None where each is a finding at once."""
         self.watch: Grouping | None = None
@@ -233,7 +230,6 @@ class Interpreter:
         self.whole: Mapping[str, Any] | None = None
         """The record with the parts that a reader leaves out because no rule needs them."""
         self._line = 1
-        self._around = (*self.stamps, *lifecycle.detail_fields, *lifecycle.identity)
 
     def with_columns(self, columns: Columns) -> "Interpreter":
         """
@@ -311,20 +307,9 @@ class Interpreter:
         named = [key for key in (*self.columns, self.attempt_key) if key is not None]
 
         return self._read_keys.union(
-            _TOLD, self.pascal, self.pascal.values(), self._around, self._fields or (),
-            named, (key.partition(".")[0] for key in named),
+            _TOLD, self.pascal, self.pascal.values(), self.stamps, self.details, self.identity,
+            self._lifecycle.fields or (), named, (key.partition(".")[0] for key in named),
         )  # fmt: skip
-
-    def fields_among(self, keys: Sequence[str]) -> Sequence[str]:
-        """
-        Return which of the *keys* of a record are fields of a run; of a snapshot, one is at least.
-        """
-        known, stamps = self._fields, self._lifecycle.stamp_fields
-        fields = [key for key in keys if key != self.columns.at or key not in stamps]
-        if known is None:
-            return fields
-
-        return [key for key in fields if key in known] or fields[:1]
 
     def may_be_read(self, value: Any) -> bool:
         """
@@ -483,20 +468,21 @@ class Interpreter:
         if holder is not record:
             refuse_doubled(record, {*TIME_KEYS, *self.id_keys})
         holder = wire_keys(holder, self.pascal)
-        run_id, around = self._run_id(record, holder)
+        run_id, around = self._ids.find(record, holder)
         key = self.status_key if key is None else key
         status = holder.get(key)
         if status is None:
             there = key in holder
-            reason = _no_value(key) if there else missing([key], record, "keys", "--status")
+            reason = no_value(key) if there else missing([key], record, "keys", "--status")
             raise BadRecordError("RS902", reason, run_id)
         status = status_name(status, key, run_id)
         notes: list[BadRecordError] = []
         at = self._time(record, notes)
-        fields = self._snapshot_fields(self._with_around(holder, around), notes)
+        around = None if around is None else wire_keys(around, self.pascal)
+        fields = self.fields.read(self.fields.with_around(holder, around), self._line, notes)
         if self.watch is not None:
             self.watch.look_at(self.whole or record, status, at)
-        if self._is_event(holder, run_id):
+        if self._ids.differs(holder, run_id):
             at, fields = self._as_event(at, fields)
         seen = Observation(status, run_id, at, fields, None, None, self.file, line)
         if self.attempt_key is not None:
@@ -507,7 +493,7 @@ class Interpreter:
     def _move(self, record: dict[str, Any], line: int) -> Sequence[Read]:
         if type(record) is Doubled:
             refuse_doubled(record, self._read_keys)
-        run_id, _ = self._run_id(record, record)
+        run_id, _ = self._ids.find(record, record)
         target, source, seq = record.get("target"), record.get("source"), record.get("seq")
         kind = record.get("kind")
         if target is None and isinstance(kind, str) and kind in NO_MOVES:
@@ -569,54 +555,6 @@ class Interpreter:
 
     # -- its parts ---------------------------------------------------------
 
-    def _run_id(
-        self, record: dict[str, Any], holder: dict[str, Any]
-    ) -> tuple[str, dict[str, Any] | None]:
-        """
-        Return the run's id, and the object around *holder* that the id was found in; None if in *holder*.
-
-        It is taken from the column named, from the run object, or from a usual key.
-        """
-        named = self.columns.run_id
-        keys = self.id_keys
-        around = None
-        if named is not None:
-            place = found(record, named)
-            value, keys = place[0][place[1]] if place else None, (named,)
-            around = record if place and place[0] is record is not holder else None
-        elif self.kind is not None and holder.get("object") == self.kind:
-            value, keys = holder.get(self.id_key), (self.id_key,)
-        else:
-            # An object that a key of the record names has an id of its own.
-            value = _first(keys if holder is record else (self.id_key, *keys), holder)
-            if value is None and holder is not record:
-                value, around = _first(keys, record), record
-        if value is None:
-            there = next((key for key in keys if key in holder), None)
-            reason = _no_value(there) if there else missing(keys, record, "keys", "--run-id")
-            raise BadRecordError("RS902", reason)
-
-        return identifier(value), around
-
-    def _with_around(self, holder: dict[str, Any], around: dict[str, Any] | None) -> dict[str, Any]:
-        """
-        Return what *holder* says of a run, and what the object *around* it that has its id says.
-        """
-        if around is None:
-            return holder
-        around = wire_keys(around, self.pascal)
-        more = {key: around[key] for key in self._around if key in around and key not in holder}
-
-        return {**holder, **more} if more else holder
-
-    def _is_event(self, holder: dict[str, Any], run_id: str) -> bool:
-        """
-        Return whether a record has an id of its own beside the run's, as a row of a table of events has.
-        """
-        own = holder.get(self.id_key)
-
-        return own is not None and own != run_id and type(own) in {str, int} and str(own) != run_id
-
     def _as_event(
         self, at: float | None, fields: Mapping[str, Any]
     ) -> tuple[float | None, Mapping[str, Any]]:
@@ -664,77 +602,8 @@ class Interpreter:
             notes.append(bad)
             return None
 
-    def _stamp(self, value: Any, key: str) -> float:
-        seconds = self.times.seconds(value, key, self._line)
-
-        return int(seconds) if seconds.is_integer() else seconds
-
-    def _snapshot_fields(
-        self, holder: dict[str, Any], notes: list[BadRecordError]
-    ) -> Mapping[str, Any]:
-        """
-        Return the fields of a run that *holder* has, its stamps being Unix seconds or null.
-        """
-        fields = holder
-        if self._fields is not None or self.columns.at in self._lifecycle.stamp_fields:
-            # A record that is a snapshot has fields, also where none of them is known.
-            fields = {key: holder[key] for key in self.fields_among([*holder])}
-        for key in self.stamps:
-            value = fields.get(key)
-            if value == "":
-                # Some clients print a time that is not known so.
-                fields = {name: each for name, each in fields.items() if name != key}
-            elif value is not None and not (
-                type(value) is int and FIRST_SECOND <= value <= LAST_SECOND
-            ):
-                fields = dict(fields)
-                seconds = tried(self._stamp, value, key, notes)
-                if seconds is None:
-                    del fields[key]
-                else:
-                    fields[key] = seconds
-
-        return fields
-
 
 def _named(columns: Columns, attempt: str | None) -> dict[str, str]:
     named = {columns.at: "--at", columns.attempt: "--attempt" if attempt else ""}
 
     return {key: option for key, option in named.items() if key is not None and option}
-
-
-def _usual_ids(lifecycle: Lifecycle) -> tuple[str, ...]:
-    """
-    Return where the id of a run of *lifecycle* may stand, the likeliest place first.
-
-    Its own field comes first. A record that is no run object under OpenAI's lifecycle is a line
-    about one, and names it by ``run_id``. What never changes during a run is no id of it: the
-    ``run_id`` of a job or of a task is that of the workflow around it.
-    """
-    own = lifecycle.id_field
-    keys = ("run_id", "id") if lifecycle.kind == RUN.kind and own == "id" else (own, "run_id", "id")
-
-    return tuple(key for key in dict.fromkeys(keys) if key == own or key not in lifecycle.identity)
-
-
-def _no_value(key: str) -> str:
-    return f"{key} has no value"
-
-
-def _first(keys: Sequence[str], record: dict[str, Any]) -> Any:
-    for key in keys:
-        value = record.get(key)
-        if value is not None:
-            return value
-
-    return None
-
-
-def tried(
-    read: Callable[[Any, str], _T], value: Any, key: str, notes: list[BadRecordError]
-) -> _T | None:
-    try:
-        return read(value, key)
-    except BadRecordError as bad:
-        notes.append(bad)
-        return None

@@ -15,10 +15,10 @@ from ..lifecycle._table import Lifecycle
 from ._envelopes import contents, own_event, parsed
 from ._prepared_shape import PreparedShape
 from ._prose import what_it_is
-from ._record import LINE, MOVE_EVENT, Columns, Interpreter, Passed, Read, tried
+from ._record import LINE, MOVE_EVENT, Columns, Interpreter, Passed, Read
 from ._shape_paths import MISSING, Path, is_nothing, look_up
 from ._times import Times
-from ._values import BadRecordError, identifier, status_name
+from ._values import BadRecordError, identifier, status_name, tried
 
 __all__ = ["Shaped", "spelt"]
 
@@ -311,7 +311,7 @@ class Shaped(Interpreter):
             if fields.get(key) == "":
                 del fields[key]
 
-        return self._snapshot_fields(fields, notes)
+        return self.fields.read(fields, self._line, notes)
 
     def _unfit(self, record: dict[str, Any]) -> str:
         """

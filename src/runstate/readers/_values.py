@@ -5,7 +5,8 @@ The message of every refusal says what was found and what would have worked, on
 one line and with nothing in it that acts on a terminal.
 """
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from .._text import printable
 from ..histories._records import Lagging
@@ -20,7 +21,10 @@ __all__ = [
     "shown",
     "status_name",
     "too_large",
+    "tried",
 ]
+
+_T = TypeVar("_T")
 
 TIME_KEYS: Final = ("observed_at", "at", "timestamp")
 """Where the time of an observation is looked for, in this order."""
@@ -154,3 +158,22 @@ def lagging(value: object, key: str) -> Lagging:
         BadRecordError: It is not a whole number, or has more than 64 bits.
     """
     return Lagging(attempt_number(value, key))
+
+
+def tried(
+    read: Callable[[Any, str], _T], value: Any, key: str, notes: list[BadRecordError]
+) -> _T | None:
+    """
+    Return what *read* makes of *value*; None if that is wrong, which is added to *notes*.
+
+    Args:
+        read: One of the functions above.
+        value: The value.
+        key: Its key.
+        notes: Is given what is wrong.
+    """
+    try:
+        return read(value, key)
+    except BadRecordError as bad:
+        notes.append(bad)
+        return None
