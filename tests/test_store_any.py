@@ -22,6 +22,7 @@ import make_async_store
 from runstate import Deadline, Entry, Lifecycle, LifecycleError, LifecycleFieldError, Transition
 from runstate.ddl import TableGuard
 from runstate.errors import PayloadError, UnknownTriggerError
+from runstate.presets import PRESETS
 from runstate.store import (
     Applied,
     AsyncStore,
@@ -891,3 +892,24 @@ def test_the_source_of_both_stores_says_so():
     text = Path(make_async_store.TARGET).read_text(encoding="utf-8")
 
     assert re.search("do not edit", text[:200])
+
+
+@pytest.mark.parametrize(
+    ("queue", "trigger"),
+    [
+        ("bullmq-job", "fetch"),
+        ("oban-job", "fetch"),
+        ("river-job", "fetch"),
+        ("sidekiq-job", "start"),
+    ],
+)
+def test_a_new_job_of_a_queue_is_claimed_as_its_workers_take_it(queue, trigger):
+    """
+    Whatever other rows lead to where a worker has it.
+    """
+    with Store.open("sqlite://", PRESETS[queue]) as store:
+        store.create()
+        lease = store.claim("worker-1")
+
+        assert lease is not None
+        assert trigger == store.history(lease.id)[-1].trigger
