@@ -66,9 +66,25 @@ class Prepared:
         """
         made = self._statement() if callable(self._statement) else self._statement
         compiled = made.compile(dialect=self._dialect)
-        constants = {k: v for k, v in compiled.params.items() if v is not None}
+        given = {bind.key: None for bind in compiled.bind_names if bind.required}
+        # Each value of an IN becomes a parameter, and each constant what its type sends.
+        state = compiled.construct_expanded_state(given, escape_names=False)
+        processors = {n: self._processor(bind.type) for bind, n in compiled.bind_names.items()}
+        processors |= state.processors
+        escaped = {} if compiled.positional else compiled.escaped_bind_names
+        constants = {
+            escaped.get(name, name): process(value) if (process := processors.get(name)) else value
+            for name, value in state.parameters.items()
+            if name not in given
+        }
 
-        return str(compiled), constants, compiled.positiontup if compiled.positional else None
+        return state.statement, constants, state.positiontup
+
+    def _processor(self, kind: Any) -> Any:
+        """
+        Return what makes the driver's value of a Python value; None where they are the same.
+        """
+        return kind.dialect_impl(self._dialect).bind_processor(self._dialect)
 
     def run(self, connection: sa.Connection, **given: Any) -> Sequence[Any]:
         """
