@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ._dialects import Database, database_of, inserting
 from ._tables import COUNTED, Snapshot, Tables
 
-__all__ = ["count", "recount", "roll_up"]
+__all__ = ["count", "count_rows", "recount", "roll_up"]
 
 
 class _Statements(NamedTuple):
@@ -50,6 +50,18 @@ def count(connection: sa.Connection, tables: Tables) -> dict[str, int]:
         found = _added_up(connection, statements.count, before=_value(connection, before))
         if connection.execute(statements.place).scalar_one() == before:
             return found
+
+
+def count_rows(
+    connection: sa.Connection, tables: Tables, where: list[sa.ColumnElement[Any]]
+) -> dict[str, int]:
+    """
+    Return the number of runs by status that meet the conditions *where*, by counting them.
+    """
+    status = tables.runs.c.status
+    rows = connection.execute(sa.select(status, sa.func.count()).where(*where).group_by(status))
+
+    return {status: int(runs) for status, runs in rows}
 
 
 def roll_up(connection: sa.Connection, tables: Tables) -> None:

@@ -265,6 +265,7 @@ class LeaseStatements:
                 runs.deadline_at > now + sa.literal_column(repr(min(seconds.values()))),
                 runs.deadline_at > limit,
                 self._say.sane(now),
+                *self._say.met(),
             )
             .values(deadline_at=now + own)
         )

@@ -24,7 +24,7 @@ from ..runs._log import Moved
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
 from ._archiving import Archive, check_archive
 from ._arguments import mapping
-from ._counts import count, roll_up
+from ._counts import count, count_rows, roll_up
 from ._feed import feed_of
 from ._hooks import Hooks, MoveEvent
 from ._kinds import Kind, New, readable
@@ -68,7 +68,7 @@ from ._verdicts import (
     Verdict,
 )
 
-__all__ = ["Creation", "Made", "Operations", "hash_of"]
+__all__ = ["Creation", "Made", "Operations", "check_lease", "hash_of"]
 
 _MOST_UNREADABLE: Final = 100
 """How many runs that cannot be read one claim sets aside."""
@@ -379,6 +379,9 @@ class Operations(Generic[_T]):
         Return how many runs are in each status.
         """
         known = dict.fromkeys(map(str, self._lifecycle.statuses), 0)
+        met = self._sql.say.met()
+        if met:
+            return known | count_rows(connection, self._tables, met)
 
         return known | count(connection, self._tables)
 
@@ -405,6 +408,7 @@ class Operations(Generic[_T]):
             sa.select(runs)
             .select_from(clock)
             .join(runs, sa.or_(sa.false(), *too_long))
+            .where(*say.met())
             .order_by(runs.c.moved_at, runs.c.id)
             .limit(checked(most))
         ).all()
@@ -809,7 +813,7 @@ class Operations(Generic[_T]):
         """
         Renew *lease*.
         """
-        _check_lease(lease)
+        check_lease(lease)
         rows = self._sql.leases.heartbeat.run(
             connection, id=lease.id, token=lease.token, seconds=lease.seconds
         )
@@ -838,7 +842,7 @@ class Operations(Generic[_T]):
         """
         Give *lease* back.
         """
-        _check_lease(lease)
+        check_lease(lease)
         rows = self._sql.leases.release.run(connection, id=lease.id, token=lease.token)
         if rows:
             at = max(rows[0].lease_until, rows[0].moved_at)
@@ -938,7 +942,10 @@ def _listed(statuses: Any) -> Sequence[str]:
     return listed
 
 
-def _check_lease(lease: Lease[Any]) -> None:
+def check_lease(lease: Lease[Any]) -> None:
+    """
+    Refuse what no claim returned.
+    """
     if not isinstance(lease, Lease):
         raise wrong_argument("lease", "a lease that claim() returned", lease)
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from ..lifecycle._rows import CREATE
 from ..runs._log import Moved
 from ._kinds import RecordKind
-from ._operations import Creation, Made, Operations, hash_of
+from ._operations import Creation, Made, Operations, check_lease, hash_of
 from ._own_rows import ADOPT, ADOPTED, OwnRow, OwnRows
 from ._own_table import FIRST
 from ._payload import Move
@@ -37,6 +37,7 @@ from ._verdicts import (
     Held,
     JournalEntry,
     Lease,
+    RunExistsError,
     RunNotFoundError,
     Stale,
     Verdict,
@@ -90,7 +91,8 @@ class OwnKind(RecordKind[_T]):
     def read(self, row: Any) -> _T:
         """See the protocol."""
         if row.own is None:
-            raise UnreadableRunError(row.id, "its row was deleted", self._layout.noun)
+            reason = "its row was deleted, or does not meet the condition of the store"
+            raise UnreadableRunError(row.id, reason, self._layout.noun)
         if row.unknown is not None:
             raise row.unknown
 
@@ -193,21 +195,40 @@ class OwnOperations(Operations[_T]):
 
         return len(rows)
 
-    def _notice(self, connection: sa.Connection, ids: Iterable[str]) -> None:
+    def _noticed(self, connection: sa.Connection, ids: Iterable[str]) -> set[str]:
         """
-        Adopt those of *ids* that something else has moved; end the leases of those deleted.
+        Adopt those of *ids* that something else has moved, and return those whose row is there.
         """
         runs = self._tables.runs
         wanted = list(ids)
         rows = self._own.seen(connection, wanted)
         query = sa.select(runs.c.id, runs.c.status).where(runs.c.id.in_(wanted))
+        there = set()
         for known in connection.execute(query).all():
             row = rows.get(known.id)
             if row is None:
-                gone = runs.update().where(runs.c.id == known.id)
-                connection.execute(gone.values(lease_owner=None, lease_until=None))
-            elif row.status is None or self._own.word_of(row.id, row.status) != known.status:
-                self._met(connection, row.id)
+                continue
+            if row.status is None or self._own.word_of(row.id, row.status) != known.status:
+                try:
+                    self._met(connection, row.id)
+                except RunNotFoundError:
+                    continue
+            there.add(row.id)
+
+        return there
+
+    def _check_met(
+        self, connection: sa.Connection, run_id: str, fields: Mapping[str, Any]
+    ) -> OwnRow:
+        """
+        Return the row that *fields* were written to, if it meets the condition of the store.
+        """
+        rows = self._own.locked(connection, [run_id])
+        if not rows:
+            expected = "values of a row that meets the condition of the store, where="
+            raise wrong_argument("fields", expected, dict(fields))
+
+        return rows[0]
 
     # -- creation and reading ------------------------------------------------------------
 
@@ -239,12 +260,15 @@ class OwnOperations(Operations[_T]):
         try:
             with connection.begin_nested():
                 made = self._own.insert(connection, key, status, now, {**fields, **deadline})
+                row = self._check_met(connection, self._own.key.text(made), fields)
         except IntegrityError:
-            if given_id is None or not (there := self._own.locked(connection, [given_id])):
+            there = [] if given_id is None else self._own.locked(connection, [given_id])
+            if given_id is not None and not there and self._own.hides(connection, given_id):
+                raise RunExistsError(given_id, self._layout.noun) from None
+            if not there:
                 raise
             before = self._created_before(connection, there[0].id, digest, creation.key)
             return Made(before, ())
-        row = self._own.locked(connection, [self._own.key.text(made)])[0]
         more = {name: as_json(fields[name]) for name in details if name in fields}
         moved = self._first(connection, row, status, creation, {
             self._layout.details[name]: text for name, text in more.items()
@@ -311,8 +335,12 @@ class OwnOperations(Operations[_T]):
         """
         row = self._met(connection, run_id)
         self._own.check_fields("update", fields, ())
-        if fields:
+        if fields and self._own.where is None:
             self._own.set(connection, row, fields)
+        elif fields:
+            with connection.begin_nested():
+                self._own.set(connection, row, fields)
+                self._check_met(connection, row.id, fields)
 
         return self._kind.read(self._row(connection, row.id))
 
@@ -321,6 +349,8 @@ class OwnOperations(Operations[_T]):
         Return everything the journal says of an object, oldest first.
         """
         rows = self._own.seen(connection, [valid_id(run_id, self._layout.noun)])
+        if not rows and self._own.where is not None:
+            raise RunNotFoundError(run_id, self._layout.noun)
         known = next(iter(rows), run_id)
         try:
             return super().history(connection, known)
@@ -456,8 +486,9 @@ class OwnOperations(Operations[_T]):
         """
         Renew *lease*.
         """
-        if isinstance(lease, Lease):
-            self._notice(connection, [lease.id])
+        check_lease(lease)
+        if not self._noticed(connection, [lease.id]):
+            return Stale(lease.token)
 
         return super().heartbeat(connection, lease)
 
@@ -467,9 +498,20 @@ class OwnOperations(Operations[_T]):
         """
         Renew *leases*.
         """
-        self._notice(connection, sorted(lease.id for lease in leases))
+        there = self._noticed(connection, sorted(lease.id for lease in leases))
+        renewed = iter(super().heartbeat_many(connection, [x for x in leases if x.id in there]))
 
-        return super().heartbeat_many(connection, leases)
+        return tuple(next(renewed) if x.id in there else Stale(x.token) for x in leases)
+
+    def release(self, connection: sa.Connection, lease: Lease[_T]) -> bool:
+        """
+        Give *lease* back, unless its row is not there any more.
+        """
+        check_lease(lease)
+        if not self._own.seen(connection, [lease.id]):
+            return False
+
+        return super().release(connection, lease)
 
     def sweep(self, connection: sa.Connection, limit: int) -> tuple[Moved, ...]:
         """

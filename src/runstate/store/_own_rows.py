@@ -23,6 +23,7 @@ from ._arguments import mapping
 from ._dialects import CLOCKS, database_of
 from ._objects import check_table
 from ._own_table import FIRST, OwnTable, members_of, stamp
+from ._row_condition import row_condition
 from ._row_errors import (
     ConcurrentMoveError,
     StatusMissingError,
@@ -74,9 +75,10 @@ class OwnRows:
         names: Mapping[str, Any],
         dialect: sa.Dialect,
         clock: str | None,
+        where: Any,
     ) -> None:
         """
-        Look *table* over.
+        Look *table* over, of which only the rows that meet *where* are meant; None for all.
 
         Raises:
             ValueError: A store cannot work with it, with the reason.
@@ -91,6 +93,11 @@ class OwnRows:
         self.noun = lifecycle.name
         self.key.check_types()
         _check_status(self._own.status, lifecycle)
+        self.where: Value | None = (
+            None if where is None else row_condition(where, self.table, self._set_by_moves())
+        )
+        """What every row of the store meets; None where it has all rows."""
+        self._met: Value = sa.true() if self.where is None else self.where
         if ADOPT in {row.trigger for row in (*lifecycle, *lifecycle.reopenings)}:
             raise ValueError(
                 f"table: {lifecycle.name} has a trigger {ADOPT!r}, by which a store in "
@@ -110,7 +117,7 @@ class OwnRows:
         self._now: Value = sa.literal_column(
             f"({clock or CLOCKS[database_of(dialect)]})", sa.Double()
         )
-        self._among = self.key.among("keys")
+        self._among = sa.and_(self.key.among("keys"), self._met)
         self._looking = self._reading()
         self._locking = self._locked(self._looking, skip=False)
         self._passing = self._locked(self._looking, skip=True)
@@ -121,6 +128,19 @@ class OwnRows:
                 for n, c in enumerate(self.table.c)
             )
         ).where(self._among)
+
+    def _set_by_moves(self) -> list[Any]:
+        """
+        Return the columns that a move sets, which say what the row is by now.
+        """
+        lifecycle, own = self._lifecycle, self._own
+        fields = [lifecycle.status_field, *lifecycle.detail_fields]
+        fields += [name for each in lifecycle.entries for name in (*each.stamps, *each.clears)]
+        fields += [name for row in lifecycle.reopenings for name in row.clears]
+        fields += [lifecycle.deadline.field] if lifecycle.deadline else []
+        found = [own.version, own.attempt, *map(own.column, fields)]
+
+        return [column for column in found if column is not None]
 
     # -- statements of the store -----------------------------------------------------
 
@@ -137,7 +157,9 @@ class OwnRows:
         A query that locks then locks the rows of both, or passes both over.
         """
         query = query.where(
-            self.key.beside(tables.runs), self._same(tables.runs, map(str, statuses))
+            self.key.beside(tables.runs),
+            self._same(tables.runs, map(str, statuses)),
+            self._met,
         )
         if database_of(self._dialect) != "mariadb":
             return query
@@ -166,14 +188,30 @@ class OwnRows:
         """
         Return the condition that the row of an object is in one of *statuses*, with *columns*.
         """
-        there: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self.table)
-        query = there.where(self.key.beside(runs))
+        query = self._there(runs).where(self._met)
         if statuses is not None:
             query = query.where(self._in(statuses))
         for name, value in columns.items():
             query = query.where(self.column(name) == value)
 
         return query.exists()
+
+    def met(self, runs: Any) -> list[Value]:
+        """
+        Return the condition that the row of an object meets that of the store, if it has one.
+        """
+        return [] if self.where is None else [self.are(runs, None, {})]
+
+    def is_gone(self, runs: Any) -> Value:
+        """
+        Return the condition that the row of an object was deleted; one that is hidden was not.
+        """
+        return ~self._there(runs).exists()
+
+    def _there(self, runs: Any) -> sa.Select[Any]:
+        there: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(self.table)
+
+        return there.where(self.key.beside(runs))
 
     def _same(self, runs: Any, statuses: Iterable[str]) -> Value:
         return sa.or_(
@@ -190,13 +228,27 @@ class OwnRows:
 
     def check(self, connection: sa.Connection) -> None:
         """
-        Refuse a database that does not have the table.
+        Refuse a database that does not have the table, or cannot evaluate the condition.
         """
         if not sa.inspect(connection).has_table(self.table.name, schema=self.table.schema):
             raise ValueError(
                 f"table: the database has no table {self.table.fullname}; make it before the "
                 "store is opened"
             )
+        if self.where is not None:
+            connection.execute(sa.select(*self.key.columns).where(self.where).limit(0))
+
+    def hides(self, connection: sa.Connection, run_id: str) -> bool:
+        """
+        Return whether the table has a row of this id that does not meet the condition.
+        """
+        if self.where is None:
+            return False
+        same = self.key.equals(self.key.parsed(run_id))
+        # A plain read may be older than the row that the database refused another one for.
+        query = sa.select(*self.key.columns).where(same).with_for_update()
+
+        return connection.execute(query).first() is not None
 
     def locked(
         self, connection: sa.Connection, ids: Iterable[str], *, skip: bool = False
@@ -341,7 +393,7 @@ class OwnRows:
         keys = self.key.columns
         beside = self.table.outerjoin(runs, self.key.beside(runs))
         differs = sa.or_(runs.c.id.is_(None), ~self._same(runs, looked))
-        every = sa.select(*keys).order_by(*keys)
+        every = sa.select(*keys).where(self._met).order_by(*keys)
         queries = [every.select_from(beside).where(self._in(looked), differs)]
         if statuses is None:
             joined = runs.join(self.table, self.key.beside(runs))
@@ -381,7 +433,7 @@ class OwnRows:
             for name in (*entry.requires, *entry.accepts)
             if name in payload and self._own.column(name) is not None
         }
-        update = self._own.update(key, seen, row, moved.at, values)
+        update = self._own.update(key, seen, row, moved.at, values).where(self._met)
         if connection.execute(update).rowcount != 1:
             raise ConcurrentMoveError(run_id)
 

@@ -115,7 +115,7 @@ class Retention:
             return ended
         lines = sa.select(journal.c.position).where(journal.c.run_id == runs.id)
 
-        return sa.or_(sa.and_(ended, lines.exists()), *self._is_gone())
+        return sa.or_(sa.and_(ended, lines.exists(), *self._say.met()), *self._is_gone())
 
     def _is_gone(self) -> list[Any]:
         """
@@ -123,7 +123,7 @@ class Retention:
         """
         own = self._say.own
 
-        return [] if own is None else [~own.are(self._tables.runs, None, {})]
+        return [] if own is None else [own.is_gone(self._tables.runs)]
 
     def _latest(self) -> Any:
         """

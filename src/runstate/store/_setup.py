@@ -81,6 +81,7 @@ class Setup(Generic[_T]):
         before: Iterable[Hook] = (),
         after: Iterable[Hook] = (),
         table: Any = None,
+        where: Any = None,
         notify: bool = False,
     ) -> None:
         check_flag("install", install)
@@ -92,7 +93,7 @@ class Setup(Generic[_T]):
         check_flag("adopt_lifecycle", adopt_lifecycle)
         if clock is not None and not isinstance(clock, str):
             raise wrong_argument("clock", "an SQL expression, as text, or None", clock)
-        own = self._own = rows_of(table, lifecycle, columns, dialect, clock)
+        own = self._own = rows_of(table, lifecycle, columns, dialect, clock, where)
         layout, self.tables = tables_of(dialect, lifecycle, model, columns, prefix, schema, own)
         if adopt_lifecycle and not install:
             raise ValueError("adopt_lifecycle=True records the lifecycle: it needs install=True")
@@ -238,17 +239,20 @@ def rows_of(
     columns: Mapping[str, Any],
     dialect: sa.Dialect,
     clock: str | None = None,
+    where: Any = None,
 ) -> OwnRows | None:
     """
-    Return the rows of the application's own *table*; None where there is none.
+    Return the rows of the application's own *table* that meet *where*; None without a table.
 
     Raises:
-        ValueError: A store cannot work with the table.
+        ValueError: A store cannot work with the table, or with the condition.
     """
-    if table is None:
-        return None
+    if table is not None:
+        return OwnRows(table, lifecycle, mapping("columns", columns), dialect, clock, where)
+    if where is not None:
+        raise wrong_argument("where", "None without table=, whose rows it restricts", where)
 
-    return OwnRows(table, lifecycle, mapping("columns", columns), dialect, clock)
+    return None
 
 
 def _check_deadline(lifecycle: Lifecycle, status: str, seconds: float, trigger: str) -> None:

@@ -250,6 +250,12 @@ class Phrases:
         """
         return query if self.own is None else self.own.beside(query, self.tables, statuses)
 
+    def met(self) -> list[Value]:
+        """
+        Return the condition that the application's own rows meet, if the store has one.
+        """
+        return [] if self.own is None else self.own.met(self.tables.runs)
+
     def column(self, name: str) -> Any:
         """
         Return the column that lists and claims call *name*.

@@ -46,6 +46,7 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
+        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         prefix: str | None = None,
@@ -87,6 +88,9 @@ class Store(Transactions[_T], Watching):
                 beside it. The id of a row whose key has several columns is made by
                 :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
+            where: A condition on columns of *table*, such as ``Job.kind == "export"``: the store
+                has only the rows that meet it. It names no column that a move sets, and no
+                other table; None for all rows.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -130,6 +134,7 @@ class Store(Transactions[_T], Watching):
             model,
             columns=columns,
             table=table,
+            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,
@@ -157,6 +162,7 @@ class Store(Transactions[_T], Watching):
         model: type[_T] | None = None,
         columns: Mapping[str, type] | Mapping[str, str] = MappingProxyType({}),
         table: Any = None,
+        where: Any = None,
         claim: str | None = None,
         conditions: Mapping[str, Condition] = MappingProxyType({}),
         durable: bool = True,
@@ -199,6 +205,9 @@ class Store(Transactions[_T], Watching):
                 beside it. The id of a row whose key has several columns is made by
                 :func:`row_id`, and such a row is created with the values of its key. A row that something else inserts or moves is adopted: the
                 journal gets a line without a trigger, with the reason ``adopted``.
+            where: A condition on columns of *table*, such as ``Job.kind == "export"``: the store
+                has only the rows that meet it. It names no column that a move sets, and no
+                other table; None for all rows.
             claim: The trigger by which a worker takes an object; by default ``start``, or the
                 first that leads to a status from which an object can succeed.
             conditions: What each name in ``when`` and ``unless`` of the rows stands for: a
@@ -257,6 +266,7 @@ class Store(Transactions[_T], Watching):
             model=model,
             columns=columns,
             table=table,
+            where=where,
             claim=claim,
             conditions=conditions,
             prefix=prefix,
