@@ -7,7 +7,7 @@ import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from typing import Any
 
@@ -18,7 +18,8 @@ import pytest
 from databases import BACKENDS, fresh_database
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
-from runstate.serving import make_app
+from runstate.serving import make_app, work
+from runstate.serving._worker import always
 from runstate.store import AsyncRunStore, RunStore
 from serving import served
 
@@ -804,3 +805,74 @@ def test_run_that_kills_every_worker_fails(service):
     assert ("failed", "server_error") == (run.status, run.last_error.code)
     assert 3 <= sum(line.kind == "claim" for line in service.store.history(run.id))
     assert "completed" == service.polled(service.new()).status
+
+
+# -- models that fail ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "logged"),
+    [
+        (LookupError("no such prompt"), "LookupError: no such prompt"),
+        (asyncio.CancelledError(), "the model raised CancelledError"),
+        (None, "cannot unpack"),
+        (("explode", {}), "explode"),
+        (("start", {}), "'start' is refused; the run allows require_action"),
+        (("complete", {"usage": "a lot"}), "usage"),
+        (("complete", {"token": 5}), "token"),
+    ],
+    ids=repr,
+)
+def test_a_model_that_fails_fails_its_run_and_not_its_worker(tmp_path, caplog, failure, logged):
+    """
+    The log names the run and the reason of each attempt, and the worker goes on to the next run.
+    """
+
+    async def fails_one(run: RunResponse, _: Any) -> Any:
+        if run.instructions != "fail":
+            return "complete", {}
+        if isinstance(failure, BaseException):
+            raise failure
+        return failure
+
+    async def serve() -> list[RunResponse]:
+        async with await AsyncRunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+            asked = {"assistant_id": "asst_1", "thread_id": "thread_1"}
+            runs = [await store.create(**asked, instructions=text) for text in ("fail", "")]
+            worker = asyncio.create_task(work(store, "worker-1", fails_one, seconds=0.1))
+            async with asyncio.timeout(20):
+                while not RUN.is_terminal((await store.get(runs[0].id)).status):
+                    await asyncio.sleep(0.01)
+            worker.cancel()
+            return [await store.get(run.id) for run in runs]
+
+    failed, other = asyncio.run(serve())
+    errors = [
+        caplog.handler.format(record)
+        for record in caplog.records
+        if record.name == "runstate.serving._worker"
+    ]
+
+    assert ("failed", "server_error") == (failed.status, failed.last_error.code)
+    assert "completed" == other.status
+    assert 3 == len(errors)
+    for attempt, text in enumerate(errors, 1):
+        assert f"run {failed.id}, attempt {attempt} of 3: " in text
+        assert logged in text
+
+
+def test_a_database_that_is_down_does_not_flood_the_log(caplog):
+    """
+    A job that fails is repeated after a second, and not as fast as it can fail.
+    """
+
+    async def fails() -> None:
+        raise ConnectionError
+
+    async def run_for_a_while() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(always("sweeper", fails), 1.5)
+
+    asyncio.run(run_for_a_while())
+
+    assert ["sweeper failed", "sweeper failed"] == caplog.messages

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from ..runs import RunResponse
-from ..store import AsyncRunStore, Illegal, Lease, Stale
+from ..store import AsyncRunStore, Illegal, Lease, Stale, Verdict
 
 __all__ = ["Model", "Outcome", "always", "sweep", "work"]
 
@@ -21,10 +21,14 @@ Model = Callable[[RunResponse, Mapping[str, str]], Awaitable[Outcome]]
 """
 Your code: gets a run and its tool outputs so far, by the id of the call, and returns an outcome.
 
-It is cancelled if the run is cancelled or if its worker loses the lease.
+It is cancelled if the run is cancelled, if its worker loses the lease, and if the server stops. If
+it raises, or answers what the run does not accept, the log has the reason, and the run gets another
+attempt when the lease ends; after the third attempt it fails.
 """
 
 _IDLE: Final = 0.02
+_PAUSE: Final = 1.0
+"""Seconds from the failure of a job to its next try: a database that is down fails all of them."""
 _ATTEMPTS: Final = 3
 _ERROR: Final = {"code": "server_error", "message": "The run could not be completed."}
 
@@ -72,32 +76,62 @@ async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Mode
     """
     Call *model* with the run of *lease*, and fire what it answers.
     """
-
-    async def fire(trigger: str, **payload: Any) -> Any:
-        # The token: a worker whose lease ran out must move nothing.
-        return await store.fire(
-            lease.run.id, trigger, token=lease.token, actor=lease.worker, **payload
-        )
-
     if lease.attempt > _ATTEMPTS:
-        await fire("fail", last_error=_ERROR)
+        await _fire(store, lease, "fail", last_error=_ERROR)
         return
-    answer = asyncio.ensure_future(model(lease.run, await _outputs(store, lease.run.id)))
+    answer = asyncio.create_task(_asked(model, lease.run, await _outputs(store, lease.run.id)))
     try:
         while not (await asyncio.wait({answer}, timeout=lease.seconds / 3))[0]:
             beat = await store.heartbeat(lease)
             if isinstance(beat, Stale):
                 return  # Another worker has the run by now.
             if beat.cancel_requested:
-                await fire("confirm_cancel")
+                await _fire(store, lease, "confirm_cancel")
                 return
-        trigger, payload = answer.result()
-        verdict = await fire(trigger, **payload)
-        if isinstance(verdict, Illegal) and "confirm_cancel" in verdict.allowed:
-            # A cancel came first, and the table has no such row from there.
-            await fire("confirm_cancel")
+        await _conclude(store, lease, answer)
     finally:
         answer.cancel()
+
+
+async def _asked(model: Model, run: RunResponse, outputs: Mapping[str, str]) -> Outcome:
+    """
+    Return what *model* answers; one that is not a coroutine function fails in here, too.
+    """
+    return await model(run, outputs)
+
+
+async def _conclude(
+    store: AsyncRunStore, lease: Lease[RunResponse], answer: asyncio.Task[Outcome]
+) -> None:
+    """
+    Fire what the model answered; if that cannot be done, the log says why.
+    """
+    place = f"run {lease.run.id}, attempt {lease.attempt} of {_ATTEMPTS}"
+    if answer.cancelled():
+        # Its result would raise CancelledError, as if this worker had been told to stop.
+        _log.error("%s: the model raised CancelledError", place)
+        return
+    try:
+        trigger, payload = answer.result()
+        verdict = await _fire(store, lease, trigger, **payload)
+    except Exception:  # noqa: BLE001  whatever the model got wrong
+        _log.exception("%s: failed", place)
+        return
+    if isinstance(verdict, Illegal) and "confirm_cancel" in verdict.allowed:
+        # A cancel came first, and the table has no such row from there.
+        await _fire(store, lease, "confirm_cancel")
+    elif isinstance(verdict, Illegal):
+        allowed = ", ".join(verdict.allowed)
+        _log.error("%s: %r is refused; the run allows %s", place, trigger, allowed)
+
+
+async def _fire(
+    store: AsyncRunStore, lease: Lease[RunResponse], trigger: str, **payload: Any
+) -> Verdict:
+    """
+    Fire *trigger* with the token of *lease*: a worker whose lease ran out must move nothing.
+    """
+    return await store.fire(lease.run.id, trigger, token=lease.token, actor=lease.worker, **payload)
 
 
 async def _outputs(store: AsyncRunStore, run_id: str) -> dict[str, str]:
@@ -135,5 +169,5 @@ async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
         try:
             await job()
         except Exception:  # noqa: BLE001  a worker must not end
-            _log.exception("%s died", name)
-            await asyncio.sleep(_IDLE)
+            _log.exception("%s failed", name)
+            await asyncio.sleep(_PAUSE)
