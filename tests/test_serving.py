@@ -876,3 +876,72 @@ def test_a_database_that_is_down_does_not_flood_the_log(caplog):
     asyncio.run(run_for_a_while())
 
     assert ["sweeper failed", "sweeper failed"] == caplog.messages
+
+
+# -- the end of a server ---------------------------------------------------------
+
+
+def test_a_server_that_stops_gives_its_runs_back(tmp_path):
+    """
+    The model is cancelled and may clean up; then another worker gets the run at once.
+    """
+    done: list[str] = []
+
+    async def waits(run: RunResponse, _: Any) -> Any:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            done.append(run.id)
+
+    async def serve_and_stop(url: str) -> None:
+        app = make_app(url, waits, workers=1, seconds=600)
+        async with app.router.lifespan_context(app):
+            run = await app.state.store.create(assistant_id="asst_1", thread_id="thread_1")
+            while (await app.state.store.get(run.id)).status != "in_progress":
+                await asyncio.sleep(0.01)
+        assert [run.id] == done
+
+    url = f"sqlite:///{tmp_path}/runs.db"
+    asyncio.run(serve_and_stop(url))
+    with RunStore.open(url) as store:
+        lease = store.claim("another", seconds=30)
+
+    assert lease is not None
+    assert done == [lease.run.id]
+
+
+def test_workers_stop_where_the_application_around_them_fails(tmp_path):
+    """
+    An error in the lifespan that the server is mounted in leaves no task behind.
+    """
+
+    async def serve_and_fail() -> set[asyncio.Task[Any]]:
+        app = make_app(f"sqlite:///{tmp_path}/runs.db", model)
+        with pytest.raises(LookupError):
+            async with app.router.lifespan_context(app):
+                raise LookupError
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert set() == asyncio.run(serve_and_fail())
+
+
+def test_a_job_stops_though_its_cancellation_became_an_error():
+    """
+    Drivers of databases may raise an error of their own where they are cancelled.
+    """
+
+    async def fails_when_cancelled() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise ConnectionError from None
+
+    async def start_and_stop() -> None:
+        job = asyncio.create_task(always("worker-1", fails_when_cancelled))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        job.cancel()
+        await asyncio.wait_for(job, 0.5)
+
+    asyncio.run(start_and_stop())

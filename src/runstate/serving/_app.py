@@ -69,10 +69,12 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
             for name in (f"worker-{n + 1}" for n in range(workers)):
                 jobs[name] = partial(work, store, name, model, seconds)
             tasks = [asyncio.create_task(always(name, job)) for name, job in jobs.items()]
-            yield
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     runs = "/v1/threads/{thread_id}/runs"
     routes = [

@@ -29,6 +29,8 @@ attempt when the lease ends; after the third attempt it fails.
 _IDLE: Final = 0.02
 _PAUSE: Final = 1.0
 """Seconds from the failure of a job to its next try: a database that is down fails all of them."""
+_CLEAN_UP: Final = 1.0
+"""Seconds that a model has for its own clean-up when its worker stops."""
 _ATTEMPTS: Final = 3
 _ERROR: Final = {"code": "server_error", "message": "The run could not be completed."}
 
@@ -89,6 +91,12 @@ async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Mode
                 await _fire(store, lease, "confirm_cancel")
                 return
         await _conclude(store, lease, answer)
+    except asyncio.CancelledError:
+        # This worker stops: another one need not wait for the end of the lease.
+        answer.cancel()
+        await asyncio.wait({answer}, timeout=_CLEAN_UP)
+        await store.release(lease)
+        raise
     finally:
         answer.cancel()
 
@@ -170,4 +178,7 @@ async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
             await job()
         except Exception:  # noqa: BLE001  a worker must not end
             _log.exception("%s failed", name)
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                return  # The failure came in place of the cancellation.
             await asyncio.sleep(_PAUSE)
