@@ -18,9 +18,9 @@ import pytest
 from databases import BACKENDS, fresh_database
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
-from runstate.serving import make_app, work
+from runstate.serving import make_app, sweep, work
 from runstate.serving._worker import always
-from runstate.store import AsyncRunStore, RunStore
+from runstate.store import AsyncRunStore, RunStore, StoreArgumentError
 from serving import served
 
 pytestmark = pytest.mark.filterwarnings(
@@ -425,6 +425,7 @@ BROKEN = [
     ("POST", RUNS, b'"text"', 400, None),
     ("POST", RUNS, b'{"assistant_id": "\xff"}', 400, None),
     ("POST", RUNS, b'{"assistant_id": "a", "temperature": NaN}', 400, None),
+    ("POST", RUNS, b'{"assistant_id": "a", "response_format": {"x": 1e999}}', 400, None),
     ("POST", RUNS, b'{"assistant_id": ' + b"9" * 6_000 + b"}", 400, None),
     ("POST", RUNS, b"[" * 100_000 + b"]" * 100_000, 400, None),
     ("POST", RUNS, b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 400, None),
@@ -805,6 +806,92 @@ def test_run_that_kills_every_worker_fails(service):
     assert ("failed", "server_error") == (run.status, run.last_error.code)
     assert 3 <= sum(line.kind == "claim" for line in service.store.history(run.id))
     assert "completed" == service.polled(service.new()).status
+
+
+# -- wrong use of the module -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"workers": -1}, "workers: expected a whole number of workers, or 0 if .*, got -1"),
+        ({"workers": True}, "workers: .*, got True"),
+        ({"workers": "2"}, "workers: .*, got '2'"),
+        ({"seconds": 0}, "seconds: expected a positive number of seconds, up to 30 days, got 0"),
+        ({"seconds": float("nan")}, "seconds: .*, got nan"),
+        ({"seconds": float("inf")}, "seconds: .*, got inf"),
+        ({"seconds": "30"}, "seconds: .*, got '30'"),
+        ({"model": None}, "model: expected a coroutine function, got None"),
+    ],
+    ids=repr,
+)
+def test_wrong_arguments_are_refused_before_the_server_starts(wrong, message):
+    """
+    One error names the argument; before, the workers failed over it again and again.
+    """
+    with pytest.raises(StoreArgumentError, match=message):
+        make_app(**{"url": "sqlite://", "model": model} | wrong)
+
+
+def test_a_sweeper_refuses_to_sweep_without_a_pause(tmp_path):
+    """
+    No seconds between two sweeps would take all of the processor.
+    """
+
+    async def sweep_at_once() -> None:
+        async with await AsyncRunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+            await sweep(store, 0)
+
+    with pytest.raises(StoreArgumentError, match="every: expected a positive number of seconds"):
+        asyncio.run(sweep_at_once())
+
+
+async def answered(app: Any, *parts: dict[str, Any]) -> list[dict[str, Any]]:
+    """
+    Return what *app* sends to a client that creates a run, and sends the *parts* of its body.
+    """
+    scope = {
+        "type": "http", "method": "POST", "path": "/v1/threads/t/runs", "headers": [],
+        "query_string": b"",
+    }  # fmt: skip
+    left, sent = iter(parts), []
+
+    async def receive() -> dict[str, Any]:
+        return next(left)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+
+    return sent
+
+
+def test_a_client_that_leaves_while_it_sends_is_no_failure_of_the_server(tmp_path):
+    """
+    The server would log a failure with a traceback for every connection that broke.
+    """
+    part = {"type": "http.request", "body": b'{"assistant_id"', "more_body": True}
+
+    async def serve() -> list[dict[str, Any]]:
+        app = make_app(f"sqlite:///{tmp_path}/runs.db", model)
+        async with app.router.lifespan_context(app):
+            return await answered(app, part, {"type": "http.disconnect"})
+
+    start, *_ = asyncio.run(serve())
+
+    assert 400 == start["status"]
+
+
+def test_a_mounted_server_without_its_lifespan_says_what_is_missing():
+    """
+    The error is for the log; the client learns that the server had one.
+    """
+    app = make_app("sqlite://", model)
+    body = {"type": "http.request", "body": b'{"assistant_id": "a"}', "more_body": False}
+
+    with pytest.raises(RuntimeError, match=r"lifespan_context\(app\)"):
+        asyncio.run(answered(app, body))
 
 
 # -- models that fail ------------------------------------------------------------

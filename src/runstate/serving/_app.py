@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 from starlette.applications import Starlette
@@ -18,12 +18,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from .._text import shown_value
 from ..runs import RunResponse
-from ..store import Applied, AsyncRunStore, Illegal, Page, RunNotFoundError, Superseded
+from ..store import (
+    Applied,
+    AsyncRunStore,
+    Illegal,
+    Page,
+    RunNotFoundError,
+    StoreArgumentError,
+    Superseded,
+)
 from ._bodies import body_of, outputs_in, wants_stream
 from ._refusals import HANDLERS, invalid, missing, not_found, refused, unacceptable
 from ._stream import TAKEN, Moves, events
-from ._worker import Model, always, sweep, work
+from ._worker import Model, always, check_seconds, sweep, work
 
 __all__ = ["make_app"]
 
@@ -56,7 +65,14 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
         The application, whose routes are those of the Assistants API:
         ``POST`` and ``GET /v1/threads/{thread_id}/runs``, ``GET`` and ``POST .../{run_id}``,
         ``POST .../{run_id}/cancel`` and ``POST .../{run_id}/submit_tool_outputs``.
+
+    Raises:
+        StoreArgumentError: *model* cannot be called, or *workers* or *seconds* is out of bounds.
+            A wrong *url* is an error when the server starts.
     """
+    _check_model(model)
+    _check_workers(workers)
+    check_seconds("seconds", seconds)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -90,6 +106,18 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
     app.router.redirect_slashes = False
 
     return app
+
+
+def _check_model(model: Any) -> None:
+    if not callable(model):
+        raise StoreArgumentError("model", "a coroutine function", shown_value(model))
+
+
+def _check_workers(workers: Any) -> None:
+    # Not isinstance: True is not a number of workers.
+    if type(workers) is not int or workers < 0:
+        expected = "a whole number of workers, or 0 if other processes work"
+        raise StoreArgumentError("workers", expected, shown_value(workers))
 
 
 # -- requests ------------------------------------------------------------------------
@@ -225,6 +253,11 @@ def _store_of(request: Request) -> AsyncRunStore:
     """
     Return the application's store.
     """
+    if not hasattr(request.app.state, "store"):
+        raise RuntimeError(
+            "the store is not open: the server did not run this application's lifespan; where it "
+            "is mounted, FastAPI(lifespan=lambda _: app.router.lifespan_context(app)) does"
+        )
     store: AsyncRunStore = request.app.state.store
 
     return store

@@ -3,9 +3,10 @@ The bodies of requests: bounded, parsed and checked before the store sees any of
 """
 
 import json
+import math
 from typing import Any, Final, NoReturn
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ._refusals import Refusal, invalid, missing
 
@@ -25,12 +26,13 @@ async def body_of(request: Request) -> dict[str, Any]:
         Refusal: The body is too large, not JSON, nested too deeply, or not an object.
     """
     try:
-        body = json.loads(await _bytes_of(request), parse_constant=_constant)
+        content = await _bytes_of(request)
+        body = json.loads(content, parse_constant=_constant, parse_float=_finite)
         too_deep = _is_deeper(body, _MOST_NESTED)
     except RecursionError:
         too_deep = True
     except ValueError:
-        raise Refusal("The body is not valid JSON in UTF-8.") from None
+        raise Refusal("The body is not JSON in UTF-8, or has a number that is too large.") from None
     if too_deep:
         raise Refusal(f"The body is nested too deeply: at most {_MOST_NESTED} levels are accepted.")
     if not isinstance(body, dict):
@@ -44,13 +46,17 @@ async def _bytes_of(request: Request) -> bytes:
     Return the bytes of the body, of which no more than the limit is ever held in memory.
     """
     parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        # What is too much is read and dropped: many clients read no answer while they send.
-        if size <= _MOST_BYTES:
-            parts.append(part)
-        else:
-            parts.clear()
+    try:
+        async for part in request.stream():
+            size += len(part)
+            # What is too much is read and dropped: many clients read no answer while they send.
+            if size <= _MOST_BYTES:
+                parts.append(part)
+            else:
+                parts.clear()
+    except ClientDisconnect:
+        # No failure of the server, which would log it with a traceback.
+        raise Refusal("The connection was closed before the end of the body.") from None
     if size > _MOST_BYTES:
         message = f"The body is too large: at most {_MOST_BYTES:,} bytes are accepted."
         raise Refusal(message, status_code=413)
@@ -60,6 +66,17 @@ async def _bytes_of(request: Request) -> bytes:
 
 def _constant(_: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    """
+    Return *text* as a number, of which the run's JSON would say null if it were infinite.
+    """
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("the number is too large")
+
+    return number
 
 
 def _is_deeper(value: Any, levels: int) -> bool:

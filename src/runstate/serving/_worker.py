@@ -10,10 +10,11 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from .._text import shown_value
 from ..runs import RunResponse
-from ..store import AsyncRunStore, Illegal, Lease, Stale, Verdict
+from ..store import AsyncRunStore, Illegal, Lease, Stale, StoreArgumentError, Verdict
 
-__all__ = ["Model", "Outcome", "always", "sweep", "work"]
+__all__ = ["Model", "Outcome", "always", "check_seconds", "sweep", "work"]
 
 Outcome = tuple[str, dict[str, Any]]
 """The trigger to fire, and its payload: ``("complete", {"usage": ...})``."""
@@ -26,6 +27,8 @@ it raises, or answers what the run does not accept, the log has the reason, and 
 attempt when the lease ends; after the third attempt it fails.
 """
 
+_LONGEST: Final = 30 * 86_400
+"""Seconds of the longest lease that a store grants."""
 _IDLE: Final = 0.02
 _PAUSE: Final = 1.0
 """Seconds from the failure of a job to its next try: a database that is down fails all of them."""
@@ -48,6 +51,9 @@ async def work(store: AsyncRunStore, name: str, model: Model, seconds: float) ->
         name: The worker's name, for the journal.
         model: Carries a run on; see :data:`Model`.
         seconds: How long a claim lasts without a heartbeat.
+
+    Raises:
+        StoreArgumentError: *name* is not a name, or *seconds* is out of bounds.
 
     Example:
         >>> import structlog, tempfile
@@ -163,10 +169,24 @@ async def sweep(store: AsyncRunStore, every: float) -> None:
     Args:
         store: The store to sweep.
         every: Seconds between two sweeps.
+
+    Raises:
+        StoreArgumentError: *every* is not a positive number of seconds, up to 30 days.
     """
+    check_seconds("every", every)
     while True:
         await store.sweep()
         await asyncio.sleep(every)
+
+
+def check_seconds(argument: str, seconds: Any) -> None:
+    """
+    Refuse what cannot be the length of a lease, or of a pause, before anything waits for it.
+    """
+    # Not isinstance: True is not a number of seconds. NaN compares false with everything.
+    if type(seconds) not in {int, float} or not 0 < seconds <= _LONGEST:
+        expected = "a positive number of seconds, up to 30 days"
+        raise StoreArgumentError(argument, expected, shown_value(seconds))
 
 
 async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
