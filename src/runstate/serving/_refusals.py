@@ -1,8 +1,8 @@
 """
 Refusals: every error of the API as JSON, in the form that OpenAI's clients read.
 
-A message is one line. It names the parameter where one is at fault, and repeats neither what the
-client sent nor what a library says about it.
+A message is one line. It names the parameter where one is at fault. Of what the client sent it repeats
+the ids of runs and tool calls alone, and nothing of what a library says about it.
 """
 
 import re
