@@ -19,8 +19,9 @@ from databases import BACKENDS, fresh_database
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
 from runstate.serving import make_app, sweep, work
+from runstate.serving._stream import Moves
 from runstate.serving._worker import always
-from runstate.store import AsyncRunStore, RunStore, StoreArgumentError
+from runstate.store import AsyncRunStore, CursorExpiredError, RunStore, StoreArgumentError
 from serving import served
 
 pytestmark = pytest.mark.filterwarnings(
@@ -707,6 +708,45 @@ def test_streams_share_one_reader(tmp_path, monkeypatch):
     # Three transitions and the first look make at most four reads of a stream; a worker reads once.
     assert len(reads) <= 8 * 5
     assert {} == waiting
+
+
+@pytest.mark.parametrize("passed_by_pruning", [False, True])
+def test_streams_are_woken_by_what_happens_from_now_on(tmp_path, monkeypatch, passed_by_pruning):
+    """
+    A server over a long feed does not read it, and goes on where pruning has passed its cursor.
+    """
+    delivered: list[str] = []
+    moves = AsyncRunStore.moves
+
+    async def recorded(store: AsyncRunStore, **more: Any) -> Any:
+        page = await moves(store, **more)
+        delivered.extend(line.run_id for line in page.items)
+        return page
+
+    async def watch() -> str:
+        async with await AsyncRunStore.open(f"sqlite:///{tmp_path}/runs.db") as store:
+            feed, runs = Moves(store), [await store.create() for _ in range(4)]
+            if passed_by_pruning:
+                feed._cursor = (await store.moves(limit=1)).cursor
+            for old in runs[:3]:
+                await store.request_cancel(old.id)
+                await store.confirm_cancel(old.id)
+            await store.prune(older_than=0)
+            if passed_by_pruning:
+                with pytest.raises(CursorExpiredError):
+                    await store.moves(after=feed._cursor)
+            monkeypatch.setattr(AsyncRunStore, "moves", recorded)
+            watching = asyncio.create_task(feed.watch())
+            await asyncio.sleep(0.2)
+            with feed.of(runs[3].id) as moved_on:
+                await store.start(runs[3].id)
+                await asyncio.wait_for(moved_on.wait(), 5)
+            watching.cancel()
+            return runs[3].id
+
+    run_id = asyncio.run(watch())
+
+    assert [run_id] == delivered
 
 
 def test_async_client_creates_polls_streams_and_pages(service):

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from ..runs import RUN, Moved, RunEngine, RunResponse
-from ..store import AsyncRunStore, CursorForeignError, JournalEntry
+from ..store import AsyncRunStore, CursorError, JournalEntry
 
 __all__ = ["TAKEN", "Moves", "events"]
 
@@ -39,17 +39,17 @@ class Moves:
 
     async def watch(self) -> None:
         """
-        Read the feed once per interval, from its beginning, and wake the streams of the runs in it.
-
-        A process over a long feed reads it once when it starts. Until then, its streams read
-        their journals every second.
+        Read the feed once per interval, from now on, and wake the streams of the runs in it.
         """
+        if self._cursor is None:
+            self._cursor = await self._store.cursor()
         while True:
             try:
                 page = await self._store.moves(after=self._cursor, limit=_PAGE)
-            except CursorForeignError:
-                # A failover lost transitions: each stream reads its journal anyway.
-                self._cursor = None
+            except CursorError:
+                # A failover lost transitions, or pruning passed them: each stream reads its
+                # run's journal anyway.
+                self._cursor = await self._store.cursor()
                 continue
             self._cursor = page.cursor
             for run_id in {line.run_id for line in page.items} & self._waiting.keys():
