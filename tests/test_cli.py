@@ -11,6 +11,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from collections import Counter
@@ -18,7 +19,7 @@ from collections.abc import Callable, Iterator
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 from xml.etree import ElementTree as ET
 
 import click
@@ -26,7 +27,6 @@ import pytest
 
 from durations import dwell
 from runstate import RULES, RUN, cli, demo, histories, load_lifecycle
-from runstate.cli import _input
 from runstate.ddl import DIALECTS, guard_sql
 from runstate.diagrams import FORMATS, Overlay, draw, overlay_of
 from runstate.presets import PRESETS
@@ -1031,13 +1031,15 @@ def test_lifecycles_lists_the_presets_in_a_narrow_terminal(command, monkeypatch)
     """
     At 100 columns no name and no status is cut off.
     """
-    monkeypatch.setattr("runstate.cli._tables._WIDE", 100)
-    done = command("lifecycles")
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = click.unstyle(command("lifecycles").text)
 
-    assert 100 == max(map(len, done.text.splitlines()))
+    assert 100 == max(map(len, shown.splitlines()))
     for each in PRESETS.values():
-        assert all(word in done.text for word in (each.name, str(each.initial), *each.terminal))
-    assert "…" not in done.text
+        assert all(word in shown for word in (each.name, str(each.initial), *each.terminal))
+    assert "…" not in shown
 
 
 def test_lifecycles_prints_the_schema_of_definitions(command):
@@ -1250,44 +1252,84 @@ def test_no_progress_for_short_reading(command, monkeypatch):
     assert terminal.getvalue() == ""
 
 
-def test_watch_moves_along_with_the_file():
+class Bar:
     """
-    The bar stands where the file is being read, after what was read before it.
+    A progress bar that remembers where it stood.
     """
-    told: list[int] = []
 
-    class Bar:
+    stood: ClassVar[list[int]] = []
+
+    def __init__(self, **_: Any) -> None:
+        self.total = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_task(self, _: str, *, total: int) -> None:
         """
-        A bar that remembers.
+        Remember how far it goes.
         """
+        self.stood[:] = [total]
 
-        def update(self, _: Any, *, completed: int) -> None:
-            """
-            Remember.
-            """
-            told.append(completed)
+    def update(self, _: Any, *, completed: int) -> None:
+        """
+        Remember.
+        """
+        self.stood.append(completed)
 
-    def looked(stream: io.BytesIO | None) -> int:
-        if stream:
-            watch.look_at(stream)
-        told.clear()
-        while not told:
-            time.sleep(0.01)
-        return told[0]
 
-    first, second, closed = io.BytesIO(b"12345"), io.BytesIO(b"123"), io.BytesIO()
-    watch = _input._Watch(Bar(), 0)
-    watch.start()
-    try:
-        first.seek(5)
-        before = looked(None), looked(first), looked(first)
-        second.seek(2)
-        closed.close()
-        after = looked(second), looked(closed)
-    finally:
-        watch.stop()
+class Awaiting(io.StringIO):
+    """
+    An output that takes each finding only after the bar was updated, and notes where the bar stood.
+    """
 
-    assert ((0, 5, 5), (7, 5)) == (before, after)
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[int] = []
+
+    def write(self, text: str) -> int:
+        """
+        Wait for the second update: the first may be from before the line was read.
+        """
+        if "RS901" in text:
+            seen = len(Bar.stood)
+            while len(Bar.stood) < seen + 2:
+                time.sleep(0.01)
+            self.places.append(Bar.stood[-1])
+
+        return super().write(text)
+
+
+def test_the_bar_stands_where_the_file_is_being_read(command, monkeypatch):
+    """
+    It moves along with the file, after what was read before it; a pipe adds nothing to it.
+    """
+    blank = b" " * 1_023 + b"\n"
+    name = file("log.jsonl", b"broken\n" + blank * 5_120 + b"broken\n")
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_bytes, args=(b"broken\n",))
+    writer.start()
+    shown = Awaiting()
+    monkeypatch.setattr("rich.progress.Progress", Bar)
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setattr(sys, "stdout", shown)
+    options = ("--engine", "python", "--format", "jsonl", "--order", "file", "--lifecycle", "run")
+    command("check", name, name, "pipe", *options)
+    writer.join()
+    size = Path(name).stat().st_size
+    near = 1 << 20
+    first, last, again, end, piped = shown.places
+
+    assert 2 * size == Bar.stood[0]
+    assert [0, size, size, 2 * size, 2 * size] == [
+        first // near * near, last, size + (again - size) // near * near, end, piped,
+    ]  # fmt: skip
+    assert 0 < first < size < again
+    assert sorted(Bar.stood[1:]) == Bar.stood[1:]
+    assert 5 == shown.getvalue().count("RS901 error: not JSON")
 
 
 # -- the program -----------------------------------------------------------------

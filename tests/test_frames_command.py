@@ -17,7 +17,7 @@ from click import ClickException
 from click.testing import CliRunner
 
 from runstate import frames
-from runstate.cli import _engines, _input, command
+from runstate.cli import command
 from runstate.errors import RunstateError
 from runstate.frames import survey_files
 
@@ -210,9 +210,8 @@ def test_who_waits_is_shown_that_it_works(log, tmp_path):
 @pytest.fixture
 def asked(monkeypatch):
     """
-    The files that DuckDB was asked for, where no text is too small for it.
+    The files that DuckDB was asked for.
     """
-    monkeypatch.setattr(_engines, "PAYS", 0)
     names = []
     monkeypatch.setattr(
         frames, "survey_files", lambda paths, *a, **k: names.extend(paths) or survey_files(paths, *a, **k)
@@ -221,28 +220,65 @@ def asked(monkeypatch):
     return names
 
 
-HEAD = b"run_id,status,at\n"
-MANY = HEAD + b"".join(
-    b"r%d,%s,%d\n" % (n, s, BORN + n + t)
+SIZE = 4 << 20
+"""Bytes of text that are worth the start of DuckDB."""
+
+
+def jsonl(*records):
+    """
+    Return *records* as JSON lines, each with a note that makes them large together.
+    """
+    note = "x" * (SIZE // len(records))
+
+    return b"".join(json.dumps({**record, "note": note}).encode() + b"\n" for record in records)
+
+
+def table(head, *rows):
+    """
+    Return CSV with *head* and *rows*, and with a column of notes that makes it large.
+    """
+    note = b"x" * (SIZE // len(rows))
+
+    return head + b",note\n" + b"".join(b"%s,%s\n" % (row, note) for row in rows)
+
+
+HEAD = b"run_id,status,at"
+ROWS_OF_MANY = [
+    b"r%d,%s,%d" % (n, s, BORN + n + t)
     for n in range(40)
     for t, s in enumerate((b"queued", b"completed"))
-)
+]
+MANY = table(HEAD, *ROWS_OF_MANY)
 TEXTS = {
     "plain.csv": MANY,
-    "plain.jsonl": b'{"run_id": "a", "status": "queued", "at": 1767225600}\n'
-    b'{"run_id": "a", "status": "completed", "at": 1767225601}\n',
+    "plain.jsonl": jsonl(
+        {"run_id": "a", "status": "queued", "at": 1_767_225_600},
+        {"run_id": "a", "status": "completed", "at": 1_767_225_601},
+    ),
     "blank.csv": MANY + b"\n",
     "broken.csv": MANY + b"r1,queued\n",
-    "naive.csv": HEAD + b"a,queued,2026-01-01T00:00:00\na,completed,2026-01-01T00:00:01\n",
-    "unreadable.csv": MANY + b"r1,queued,yesterday\n",
-    "once.csv": HEAD + b"a,queued,\nb,completed,\n",
-    "empty.csv": b"",
-    "other.csv": b"name,colour\nada,green\n",
-    "lines.csv": b'{"run_id": "a", "status": "queued"}\n{"run_id": "a", "status": "failed"}\n',
-    "stamps.csv": b"id,status,created_at\na,queued,1767225600\na,completed,1767225600\n",
-    "moves.jsonl": b'{"event": "run.transition", "run_id": "a", "source": "queued", "target": "completed"}\n',
+    "naive.csv": table(
+        HEAD,
+        b"a,queued,2026-01-01T00:00:00",
+        b"a,completed,2026-01-01T00:00:01",
+        b"b,queued,2026-01-01T00:00:02",
+    ),
+    "unreadable.csv": table(HEAD, *ROWS_OF_MANY, b"r1,queued,yesterday"),
+    "once.csv": table(HEAD, b"a,queued,", b"b,completed,", b"c,failed,"),
+    "empty.csv": (b" " * 1_023 + b"\n") * (SIZE >> 10),
+    "other.csv": table(b"name,colour", b"ada,green", b"bob,blue", b"eve,red"),
+    "lines.csv": jsonl(
+        *({"run_id": f"r{n}", "status": s} for n in range(40) for s in ("queued", "failed"))
+    ),
+    "stamps.csv": table(
+        b"id,status,created_at",
+        *(b"a,%s,1767225600" % status for status in (b"queued", b"in_progress", b"completed")),
+    ),
+    "moves.jsonl": jsonl(
+        {"event": "run.transition", "run_id": "a", "source": "queued", "target": "completed"}
+    ),
 }
-DUCKDB_READS = {"plain.csv", "plain.jsonl"}
+DUCKDB_READS = ("plain.csv", "plain.jsonl")
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -264,17 +300,23 @@ def test_auto_says_of_text_what_the_readers_say(tmp_path, asked, name, options):
     assert [path] == asked or name in {"lines.csv", "other.csv"}
 
 
-def test_auto_answers_by_duckdb_where_it_can(tmp_path, asked, monkeypatch):
+@pytest.mark.parametrize("name", DUCKDB_READS)
+def test_auto_answers_by_duckdb_where_it_can(tmp_path, monkeypatch, name):
     """
     Text that DuckDB reads like the readers is not read again by them, in a check and in a report.
     """
-    monkeypatch.setattr(_input, "reads_of", None)
-    for name in DUCKDB_READS:
-        (tmp_path / name).write_bytes(TEXTS[name])
-        done = run("check", str(tmp_path / name))
-        assert (1, None) == (done.return_value, done.exception)
-        done = run("report", str(tmp_path / name), "-o", str(tmp_path / "page.html"))
-        assert (1, None) == (done.return_value, done.exception)
+    path = tmp_path / name
+
+    def lost_afterwards(paths, *arguments, **options):
+        survey = survey_files(paths, *arguments, **options)
+        path.unlink()
+        return survey
+
+    monkeypatch.setattr(frames, "survey_files", lost_afterwards)
+    for arguments in (["check"], ["report", "-o", str(tmp_path / "page.html")]):
+        path.write_bytes(TEXTS[name])
+        done = run(*arguments, str(path))
+        assert (1, None, False) == (done.return_value, done.exception, path.exists())
 
 
 @pytest.mark.parametrize(
@@ -295,7 +337,7 @@ def test_auto_reads_small_text_and_pipes_by_itself(tmp_path, monkeypatch):
     DuckDB is not even started for a file that is read before it would be.
     """
     monkeypatch.setattr(frames, "survey_files", None)
-    (tmp_path / "plain.csv").write_bytes(MANY)
+    (tmp_path / "plain.csv").write_bytes(b"\n".join([HEAD, *ROWS_OF_MANY]))
 
     assert 1 == run("check", str(tmp_path / "plain.csv")).return_value
 

@@ -3,16 +3,45 @@ Reports in each of their forms, on plain findings and on hostile ones.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from unittest import mock
 from xml.etree import ElementTree as ET
 
 import pydantic_core
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate import RULES, Finding, Monitor, Observation
-from runstate.cli._output import FORMS, Tally, Totals, first
+from runstate import RULES, Finding, Observation, frames
+from runstate.cli import command
+from runstate.histories import Survey, survey
+
+FORMS = next(
+    tuple(option.type.choices)
+    for option in command.commands["check"].params
+    if option.name == "output"
+)
+
+
+class Totals(NamedTuple):
+    """
+    The counts at the end of a report in JSON.
+    """
+
+    runs: int
+    observations: int
+    undecided: int
+    errors: int
+    warnings: int
+    tied: int = 0
+    compared: bool = True
+    reopened: int = 0
+    accepted: int = 0
+    passed_over: int = 0
+
 
 ILLEGAL = Finding(
     "RS103",
@@ -33,11 +62,47 @@ TOTALS = Totals(runs=1_234, observations=5_678, undecided=1, errors=3, warnings=
 CLEAN = Totals(runs=1, observations=1, undecided=0, errors=0, warnings=0)
 
 
-def report(form: str, findings: Iterable[Finding] = FINDINGS, totals: Totals = TOTALS) -> list[str]:
+def counted(findings: tuple[Finding, ...], totals: Totals) -> Survey:
     """
-    Return the lines of a report.
+    Return a survey of *findings* and *totals*.
     """
-    return list(FORMS[form](findings, lambda: totals))
+    warnings = Counter({"RS108": totals.warnings})
+
+    return Survey(
+        totals.runs, totals.observations, totals.undecided, findings,
+        Counter({"RS103": totals.errors}) + warnings, totals.errors, {}, {}, {}, {},
+        recorded={("queued", "in_progress"): 1}, tied=totals.tied, reopened=totals.reopened,
+    )  # fmt: skip
+
+
+def report(
+    form: str,
+    findings: Iterable[Finding] = FINDINGS,
+    totals: Totals = TOTALS,
+    options: tuple[str, ...] = (),
+) -> list[str]:
+    """
+    Return the lines that the command prints where an engine found *findings* and *totals*.
+    """
+    found = counted(tuple(findings), totals)
+    with mock.patch.object(frames, "survey_files", return_value=found):
+        done = check("log.parquet", "--engine", "duckdb", "--output", form, *options)
+
+    assert int(totals.errors > 0) == done.return_value
+
+    # Not splitlines(), which would also break at what a terminal does not take for a line break.
+    return done.stdout.removesuffix("\n").split("\n")
+
+
+def check(*arguments: str, **options: Any) -> Result:
+    """
+    Run ``runstate check``, and return what came of it.
+    """
+    done = CliRunner().invoke(command, ["check", *arguments], standalone_mode=False, **options)
+    if done.exception:
+        raise done.exception
+
+    return done
 
 
 def test_text():
@@ -72,7 +137,7 @@ def test_text_says_what_it_does_not_show(shown, line):
     """
     Findings that are counted and not shown are told as a number, with the way to see them.
     """
-    assert report("text", FINDINGS[:shown])[shown] == line
+    assert report("text", FINDINGS, options=("--max", str(shown)))[shown] == line
 
 
 def test_json():
@@ -274,54 +339,79 @@ def test_long_text_is_cut(form):
 
 # -- counting ----------------------------------------------------------------------
 
+QUEUED, COMPLETED, FAILED = (
+    {"run_id": "r", "status": status} for status in ("queued", "completed", "failed")
+)
+LATER, EARLIER = ({**QUEUED, "at": 1_790_000_000 + seconds} for seconds in (9, 1))
 
-def seen(*records: "Observation | Finding") -> Iterator["Observation | Finding"]:
+
+def lines(*records: object) -> str:
     """
-    Yield *records*.
+    Return *records* as JSON lines.
     """
-    yield from records
+    return "".join(json.dumps(record) + "\n" for record in records)
 
 
 @pytest.mark.parametrize(("most", "shown"), [(0, 4), (1, 1), (3, 3), (4, 4), (9, 4)])
-def test_first_uses_all_up(most, shown):
+def test_findings_beyond_the_most_are_counted(most, shown):
     """
-    Only the first findings are yielded, all where 0 is asked for; the rest is used up.
+    Only the first findings are printed, all where 0 is asked for; the rest is counted.
     """
-    findings = iter(FINDINGS)
+    records = [
+        {**record, "run_id": f"run_{number}"}
+        for number in range(4)
+        for record in (QUEUED, COMPLETED)
+    ]
+    done = check("-", "--output", "json", "--max", str(most), input=lines(*records))
+    told = json.loads(done.stdout)
 
-    assert list(first(findings, most)) == list(FINDINGS[:shown])
-    assert next(findings, None) is None
+    assert [f"run_{number}" for number in range(shown)] == [
+        finding["run_id"] for finding in told["findings"]
+    ]
+    assert 4 == told["errors"]
 
 
 @pytest.mark.parametrize(
-    ("records", "totals", "status"),
+    ("paths", "records", "totals", "status"),
     [
-        ([Observation("queued", "r")], Totals(1, 1, 0, 0, 0, compared=False), 0),
-        ([Observation("queued", "r"), Observation("failed", "r")], Totals(1, 2, 0, 0, 0), 0),
-        ([Observation("queued", "r"), Observation("completed", "r")], Totals(1, 2, 0, 1, 0), 1),
-        ([LATE], Totals(0, 0, 0, 0, 1), 0),
-        ([UNREAD], Totals(0, 0, 0, 1, 0), 2),
-        ([UNREAD, ILLEGAL, Observation("queued", "r")], Totals(1, 1, 0, 2, 0, compared=False), 2),
-        ([Observation("", "r")], Totals(0, 1, 0, 1, 0), 2),
+        ("-", [QUEUED], Totals(1, 1, 0, 0, 0, compared=False), 0),
+        ("-", [QUEUED, FAILED], Totals(1, 2, 0, 0, 0), 0),
+        ("-", [QUEUED, COMPLETED], Totals(1, 2, 0, 1, 0), 1),
+        ("-", [LATER, EARLIER], Totals(1, 2, 0, 0, 1), 0),
+        ("none.jsonl", [], Totals(0, 0, 0, 1, 0), 2),
+        ("none.jsonl -", [QUEUED, COMPLETED], Totals(1, 2, 0, 2, 0), 2),
+        ("none.jsonl -", [QUEUED], Totals(1, 1, 0, 1, 0, compared=False), 2),
+        ("-", [{**QUEUED, "status": ""}], Totals(0, 0, 0, 1, 0), 2),
     ],
 )
-def test_tally_counts_and_judges(records, totals, status):
+def test_records_are_counted_and_judged(paths, records, totals, status):
     """
     What passes by is counted; unreadable is worse than wrong, and a warning is no error.
     """
-    tally = Tally(Monitor())
+    done = check(*paths.split(), "--output", "json", input=lines(*records))
+    told = json.loads(done.stdout)
+    told.pop("findings")
 
-    list(tally.findings(seen(*records), finished=False))
-
-    assert (totals, status) == (tally.totals(), tally.status("error"))
+    assert (totals._asdict(), status) == (told, done.return_value)
 
 
-def test_tally_tells_what_has_not_ended():
+def test_an_observation_without_a_status_is_counted_and_unreadable():
+    """
+    It is an observation of no run, and an error about a record.
+    """
+    counts = survey([Observation("", "r")])
+
+    assert (0, 1, 1) == (counts.runs, counts.observations, counts.errors)
+    assert [True] == [code.startswith("RS9") for code in counts.tally]
+
+
+def test_what_has_not_ended_is_a_finding():
     """
     Where the history is declared finished, a run under way is one more finding.
     """
-    tally = Tally(Monitor())
+    done = check("-", "--finished", "--output", "json", input=lines(QUEUED))
 
-    codes = [each.code for each in tally.findings(seen(Observation("queued", "r")), finished=True)]
-
-    assert (["RS107"], 1) == (codes, tally.status("error"))
+    assert (["RS107"], 1) == (
+        [finding["code"] for finding in json.loads(done.stdout)["findings"]],
+        done.return_value,
+    )

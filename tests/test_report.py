@@ -9,10 +9,11 @@ from hashlib import sha256
 from html.parser import HTMLParser
 
 import pytest
+from click.testing import CliRunner
 
 from hostile import CORPUS, hostile_lifecycle, hostile_survey
 from runstate import RUN, Finding, Observation, histories
-from runstate.cli._summary import print_summary
+from runstate.cli import command
 from runstate.histories import Survey
 from runstate.report import render_report
 
@@ -273,22 +274,35 @@ def test_a_long_way_is_shortened_and_rare_ways_are_counted():
     assert "50 runs took other paths." in page_of(many).text
 
 
-def test_page_and_terminal_call_a_path_a_path(capsys):
+def printed(history):
+    """
+    Return what ``runstate check --summary`` prints of *history*.
+    """
+    lines = "".join(
+        json.dumps({"run_id": each.run_id, "status": each.status, "at": each.at}) + "\n"
+        for each in history
+    )
+    done = CliRunner().invoke(command, ["check", "-", "--summary"], lines, standalone_mode=False)
+
+    assert 0 == done.return_value
+
+    return done.stdout
+
+
+def test_page_and_terminal_call_a_path_a_path():
     """
     One word for what a run went through, as a heading, a column and a filter.
     """
-    counted = histories.survey(run("queued", "in_progress", "completed"), samples=9)
-    print_summary(counted, RUN, "complete")
-    printed = capsys.readouterr().out
-    page = render_report(counted)
+    history = run("queued", "in_progress", "completed")
+    page = render_report(histories.survey(history, samples=9))
 
-    for text in (printed, page_of(run("queued", "in_progress", "completed")).text):
+    for text in (printed(history), page_of(history).text):
         assert "Paths, the commonest first" in text
         assert not re.search(r"\bways?\b", text, re.IGNORECASE)
     assert b'path: "Path"' in page
 
 
-def test_moves_that_no_source_states_are_counted(capsys):
+def test_moves_that_no_source_states_are_counted():
     """
     They are legal, by reasoning alone: the page and the terminal say how many, and which is the commonest.
     """
@@ -296,11 +310,10 @@ def test_moves_that_no_source_states_are_counted(capsys):
     end = str(inferred[0].target)
     seen = [each for name in "ab" for each in run("queued", end, run_id=name)]
     said = "2 of 3 moves follow inferred rows, which no source states; the commonest is queued → "
-    counted = histories.survey([*seen, *run("queued", "in_progress", run_id="c")], samples=9)
-    print_summary(counted, RUN, "complete")
+    history = [*seen, *run("queued", "in_progress", run_id="c")]
 
-    assert f"{said}{end}." in capsys.readouterr().out
-    assert said in page_of([*seen, *run("queued", "in_progress", run_id="c")]).text
+    assert f"{said}{end}." in printed(history)
+    assert said in page_of(history).text
     assert "inferred rows" not in page_of(run("queued", "in_progress", "completed")).text
     assert "inferred rows" not in page_of(seen, "polled").text
 

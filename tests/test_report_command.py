@@ -96,17 +96,21 @@ def test_report_says_what_could_not_be_read(command):
     assert 2 == command("report")[0]
 
 
-def test_a_run_that_is_kept_is_on_the_page(command, monkeypatch):
+def test_a_run_that_is_kept_is_on_the_page(command):
     """
     ``--keep`` has the timeline of a run on the page; an id that nobody saw is named.
     """
-    monkeypatch.setattr("runstate.cli._report.SAMPLES", 3)
-    log(*((f"run_{n}", WAY) for n in range(60)))
-    done = command("report", "log.jsonl", "--keep", "run_44", "--keep", "nobody\x1b")
+    ids = [f"run_{n}" for n in range(2_060)]
+    log(*((run_id, WAY) for run_id in ids))
+    command("report", "log.jsonl", "-o", "few.html")
+    shown = [run[0] for run in data("few.html")["runs"]]
+    wanted = next(run_id for run_id in ids if run_id not in shown)
+    done = command("report", "log.jsonl", "--keep", wanted, "--keep", "nobody\x1b")
     runs = data("report.html")["runs"]
 
-    assert "run_44" == runs[0][0]
-    assert 60 == data("report.html")["total"]
+    assert 2_000 == len(shown)
+    assert wanted == runs[0][0]
+    assert 2_060 == data("report.html")["total"]
     assert (0, "runstate: --keep nobody\\x1b: no run of this id was seen\n") == (done[0], done[2])
     refused = command("report", "log.jsonl", "--keep", "run_1", "--engine", "spark")
     assert 2 == refused[0]

@@ -95,19 +95,18 @@ def test_runs_let_go_are_read_once_more(command):
     assert known["file.html"] == known["stdin.html"]
 
 
-@pytest.mark.parametrize("engine", ["python", "duckdb"])
-def test_runs_that_are_stuck_have_their_timelines(command, monkeypatch, engine):
+@pytest.mark.parametrize(("engine", "most"), [("python", 80), ("duckdb", 2_000)])
+def test_runs_that_are_stuck_have_their_timelines(command, engine, most):
     """
     A run that began long ago and has not ended is among those kept, whatever engine reads.
     """
-    monkeypatch.setattr("runstate.cli._report.SAMPLES", 8)
     log(
         ("stuck_1", WAY[:2]), ("late", WAY[:1]), ("stuck_2", WAY[:1]),
-        *((f"run_{n}", WAY) for n in range(200)), ("late", WAY[1:]), ("stuck_2", WAY[1:2]),
+        *((f"run_{n}", WAY) for n in range(4_000)), ("late", WAY[1:]), ("stuck_2", WAY[1:2]),
     )  # fmt: skip
     done = command("report", "log.jsonl", "--engine", engine)
     runs = {run[0]: len(run[2]) for run in data("report.html")["runs"]}
 
     assert 0 == done[0], done
     assert {"stuck_1": 2, "stuck_2": 2}.items() <= runs.items()
-    assert 8 == len(runs)
+    assert 2 < len(runs) <= most
