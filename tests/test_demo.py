@@ -2,22 +2,28 @@
 The demonstration: what its processes did is in its journal, and the journal is possible.
 """
 
+import multiprocessing
+import os
 import random
-import time
+import socket
+import threading
 from collections import Counter
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from runstate import RUN, Finding, Observation, check
 from runstate.demo import Outcome, run_demo
-from runstate.demo._clients import Clients
-from runstate.demo._config import PREFIX, Config
-from runstate.demo._processes import Workers
-from runstate.demo._run import _fates, _fresh, _written
-from runstate.demo._worker import Worker
 from runstate.readers import read
+from runstate.store import RunStore
+
+PREFIX = "runstate_demo_"
+"""The prefix of the tables of a demonstration."""
 
 
 def moves(log: Path) -> list[Observation]:
@@ -39,13 +45,6 @@ def played(url: str, tmp_path: Path, runs: int, workers: int) -> tuple[Outcome, 
     log.write_text("what was here before")
 
     return run_demo(url, log, runs=runs, workers=workers, seed=7), moves(log)
-
-
-def config(url: str, runs: int = 1, workers: int = 1, speed: int = 3_000) -> Config:
-    """
-    Return settings under which ten minutes of a run take a fifth of a second.
-    """
-    return Config(url, time.time(), speed, runs, workers, 7)
 
 
 @pytest.fixture
@@ -85,114 +84,152 @@ def test_the_dead_are_replaced(url, tmp_path):
     assert 1 == len(outcome.killed.fates)
 
 
-def test_there_is_something_to_see(url):
+class ThreadedWorker(threading.Thread):
+    """
+    A worker in a thread of this process. What kills it cuts its pipe off, which ends it.
+    """
+
+    def __init__(self, target: Any, args: tuple[Any, ...], **options: Any) -> None:
+        config, name, wire, hang = args
+        # The caller closes its own.
+        self._wire = Connection(os.dup(wire.fileno()))
+        super().__init__(target=target, args=(config, name, self._wire, hang), **options)
+
+    def kill(self) -> None:
+        """
+        End the worker.
+        """
+        with socket.socket(fileno=os.dup(self._wire.fileno())) as pipe:
+            pipe.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """
+        Close its end of the pipe.
+        """
+        self._wire.close()
+
+
+@pytest.fixture
+def threaded(monkeypatch):
+    """
+    Have the workers in threads, so that whatever looks at this process sees them too.
+    """
+    threads = SimpleNamespace(Pipe=multiprocessing.Pipe, Process=ThreadedWorker)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: threads)
+
+
+@pytest.mark.usefixtures("threaded")
+def test_there_is_something_to_see(url, tmp_path):
     """
     Runs complete, ask for tools, are cancelled and expire; leases are lost and taken over.
+
+    In one demonstration of eight no run expires, as this depends on how fast the threads are.
     """
-    here = config(url, runs=150, workers=2)
-    with _fresh(here) as store:
-        clients = Clients(here, store)
-        workers = [Worker(here, store, name) for name in ("worker-1", "worker-2")]
-        while not clients.done:
-            clients.turn()
-            for worker in workers:
-                worker.turn()
-        made, ended_twice = _written(store, _NoLog())
-        statuses = {status for status, n in store.counts().items() if n}
-    reports = [worker.report for worker in workers]
-    refused = sum((report.refused for report in reports), clients.refused)
+    ends = {"completed", "cancelled", "expired", "failed", "incomplete"}
+    winners = {"another worker's lease", "expire", "complete"}
+    statuses, by = set(), set()
+    for _ in range(8):
+        outcome, _ = played(url, tmp_path, 150, 2)
+        statuses |= {*outcome.statuses}
+        by |= {won for _, won in outcome.refused}
+        assert () == outcome.ended_twice
+        assert outcome.moves["requires_action", "queued"] > 0
+        assert outcome.takeovers > 0
+        if ends <= statuses and winners <= by:
+            break
 
-    assert () == ended_twice
-    assert {"completed", "cancelled", "expired", "failed", "incomplete"} == statuses
-    assert made["requires_action", "queued"] > 0
-    assert sum(report.takeovers for report in reports) > 0
-    assert {()} == {report.held for report in reports}
-    assert {"another worker's lease", "expire", "complete"} <= {by for _, by in refused}
+    assert ends == statuses
+    assert winners <= by
 
 
-class _NoLog:
+@pytest.mark.usefixtures("threaded")
+def test_random_numbers_are_the_same_for_the_same_seed(url, tmp_path, monkeypatch):
     """
-    Takes moves, and does nothing with them.
+    With a seed everybody's numbers are repeatable, and not everybody's are the same.
     """
+    seeds = []
 
-    def moved(self, moved):
-        """
-        Do nothing.
-        """
+    drawn = random.Random
+    monkeypatch.setattr(random, "Random", lambda seed=None: seeds.append(seed) or drawn(seed))
+    played(url, tmp_path, 1, 1)
+    seeded, seeds[:] = {*seeds}, []
+    run_demo(url, tmp_path / "moves.jsonl", runs=1, workers=1)
+
+    assert {"7 clients", "7 worker-1", "7 worker-2"} == seeded
+    assert {None} == {*seeds}
 
 
-def test_fate_is_who_came_next(url):
+def test_fate_is_who_came_next(url, tmp_path, monkeypatch):
     """
     A run left behind is the next worker's, whoever asks for a cancel in between.
     """
-    with config(url, speed=1).store() as store:
-        run = store.create(id="run_1")
-        lease = store.claim("worker-1", 0.01)
-        store.request_cancel(run.id, actor="user")
-        time.sleep(0.02)
-        store.claim("worker-2", 1)
+    kill = SpawnProcess.kill
 
-        assert lease is not None
-        assert {"run_1": "worker-2"} == _fates(store, "worker-1", ("run_1",))
+    def cancelled_and_killed(process: SpawnProcess) -> None:
+        if process.name == "worker-1":
+            with RunStore.open(url, prefix=PREFIX) as store:
+                for run in store.list(status="in_progress").items:
+                    store.request_cancel(run.id, actor="user")
+        kill(process)
+
+    monkeypatch.setattr(SpawnProcess, "kill", cancelled_and_killed)
+    outcome, _ = played(url, tmp_path, 1, 1)
+    assert outcome.killed is not None
+    ((run_id, fate),) = outcome.killed.fates.items()
+    with RunStore.open(url, prefix=PREFIX) as store:
+        actors = [entry.actor for entry in store.history(run_id)]
+    left = actors[actors.index("worker-1") :]
+
+    assert "user" == left[1]
+    assert fate == left[2] != "user"
 
 
-def test_every_demonstration_begins_with_nothing(database_url):
+def test_every_demonstration_begins_with_nothing(database_url, tmp_path):
     """
     What an earlier one left in the database is dropped, and nothing but that.
     """
-    here = config(database_url)
-    with here.store() as store:
-        store.create()
-        with store.engine.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE mine (id INTEGER)")
-    with _fresh(here) as store:
-        tables = set(sa.inspect(store.engine).get_table_names())
-        assert 0 == sum(store.counts().values())
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE mine (id INTEGER)")
+    played(database_url, tmp_path, 3, 1)
+    outcome, _ = played(database_url, tmp_path, 2, 1)
+    tables = set(sa.inspect(engine).get_table_names())
+    engine.dispose()
 
+    assert 2 == outcome.statuses.total() == outcome.moves[None, "queued"]
     assert {"mine"} == {name for name in tables if not name.startswith(PREFIX)}
 
 
-def test_clock_goes_faster(database_url):
+def test_clock_goes_faster(database_url, tmp_path):
     """
-    A second on the wall is many of a run's, in every process alike.
+    A second on the wall is 300 of a run's, in every process alike.
     """
-    here = config(database_url, speed=1_000)
-    with here.store() as store, here.store() as other:
-        run = store.create()
-        time.sleep(0.1)
-        lease = other.claim("worker-1")
+    outcome, logged = played(database_url, tmp_path, 1, 1)
+    times = [move.at for move in logged]
 
-        assert lease is not None
-        assert lease.run.started_at - run.created_at >= 99
+    # The lease of the worker that was killed lasts for a minute.
+    assert 60 <= times[-1] - times[0] <= 300 * outcome.seconds
+    assert sorted(times) == times
 
 
-def test_random_numbers_are_the_same_for_the_same_seed(url):
+@pytest.mark.parametrize("asked", ["poll", "send_bytes"])
+def test_worker_that_dies_of_itself_is_an_error(url, tmp_path, monkeypatch, asked):
     """
-    With a seed everybody's drawn is repeatable, and not everybody's the same.
+    A worker that is gone without having been killed ends the demonstration, whatever is asked of it.
     """
-    here = config(url)
-    drawn = [here.random_for(who).random() for who in ("a", "a", "b")]
+    ask = getattr(Connection, asked)
 
-    assert drawn[0] == drawn[1] != drawn[2]
-    assert isinstance(here._replace(seed=None).random_for("a"), random.Random)
+    def of_the_dead(wire: Connection, *arguments: Any) -> Any:
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+        return ask(wire, *arguments)
 
+    monkeypatch.setattr(Connection, asked, of_the_dead)
+    with pytest.raises(ChildProcessError, match=r"worker-\d died"):
+        played(url, tmp_path, 1, 1)
 
-@pytest.mark.parametrize("ask", ["replace_hung", "finish"])
-def test_worker_that_dies_of_itself_is_an_error(url, ask):
-    """
-    A worker that is gone without having been killed ends the demonstration.
-    """
-    processes = Workers(config(url))
-    try:
-        process, _ = processes._members["worker-1"]
-        process.kill()
-        process.join()
-        with pytest.raises(ChildProcessError, match="worker-1 died"):
-            getattr(processes, ask)()
-    finally:
-        processes.stop()
-
-    assert {} == processes._members
+    assert [] == multiprocessing.active_children()
 
 
 def test_log_that_cannot_be_written_is_an_error(url, tmp_path):
