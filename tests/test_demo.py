@@ -2,6 +2,8 @@
 The demonstration: what its processes did is in its journal, and the journal is possible.
 """
 
+import itertools
+import json
 import multiprocessing
 import os
 import random
@@ -16,6 +18,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from runstate import RUN, Finding, Observation, check
 from runstate.demo import Outcome, run_demo
@@ -210,6 +213,38 @@ def test_clock_goes_faster(database_url, tmp_path):
     # The lease of the worker that was killed lasts for a minute.
     assert 60 <= times[-1] - times[0] <= 300 * outcome.seconds
     assert sorted(times) == times
+
+
+@pytest.mark.usefixtures("threaded")
+def test_the_log_is_one_ascii_object_a_line(url, tmp_path, monkeypatch):
+    """
+    Every entry is one line that parses, whatever ids hold and whatever structlog is configured to.
+    """
+    create, number = RunStore.create, itertools.count()
+
+    def created(store: RunStore, **facts: Any) -> Any:
+        return create(store, id=f'é\\"}} {{"event": "forged"}} {next(number)}', **facts)
+
+    monkeypatch.setattr(RunStore, "create", created)
+    structlog.configure(processors=[lambda *_: 1 / 0])
+    played(url, tmp_path, 20, 1)
+    text = (tmp_path / "moves.jsonl").read_text(encoding="ascii")
+    lines = [json.loads(line) for line in text.splitlines()]
+
+    assert text.replace("\n", "").isprintable()
+    assert {
+        "event": "run.transition",
+        "lifecycle": "run",
+        "run_id": 'é\\"} {"event": "forged"} 0',
+        "trigger": "create",
+        "source": None,
+        "target": "queued",
+        "at": lines[0]["at"],
+        "duration_s": None,
+        "seq": 1,
+        "level": "info",
+    } == lines[0]
+    assert {("run.transition", "info")} == {(line["event"], line["level"]) for line in lines}
 
 
 @pytest.mark.parametrize("asked", ["poll", "send_bytes"])

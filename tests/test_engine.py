@@ -37,7 +37,6 @@ from runstate import (
     Usage,
     check,
 )
-from runstate.runs import _move
 from runstate.testing import ManualClock
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -445,90 +444,95 @@ def test_a_malformed_payload_is_named_as_it_was_given(engine):
         engine.fail(run, {"code": "x", "message": 5})
 
 
-@pytest.mark.parametrize(("step", "seq"), [("_new_record", 3), ("_set_last_move", None)])
-def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(
-    engine, monkeypatch, step, seq
-):
+class Watched(str):
     """
-    A signal handler that fires in the midst of a commit takes the lock again, and wins.
+    A status that acts just before one of the looks at it, as a signal handler may.
+
+    Args:
+        status: The status.
+        number: Number of the look.
+        act: Acts, and returns the status that the look finds.
+    """
+
+    __slots__ = ("act", "left")
+    __hash__ = str.__hash__
+
+    def __new__(cls, status, number, act):
+        """
+        Make a text that can be given attributes.
+        """
+        watched = super().__new__(cls, status)
+        watched.left, watched.act = number, act
+        return watched
+
+    def __eq__(self, other):
+        self.left -= 1
+        return str(self if self.left else self.act()) == other
+
+
+@pytest.mark.parametrize(("look", "seq"), [(1, 3), (2, 3), (3, None)])
+def test_whoever_interrupts_a_commit_wins_and_the_interrupted_one_loses(engine, look, seq):
+    """
+    A signal handler that fires before or in the midst of a commit takes the lock again, and wins.
     """
     run = run_in(engine, "in_progress")
-    carry_out = getattr(_move, step)
-    fired = []
 
-    def interrupted(*facts):
-        done = carry_out(*facts)
-        if not fired:
-            fired.append(True)
-            engine.expire(run)
-        return done
+    def interrupted():
+        run.__dict__["status"] = RunStatus.IN_PROGRESS
+        engine.expire(run)
+        return run.status
 
-    monkeypatch.setattr(_move, step, interrupted)
+    run.__dict__["status"] = watched = Watched("in_progress", look, interrupted)
     with pytest.raises(IllegalTransitionError) as lost:
         engine.complete(run)
 
+    assert 0 == watched.left
     assert ("expired", "expired", "expire") == (run.status, lost.value.status, lost.value.beaten_by)
     assert run.completed_at == BORN
     assert (seq, "expired") == (run._last_move.seq, run._last_move.target)
 
 
-def test_whoever_loses_to_a_move_that_leaves_the_trigger_legal_goes_on_from_there(
-    engine, monkeypatch
-):
+def test_whoever_loses_to_a_move_that_leaves_the_trigger_legal_goes_on_from_there():
     """
     A cancel that was asked for in the midst of a completion does not lose the completion.
     """
-    run = run_in(engine, "in_progress")
-    new_record = _move._new_record
     fired = []
 
-    def interrupted(*facts):
-        if not fired:
+    def interrupted(run, row):
+        if row.trigger == "complete" and not fired:
             fired.append(True)
             engine.request_cancel(run)
-        return new_record(*facts)
 
-    monkeypatch.setattr(_move, "_new_record", interrupted)
+    engine = RunEngine(guards=[interrupted])
+    run = run_in(engine, "in_progress")
     moved = engine.complete(run)
 
     assert ("cancelling", "completed", 4) == (moved.source, moved.target, moved.seq)
 
 
 @pytest.mark.parametrize("kind", ["run", "object"])
-def test_whoever_is_always_too_late_is_told_so_in_the_end(engine, monkeypatch, kind):
+def test_whoever_is_always_too_late_is_told_so_in_the_end(kind):
     """
-    Nobody looks for ever.
+    Nobody looks for ever: after a hundred times it is enough.
     """
-    monkeypatch.setattr(_move, "_LOOKS", (None,))
+    others, looks = {"in_progress": "cancelling", "cancelling": "in_progress"}, []
+
+    def interrupted(run, row):
+        looks.append(row.source)
+        vars(run)["status"] = others[row.source]
+
     if kind == "run":
-        run = run_in(engine, "in_progress")
-        new_record = _move._new_record
-
-        def interrupted(*facts):
-            monkeypatch.setattr(_move, "_new_record", new_record)
-            run.__dict__["status"] = RunStatus.CANCELLING
-            return new_record(*facts)
-
-        monkeypatch.setattr(_move, "_new_record", interrupted)
+        engine = RunEngine(guards=[interrupted])
+        run = engine.create()
+        vars(run)["status"] = "in_progress"
         with pytest.raises(IllegalTransitionError):
             engine.complete(run)
-        return
+    else:
+        with pytest.raises(IllegalTransitionError):
+            Engine(RUN, guards=[interrupted]).fire(SimpleNamespace(status="cancelling"), "expire")
 
-    class Shifty:
-        """
-        In another status whenever a move is about to be written.
-        """
-
-        def __init__(self):
-            self.looks = 0
-
-        @property
-        def status(self):
-            self.looks += 1
-            return "in_progress" if self.looks % 2 else "cancelling"
-
-    with pytest.raises(IllegalTransitionError):
-        Engine(RUN).fire(Shifty(), "expire")
+    assert 100 == len(looks)
+    assert set(others) == {*looks}
 
 
 def test_a_move_is_judged_without_being_made(engine):

@@ -4,7 +4,6 @@ The log of every move and refusal, as a whole.
 
 import asyncio
 import io
-import json
 import logging
 import threading
 from typing import Any
@@ -14,7 +13,6 @@ import structlog
 from structlog.testing import capture_logs
 
 from runstate import RUN, IllegalTransitionError, Moved, PayloadError, RunEngine, errors
-from runstate.runs._log import MoveLog, json_log
 
 BORN = 1_700_000_000
 
@@ -32,6 +30,11 @@ class Lines(list[dict[str, Any]]):
         """
         self.append(entry)
         raise structlog.DropEvent
+
+    @property
+    def triggers(self) -> list[str]:
+        """The triggers that the entries name."""
+        return [entry["trigger"] for entry in self]
 
 
 class Count:
@@ -263,19 +266,25 @@ def test_filtered_level_is_silent(engine):
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
 @pytest.mark.parametrize("keeps", [True, False])
-def test_silence_is_known_for_good_only_if_loggers_are_kept(level, keeps):
+def test_silence_is_known_for_good_only_if_loggers_are_kept(engine, level, keeps):
     """
     Only where loggers are kept and information is filtered out may a move skip its log.
     """
-    log = MoveLog()
+    before, after = Lines(), Lines()
     structlog.configure(
-        processors=[Lines()],
+        processors=[before],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=keeps,
     )
-    log.moved(Moved("run_1", "start", "queued", "in_progress", BORN))
+    run = engine.create(id="run_1")
+    structlog.configure(
+        processors=[after], wrapper_class=structlog.make_filtering_bound_logger(logging.INFO)
+    )
+    engine.start(run)
+    heard = level == logging.INFO
 
-    assert log.silent is (keeps and level == logging.WARNING)
+    assert (heard, heard and keeps) == ("create" in before.triggers, "start" in before.triggers)
+    assert ([] if keeps else ["start"]) == after.triggers
 
 
 def test_bad_end_is_heard_where_moves_are_silent(engine):
@@ -439,62 +448,14 @@ def test_log_that_fails_does_not_undo_the_move(clock, caplog):
     assert all(line.message.isprintable() for line in caplog.records)
 
 
-# -- the log of the command ----------------------------------------------------------
-
-
-def test_json_log_is_one_ascii_object_a_line(clock):
-    """
-    Every entry is one line of ASCII that parses, whatever structlog is configured to.
-    """
-    stream = io.StringIO()
-    engine = RunEngine(clock=clock, logger=json_log(stream))
-    run = engine.create(id="run_é")
-    engine.start(run)
-    engine.fail(run, LAST_ERROR)
-
-    lines = stream.getvalue().splitlines()
-    assert stream.getvalue().isascii()
-    assert [("create", "info"), ("start", "info"), ("fail", "warning")] == [
-        (line["trigger"], line["level"]) for line in map(json.loads, lines)
-    ]
-    assert json.loads(lines[0]) == {
-        "event": "run.transition",
-        "lifecycle": "run",
-        "run_id": "run_é",
-        "trigger": "create",
-        "source": None,
-        "target": "queued",
-        "at": float(BORN),
-        "duration_s": None,
-        "seq": 1,
-        "level": "info",
-    }
-
-
 @pytest.mark.parametrize(
     "hostile",
     ['"}\n{"event": "forged"}', "\x1b[2J\r", "\u202e\u2028\x85", "\0", "\ud800"],
     ids=ascii,
 )
-def test_json_log_cannot_be_forged(hostile):
+def test_no_run_has_an_id_that_acts_on_a_log(engine, hostile):
     """
-    No value breaks its line, and each comes back as what it was.
+    A line break, an escape code or half a character is refused where a run is made.
     """
-    stream = io.StringIO()
-    MoveLog(json_log(stream)).moved(Moved(hostile, hostile, hostile, hostile, BORN))
-
-    assert stream.getvalue().isascii()
-    assert stream.getvalue()[:-1].isprintable()
-    assert [hostile] * 4 == [
-        json.loads(stream.getvalue())[key] for key in ("run_id", "trigger", "source", "target")
-    ]
-
-
-def test_json_log_leaves_out_what_is_below_information():
-    """
-    Debugging is not for the log of moves.
-    """
-    stream = io.StringIO()
-    json_log(stream).debug("run.transition")
-
-    assert stream.getvalue() == ""
+    with pytest.raises(ValueError, match=r"control, invisible or line-breaking|unicode string"):
+        engine.create(id=hostile)

@@ -4,25 +4,37 @@ Engines and their log where objects, libraries or configurations are unusual.
 
 import logging
 import sys
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from runstate import Engine, Entry, Lifecycle, LifecycleError, RunEngine, Transition
+from runstate import Engine, Entry, Function, Lifecycle, LifecycleError, RunEngine, Transition
 from runstate.errors import IllegalTransitionError, UnknownTriggerError
-from runstate.runs import _fields, _log, _observers, _stdlib_log, _writable
+from runstate.store import RunStore
 
 NOW = 1_700_000_000.75
-JOB = Lifecycle(
-    "job",
-    (Transition("start", "pending", "running"), Transition("finish", "running", "done")),
-    "pending",
-    {"done": "success"},
-    entries=(Entry("running", stamps=("started_at",)),),
-)
+
+
+def job(*stamps: str, **options: Any) -> Lifecycle:
+    """
+    Return a lifecycle that writes the time of the start to *stamps*.
+    """
+    return Lifecycle(
+        "job",
+        (Transition("start", "pending", "running"), Transition("finish", "running", "done")),
+        "pending",
+        {"done": "success"},
+        entries=(Entry("running", stamps=stamps),),
+        **options,
+    )
+
+
+JOB = job("started_at")
 
 
 class Word(str):
@@ -33,11 +45,11 @@ class Word(str):
     __slots__ = ()
 
 
-def started(thing: Any) -> Any:
+def started(thing: Any, lifecycle: Lifecycle = JOB) -> Any:
     """
     Start *thing*, and return it.
     """
-    Engine(JOB, clock=lambda: NOW).fire(thing, "start")
+    Engine(lifecycle, clock=lambda: NOW).fire(thing, "start")
 
     return thing
 
@@ -74,6 +86,13 @@ class Odd(sa.types.UserDefinedType):
     A type of an application, which names no type of Python.
     """
 
+    @property
+    def python_type(self) -> type:
+        """
+        What a type of SQLAlchemy may not have.
+        """
+        raise NotImplementedError
+
 
 class Row(Base):
     """
@@ -92,7 +111,7 @@ def test_columns_of_other_types_are_read_from_the_mapping():
     A column of floats gets a float; one that names no type gets whole seconds.
     """
     assert NOW == started(Row(id=1, status="pending")).started_at
-    assert 1_700_000_000 == _fields.moment_of(Row(id=1), "odd", NOW, ())
+    assert 1_700_000_000 == started(Row(id=1, status="pending"), job("odd")).odd
 
 
 def test_a_model_of_django_without_zones_gets_local_times(monkeypatch):
@@ -101,6 +120,8 @@ def test_a_model_of_django_without_zones_gets_local_times(monkeypatch):
     """
 
     class Model:
+        status = "pending"
+
         @classmethod
         def from_db(cls) -> None:
             """
@@ -113,14 +134,18 @@ def test_a_model_of_django_without_zones_gets_local_times(monkeypatch):
     )
     settings = SimpleNamespace(settings=SimpleNamespace(USE_TZ=False))
     monkeypatch.setitem(sys.modules, "django.conf", settings)
-    local = _fields.moment_of(Model(), "at", NOW, ())
-    held = SimpleNamespace(at=local)
+    model = started(Model(), job("at", "when", "other"))
+    late = Engine(job("at"), clock=lambda: NOW - 60).fire(model, "finish")
+    held = SimpleNamespace(
+        status="running", at=datetime.fromtimestamp(NOW, UTC).replace(tzinfo=None)
+    )
+    too_late = Engine(job("at"), clock=lambda: NOW - 60).fire(held, "finish")
 
-    assert (None, NOW) == (local.tzinfo, local.timestamp())
-    assert NOW == _fields.moment_of(Model(), "when", NOW, ())
-    assert 1_700_000_000 == _fields.moment_of(Model(), "other", NOW, ())
-    assert NOW == _fields.seconds_of(SimpleNamespace(at=_fields._either(NOW)), "at")
-    assert _fields.seconds_of(held, "at") is not None
+    assert (None, NOW) == (model.at.tzinfo, model.at.timestamp())
+    assert NOW == model.when
+    assert 1_700_000_000 == model.other
+    assert (NOW, True) == (late.at, late.clock_regressed)
+    assert (NOW, True) == (too_late.at, too_late.clock_regressed)
 
 
 def test_a_judged_move_of_an_unknown_trigger_is_refused():
@@ -152,9 +177,10 @@ def test_what_json_has_no_form_for_is_named():
     """
     An object of Python is no value of JSON.
     """
-    assert _writable.why_unwritable({"x": object()}).startswith(
-        "cannot be written as JSON: expected text"
-    )
+    with pytest.raises(
+        ValueError, match=r"(?s)parameters.*cannot be written as JSON: expected text"
+    ):
+        Function(name="look", parameters={"x": object()})
 
 
 # -- the log ---------------------------------------------------------------------------
@@ -179,99 +205,142 @@ def test_a_logger_of_the_standard_library_gets_every_kind_of_event(caplog):
     assert "clock_regressed=True" in caplog.records[2].getMessage()
 
 
-@pytest.mark.parametrize("heard", [True, False])
-def test_a_failure_of_the_log_is_reported_somewhere(monkeypatch, caplog, heard):
+class BrokenLogger:
     """
-    To the handlers of the logger, else to the last resort of the standard library, if it has one.
+    A logger that fails.
+    """
+
+    def info(self, event: str, **_: Any) -> None:
+        """
+        Fail.
+        """
+        raise OSError(28, "No space left on device")
+
+
+def test_a_failure_of_the_log_goes_to_the_last_resort(monkeypatch):
+    """
+    Where the logger has no handler but one that does nothing; unless there is no last resort.
     """
     said = []
-    monkeypatch.setattr(_stdlib_log, "_has_handler", lambda _: heard)
+    engine, logger = RunEngine(logger=BrokenLogger()), logging.getLogger("runstate")
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "handlers", [logging.NullHandler()])
     monkeypatch.setattr(logging, "lastResort", SimpleNamespace(handle=said.append))
-    _stdlib_log.fall_back("not logged")
+    engine.create()
     monkeypatch.setattr(logging, "lastResort", None)
-    _stdlib_log.fall_back("not logged")
+    engine.create()
 
-    assert (2, 0) == (len(caplog.records), len(said)) if heard else (0, 1) == (
-        len(caplog.records), len(said),
-    )  # fmt: skip
+    assert ["run.transition was not logged: "] == [
+        record.getMessage().partition("OSError")[0] for record in said
+    ]
 
 
-def test_a_logger_that_stands_alone_has_no_handler():
+@pytest.mark.parametrize("place", ["runstate", None])
+def test_a_failure_of_the_log_is_heard_by_a_handler(monkeypatch, place):
     """
-    A handler that does nothing is none.
+    Of the logger, or of one above it; then the last resort is not asked.
     """
-    alone = logging.Logger("alone")
-    alone.addHandler(logging.NullHandler())
+    said, heard = [], []
+    handler = logging.Handler()
+    handler.emit = heard.append
+    monkeypatch.setattr(logging, "lastResort", SimpleNamespace(handle=said.append))
+    for name in ("runstate", None):
+        handlers = [handler] if name == place else []
+        monkeypatch.setattr(logging.getLogger(name), "handlers", handlers)
+    RunEngine(logger=BrokenLogger()).create()
 
-    assert not _stdlib_log._has_handler(alone)
+    assert (1, 0) == (len(heard), len(said))
 
 
 @pytest.mark.parametrize("configured", [True, False])
-def test_without_the_names_of_its_defaults_structlog_is_asked(configured):
+def test_without_the_names_of_its_defaults_structlog_is_asked(monkeypatch, caplog, configured):
     """
     A structlog that hides its built-in defaults is taken at its word while it is not configured.
     """
-    config = {
-        "logger_factory": 1, "processors": [2, 3], "wrapper_class": 4,
-        "cache_logger_on_first_use": False,
-    }  # fmt: skip
-    other = SimpleNamespace(
-        _config=SimpleNamespace(), get_config=lambda: config, is_configured=lambda: configured
-    )
+    lines = []
+    structlog.reset_defaults()
+    if configured:
+        structlog.configure(processors=[lambda *event: lines.append(event[2]) or "seen"])
+    monkeypatch.setattr(structlog, "_config", SimpleNamespace())
+    with caplog.at_level(logging.INFO, logger="runstate"):
+        engine = RunEngine()
+        run = engine.create()
+        before = len(lines), len(caplog.records)
+        structlog.configure(processors=[lambda *event: lines.append(event[2]) or "seen"])
+        engine.start(run)
 
-    assert ((None,) * 3 if configured else ([2, 3], 4, 1)) == _log._built_in(other)
-    assert ([2, 3], 4, 1, False) == _log._configuration(other)()
+    assert ((1, 0) if configured else (0, 1)) == before
+    assert "start" == lines[-1]["trigger"]
 
 
-def test_a_row_that_cannot_be_read_is_a_warning():
+def test_a_row_that_cannot_be_read_is_a_warning(tmp_path):
     """
     The id and the reason are made harmless.
     """
-    lines = []
-    logger = SimpleNamespace(warning=lambda event, **facts: lines.append((event, facts)))
-    _log.MoveLog(logger).unreadable("run\n1", "why")
+    runs = sa.table("runstate_runs", *map(sa.column, ["id", "document"]))
+    with structlog.testing.capture_logs() as log, RunStore.open(f"sqlite:///{tmp_path}/r") as store:
+        store.create(id="run_1")
+        with store.engine.begin() as connection:
+            connection.execute(runs.update().values(id="run\n1", document="{\n"))
+        store.list()
 
-    assert [("run.unreadable", r"run\n1")] == [(event, facts["run_id"]) for event, facts in lines]
+    assert [("warning", r"run\n1", True)] == [
+        (line["log_level"], line["run_id"], line["reason"].isprintable())
+        for line in log
+        if line["event"] == "run.unreadable"
+    ]
 
 
-def test_an_interrupt_between_two_moves_lets_the_next_ones_be_heard(monkeypatch):
+# -- interrupts ------------------------------------------------------------------------
+
+
+class Interrupted:
+    """
+    An observer after which a call in the package is interrupted, as by Ctrl-C.
+
+    Args:
+        number: Which of the beginnings and ends of calls from then on.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+        self.heard: list[str] = []
+
+    def __call__(self, moved: Any) -> None:
+        """
+        Hear of a move.
+        """
+        self.heard.append(moved.target)
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._called)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _called(self, frame: Any, *_: object) -> None:
+        if "in_progress" in self.heard and frame.f_globals["__name__"].startswith("runstate."):
+            self.left -= 1
+            if not self.left:
+                raise KeyboardInterrupt
+
+
+def test_an_interrupt_after_a_move_was_heard_lets_the_next_ones_be_heard():
     """
     What interrupts the telling itself leaves no object that is never told of again.
     """
-    heard = []
-    engine = RunEngine(observers=[heard.append])
-    run = engine.create()
-    lock, entered = _observers.COMMITS, []
+    interrupted = []
+    for number in range(1, 100):
+        observer = Interrupted(number)
+        engine = RunEngine(observers=[observer])
+        run = engine.create()
+        try:
+            with observer:
+                engine.start(run)
+        except KeyboardInterrupt:
+            interrupted.append(number)
+        engine.complete(run)
 
-    class Interrupted:
-        def __enter__(self):
-            entered.append(self)
-            if len(entered) == 2:  # the move was heard, and its object is to be let go
-                raise KeyboardInterrupt
-            return lock.__enter__()
+        assert ["queued", "in_progress", "completed"] == observer.heard
 
-        def __exit__(self, *error):
-            return lock.__exit__(*error)
-
-    monkeypatch.setattr(_observers, "COMMITS", Interrupted())
-    with pytest.raises(KeyboardInterrupt):
-        engine.start(run)
-    engine.complete(run)
-
-    assert ["queued", "in_progress", "completed"] == [moved.target for moved in heard]
-
-
-def test_a_type_of_sqlalchemy_that_names_no_type_of_python_says_nothing():
-    """
-    Whole seconds are written, as where nothing is declared.
-    """
-
-    class Unnamed:
-        @property
-        def python_type(self) -> type:
-            """
-            What a type of SQLAlchemy may not have.
-            """
-            raise NotImplementedError
-
-    assert _fields._of_column(Unnamed()) is None
+    assert 5 < len(interrupted) < 99

@@ -6,7 +6,9 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -16,8 +18,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 import runstate
-from runstate import Lifecycle, RunEngine, Transition
-from runstate.runs._stdlib_log import StdlibLogger
+from runstate import Engine, Lifecycle, MoveRefusedError, RunEngine, Transition
 from runstate.store import RunStore, apply_move
 
 LAST_ERROR = {"code": "server_error", "message": "SECRET"}
@@ -169,7 +170,7 @@ def test_context_variables_of_structlog_are_on_every_line(caplog):
 @given(st.text(min_size=1, max_size=30))
 def test_no_text_forges_a_line(text):
     """
-    Whatever an id holds, a move is one line of printable characters.
+    Whatever an id, a status or a trigger holds, a move or a refusal is one line of printable characters.
     """
     lines: list[str] = []
     handler = logging.Handler()
@@ -177,10 +178,15 @@ def test_no_text_forges_a_line(text):
     logger = logging.getLogger("application.hostile")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(logging.INFO)
-    moved = runstate.Moved(text, text, text, text, 1_700_000_000.0)
-    runstate.runs._log.MoveLog(logger, text).moved(moved)
+    engine = Engine(JOB, logger=logger)
+    job = SimpleNamespace(id=text, status="pending")
+    engine.fire(job, "start")
+    for trigger, status in ((text, "running"), ("start", text)):
+        with suppress(MoveRefusedError):
+            engine.fire(SimpleNamespace(id=text, status=status), trigger)
 
-    assert [True] == [line.isprintable() for line in lines]
+    assert "running" == job.status
+    assert [True] * 3 == [line.isprintable() for line in lines]
 
 
 def test_a_move_in_a_table_of_ones_own_is_logged_after_its_commit(tmp_path):
@@ -244,9 +250,15 @@ def test_a_level_that_is_off_writes_nothing(caplog):
     """
     Nothing is rendered for it either.
     """
-    logger = logging.getLogger("runstate.test.off")
+
+    def careless(moved):
+        told.append(moved.trigger)
+        raise ValueError("no")
+
+    told = []
+    logger = logging.getLogger("application.off")
     logger.setLevel(logging.CRITICAL)
     with caplog.at_level(logging.DEBUG):
-        StdlibLogger(logger).error("run.rejected", run_id="a")
+        RunEngine(logger=logger, observers=[careless]).create()
 
-    assert [] == caplog.records
+    assert (["create"], []) == (told, caplog.records)

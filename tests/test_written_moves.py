@@ -24,7 +24,6 @@ from runstate import (
 )
 from runstate.errors import WrongObjectError
 from runstate.presets import PRESETS
-from runstate.runs import _move
 
 USAGE = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
 
@@ -82,23 +81,26 @@ def walk(engine, lifecycle, target, rows):
 
 
 @pytest.mark.parametrize("name", [*PRESETS])
-def test_written_moves_are_those_of_the_general_way(name, monkeypatch):
+def test_written_moves_are_those_of_the_general_way(name):
     """
     Record, log and fields of the object are equal for every row of every lifecycle.
+
+    An engine with a guard writes no moves out.
     """
     lifecycle = PRESETS[name]
     rows = [*lifecycle, *lifecycle]
 
-    def answers(told):
-        conditions = dict.fromkeys(lifecycle.conditions, bool)
-        engine = Engine(lifecycle, clock=Clock(), observers=[told.append], conditions=conditions)
+    def answers(told, guards=()):
+        engine = Engine(
+            lifecycle, clock=Clock(), guards=guards, observers=[told.append],
+            conditions=dict.fromkeys(lifecycle.conditions, bool),
+        )  # fmt: skip
         return walk(engine, lifecycle, plain(lifecycle, lifecycle.initial), rows)
 
     heard_of_written, heard_of_general = [], []
     written = answers(heard_of_written)
-    monkeypatch.setattr(_move, "written", lambda *_: None)
 
-    assert written == answers(heard_of_general)
+    assert written == answers(heard_of_general, [lambda _, row: row in rows])
     assert heard_of_written == heard_of_general
 
 
@@ -138,14 +140,37 @@ def warm(clock=lambda: 50.0, **options):
     return engine
 
 
-def test_written_move_is_taken_from_the_second_object_on(monkeypatch):
-    """
-    Without the general way there is still a move.
-    """
-    engine, job = warm(), Job()
-    monkeypatch.setattr(_move.Mover, "held", None)
-    moved = [engine.fire(job, "start"), engine.fire(job, "end", note="fine")]
+WRITTEN = "<a move of runstate>"
+"""What tracebacks and profiles call the file of a move that is written out."""
 
+
+def called(function):
+    """
+    Return what *function* returns, and the functions that it calls, each with its file.
+    """
+    codes = []
+    sys.setprofile(lambda frame, *_: codes.append(frame.f_code))
+    try:
+        answer = function()
+    finally:
+        sys.setprofile(None)
+    return answer, {(code.co_name, code.co_filename) for code in codes}
+
+
+def test_written_move_is_taken_from_the_second_object_on():
+    """
+    It calls nothing of the general way.
+    """
+    engine, guarded, job = warm(), warm(guards=[lambda *_: None]), Job()
+    moved, functions = zip(
+        called(lambda: engine.fire(job, "start")),
+        called(lambda: engine.fire(job, "end", note="fine")),
+        strict=True,
+    )
+    _, general = called(lambda: guarded.fire(Job(), "start"))
+    (way,) = {function for function in general if function[0] == "trigger"}
+
+    assert [True, True] == [("move", WRITTEN) in each and way not in each for each in functions]
     assert [("new", "busy"), ("busy", "done")] == [(m.source, m.target) for m in moved]
     assert Job("done", started_at=50, ended_at=50, note="fine") == job
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import AwareDatetime, FutureDatetime, NaiveDatetime, PastDatetime
@@ -86,11 +86,8 @@ def _text(at: float) -> str:
     return _aware(at).isoformat()
 
 
-def _either(at: float) -> datetime:
-    """
-    Mark a datetime field of unknown zone; see :func:`moment_of`.
-    """
-    return _aware(at)
+_either: Final = partial(_aware)
+"""Marks a datetime field of unknown zone; see :func:`moment_of`."""
 
 
 _KINDS: Final[Mapping[Any, _Kind]] = {
