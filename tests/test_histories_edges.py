@@ -5,7 +5,6 @@ Observations at the edges: nothing at all, no time, words that the lifecycle doe
 import pytest
 
 from runstate import Monitor, Observation
-from runstate._text import shown_value
 
 
 def test_a_history_without_a_row_says_nothing():
@@ -84,12 +83,3 @@ def test_a_limit_waits_for_observations_with_a_time():
     found = [monitor.observe(Observation("queued", run_id="a")) for _ in range(2)]
 
     assert [[], []] == [list(each) for each in found]
-
-
-def test_a_value_that_cannot_be_shown_is_named_by_its_type():
-    """
-    The message about a mistake is never lost to the value of it.
-    """
-    pretender = type("list", (), {"__module__": "builtins"})()
-
-    assert "<list>" == shown_value(pretender)

@@ -326,6 +326,16 @@ def test_github_properties_cannot_be_forged():
     assert message == "a,line=9::b%250A: a,line=9::b%250A (a,line=9::b%250A)"
 
 
+@pytest.mark.parametrize(("size", "shown"), [(200, "x" * 200), (201, "x" * 199 + "…")])
+def test_ids_of_two_hundred_characters_are_whole(size, shown):
+    """
+    One more character cuts an id, with an ellipsis.
+    """
+    assert report("text", [LATE._replace(run_id="x" * size)], CLEAN._replace(warnings=1))[0] == (
+        f"runs.jsonl:3: RS108 warning: {shown}: seen 5 s before"
+    )
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_long_text_is_cut(form):
     """

@@ -1,12 +1,13 @@
 """
-Untrusted text is harmless once it is printable.
+Untrusted text is harmless once it is printable, as in the message of an error.
 """
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runstate._text import LONGEST_SHOWN, printable
+from runstate import DefinitionError
+from runstate.store import RunStore, StoreArgumentError
 
 ESCAPED = {
     "": "",
@@ -26,6 +27,17 @@ ESCAPED = {
 }
 
 
+MOST = 5_000
+"""Characters of the message."""
+
+
+def printable(text):
+    """
+    Return the message of an error about *text*.
+    """
+    return str(DefinitionError("", "", text))
+
+
 @pytest.mark.parametrize(("text", "expected"), ESCAPED.items(), ids=map(ascii, ESCAPED))
 def test_printable_escapes_what_acts(text, expected):
     """
@@ -38,13 +50,9 @@ def test_printable_cuts_what_is_too_long():
     """
     A text of the longest length stays whole; one more character cuts it, with an ellipsis.
     """
-    whole = "x" * LONGEST_SHOWN
+    whole = "x" * MOST
 
-    assert (whole, whole[:-1] + "…", "ab…") == (
-        printable(whole),
-        printable(whole + "x"),
-        printable("abcd", 3),
-    )
+    assert (whole, whole[:-1] + "…") == (printable(whole), printable(whole + "x"))
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=400))
@@ -56,4 +64,14 @@ def test_printable_is_printable(text):
 
     assert shown.isprintable()
     assert len(shown.splitlines()) <= 1
-    assert shown == printable(shown, len(shown))
+    assert shown == printable(shown)
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type():
+    """
+    The message about a mistake is never lost to the value of it.
+    """
+    pretender = type("list", (), {"__module__": "builtins"})()
+
+    with pytest.raises(StoreArgumentError, match="got <list>"):
+        RunStore.open(pretender)
