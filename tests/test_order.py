@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from runstate import RUN, Monitor, Observation, check, histories
 from runstate.cli import main
 from runstate.histories import _passes
-from runstate.histories._order import placed
 
 BORN = 1_700_000_000
 ORDER_RULES = {"RS102", "RS103", "RS104", "RS105"}
@@ -223,7 +222,7 @@ def test_a_hostile_set_is_judged_in_bounded_time():
     rows = [at(0, status) for status in RUN.statuses * 20]
 
     assert 1 == len(codes(check(rows)))
-    assert 180 == len(placed(rows, RUN, "complete"))
+    assert 180 == len([*Monitor().observe_history(rows)])
 
 
 # -- on the command line ------------------------------------------------------

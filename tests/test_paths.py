@@ -2,6 +2,7 @@
 Names, folders, patterns and tables of a lake: which files a name stands for.
 """
 
+import json
 from pathlib import Path
 
 import deltalake
@@ -14,7 +15,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 
 from runstate.cli import command
 from runstate.errors import RunstateError
-from runstate.readers._paths import PathError, expanded
+from runstate.frames import FrameError, survey_files
 
 BORN = 1_767_225_600
 LEGAL = [("a", "queued", BORN), ("a", "in_progress", BORN + 1), ("a", "completed", BORN + 2)]
@@ -102,11 +103,13 @@ def test_a_folder_stands_for_the_files_of_known_formats(tmp_path):
     Hidden names, names that begin with an underscore and unknown suffixes are left out.
     """
     for name in ("a.csv", "b/c.jsonl.gz", "d.log.zst", "e.txt", ".f.csv", "_g.csv", "_h/i.csv"):
-        written(tmp_path / name)
+        written(tmp_path / name, [(name, "queued", BORN), (name, "completed", BORN + 1)])
+    found = json.loads(checked(str(tmp_path), "--output", "json")[1])
 
     assert ["a.csv", "b/c.jsonl.gz", "d.log.zst"] == [
-        str(Path(name).relative_to(tmp_path)) for name in expanded(str(tmp_path))
+        str(Path(finding["file"]).relative_to(tmp_path)) for finding in found["findings"]
     ]
+    assert 6 == found["observations"]
 
 
 @pytest.mark.parametrize(
@@ -125,8 +128,9 @@ def test_a_path_that_names_nothing_is_refused(tmp_path, monkeypatch, path, reaso
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
 
-    with pytest.raises(PathError, match=reason):
-        expanded(path)
+    with pytest.raises(FrameError, match=reason) as refused:
+        survey_files(path)
+    assert path == refused.value.place
 
 
 def test_text_and_parquet_together_are_refused(tmp_path):

@@ -8,14 +8,14 @@ import json
 import sys
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runstate import RUN, check
-from runstate.cli import main
+from runstate.cli import command, main
 from runstate.histories import survey
 from runstate.readers import read
-from runstate.readers._read import unread_histories
 from runstate.testing import strategies
 
 BORN = 1_790_000_000
@@ -43,8 +43,10 @@ def named(data, form="csv", observed="complete"):
     """
     Return the message about histories that are not read in *data*; None without any.
     """
-    found = unread_histories(io.BytesIO(data), observed, format=form)
-    return None if found is None else found.message
+    options = ("--lifecycle", "run", "--observed", observed, "--format", form, "--output", "json")
+    done = CliRunner().invoke(command, ["check", "-", *options], data, standalone_mode=False)
+    messages = [finding["message"] for finding in json.loads(done.stdout)["findings"]]
+    return next((each for each in messages if each.startswith("no run was seen twice")), None)
 
 
 histories = st.lists(

@@ -6,15 +6,17 @@ import copy
 import json
 import pickle
 from dataclasses import replace
+from io import BytesIO
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from definitions import defined
-from runstate import Lifecycle, LifecycleError, Shape, Transition, load_lifecycle
+from runstate import Lifecycle, LifecycleError, Observation, Shape, Transition, load_lifecycle
 from runstate.diagrams import draw
-from runstate.lifecycle._shape import condition_of, steps_of, template_of
+from runstate.readers import read
 
 ROWS = (Transition("start", "Waiting", "Running"), Transition("finish", "Running", "Done"))
 
@@ -85,6 +87,42 @@ def faults(*shapes):
     return refused.value.faults
 
 
+def statuses(shape, record):
+    """
+    Return the statuses that *record* has by *shape*; none if it does not have the shape.
+    """
+    line = json.dumps(record).encode()
+    found = read(BytesIO(line), format="jsonl", lifecycle=job(shape))
+
+    return [each.status for each in found if isinstance(each, Observation)]
+
+
+def nested(steps, value):
+    """
+    Return what *value* stands in at *steps*, among others of its kind.
+    """
+    if not steps:
+        return value
+    step, inner = steps[0], nested(steps[1:], value)
+    if isinstance(step, str):
+        return {step: inner, f"{step}?": "other"}
+    if isinstance(step, int):
+        others = ["other"] * (step if step >= 0 else -step - 1)
+        return [*others, inner, "other"] if step >= 0 else ["other", inner, *others]
+
+    return [{}, {step[0]: f"{step[1]}?"}, inner | dict([step])]
+
+
+ID = "id of the job"
+
+
+def found_at(path, steps, value="Running"):
+    """
+    Return the status at *path* of a record that has *value* at *steps*.
+    """
+    return statuses(Shape(id=ID, status=path), nested(steps, value) | {ID: "a"})
+
+
 def test_shapes_are_read_from_a_definition(tmp_path):
     """
     The keys of a definition are the arguments of Shape.
@@ -142,16 +180,26 @@ def test_a_lifecycle_without_a_status_has_no_spelling_of_it():
             "status.conditions[type=Complete].status",
             ("status", "conditions", ("type", "Complete"), "status"),
         ),
-        ("a[k=v.w][0]", ("a", ("k", "v.w"), 0)),
-        ("a[k=]", ("a", ("k", ""))),
-        ("nodes.*", ("nodes", "*")),
+        ("a[k=v.w].b[0]", ("a", ("k", "v.w"), "b", 0)),
+        ("a[k=].b", ("a", ("k", ""), "b")),
     ],
 )
 def test_steps_of_a_path(path, steps):
     """
     Keys have dots between them; brackets select in lists by index or by value.
     """
-    assert steps == steps_of(path)
+    assert ["Running"] == found_at(path, steps)
+    assert [] == found_at(f"{path}.more", steps)
+
+
+def test_each_value_of_an_object_is_a_record():
+    """
+    A path of records that ends in * leads to an object, whose keys are the ids.
+    """
+    shape = Shape(records="nodes.*", status="phase")
+    document = {"nodes": {"a": {"phase": "Running"}, "b": {"phase": "Done"}}}
+
+    assert ["Running", "Done"] == statuses(shape, document)
 
 
 @pytest.mark.parametrize(
@@ -167,18 +215,24 @@ def test_what_is_not_a_path_is_refused(path):
     assert repr(path) in fault
 
 
-KEYS = st.text(st.characters(exclude_characters=".[]", exclude_categories=("Cs",)), min_size=1)
+TEXTS = st.characters(exclude_characters=".[]", exclude_categories=("Cs",))
+KEYS = st.text(TEXTS, min_size=1).filter(ID.__ne__)
 STEPS = st.one_of(
-    KEYS,
-    st.integers(-999, 999),
+    KEYS.map(lambda key: [key]),
+    st.integers(-99, 99).map(lambda place: [place]),
     st.tuples(
-        st.text(st.characters(exclude_characters="=[]"), min_size=1),
-        st.text(st.characters(exclude_characters="[]")),
-    ),
+        st.tuples(
+            st.text(
+                st.characters(exclude_characters="=[]", exclude_categories=("Cs",)), min_size=1
+            ),
+            st.text(st.characters(exclude_characters="[]", exclude_categories=("Cs",))),
+        ),
+        KEYS,
+    ).filter(lambda found: found[0][0] != found[1]),
 )
 
 
-@given(KEYS, st.lists(STEPS, max_size=5))
+@given(KEYS, st.lists(STEPS, max_size=5).map(lambda parts: [*chain(*parts)]))
 def test_a_path_is_its_steps(first, others):
     """
     Law: steps that are written as a path are the steps of that path.
@@ -190,26 +244,35 @@ def test_a_path_is_its_steps(first, others):
         else:
             path += f"[{step}]" if isinstance(step, int) else f"[{step[0]}={step[1]}]"
 
-    assert (first, *others) == steps_of(path)
+    assert ["Running"] == found_at(path, (first, *others))
 
 
 @pytest.mark.parametrize(
-    ("text", "condition"),
+    ("text", "steps", "values"),
     [
-        ("kind", (("kind",), None)),
-        ("kind = Job", (("kind",), {"Job"})),
-        ("kind=Job", (("kind",), {"Job"})),
-        ("event = running | success", (("event",), {"running", "success"})),
-        ("c[type=Done].status = True", (("c", ("type", "Done"), "status"), {"True"})),
-        ("c[type=Done]", (("c", ("type", "Done")), None)),
-        ("a = b = c", (("a",), {"b = c"})),
+        ("kind", ("kind",), None),
+        ("kind = Job", ("kind",), ["Job"]),
+        ("kind=Job", ("kind",), ["Job"]),
+        ("event = running | success", ("event",), ["running", "success"]),
+        ("c[type=Done].status = True", ("c", ("type", "Done"), "status"), ["True"]),
+        ("c[type=Done]", ("c", ("type", "Done")), None),
+        ("a = b = c", ("a",), ["b = c"]),
     ],
 )
-def test_what_must_hold(text, condition):
+def test_what_must_hold(text, steps, values):
     """
     A path must be there, or have one of the values.
     """
-    assert condition == condition_of(text)
+    shape = Shape(about=text, id=ID, status="phase")
+    record = {ID: "a", "phase": "Running"}
+
+    def holds(value):
+        inner = value if isinstance(steps[-1], str) else {}
+        return statuses(shape, record | nested(steps, inner)) == ["Running"]
+
+    assert all(map(holds, values or ["anything", "else"]))
+    assert not any(map(holds, ["anything", f"{values[0]} | {values[-1]}", ""] if values else []))
+    assert [] == statuses(shape, record)
 
 
 def test_a_wrong_shape_names_every_fault():
@@ -272,7 +335,11 @@ def test_a_text_is_taken_apart(text, line, expected):
     """
     Each hole is what stands between the words around it; one with a name is not empty.
     """
-    assert expected == template_of(text).parts(line)
+    names = expected or ["n"]
+
+    assert [[value] for value in (expected or {}).values()] or [[]] == [
+        statuses(Shape(text=text, id=ID, status=name), {ID: "a", "msg": line}) for name in names
+    ]
 
 
 @given(st.lists(st.text("abc", min_size=1), min_size=2, max_size=4))
@@ -281,18 +348,21 @@ def test_what_was_put_together_is_taken_apart(parts):
     Law: parts without the words between them are found again.
     """
     names = [f"p{number}" for number in range(len(parts))]
-    template = template_of("msg = <" + " - ".join(f"{{{name}}}" for name in names) + ">")
+    template = "msg = <" + " - ".join(f"{{{name}}}" for name in names) + ">"
+    record = {ID: "a", "msg": f"<{' - '.join(parts)}>"}
 
-    assert dict(zip(names, parts, strict=True)) == template.parts(f"<{' - '.join(parts)}>")
+    assert [[part] for part in parts] == [
+        statuses(Shape(text=template, id=ID, status=name), record) for name in names
+    ]
 
 
 def test_a_text_of_any_length_is_taken_apart_at_once():
     """
     Every word is sought once, so that a hostile line takes no longer than its length.
     """
-    template = template_of("line = [{a}: {}] {b}[{c}] {d}: {e} in {f}!")
+    shape = Shape(text="line = [{a}: {}] {b}[{c}] {d}: {e} in {f}!", id=ID, status="a")
 
-    assert template.parts("[x: ] y[z] " * 200_000) is None
+    assert [] == statuses(shape, {ID: "a", "line": "[x: ] y[z] " * 200_000})
 
 
 @pytest.mark.parametrize(
