@@ -4,6 +4,7 @@ Where things are drawn: nothing may overlap, whatever the lifecycle.
 
 import itertools
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,9 +12,8 @@ from hypothesis import strategies as st
 
 from pictures import Box, Picture, Point, Rect, picture_of, walk_curve
 from runstate import RUN, Lifecycle, Transition
-from runstate.diagrams import Overlay
-from runstate.diagrams._figure import make_figure
-from runstate.diagrams.layout.grid import make_grid
+from runstate.diagrams import Overlay, draw
+from runstate.diagrams.layout import place
 from runstate.diagrams.layout.heights import settle, spread_ports
 from runstate.diagrams.layout.order import count_crossings, order_columns
 
@@ -314,14 +314,29 @@ def crossings_by_force(grid: Any) -> int:
     )
 
 
+def ordered(lifecycle: Lifecycle) -> tuple[int, Any]:
+    """
+    Draw *lifecycle*; return the crossings before its columns were ordered, and its grid.
+    """
+    grids = []
+
+    def watched(grid: Any) -> None:
+        grids.append((crossings_by_force(grid), grid))
+        order_columns(grid)
+
+    with mock.patch.object(place, "order_columns", watched):
+        draw(lifecycle, "svg")
+    (found,) = grids
+
+    return found
+
+
 @given(lifecycles())
 def test_order_does_not_add_crossings(lifecycle: Lifecycle) -> None:
     """
     The order found has no more crossings than the first one, and they are counted rightly.
     """
-    grid = make_grid(make_figure(lifecycle, Overlay()))
-    before = crossings_by_force(grid)
-    order_columns(grid)
+    before, grid = ordered(lifecycle)
     after = crossings_by_force(grid)
 
     assert after == count_crossings(grid.slots, grid.columns)
@@ -332,8 +347,7 @@ def test_run_has_few_crossings() -> None:
     """
     The picture of a run has six crossings, the fewest that any search has found.
     """
-    grid = make_grid(make_figure(RUN, Overlay()))
-    order_columns(grid)
+    _, grid = ordered(RUN)
 
     assert 6 == count_crossings(grid.slots, grid.columns)
 

@@ -197,17 +197,22 @@ def test_a_set_of_statuses_fits_one_run_or_not(statuses, fits):
     assert fits is fresh.fits_one_run(iter(statuses))
 
 
-def test_what_is_remembered_of_sets_is_bounded(monkeypatch):
+def test_what_is_remembered_of_sets_is_bounded():
     """
     Beyond the bound an answer is worked out anew, and is the same.
     """
-    monkeypatch.setattr("runstate.lifecycle._table._MOST_FITS", 1)
-    fresh = RUN.with_transitions()
+    names = [f"s{number}" for number in range(12)]
+    rows = [Transition(f"to_{after}", before, after) for before, after in itertools.pairwise(names)]
+    ends = [Transition(f"end_{end}", names[-1], end) for end in ("done", "failed")]
+    fresh = Lifecycle("steps", [*rows, *ends], names[0], {"done": "success", "failed": "failure"})
+    sets = [
+        {status for place, status in enumerate(reversed(fresh.statuses)) if number >> place & 1}
+        for number in range(10_100, 0, -1)
+    ]
 
-    assert fresh.fits_one_run(["queued"])
-    assert not fresh.fits_one_run(["failed", "completed"])
-    assert not fresh.fits_one_run(["failed", "completed"])
-    assert {frozenset({"queued"}): True} == fresh._known_fits
+    for statuses in [*sets, *sets[-200:], *sets[:200]]:
+        assert fresh.fits_one_run(statuses) != ({"done", "failed"} <= statuses)
+    assert 10_000 == len(fresh._known_fits)
 
 
 def test_what_each_status_requires_and_excludes_follows_from_the_entries():

@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from hostile import hostile_lifecycle, hostile_survey
 from runstate import RUN, Observation, histories
-from runstate.diagrams._palette import PALETTE
+from runstate.diagrams import inline_colours
 from runstate.presets import PRESETS
 from runstate.report import render_report
 from test_report import HISTORY, many, run
@@ -633,7 +633,9 @@ def test_text_can_be_read(ink, paper, theme):
     """
     Text is at least 4.5 times as bright as what it is on, or the other way round.
     """
-    dim, bright = sorted(luminance(getattr(PALETTE[name], theme)) for name in (ink, paper))
+    declared = inline_colours(dark=theme == "dark")
+    colours = dict(each.removeprefix("--").split(":") for each in declared.split(";"))
+    dim, bright = sorted(luminance(colours[name]) for name in (ink, paper))
 
     assert 4.5 <= (bright + 0.05) / (dim + 0.05)
 

@@ -2,6 +2,7 @@
 Definitions that say what they change in a preset.
 """
 
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from definitions import defined, printed_schema
-from runstate import DefinitionError, Lifecycle, LifecycleError, Transition, load_lifecycle
+from runstate import DefinitionError, LifecycleError, Transition, load_lifecycle
+from runstate.diagrams import draw
 from runstate.presets import PRESETS, RUN, RUN_DOCUMENTED
 
 
@@ -39,14 +41,25 @@ def test_a_renamed_status_is_renamed_everywhere(name):
     """
     base = PRESETS[name]
     there = {status: f"x {status}" for status in base.statuses}
-    values = {key: getattr(base, key) for key in base.__dataclass_fields__}
-    from runstate.lifecycle._variants import renamed
-
-    new = Lifecycle(**renamed(values, there))
+    new = variant(name, rename=there)
+    picture = json.loads(draw(new, "json"))
+    back = defined(named_again(picture, {value: key for key, value in there.items()}))
 
     assert [there[status] for status in base.statuses] == list(new.statuses)
-    back = {value: key for key, value in there.items()}
-    assert base == Lifecycle(**renamed({key: getattr(new, key) for key in values}, back))
+    for key in set(base.__dataclass_fields__) - {"name"}:
+        assert getattr(base, key) == getattr(back, key), key
+
+
+def named_again(value, names):
+    """
+    Return *value*, a part of a definition, with every text in it renamed as *names* says.
+    """
+    if isinstance(value, dict):
+        return {names.get(key, key): named_again(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [named_again(each, names) for each in value]
+
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize("name", PRESETS)
