@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from conftest import PAYLOADS, fire
 from runstate import RUN, LifecycleFieldError, PayloadError, RunEngine, UnknownTriggerError
-from runstate.runs._models import LIFECYCLE_FIELDS
 from runstate.store import (
     Applied,
     Duplicate,
@@ -45,7 +44,7 @@ def test_a_created_run_comes_back_as_it_was_given(store):
         if name in given
     }
     assert ("queued", None) == (kept.status, kept.expires_at)
-    assert kept.model_fields_set >= LIFECYCLE_FIELDS
+    assert kept.model_fields_set >= {"status", *RUN.created, *RUN.stamp_fields, *RUN.detail_fields}
     assert [("create", None, "queued", 1)] == [
         (line.trigger, line.source, line.target, line.seq) for line in store.history("run_1")
     ]

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -15,9 +16,8 @@ import sqlalchemy as sa
 
 from databases import awaited
 from runstate import cli
-from runstate.cli import _prune
+from runstate.diagrams import draw
 from runstate.frames import survey_files
-from runstate.frames._journal import write_journal
 from runstate.presets import PRESETS
 from runstate.store import (
     AsyncRunStore,
@@ -28,7 +28,6 @@ from runstate.store import (
     StoreArgumentError,
     Superseded,
 )
-from runstate.store._retention import Retention
 from table_racers import JOB, Base, engine_of, opened
 
 ERROR = {"code": "server_error", "message": "late"}
@@ -85,19 +84,19 @@ def test_an_archive_gets_exactly_the_lines_that_are_deleted(store):
     assert 1 == len(kept)
 
 
-def test_a_line_that_is_written_while_runs_are_pruned_is_not_lost(store, monkeypatch):
+def test_a_line_that_is_written_while_runs_are_pruned_is_not_lost(store):
     """
     A late outcome that comes when the runs are chosen already is deleted with them, and archived.
     """
     ended(store, "a", "b")
-    last, kept, late = Retention._last, [], []
+    kept, late = [], []
 
-    def slowly(self, connection, ids, kind):
-        if not late:
-            late.append(store.expire("a", connection=connection))
-        return last(self, connection, ids, kind)
+    @sa.event.listens_for(store.engine, "before_cursor_execute")
+    def slowly(connection, _cursor, statement, *_):
+        if statement.startswith("DELETE FROM runstate_journal") and not late:
+            late.append(None)
+            late[0] = store.expire("a", connection=connection)
 
-    monkeypatch.setattr(Retention, "_last", slowly)
     assert 1 == store.prune(0, archive=kept.extend)
     assert isinstance(late[0], Superseded)
     assert ["fail", "expire"] == [line.trigger for line in kept if line.kind == "late"]
@@ -259,11 +258,25 @@ def journal_checked(command, store):
 PRUNE = ("prune", "sqlite:///runs.db", "--older-than", "0")
 
 
-def test_the_archive_is_read_back_with_the_same_verdict(command, runs, monkeypatch):
+@pytest.fixture
+def twos(monkeypatch):
+    """
+    Have the command prune two objects in each transaction, instead of a thousand.
+    """
+    prune = Store.prune
+
+    def smaller(store, seconds, *, limit, **options):
+        assert 1_000 == limit
+        return prune(store, seconds, limit=2, **options)
+
+    monkeypatch.setattr(Store, "prune", smaller)
+
+
+@pytest.mark.usefixtures("twos")
+def test_the_archive_is_read_back_with_the_same_verdict(command, runs):
     """
     In batches of two: each is a file of its own, and a half-written one beside them is none.
     """
-    monkeypatch.setattr(_prune, "_BATCH", 2)
     before = journal_checked(command, runs)
     expected = lines_of(runs, "a", "b", "c")
     assert before[0] == 1
@@ -292,12 +305,16 @@ def test_a_crash_between_archive_and_deletion_leaves_the_lines_in_both(command, 
     """
     before = journal_checked(command, runs)
 
-    def killed(folder):
-        raise KeyboardInterrupt
+    fsync = os.fsync
+
+    def killed(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise KeyboardInterrupt
+        fsync(descriptor)
 
     Path("archive").mkdir()
     with monkeypatch.context() as patch:
-        patch.setattr(_prune, "sync_folder", killed)
+        patch.setattr(os, "fsync", killed)
         status, out, err = command(*PRUNE, "--archive", "archive")
     assert (130, "", "runstate: interrupted\n") == (status, out, err)
     assert 4 == runs.counts()["completed"]
@@ -344,13 +361,11 @@ def test_without_the_library_for_parquet_nothing_is_deleted(command, runs, monke
     assert 0 == command(*PRUNE)[0]
 
 
-def test_the_command_prunes_a_store_of_any_lifecycle_on_every_database(
-    command, database_url, monkeypatch
-):
+@pytest.mark.usefixtures("twos")
+def test_the_command_prunes_a_store_of_any_lifecycle_on_every_database(command, database_url):
     """
     By status and prefix; in batches until nothing is left.
     """
-    monkeypatch.setattr(_prune, "_BATCH", 2)
     lifecycle = PRESETS["oban-job"]
     with Store.open(database_url, lifecycle, prefix="mine_") as store:
         ids = [store.create().id for _ in range(6)]
@@ -371,7 +386,7 @@ def test_the_command_prunes_a_store_of_any_lifecycle_on_every_database(
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_the_archive_of_every_lifecycle_is_read_back(tmp_path, name):
+def test_the_archive_of_every_lifecycle_is_read_back(command, monkeypatch, name):
     """
     Whatever its records are called elsewhere: one legal history, one that ends too late.
     """
@@ -392,9 +407,19 @@ def test_the_archive_of_every_lifecycle_is_read_back(tmp_path, name):
     lines.append(entry(50, "fine", None, "late", moves[-1][0], moves[-1][2], None))
     lines.append(entry(51, "fine", None, "claim", None, None, None))
     lines.append(entry(52, "wrong", len(moves) + 1, "move", None, moves[-1][2], "nowhere"))
-    with (tmp_path / "journal.parquet").open("wb") as stream:
-        write_journal(stream, lines)
-    survey = survey_files(tmp_path, lifecycle)
+    left, named = [tuple(lines)], [] if name == "run" else [lifecycle]
+
+    def pruned(_store, _seconds, *, archive, **_):
+        while left:
+            archive(left.pop())
+            return 2
+        return 0
+
+    monkeypatch.setattr(Store, "prune", pruned)
+    (RunStore if name == "run" else Store).open("sqlite:///empty.db", *named).close()
+    options = ("--lifecycle", name, "--older-than", "0", "--archive", "journal")
+    assert 0 == command("prune", "sqlite:///empty.db", *options)[0]
+    survey = survey_files("journal", lifecycle)
 
     assert {"wrong"} == {finding.run_id for finding in survey.findings}
     assert 2 == survey.runs
@@ -435,18 +460,18 @@ def test_what_the_command_cannot_prune_is_one_line(command, runs, arguments, tex
     assert 4 == runs.counts()["completed"]
 
 
-def test_a_store_beside_an_own_table_is_left_to_the_application(command, monkeypatch):
+def test_a_store_beside_an_own_table_is_left_to_the_application(command):
     """
     Whose rows say whether an object is still there.
     """
-    monkeypatch.setattr(_prune, "lifecycle_named", {"job": JOB}.get)
+    Path("job.json").write_bytes(draw(JOB, "json"))
     engine = engine_of("sqlite:///jobs.db")
     Base.metadata.create_all(engine)
     store = opened(engine)
     for _ in range(2):
         assert store.fire(store.create(queue="a").id, "fail").ok
     status, out, err = command(
-        "prune", "sqlite:///jobs.db", "--older-than", "0", "--lifecycle", "job"
+        "prune", "sqlite:///jobs.db", "--older-than", "0", "--lifecycle", "job.json"
     )
     assert (2, "", 1) == (status, out, err.count("\n"))
     assert "call prune() of its Store(..., table=...)" in err

@@ -13,7 +13,7 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
-from runstate.store import Applied, AsyncRunStore, RunStore, _engines
+from runstate.store import Applied, AsyncRunStore, RunStore
 from stores import consistent
 
 SETTINGS = "SELECT current_schema(), current_setting('synchronous_commit')"
@@ -118,17 +118,20 @@ def test_a_connection_that_was_lost_while_idle_is_not_used(postgresql_database, 
     """
     The server may have been restarted in a quiet hour: nobody need notice.
     """
-    monkeypatch.setattr(_engines, "_IDLE_SECONDS", 0)
+    now, hours = time.monotonic, []
+    monkeypatch.setattr(time, "monotonic", lambda: now() + 3_600 * len(hours))
 
     async def asynchronous():
         async with await AsyncRunStore.open(postgresql_database) as store:
             run_id = (await store.create()).id
             _end_all_connections(postgresql_database)
+            hours.append("quiet")
             return await store.start(run_id)
 
     with RunStore.open(postgresql_database) as store:
         run_id = store.create().id
         _end_all_connections(postgresql_database)
+        hours.append("quiet")
         assert store.start(run_id).ok
     assert asyncio.run(asynchronous()).ok
 

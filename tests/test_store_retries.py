@@ -9,14 +9,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from importlib.util import module_from_spec, spec_from_file_location
-from types import SimpleNamespace
+from itertools import count
+from threading import get_ident
 
 import pytest
 import sqlalchemy as sa
 
 from databases import awaited
 from runstate import store as store_package
-from runstate.runs._retries import TRIES, pauses
 from runstate.store import (
     Applied,
     AsyncRunStore,
@@ -24,12 +24,11 @@ from runstate.store import (
     KeyReusedError,
     RunStore,
     Superseded,
-    _engines,
-)
-from runstate.store import (
-    _counts as _tally,
 )
 from stores import ERROR, brought_to, consistent
+
+TRIES = 12
+"""How often a store tries a transaction."""
 
 
 class BrokenOff(Exception):
@@ -165,11 +164,31 @@ def test_a_database_that_is_serializable_by_default_breaks_off_no_call(postgresq
         assert all(consistent(store, run_id) for run_id in run_ids)
 
 
-def test_pauses_between_attempts_grow_and_differ():
+def sleeping_by(monkeypatch, sleep):
+    """
+    Have this thread sleep by *sleep*; threads of others sleep, too.
+    """
+    thread, others = get_ident(), time.sleep
+
+    def slept(seconds):
+        (sleep if get_ident() == thread else others)(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept)
+
+
+def test_pauses_between_attempts_grow_and_differ(monkeypatch, tmp_path):
     """
     Two that broke each other off do not meet again at once, and none waits long.
     """
-    drawn = [list(pauses()) for _ in range(200)]
+    slept, drawn = [], []
+    sleeping_by(monkeypatch, slept.append)
+    with RunStore.open(f"sqlite:///{tmp_path}/runs.db", durable=False) as store:
+        store._do.get = breaking_off(store._do.get, 200 * TRIES)
+        for _ in range(200):
+            with pytest.raises(sa.exc.OperationalError):
+                store.get("run_1")
+            drawn.append([*slept])
+            slept.clear()
 
     assert {TRIES - 1} == {len(each) for each in drawn}
     assert len({each[-1] for each in drawn}) > 100
@@ -274,11 +293,7 @@ def test_a_file_that_is_locked_for_a_moment_is_opened(tmp_path, monkeypatch):
     with closing(sqlite3.connect(tmp_path / "runs.db", isolation_level=None)) as other:
         other.execute("CREATE TABLE mine (word text)")
         other.execute("BEGIN IMMEDIATE")
-        # In that module alone: threads of others sleep, too.
-        sleeping = SimpleNamespace(
-            sleep=lambda _: other.execute("COMMIT"), monotonic=time.monotonic
-        )
-        monkeypatch.setattr(_engines, "time", sleeping)
+        sleeping_by(monkeypatch, lambda _: other.execute("COMMIT"))
         with RunStore.open(f"sqlite:///{tmp_path}/runs.db", timeout=0) as store:
             with store.engine.connect() as connection:
                 mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
@@ -297,27 +312,31 @@ def test_a_file_that_stays_locked_is_the_drivers_error(tmp_path):
         other.execute("ROLLBACK")
 
 
-def test_counts_are_right_while_a_sweep_brings_them_up_to_now(store, database_url, monkeypatch):
+def test_counts_are_right_while_a_sweep_brings_them_up_to_now(database_url):
     """
-    Who reads the sums and the place from before and after it reads again.
+    Who reads the sums and the place from before and after it reads again, wherever it comes between.
     """
-    for status in ("queued", "completed"):
-        brought_to(store, status)
-    added_up, swept = _tally._added_up, []
+    statements = []
+    for number in count(1):
+        with RunStore.open(database_url) as store, RunStore.open(database_url) as other:
+            brought_to(store, "completed")
+            left = [number]
 
-    def meanwhile(connection, statement, **places):
-        if "until" not in places and not swept:
-            swept.append(True)
-            with RunStore.open(database_url) as other:
-                other.sweep()
-        return added_up(connection, statement, **places)
+            def meanwhile(*_, left=left, other=other):
+                left[0] -= 1
+                if not left[0]:
+                    other.sweep()
 
-    monkeypatch.setattr(_tally, "_added_up", meanwhile)
+            sa.event.listen(store.engine, "before_cursor_execute", meanwhile)
+            counts = store.counts()
+            sa.event.remove(store.engine, "before_cursor_execute", meanwhile)
 
-    counts = store.counts()
+            assert {"completed": number} == {s: n for s, n in counts.items() if n}
+            statements.append(number - left[0])
+            if left[0] > 0:
+                break
 
-    assert [True] == swept
-    assert {"queued": 1, "completed": 1} == {s: n for s, n in counts.items() if n}
+    assert statements[-1] < max(statements)
 
 
 def test_of_two_sweeps_at_once_one_counts(postgresql_database):

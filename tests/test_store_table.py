@@ -43,8 +43,7 @@ from runstate.store import (
     metadata,
     schema_sql,
 )
-from runstate.testing import conformance
-from runstate.testing._harness import Harness
+from runstate.testing import Harness, conformance
 from table_racers import JOB, NAMES, TIMED, Base, Job, State, claim_and_die, engine_of, opened, race
 from test_store_presets import QUICK, payloads_of
 
