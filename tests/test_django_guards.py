@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core import checks
 from django.core.management import CommandError, call_command
 from django.db import (
@@ -23,8 +24,8 @@ from django.db.migrations.writer import MigrationWriter
 import django_project
 from django_jobs.models import DOCUMENT, JOB, Job, Offer
 from runstate import RUN, Lifecycle, Transition
-from runstate.django import InstallGuards, RemoveGuards, StatusField, _upkeep, move
-from runstate.django._model_guards import current_field, guard_of
+from runstate.ddl import TableGuard
+from runstate.django import InstallGuards, RemoveGuards, StatusField, move
 from runstate.django.models import JournalEntry
 from runstate.errors import LifecycleError
 
@@ -64,7 +65,12 @@ def states():
     """
     Return the states of the parts of the guard of jobs.
     """
-    return {part.state for part in guard_of(Job, FIELD, connection).check(connection)}
+    guard = TableGuard(
+        JOB, "mariadb" if connection.vendor == "mysql" else connection.vendor,
+        table="django_jobs_job", column="state", key="id", attempt="attempt",
+    )  # fmt: skip
+
+    return {part.state for part in guard.check(connection)}
 
 
 def refused(work):
@@ -229,19 +235,28 @@ def test_what_is_not_there_is_named_or_passed_over(lite):
     A wrong name in a migration is an error; what only older code had is not.
     """
     state = ProjectState()
+    texts = [(name, models.CharField(max_length=9)) for name in ("state", "former", "note")]
     for name in ("Job", "Gone"):
-        migrations.CreateModel(name, [("id", models.BigAutoField(primary_key=True)),
-                                      ("state", models.CharField(max_length=9))]
+        migrations.CreateModel(name, [("id", models.BigAutoField(primary_key=True)), *texts,
+                                      ("attempt", models.IntegerField())]
                                ).state_forwards("django_jobs", state)  # fmt: skip
-    with connection.schema_editor() as editor:
-        InstallGuards("Gone", "state").database_forwards("django_jobs", editor, state, state)
-        for wrong in (InstallGuards("Jbo", "state"), InstallGuards("Job", "sate")):
-            with pytest.raises(Exception, match=r"Jbo|jbo|sate"):
-                wrong.database_forwards("django_jobs", editor, state, state)
 
-    assert [None, None, None, FIELD] == [
-        current_field("django_jobs", model, field)
-        for model, field in (("Gone", "x"), ("Job", "sate"), ("Job", "note"), ("Job", "state"))
+    def statements(model, field):
+        with connection.schema_editor(collect_sql=True) as editor:
+            InstallGuards(model, field).database_forwards("django_jobs", editor, state, state)
+        return editor.collected_sql
+
+    for wrong in (("Jbo", "state"), ("Job", "sate")):
+        with pytest.raises(Exception, match=r"Jbo|jbo|sate"):
+            statements(*wrong)
+    assert [False, False, False, True] == [
+        any("TRIGGER" in each for each in statements(model, field))
+        for model, field in (
+            ("Gone", "state"),
+            ("Job", "former"),
+            ("Job", "note"),
+            ("Job", "state"),
+        )
     ]
 
 
@@ -249,9 +264,10 @@ def test_a_database_without_guards_is_refused():
     """
     The message names the databases that have them.
     """
-    oracle = SimpleNamespace(vendor="oracle")
+    editor = SimpleNamespace(connection=SimpleNamespace(vendor="oracle", alias="default"))
+    state = ProjectState.from_apps(apps)
     with pytest.raises(NotSupportedError, match=r"postgresql, sqlite.*, got oracle"):
-        guard_of(Job, FIELD, oracle)
+        InstallGuards("Job", "state").database_forwards("django_jobs", editor, state, state)
 
 
 # -- the checks -------------------------------------------------------------------------
@@ -291,17 +307,20 @@ def test_a_name_that_cannot_be_guarded_is_a_warning(lite, monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute('ALTER TABLE django_jobs_offer RENAME TO "Offers"')
     monkeypatch.setattr(Offer._meta, "db_table", "Offers")
-    (found,) = _upkeep.check_guards(databases=["default"])
+    found = checks.run_checks(tags=["database"], databases=["default"])
+    (said,) = [each.msg for each in found if each.id == "runstate.W001"]
 
-    assert "no name of a table: 'Offers'" in found.msg
+    assert "no name of a table: 'Offers'" in said
 
 
-def test_flushing_restores_nothing(lite, monkeypatch):
+def test_flushing_restores_nothing(lite):
     """
     The signal of flush has no plan, as it changes no table.
     """
-    monkeypatch.setattr(_upkeep, "_installed", None)
+    raw('DROP TRIGGER "django_jobs_job$state$update"')()
     call_command("flush", interactive=False, verbosity=0)
+
+    assert {"missing", "in place"} == states()
 
 
 def test_a_field_that_contradicts_its_lifecycle_is_an_error():
