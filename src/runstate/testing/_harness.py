@@ -14,7 +14,7 @@ from ..histories._records import Observation
 from ..lifecycle._roles import cancelling_rows
 from ..lifecycle._rows import CREATE, Transition
 from ..lifecycle._table import Lifecycle
-from ._protocols import CAPABILITIES, Answer, Line, Service, WholeStore
+from ._protocols import Answer, Line, Service, WholeStore
 
 __all__ = ["Harness", "Broken", "Check", "NotApplicable", "check", "new_run"]
 
@@ -79,8 +79,6 @@ def check(*needs: str) -> Callable[[Callable[["Harness"], None]], Check]:
     """
     Return a decorator that makes a :class:`Check` of a function: its name and its docstring.
     """
-    if unknown := set(needs) - CAPABILITIES.keys():
-        raise ValueError(f"unknown capabilities: {', '.join(sorted(unknown))}")
 
     def build(function: Callable[["Harness"], None]) -> Check:
         return Check(function.__name__, cleandoc(function.__doc__ or ""), needs, function)
