@@ -4,6 +4,7 @@ The one counter: counters of different runs add up to that of all, however they 
 
 import pickle
 from itertools import groupby
+from math import floor, log2
 from operator import attrgetter
 
 from hypothesis import given, settings
@@ -12,9 +13,6 @@ from hypothesis import strategies as st
 from runstate import RUN, Monitor, Observation, histories
 from runstate.histories._counts import Counts, Durations, Verdict, judged_alone
 from runstate.histories._packed import packed, unpacked
-from runstate.histories._records import NOTHING
-from runstate.histories._sample import Timelines
-from runstate.histories._survey import bucket_of
 
 MODELS = ("complete", "polled", "unordered")
 STATUSES = (*map(str, RUN.statuses), "paused")
@@ -25,7 +23,7 @@ rows = st.builds(
     st.sampled_from(STATUSES),
     st.sampled_from(["a", "b", "c", "d", "e", "f", "g"]),
     st.one_of(st.none(), st.floats(0, 100)),
-    fields=st.just(NOTHING),
+    fields=st.just(Observation("queued").fields),
     source=st.one_of(st.none(), st.none(), st.sampled_from(STATUSES)),
     seq=st.one_of(st.none(), st.none(), st.integers(1, 4)),
     attempt=st.one_of(st.none(), st.integers(1, 2)),
@@ -57,7 +55,10 @@ def empty():
     """
     Counts of nothing that keep little.
     """
-    return Counts(LIMIT, Timelines(SAMPLES))
+    counts = Counts(LIMIT)
+    counts.timelines.most = SAMPLES
+
+    return counts
 
 
 @st.composite
@@ -145,7 +146,7 @@ def test_durations_are_whole_microseconds():
     for way in ways:
         counts.add(judged_alone(monitor, way), monitor)
 
-    expected = Durations(9, 2_700_000, 300_000, {bucket_of(300_000): 9})
+    expected = Durations(9, 2_700_000, 300_000, {1 + floor(16 * log2(300_000)): 9})
     assert {("queued", "failed"): expected} == counts.dwell
     assert 2.7 == counts.survey().dwell["queued", "failed"].total
 

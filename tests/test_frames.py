@@ -2,6 +2,8 @@
 Whole files: the same findings as ``check``, whatever the order, the ties and the faults.
 """
 
+import json
+from io import BytesIO
 from random import Random
 from typing import Any, NamedTuple
 
@@ -15,8 +17,7 @@ from runstate.frames import _apart, _screen_sorted, _screen_sql, _sort_key, surv
 from runstate.histories import Survey
 from runstate.histories import survey as survey_of
 from runstate.presets import PRESETS
-from runstate.readers import Columns
-from runstate.readers._record import Interpreter
+from runstate.readers import Columns, read
 
 BORN = 1_767_225_600
 USUAL = Columns()
@@ -128,12 +129,12 @@ def expected(
     """
     reads = []
     for name, part in zip(names, given.files, strict=True):
-        interpreter = Interpreter(columns, lifecycle, name, assume_utc=False)
-        for line, (run_id, status, at) in enumerate(part, 1):
+        lines = []
+        for run_id, status, at in part:
             record = {"run_id": run_id, "status": None if status is None else str(status)}
-            reads += interpreter.observe(
-                {**record, "at": at} if timed and at is not None else record, line
-            )
+            lines.append(json.dumps({**record, "at": at} if timed and at is not None else record))
+        stream = BytesIO("\n".join(lines).encode())
+        reads += read(stream, format="jsonl", name=name, columns=columns, lifecycle=lifecycle)
     arguments = {
         k: v for k, v in given.arguments.items() if k not in {"exact", "measured", "limit"}
     }

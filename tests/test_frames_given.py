@@ -2,7 +2,9 @@
 The caller's own frames: taken as they are, answered in kind.
 """
 
+import json
 from datetime import UTC, date, datetime, timedelta, timezone
+from io import BytesIO
 from typing import Any
 
 import duckdb
@@ -12,11 +14,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from runstate import RUN, Finding
+from runstate import Finding
 from runstate.frames import FrameError, check_frame, survey_frame
 from runstate.histories import survey
-from runstate.readers import Columns
-from runstate.readers._record import Interpreter
+from runstate.readers import Columns, read
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = [
@@ -93,14 +94,12 @@ def test_findings_are_a_frame_of_the_same_kind(kind, observed):
     """
     Every kind of frame is answered with one of its kind, which holds what the readers' records would.
     """
-    interpreter = Interpreter(Columns(), RUN, None, assume_utc=False)
-    reads = [
-        read
-        for line, (run_id, status, at) in enumerate(ROWS, 1)
-        for read in interpreter.observe(
-            {"run_id": run_id, "status": status, "at": at.timestamp()}, line
-        )
+    lines = [
+        json.dumps({"run_id": run_id, "status": status, "at": at.timestamp()})
+        for run_id, status, at in ROWS
     ]
+    reads = [*read(BytesIO("\n".join(lines).encode()), format="jsonl")]
+    reads = [each._replace(file=None) for each in reads]
     expected = survey(reads, observed=observed).findings
     frame = FRAMES[kind](ROWS)
     found = check_frame(frame, observed=observed)
