@@ -164,8 +164,9 @@ print(len(pm4py.discover_dfg(frame)[0]))
 # A window over the runs, as one would write it for Spark by hand: pairs of statuses and their times.
 BY_SPARK_SQL = """
 import sys
-from runstate.frames._spark import session
-spark = session()
+from pyspark.sql import SparkSession
+builder = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
+spark = builder.config("spark.ui.showConsoleProgress", "false").getOrCreate()
 spark.read.parquet(sys.argv[1]).createOrReplaceTempView("log")
 spark.sql('''
     select before, status, count(*), sum(unix_micros(at) - unix_micros(since))

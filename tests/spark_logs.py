@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from io import BytesIO
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 from runstate import RUN, Finding, Lifecycle, Observation
@@ -160,7 +161,9 @@ def together(surveys: Sequence[Survey]) -> Survey:
                 one.times + other.times,
                 (round(one.total * 1e6) + round(other.total * 1e6)) / 1e6,
                 max(one.longest, other.longest),
-                Counter(one.buckets) + Counter(other.buckets),
+                MappingProxyType(
+                    dict(sorted((Counter(one.buckets) + Counter(other.buckets)).items()))
+                ),
             )
 
     def added(name: str) -> Counter[Any]:

@@ -29,8 +29,10 @@ from pysail.spark import SparkConnectServer
 server = SparkConnectServer(ip="127.0.0.1", port=0)
 server.start(background=True)
 os.environ["SPARK_REMOTE"] = "sc://127.0.0.1:%d" % server.listening_address[1]
+from click.testing import CliRunner
+from pyspark.sql import SparkSession
+from runstate.cli import command
 from runstate.frames import check_frame, survey_frame
-from runstate.frames._spark import session, survey_paths
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from test_frames_connect import COLUMNS, of_pairs, said, wrong
@@ -38,18 +40,27 @@ from test_frames_connect import COLUMNS, of_pairs, said, wrong
 
 A_LOG = """
 rows, models, path = json.load(sys.stdin)
-frame = session().createDataFrame(rows, COLUMNS).repartition(3)
+def checked(path):
+    arguments = ["check", path, "--engine", "spark", "--output", "json"]
+    return json.loads(CliRunner().invoke(command, arguments, standalone_mode=False).stdout)
+
+with open("log.csv", "w") as file:
+    file.write("run_id,status,at\\na,queued,1767225600\\n")
+# The command starts a session, and leaves it to who asks for the active one.
+assert 1 == checked("log.csv")["runs"]
+frame = SparkSession.getActiveSession().createDataFrame(rows, COLUMNS).repartition(3)
 found = {name: said(survey_frame(frame, samples=6, **asked)) for name, asked in models.items()}
 frame.write.parquet(path)
-found["a folder"] = said(survey_paths([path]))
+found["a folder"] = checked(path)
 found["a frame"] = [list(row) for row in check_frame(frame, limit=3).collect()]
 print(json.dumps(found))
 """
 
 EVERY_PAIR = """
 models = json.load(sys.stdin)
+session = SparkSession.builder.getOrCreate()
 for name, preset in PRESETS.items():
-    frame = session().createDataFrame(of_pairs(preset), COLUMNS)
+    frame = session.createDataFrame(of_pairs(preset), COLUMNS)
     for observed in models:
         survey = survey_frame(frame, preset, observed=observed, columns=Columns("run_id", "status", "at"))
         print(json.dumps([name, observed, wrong(survey.findings)]))
@@ -113,6 +124,7 @@ def on_sail(script: str, asked: Any, folder: Path) -> list[str]:
         text=True,
         check=False,
         timeout=600,
+        cwd=folder,
         env={
             **os.environ,
             "JAVA_HOME": str(folder),
@@ -136,7 +148,12 @@ def test_sail_agrees_with_the_core(tmp_path: Path) -> None:
     for name, asked in MODELS.items():
         assert found[name] == json.loads(json.dumps(said(expected(rows, samples=6, **asked)))), name
     whole = expected(rows, observed="complete")
-    assert found["a folder"] == json.loads(json.dumps(said(whole)))
+    folder = found["a folder"]
+    assert sorted([*each.values()] for each in folder["findings"]) == sorted(
+        [*each] for each in whole.findings
+    )
+    assert whole[:3] == tuple(folder[name] for name in ("runs", "observations", "undecided"))
+    assert whole.errors == folder["errors"]
     assert found["a frame"] == [list(finding) for finding in whole.findings[:3]]
 
 

@@ -2,6 +2,7 @@
 The rules on a real Spark: the same findings as check(), and exact counts.
 """
 
+import json
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ import deltalake
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -26,7 +28,6 @@ from recordings import PATHS, rows_of
 from runstate import RUN, Finding, Lifecycle, cli
 from runstate.ddl import check_query
 from runstate.frames import FrameError, check_frame, survey_frame, survey_table
-from runstate.frames._spark import session, survey_paths, survey_spark
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from spark_logs import BORN, MODELS, Row, expected, log, plain
@@ -44,9 +45,11 @@ def _java() -> bool:
 
 
 @pytest.fixture(scope="module")
-def spark() -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """
     A Spark on this machine, whose zone is not UTC; without Java it is skipped, but never in CI.
+
+    The command starts it, and leaves it to those who ask for Spark's active session.
     """
     if not _java():
         if os.environ.get("CI"):
@@ -55,12 +58,20 @@ def spark() -> Iterator[SparkSession]:
     # Compiling costs more than these few rows; see the test of compiled plans.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
-        started = session()
+        first = tmp_path_factory.mktemp("first") / "log.csv"
+        first.write_text(ONE_ROW)
+        arguments = ["check", str(first), "--engine", "spark"]
+        assert 0 == CliRunner().invoke(cli.command, arguments, standalone_mode=False).return_value
+    started = SparkSession.getActiveSession()
+    assert started is not None
     started.conf.set("spark.sql.codegen.wholeStage", "false")
     started.conf.set("spark.sql.codegen.factoryMode", "NO_CODEGEN")
     started.conf.set("spark.sql.session.timeZone", "America/New_York")
     yield started
     started.stop()
+
+
+ONE_ROW = f"run_id,status,at\na,queued,{BORN}\n"
 
 
 def frame(spark: SparkSession, rows: Sequence[Row]) -> DataFrame:
@@ -94,7 +105,7 @@ def test_spark_agrees_with_the_core(logged: DataFrame, rows: list[Row], asked: d
     """
     Every finding and every count is what the core makes of each run by itself.
     """
-    actual = survey_spark(logged, limit=1_000_000, samples=6, **asked)
+    actual = survey_frame(logged, limit=1_000_000, samples=6, **asked)
 
     assert plain(actual) == plain(expected(rows, samples=6, **asked))
 
@@ -127,7 +138,7 @@ def test_recordings_of_live_services_agree(spark: SparkSession, observed: str):
     Real runs are judged as the core judges them.
     """
     rows = rows_of(PATHS, "stamped")
-    actual = survey_spark(frame(spark, rows), observed=observed, finished=True)
+    actual = survey_frame(frame(spark, rows), observed=observed, finished=True)
 
     assert plain(actual) == plain(expected(rows, observed=observed, finished=True))
 
@@ -164,7 +175,7 @@ def test_ties_and_lone_records_are_judged(spark: SparkSession):
     """
     rows: list[Row] = [("a", s, BORN) for s in ("requires_action", "queued", "completed")]
     rows.append(("b", "completed", BORN))
-    actual = survey_spark(frame(spark, rows))
+    actual = survey_frame(frame(spark, rows))
 
     assert plain(actual) == plain(expected(rows, observed="complete"))
     assert (3, {}) == (actual.tied, actual.tally) or actual.tally
@@ -201,8 +212,8 @@ def test_a_run_that_reopens_is_followed(spark: SparkSession):
     rows: list[Row] = [("a", then, BORN), ("a", first, BORN + 1), ("a", then, BORN + 2)]
     named = Columns("run_id", "status", "at")
     asked = {"observed": "polled", "columns": named, "finished": True}
-    told = survey_spark(frame(spark, rows), issue, **asked)
-    accepted = survey_spark(frame(spark, rows), issue, allow_reopen=True, **asked)
+    told = survey_frame(frame(spark, rows), issue, **asked)
+    accepted = survey_frame(frame(spark, rows), issue, allow_reopen=True, **asked)
 
     assert {"RS109": 1, "RS107": 1} == told.tally
     assert ({"RS107": 1}, 1) == (accepted.tally, accepted.reopened)
@@ -219,7 +230,7 @@ def test_findings_are_a_frame_of_spark(logged: DataFrame):
 
     assert isinstance(found, DataFrame)
     assert tuple(found.columns) == Finding._fields
-    listed = survey_spark(logged, observed="polled").findings
+    listed = survey_frame(logged, observed="polled").findings
     assert [Finding(*row) for row in found.collect()] == list(listed[:7])
 
 
@@ -227,8 +238,8 @@ def test_timelines_are_of_wrong_runs_first(logged: DataFrame):
     """
     Half of the timelines are of runs with findings, the others of the same runs every time.
     """
-    one = survey_spark(logged, samples=6)
-    other = survey_spark(logged.repartition(5), samples=6)
+    one = survey_frame(logged, samples=6)
+    other = survey_frame(logged.repartition(5), samples=6)
 
     assert one.timelines == other.timelines
     wrong = dict.fromkeys(finding.run_id for finding in one.findings)
@@ -247,7 +258,7 @@ def test_a_small_table_is_one_task_after_one_shuffle(spark: SparkSession):
     rows: list[Row] = [("a", "queued", BORN), ("a", "in_progress", BORN + 1)] * 4
     few = spark.createDataFrame(rows, "run_id string, status string, at double").coalesce(1)
     spark.sparkContext.setJobGroup("small", "a small table")
-    survey_spark(few)
+    survey_frame(few)
     spark.sparkContext.setJobGroup("", "")
     jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup("small")]
     tasks = [tracker.getStageInfo(stage).numTasks for job in jobs for stage in job.stageIds]
@@ -277,7 +288,7 @@ def test_columns_of_the_wrong_kind_are_refused(spark: SparkSession, schema: str,
     empty = spark.createDataFrame([], ", ".join(part for part in (schema, others) if part))
 
     with pytest.raises(FrameError) as refused:
-        survey_spark(empty)
+        survey_frame(empty)
 
     assert str(refused.value) == f"the DataFrame: {message}"
 
@@ -298,7 +309,7 @@ def test_times_are_the_same_whatever_the_session_s_zone(spark: SparkSession, kin
         [("a", "queued", value)], f"run_id string, status string, at {kind}"
     )
 
-    assert 1_710_073_800.25 == survey_spark(one, assume_utc=True).began
+    assert 1_710_073_800.25 == survey_frame(one, assume_utc=True).began
 
 
 def test_columns_are_named_or_usual(spark: SparkSession):
@@ -309,7 +320,7 @@ def test_columns_are_named_or_usual(spark: SparkSession):
         [(7, (("queued", 1),), int(BORN))],
         "`a.b` long, job struct<now: struct<`st``ate`: string, x: int>>, `at` long",
     )
-    survey = survey_spark(one, columns=Columns("a.b", "job.now.st`ate", None), samples=1)
+    survey = survey_frame(one, columns=Columns("a.b", "job.now.st`ate", None), samples=1)
 
     assert (["7"], {"queued": 1}, BORN) == ([*survey.timelines], survey.seen, survey.began)
 
@@ -334,7 +345,7 @@ def test_a_missing_column_is_said(logged: DataFrame, columns: Columns, message: 
     A column that is not there is named, with those that are.
     """
     with pytest.raises(FrameError) as refused:
-        survey_spark(logged, columns=columns)
+        survey_frame(logged, columns=columns)
 
     assert str(refused.value) == message
 
@@ -344,7 +355,7 @@ def test_a_column_of_times_is_needed(logged: DataFrame):
     Without a time nothing orders the rows of Spark.
     """
     with pytest.raises(FrameError, match="rows of Spark have no order"):
-        survey_spark(logged.drop("at"))
+        survey_frame(logged.drop("at"))
 
 
 def test_arguments_are_those_of_check(logged: DataFrame):
@@ -352,16 +363,16 @@ def test_arguments_are_those_of_check(logged: DataFrame):
     What check() refuses is refused.
     """
     with pytest.raises(ValueError, match="observed is complete, polled or unordered"):
-        survey_spark(logged, observed="seen")  # type: ignore[arg-type]
+        survey_frame(logged, observed="seen")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="limit given for unknown status 'runing'"):
-        survey_spark(logged, limits={"runing": 3})
+        survey_frame(logged, limits={"runing": 3})
 
 
 # -- files -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["parquet", "csv", "json", "orc"])
-def test_files_are_read_by_their_suffix(spark: SparkSession, tmp_path: Path, form: str):
+def test_files_are_read_by_their_suffix(spark: SparkSession, tmp_path: Path, capsys, form: str):
     """
     A folder of files, a pattern and a packed file are read as their suffix says.
     """
@@ -370,12 +381,24 @@ def test_files_are_read_by_their_suffix(spark: SparkSession, tmp_path: Path, for
     written = spark.createDataFrame(rows, "run_id string, status string, at double")
     written.coalesce(1).write.options(**options).format(form).save(f"{tmp_path}/log.{form}")
     packed = ".gz" if form == "csv" else ""
-    actual = survey_paths([f"{tmp_path}/log.{form}/*.{form}{packed}"])
+    limits = ("--limit", "queued=1")
+    pattern = f"{tmp_path}/log.{form}/*.{form}{packed}"
+    found = json.loads(checked(capsys, pattern, *limits, "--output", "json"))
+    whole = expected(rows, observed="complete", limits={"queued": 1})
 
-    assert plain(actual) == plain(expected(rows, observed="complete"))
+    assert [each._asdict() for each in whole.findings] == found["findings"]
+    assert ["RS103", "RS302"] == sorted(each["code"] for each in found["findings"])
+    assert whole[:3] == tuple(found[name] for name in ("runs", "observations", "undecided"))
 
 
-def test_files_of_several_formats_are_one_log(tmp_path: Path, spark: SparkSession):
+def checked(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """
+    What the command prints of files that Spark reads.
+    """
+    return command(capsys, "check", *arguments, "--engine", "spark")[1]
+
+
+def test_files_of_several_formats_are_one_log(tmp_path: Path, spark: SparkSession, capsys):
     """
     Paths of several formats are one log, though the types of their columns differ.
     """
@@ -386,11 +409,14 @@ def test_files_of_several_formats_are_one_log(tmp_path: Path, spark: SparkSessio
     late = [("a", "in_progress", datetime.fromtimestamp(BORN + 2, UTC))]
     written = spark.createDataFrame(late, "run_id string, status string, at timestamp")
     written.write.parquet(str(tmp_path / "c.parquet"))
-    actual = survey_paths([str(tmp_path / name) for name in ("a.csv", "b.jsonl", "c.parquet")])
+    paths = [str(tmp_path / name) for name in ("a.csv", "b.jsonl", "c.parquet")]
+    found = json.loads(checked(capsys, *paths, "--output", "json"))
+    page = tmp_path / "page.html"
+    command(capsys, "report", *paths, "--engine", "spark", "-o", str(page))
 
-    assert spark is session()
-    assert {"RS103": 1, "RS105": 1} == actual.tally
-    assert (BORN, BORN + 2) == (actual.began, actual.ended)
+    assert spark is SparkSession.getActiveSession()
+    assert ["RS103", "RS105"] == sorted(each["code"] for each in found["findings"])
+    assert "2023-11-14 22:13:20 UTC to 2023-11-14 22:13:22 UTC" in page.read_text(encoding="utf-8")
 
 
 def test_a_delta_table_is_read_by_its_log(tmp_path: Path, spark: SparkSession, capsys):
@@ -409,18 +435,23 @@ def test_a_delta_table_is_read_by_its_log(tmp_path: Path, spark: SparkSession, c
     assert (0, "1 run, 2 observations: nothing wrong\n", "") == (status, out, err)
 
 
-def test_formats_with_different_columns_are_refused(tmp_path: Path, spark: SparkSession):
+@pytest.mark.usefixtures("spark")
+def test_formats_with_different_columns_are_refused(tmp_path: Path, capsys):
     """
     Where one format has columns that rules are about, and another has not, one line says so.
     """
     (tmp_path / "a.csv").write_text("run_id,status,at,failed_at\na,queued,1700000000,\n")
     (tmp_path / "b.jsonl").write_text('{"run_id": "a", "status": "failed", "at": 1700000001}\n')
 
-    with pytest.raises(FrameError, match="its formats have different columns: check one at a time"):
-        survey_paths([str(tmp_path / "a.csv"), str(tmp_path / "b.jsonl")])
+    paths = [str(tmp_path / name) for name in ("a.csv", "b.jsonl")]
+    status, out, err = command(capsys, "check", *paths, "--engine", "spark")
+
+    assert (2, "") == (status, out)
+    assert "its formats have different columns: check one at a time" in err
 
 
-def test_what_cannot_be_read_is_one_line(spark: SparkSession, tmp_path: Path):
+@pytest.mark.usefixtures("spark")
+def test_what_cannot_be_read_is_one_line(tmp_path: Path, capsys):
     """
     A file that is not there, is empty, is no Parquet, or holds no row is told in one line.
     """
@@ -429,9 +460,9 @@ def test_what_cannot_be_read_is_one_line(spark: SparkSession, tmp_path: Path):
     (tmp_path / "head.csv").write_text("run_id,status,at\n")
     said = {}
     for name in ("none.parquet", "empty.parquet", "text.parquet", "head.csv", "a.avro"):
-        with pytest.raises(FrameError) as refused:
-            survey_paths([f"{tmp_path}/{name}"])
-        said[name] = str(refused.value).removeprefix(f"{tmp_path}/{name}: ")
+        status, out, err = command(capsys, "check", f"{tmp_path}/{name}", "--engine", "spark")
+        assert (2, "") == (status, out)
+        said[name] = err.removesuffix("\n").removeprefix(f"runstate: {tmp_path}/{name}: ")
 
     assert all("\n" not in reason and len(reason) < 1_000 for reason in said.values())
     assert "does not exist" in said["none.parquet"]
@@ -448,53 +479,47 @@ def test_a_failure_while_spark_works_is_one_line(spark: SparkSession):
         "'a' run_id", "'queued' status", "raise_error('the disk is\nfull') at"
     )
     with pytest.raises(FrameError, match=r"^the DataFrame: .*the disk is") as refused:
-        survey_spark(broken.withColumn("at", F.col("at").cast("double")))
+        survey_frame(broken.withColumn("at", F.col("at").cast("double")))
 
     assert "\n" not in str(refused.value)
 
 
-SCRIPT = """
-from runstate.frames._spark import session
-try:
-    print(session().range(3).count())
-except ValueError as error:
-    print(error)
-"""
+def by_itself(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """
+    Check a log of one row with Spark in a process of its own.
+    """
+    (tmp_path / "log.csv").write_text(ONE_ROW)
+
+    return subprocess.run(
+        [sys.executable, "-m", "runstate", "check", "log.csv", "--engine", "spark"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+    )
 
 
-def test_a_session_of_its_own_is_quiet(spark: SparkSession):
+@pytest.mark.usefixtures("spark")
+def test_a_session_of_its_own_is_quiet(tmp_path: Path):
     """
     Where no session is active one is started, which writes nothing to the terminal.
     """
-    quick = {**os.environ, "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}
-    command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quick)
+    done = by_itself(tmp_path, JDK_JAVA_OPTIONS="-XX:TieredStopAtLevel=1")
 
-    assert (done.stdout, done.stderr, done.returncode) == ("3\n", "", 0)
+    assert ("", 0) == (done.stderr, done.returncode)
+    assert done.stdout.startswith("1 run, 1 observation: nothing wrong")
+    assert 1 == done.stdout.count("\n")
 
 
 def test_without_java_it_says_so(tmp_path: Path):
     """
     A machine without Java is told what is missing, in one line.
     """
-    without = {**os.environ, "JAVA_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    command = [sys.executable, "-c", SCRIPT]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=without)
+    done = by_itself(tmp_path, JAVA_HOME=str(tmp_path), PATH="/usr/bin:/bin")
 
-    assert done.stdout.startswith("Spark: cannot be started; it needs Java 17 or 21 (")
-    assert (done.stdout.count("\n"), done.stderr, done.returncode) == (1, "", 0)
-
-
-def test_without_pyspark_it_says_what_to_install():
-    """
-    Where the extra is missing, one line says how to get it.
-    """
-    script = "import sys; sys.modules['pyspark'] = None\nimport runstate.frames._spark"
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    said = done.stderr.splitlines()[-1]
-    assert said.endswith("FrameError: PySpark is not installed: pip install 'runstate[spark]'")
+    assert done.stderr.startswith("runstate: Spark: cannot be started; it needs Java 17 or 21 (")
+    assert (done.stderr.count("\n"), done.stdout, done.returncode) == (1, "", 2)
 
 
 # -- the command -----------------------------------------------------------------

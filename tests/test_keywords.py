@@ -133,11 +133,13 @@ async def own_row() -> Any:
         await engine.dispose()
 
 
-def on_spark(name: str) -> Callable[[], Any]:
+def by_path(path: str) -> Callable[[], Any]:
     """
-    Return what calls a function of the Spark engine, which looks at its keywords first.
+    Return what calls the function at *path*, which looks at its keywords first.
     """
-    return lambda: getattr(import_module("runstate.frames._spark"), name)(None, **{WORD: 1})
+    module, _, name = path.rpartition(".")
+
+    return lambda: getattr(import_module(f"runstate.{module}"), name)(None, **{WORD: 1})
 
 
 CALLS: dict[str, Callable[[], Any]] = {
@@ -145,9 +147,14 @@ CALLS: dict[str, Callable[[], Any]] = {
     "frames._api.survey_frame": lambda: survey_frame(FRAME, **{WORD: 1}),
     "frames._api.survey_files": lambda: survey_files("nowhere.csv", **{WORD: 1}),
     "frames._api.survey_table": lambda: survey_table("nowhere.db", table="runs", **{WORD: 1}),
-    "frames._spark.check_spark": on_spark("check_spark"),
-    "frames._spark.survey_paths": on_spark("survey_paths"),
-    "frames._spark.survey_spark": on_spark("survey_spark"),
+    **{
+        path: by_path(path)
+        for path in (
+            "frames._spark.check_spark",
+            "frames._spark.survey_paths",
+            "frames._spark.survey_spark",
+        )
+    },
     "lifecycle._table.Lifecycle.machine": lambda: RUN.machine(**{WORD: 1}),
     "runs._engine.Engine.fire": lambda: Engine(RUN).fire(Job(), "start", **{WORD: 1}),
     "runs._engine.RunEngine.fire": lambda: RunEngine().fire(
