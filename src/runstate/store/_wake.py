@@ -97,8 +97,8 @@ def check_unpooled(connection: sa.Connection) -> None:
     """
     if find_pooler(connection):
         raise ValueError(
-            "notify: a connection pooler is between this store and PostgreSQL, through which "
-            "nobody can LISTEN: connect directly, or leave it out"
+            "notify: a connection pooler is between this store and PostgreSQL, and LISTEN does "
+            "not work through it: connect directly, or leave notify out"
         )
 
 
