@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections import Counter
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -160,6 +161,46 @@ def test_random_numbers_are_the_same_for_the_same_seed(url, tmp_path, monkeypatc
 
     assert {"7 clients", "7 worker-1", "7 worker-2"} == seeded
     assert {None} == {*seeds}
+
+
+@pytest.mark.usefixtures("threaded")
+def test_a_heartbeat_tells_a_worker_what_it_lost(url, tmp_path, monkeypatch):
+    """
+    The run, if the worker was too late; or its purpose, if a user cancelled the run meanwhile.
+    """
+    heartbeat, late, cancelled = RunStore.heartbeat, [], []
+
+    class LongAtFirst(random.Random):
+        """
+        The numbers of a worker whose first calls of the model take long.
+        """
+
+        def __init__(self, seed=None):
+            self.left = 3 if "worker" in str(seed) else 0
+            super().__init__(seed)
+
+        def random(self):
+            """
+            Return the next number.
+            """
+            self.left -= 1
+            return 0.05 if self.left >= 0 else super().random()
+
+    def beat(store, lease):
+        if not late:
+            late.append(lease.run.id)
+            time.sleep(0.5)  # two and a half minutes of the store; a lease lasts one
+        elif not cancelled:
+            cancelled.append(lease.run.id)
+            store.request_cancel(lease.run.id, actor="user")
+        return heartbeat(store, lease)
+
+    monkeypatch.setattr(random, "Random", LongAtFirst)
+    monkeypatch.setattr(RunStore, "heartbeat", beat)
+    outcome, logged = played(url, tmp_path, 20, 2)
+
+    assert outcome.refused["heartbeat", "another worker's lease"] > 0
+    assert "cancelled" == [move.status for move in logged if move.run_id == cancelled[0]][-1]
 
 
 def test_fate_is_who_came_next(url, tmp_path, monkeypatch):

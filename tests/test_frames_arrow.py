@@ -2,7 +2,6 @@
 What Spark's executors run, without Spark: rows of Arrow in any order, judged run by run.
 """
 
-import pickle
 import random
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -14,6 +13,7 @@ import pytest
 
 from runstate import RUN, Lifecycle, Transition
 from runstate.histories import Survey
+from runstate.histories._packed import packed, unpacked
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from spark_logs import BORN, MODELS, Row, expected, log, plain
@@ -52,7 +52,7 @@ def judged(rows: list[Row], asked: Any, parts: int = 1) -> Survey:
             )
             for some in (theirs[start : start + 7] for start in range(0, len(theirs), 7))
         ]
-        total.merge(pickle.loads(pickle.dumps(arrow.judged(asked, batches))))
+        total.merge(unpacked(packed(arrow.judged(asked, batches))))
 
     return total.survey()
 
