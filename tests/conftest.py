@@ -3,7 +3,6 @@ What all tests share: a silent log, a clock that is set by hand, runs in every s
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -70,6 +69,8 @@ UNMEASURED = {
     "test_reliability_core.py", "test_reliability_crashes.py", "test_reliability_feed.py",
     "test_reliability_fuzz.py", "test_reliability_leases.py", "test_reliability_orders.py",
     "test_reliability_races.py", "test_report_browser.py",
+    "test_store_explorer.py", "test_store_failover.py", "test_store_own_races.py", "test_store_pooler.py",
+    "test_store_presets.py",
     "test_each_known_bug_is_found_by_the_same_two_calls",
     "test_every_broken_store_is_caught",
     "test_every_short_history_agrees_with_the_oracle",
@@ -86,12 +87,28 @@ UNMEASURED = {
     "test_what_is_counted_is_what_is_checked",
 }  # fmt: skip
 """
-The test files, and single tests, that coverage leaves alone where it traces every call: they take
-three to five times as long then, and hardly a line is reached by them alone. So are those of the
-store, which awaits in greenlets: to follow these makes all tests a third slower.
+The test files, and single tests, that coverage leaves alone: they take three to five times as long
+under it, and hardly a line is reached by them alone.
 """
-TRACES_CALLS = sys.version_info < (3, 12)
-"""Whether coverage traces every call. Newer Pythons tell it of each line once."""
+
+AWAITED = {
+    "test_store_async.py", "test_store_cancelled.py", "test_a_connection_that_was_lost_while_idle_is_not_used",
+    "test_a_database_in_memory_is_one_for_all_tasks", "test_a_store_for_asyncio_does_the_same",
+    "test_a_store_for_asyncio_passes_it_too", "test_a_store_that_cannot_be_opened_does_not_say_the_password",
+    "test_a_store_that_may_forget_at_a_power_cut_keeps_what_its_url_says",
+    "test_a_store_that_may_make_nothing_names_what_is_missing", "test_an_unknown_keyword_is_refused",
+    "test_both_stores_start_again",
+    "test_coroutine_functions_and_plain_ones_are_hooks_of_a_store_for_asyncio",
+    "test_reads_that_are_broken_off_are_tried_again",
+    "test_the_awaited_store_names_the_conflict_as_well",
+    "test_the_awaited_store_refuses_such_a_connection_too", "test_the_last_attempt_is_the_last",
+    "test_the_other_store_says_the_same", "test_the_same_on_an_asynchronous_session_and_connection",
+    "test_watching_for_asyncio_lets_others_run", "test_what_hosts_call_a_database_is_understood",
+}  # fmt: skip
+"""
+The test files, and single tests, that await a store, and so run its operations in greenlets, which
+coverage does not follow; as do all with ``asyncio`` in the name of a parameter.
+"""
 
 SERVER_FIXTURES = {
     "postgres": {"postgresql_url", "postgresql_database", "one_postgresql", "primary"},
@@ -132,8 +149,8 @@ def _mark(items: list[pytest.Item]) -> None:
     """
     for item in items:
         names = (item.path.name, getattr(item, "originalname", ""))
-        of_the_store = item.path.name.startswith("test_store")
-        if TRACES_CALLS and (of_the_store or not UNMEASURED.isdisjoint(names)):
+        awaits = not AWAITED.isdisjoint(names) or "asyncio" in item.name
+        if awaits or not UNMEASURED.isdisjoint(names):
             item.add_marker("no_cover")
         for mark, fixtures in SERVER_FIXTURES.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):

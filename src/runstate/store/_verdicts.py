@@ -380,7 +380,7 @@ class LifecycleMismatchError(StoreVersionError):
         ...         Store.open(url, PRESETS["river-job"], prefix="jobs_")
         ...     except LifecycleMismatchError as error:
         ...         print(error.recorded, error.lifecycle, len(error.added), len(error.missing))
-        oban-job river-job 14 11
+        oban-job river-job 14 13
     """
 
     def __init__(
