@@ -146,6 +146,7 @@ def _fates(store: RunStore, worker: str, held: tuple[str, ...]) -> dict[str, str
         last = max(n for n, line in enumerate(lines) if line.actor == worker)
         # A user who requests a cancel does not take the run over.
         after = [line.actor for line in lines[last + 1 :] if line.actor != "user"]
-        fates[run_id] = str(after[0])
+        if after:  # or else the worker itself ended the run, just before it was killed
+            fates[run_id] = str(after[0])
 
     return fates
