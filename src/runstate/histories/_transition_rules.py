@@ -219,7 +219,7 @@ class TransitionRules:
             hint=f"a run begins in {' or '.join(self._lifecycle.initial_statuses)}; "
             "is the head missing? then: polled",
         )
-        # One snapshot is no history. The finding waits for a second snapshot of the same attempt.
+        # A snapshot may be the only one of its run. Report this once the attempt has a second one.
         if observation.fields:
             run.headless = finding
             return []

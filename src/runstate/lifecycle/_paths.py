@@ -48,7 +48,9 @@ def shortest_path(
     outgoing: Mapping[str, Sequence[Transition]], source: str, target: str
 ) -> tuple[Transition, ...] | None:
     """
-    Return the fewest moves from *source* to *target*, the earlier rows first; None if there is no path.
+    Return the rows of the shortest path from *source* to *target*; None if there is no path.
+
+    Of several shortest paths, it is the one whose rows come first in the table.
 
     Args:
         outgoing: The rows out of each status.

@@ -196,7 +196,7 @@ class Interpreter:
         self.status_key: str = lifecycle.status_field
         self._ids = RunIds(lifecycle, columns.run_id)
         self.id_keys: tuple[str, ...] = self._ids.usual
-        """Where the run id is looked for, in this order, in a record that is no run object."""
+        """The keys that may hold the id in a record other than a run object, in the order of the search."""
         self.times: Times = times or Times(UTC if assume_utc else None)
         self.fields: SnapshotFields = SnapshotFields(lifecycle, columns.at, self.times)
         """Reads the fields of a run that a snapshot has."""

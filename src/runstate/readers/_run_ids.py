@@ -29,7 +29,7 @@ class RunIds:
             named: The key that the caller named; None for the usual ones.
         """
         self.usual: tuple[str, ...] = _usual_ids(lifecycle)
-        """Where the id is looked for, in this order, in a record that is no run object."""
+        """The keys that may hold the id in a record other than a run object, in the order of the search."""
         self._named = named
         self._own = lifecycle.id_field
         self._kind = lifecycle.kind
@@ -85,11 +85,11 @@ def no_value(key: str) -> str:
 
 def _usual_ids(lifecycle: Lifecycle) -> tuple[str, ...]:
     """
-    Return where the id of a run of *lifecycle* may stand, the likeliest place first.
+    Return the keys that may hold the id of a run of *lifecycle*, the likeliest first.
 
-    Its own field comes first. A record that is no run object under OpenAI's lifecycle is a line
-    about one, and names it by ``run_id``. What never changes during a run is no id of it: the
-    ``run_id`` of a job or of a task is that of the workflow around it.
+    The lifecycle's own field comes first. Under OpenAI's lifecycle, ``run_id`` comes first: a
+    record other than a run object is a line about a run. A field in the lifecycle's ``identity``
+    is never the id: the ``run_id`` of a job or of a task is the id of its workflow.
     """
     own = lifecycle.id_field
     keys = ("run_id", "id") if lifecycle.kind == RUN.kind and own == "id" else (own, "run_id", "id")

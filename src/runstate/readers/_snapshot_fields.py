@@ -24,8 +24,8 @@ class SnapshotFields:
 
         Args:
             lifecycle: Whose fields a run has.
-            at: The column that the caller named as the time of the observation, which is no stamp
-                then; None if none.
+            at: The column that the caller named as the time of the observation. It is then not
+                read as a stamp. None if the caller named no column.
             times: Reads the stamps.
         """
         self.stamps: tuple[str, ...] = tuple(name for name in lifecycle.stamp_fields if name != at)

@@ -254,7 +254,7 @@ class Mover:
         Return the first of the choices of *plan* whose conditions hold.
 
         Raises:
-            IllegalTransitionError: There is no plan, or none of the conditions holds.
+            IllegalTransitionError: *plan* is None, or all of its conditions fail.
         """
         for each in plan.choices if plan else ():
             if each.allowed_for(run):

@@ -353,7 +353,8 @@ def _settle_at_begin(dialect: Any, durable: bool) -> None:
     """
     Make every transaction behind a pooler durable as asked, for itself alone.
 
-    The dialect is told, not the engine: a listener at the engine makes every statement slower.
+    This replaces a method of the dialect, because a listener on the engine makes every statement
+    slower.
     """
     only_off = "WHERE current_setting('synchronous_commit') = 'off'" if durable else ""
     value = "on" if durable else "off"
@@ -405,8 +406,8 @@ def _begin_before_savepoints(dialect: Any) -> None:
     Begin a transaction before its first savepoint.
 
     The driver begins at the first write only, and SQLite commits what a savepoint holds at its
-    release if there is no transaction around it. The dialect is told, not the engine: a listener
-    at the engine makes every statement slower.
+    release if there is no transaction around it. This replaces a method of the dialect, because a
+    listener on the engine makes every statement slower.
     """
     savepoint = dialect.do_savepoint
 
