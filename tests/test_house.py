@@ -17,6 +17,7 @@ import pytest
 
 import runstate
 from runstate.diagrams import FORMATS
+from runstate.presets import PRESETS
 
 SOURCE = Path(runstate.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -229,6 +230,21 @@ def test_types_are_shipped():
     The package says that it is typed.
     """
     assert (SOURCE / "py.typed").is_file()
+
+
+def test_every_preset_that_a_test_names_exists():
+    """
+    Also in the long form, which most runs leave out.
+    """
+    named = {
+        (path.name, name)
+        for folder in ("tests", "benchmarks")
+        for path in sorted((SOURCE.parent.parent / folder).rglob("*.py"))
+        for name in re.findall(r"""PRESETS\[["']([^"']+)["']\]""", path.read_text("utf-8"))
+    }
+
+    assert named
+    assert [] == sorted((file, name) for file, name in named if name not in PRESETS)
 
 
 def test_every_file_that_contributing_names_exists():
