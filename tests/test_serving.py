@@ -1013,8 +1013,10 @@ def test_a_server_that_stops_gives_its_runs_back(tmp_path):
     The model is cancelled and may clean up; then another worker gets the run at once.
     """
     done: list[str] = []
+    begun = asyncio.Event()
 
     async def waits(run: RunResponse, _: Any) -> Any:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
@@ -1025,8 +1027,7 @@ def test_a_server_that_stops_gives_its_runs_back(tmp_path):
         app = make_app(url, waits, workers=1, seconds=600)
         async with app.router.lifespan_context(app):
             run = await app.state.store.create(assistant_id="asst_1", thread_id="thread_1")
-            while (await app.state.store.get(run.id)).status != "in_progress":
-                await asyncio.sleep(0.01)
+            await begun.wait()
         assert [run.id] == done
 
     url = f"sqlite:///{tmp_path}/runs.db"
@@ -1036,6 +1037,29 @@ def test_a_server_that_stops_gives_its_runs_back(tmp_path):
 
     assert lease is not None
     assert done == [lease.run.id]
+
+
+def test_a_worker_that_is_stopped_at_any_moment_gives_its_run_back(tmp_path):
+    """
+    Among the moments are those in which the database has granted a lease and not yet said so.
+    """
+
+    async def waits(*_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    async def stop_after(steps: int, url: str) -> None:
+        async with await AsyncRunStore.open(url) as store:
+            await store.create(assistant_id="asst_1", thread_id="thread_1")
+            worker = asyncio.create_task(work(store, "worker-1", waits, seconds=600))
+            for _ in range(steps):
+                await asyncio.sleep(0.0005)
+            worker.cancel()
+            await asyncio.wait({worker})
+            lease = await store.claim("another", seconds=30)
+            assert lease is not None, f"stopped after {steps} steps"
+
+    for steps in range(60):
+        asyncio.run(stop_after(steps, f"sqlite+aiosqlite:///{tmp_path}/{steps}.db"))
 
 
 def test_workers_stop_where_the_application_around_them_fails(tmp_path):

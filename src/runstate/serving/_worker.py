@@ -73,11 +73,26 @@ async def work(store: AsyncRunStore, name: str, model: Model, seconds: float) ->
         [None, 'worker-1', 'worker-1']
     """
     while True:
-        lease = await store.claim(name, seconds)
+        lease = await _claim(store, name, seconds)
         if lease is None:
             await asyncio.sleep(_IDLE)
         else:
             await _carry_on(store, lease, model)
+
+
+async def _claim(store: AsyncRunStore, name: str, seconds: float) -> Lease[RunResponse] | None:
+    """
+    Claim a run; a worker that is stopped meanwhile gives back what it was granted.
+    """
+    claim = asyncio.ensure_future(store.claim(name, seconds))
+    try:
+        return await asyncio.shield(claim)
+    except asyncio.CancelledError:
+        # The database may have granted the lease already: only its answer tells.
+        lease = await claim
+        if lease is not None:
+            await store.release(lease)
+        raise
 
 
 async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Model) -> None:
@@ -87,7 +102,7 @@ async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Mode
     if lease.attempt > _ATTEMPTS:
         await _fire(store, lease, "fail", last_error=_ERROR)
         return
-    answer = asyncio.create_task(_asked(model, lease.run, await _outputs(store, lease.run.id)))
+    answer = asyncio.create_task(_asked(store, lease.run, model))
     try:
         while not (await asyncio.wait({answer}, timeout=lease.seconds / 3))[0]:
             beat = await store.heartbeat(lease)
@@ -107,11 +122,11 @@ async def _carry_on(store: AsyncRunStore, lease: Lease[RunResponse], model: Mode
         answer.cancel()
 
 
-async def _asked(model: Model, run: RunResponse, outputs: Mapping[str, str]) -> Outcome:
+async def _asked(store: AsyncRunStore, run: RunResponse, model: Model) -> Outcome:
     """
     Return what *model* answers; one that is not a coroutine function fails in here, too.
     """
-    return await model(run, outputs)
+    return await model(run, await _outputs(store, run.id))
 
 
 async def _conclude(
