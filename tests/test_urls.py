@@ -139,11 +139,25 @@ def test_a_url_with_an_escaped_password_is_clear(password):
     """
     Percent-escapes make every password clear; a bare @ or / in one is refused.
 
-    What follows both / and ? may be the parameters of a URL without a user.
+    What follows both a host and ? may be the parameters, whose values may hold an @.
     """
     assert not is_ambiguous(f"postgresql://me:{quote(password, safe='', errors='replace')}@h/app")
-    assert is_ambiguous(f"postgresql://me:a@{password.replace('/', '')}@h/app")
-    assert is_ambiguous(f"postgresql://me:a/{password.replace('?', '')}@h/app")
+    assert is_ambiguous(f"postgresql://me:a@{password.replace('?', '')}@h/app")
+    assert is_ambiguous(f"postgresql://me:a/{password}@h/app")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "localhost/app?user=me&password=a@b", "[::1]:5432/app?password=a@b",
+        "h1:5432,h2:5433/app?password=a@b", "me:x@h:5432/app?application_name=a@b", "h?a=b", "",
+    ],
+)  # fmt: skip
+def test_an_at_in_the_value_of_a_parameter_is_clear(rest):
+    """
+    What precedes the parameters can be nothing but hosts, and a path.
+    """
+    assert not is_ambiguous(f"postgresql://{rest}")
 
 
 # -- the command, all its outputs ---------------------------------------------------

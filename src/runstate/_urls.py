@@ -22,7 +22,13 @@ _PASSWORD_SETTING: Final = re.compile(
 )
 _SECRET_KEY: Final = re.compile(r"pass|pwd|secret|token|credential|key|sig", re.IGNORECASE)
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
-_CLEAR: Final = re.compile(r"([^/?@]*@)?[^/?@]*((/[^?@]*)(\?.*)?|\?[^@]*)?", re.DOTALL)
+_USER: Final = r"([^/?@]*@)?"
+_HOST: Final = r"(\[[^/?@\]]*\]|[^/?@:,\[]*)(:\d*)?"
+_CLEAR: Final = re.compile(
+    # An @ in the parameters is one of a value, if what stands before them can be nothing but a host.
+    rf"{_USER}[^/?@]*(/[^?@]*)?(\?[^@]*)?|{_USER}{_HOST}(,{_HOST})*/[^?@]*\?[^@&;=]+=.*",
+    re.DOTALL,
+)
 
 
 def shown_url(text: str) -> str:
