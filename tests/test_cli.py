@@ -16,6 +16,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -105,6 +106,22 @@ def lines(*statuses: tuple[str, str], key: str = "status") -> str:
     )
 
 
+@contextmanager
+def pipe(content: bytes) -> Iterator[str]:
+    """
+    Have *content* written into a pipe in the command's folder; yield the pipe's name.
+    """
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_bytes, args=(content,))
+    writer.start()
+    try:
+        yield "pipe"
+    finally:
+        writer.join(10)
+        Path("pipe").unlink()
+    assert not writer.is_alive()
+
+
 def file(name: str, content: "str | bytes") -> str:
     """
     Write *content* to the file called *name* in the command's folder.
@@ -189,6 +206,34 @@ def test_check_reads_standard_input(command):
     assert done.status == 1
     assert done.text.startswith("<stdin>:2: RS103 error: run_1: ")
     assert command("check", "-").text.startswith("<stdin>: RS901 error: holds no record of a run\n")
+
+
+STATES = '{"job": "j", "states": [{"status": "queued"}, {"status": "completed"}]}\n'
+
+
+@pytest.mark.parametrize("content", [lines(*GOOD), lines(*BAD), STATES, "{}\n", ""])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check",), ("check", "--order", "file"), ("check", "--lifecycle", "run"),
+        ("check", "--summary"), ("report", "-o", "page.html"), ("convert", "-o", "log.xes"),
+        ("init", "--name", "draft"),
+    ],
+)  # fmt: skip
+def test_a_pipe_says_what_standard_input_says(command, arguments, content):
+    """
+    What is read more than once is copied, also where the shell hands the output of a program over.
+    """
+    name, *options = arguments
+    expected = command(name, "-", *options, stdin=content.encode())
+    with pipe(content.encode()) as piped:
+        done = command(name, piped, *options)
+
+    assert (
+        expected.status,
+        expected.text.replace("<stdin>", "pipe"),
+        expected.err.replace("<stdin>", "pipe"),
+    ) == (done.status, done.text, done.err)
 
 
 def test_check_without_standard_input():
@@ -1309,16 +1354,13 @@ def test_the_bar_stands_where_the_file_is_being_read(command, monkeypatch):
     """
     blank = b" " * 1_023 + b"\n"
     name = file("log.jsonl", b"broken\n" + blank * 5_120 + b"broken\n")
-    os.mkfifo("pipe")
-    writer = threading.Thread(target=Path("pipe").write_bytes, args=(b"broken\n",))
-    writer.start()
     shown = Awaiting()
     monkeypatch.setattr("rich.progress.Progress", Bar)
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setattr(sys, "stdout", shown)
     options = ("--engine", "python", "--format", "jsonl", "--order", "file", "--lifecycle", "run")
-    command("check", name, name, "pipe", *options)
-    writer.join()
+    with pipe(b"broken\n") as piped:
+        command("check", name, name, piped, *options)
     size = Path(name).stat().st_size
     near = 1 << 20
     first, last, again, end, piped = shown.places

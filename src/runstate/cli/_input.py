@@ -3,9 +3,10 @@ Files and standard input, as the command reads them.
 """
 
 import errno
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, tzinfo
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -28,7 +29,7 @@ __all__ = ["Reading", "Records", "records", "working"]
 LONG_READ: Final = 8 << 20
 """Bytes from which on a progress bar is worth it."""
 MOST_SPOOLED: Final = 8 << 20
-"""Bytes of standard input that are kept in memory; more of it goes to a temporary file."""
+"""Bytes of an input that are kept in memory; more of it goes to a temporary file."""
 
 
 class Reading(NamedTuple):
@@ -65,7 +66,7 @@ class Records:
 
     def __init__(self, paths: Sequence[str], lifecycle: Lifecycle, reading: Reading) -> None:
         self._paths, self._lifecycle, self._reading = paths, lifecycle, reading
-        self._spool = None if reading.by_position else _Spool()
+        self._spools: dict[str, _Spool] = {}
         self._notices: dict[str, None] = {}
         self.passed = Passed()
         """Counts the records that are about something else, of the reading that was begun last."""
@@ -97,7 +98,7 @@ class Records:
     ) -> Iterator[Observation | Finding]:
         reading, name = self._reading, _name(path)
         times = Times(UTC if reading.assume_utc else reading.zone)
-        with _opened(path, self._spool) as stream:
+        with self._opened(path) as stream:
             told(stream)
             yield from reads_of(
                 stream, reading.columns, self._lifecycle, times, passed, format=reading.format,
@@ -110,10 +111,18 @@ class Records:
         """
         Yield the records at the beginning of *path*, as they stand; none of what cannot be read again.
         """
-        if self._spool is None and path == "-":
+        if not self.rereadable(path):
             return
-        with suppress(OSError), _opened(path, self._spool) as stream:
+        with suppress(OSError), self._opened(path) as stream:
             yield from sample_of(stream, format=self._reading.format, name=_name(path))
+
+    def rereadable(self, path: str) -> bool:
+        """
+        Return whether *path* can be read again: a file, or what is copied as it is read.
+
+        Records in the order of the file need no second reading, and may have no end.
+        """
+        return not (self._reading.by_position and _is_read_once(path))
 
     def unread_histories(self, observed: ObservationModel) -> Iterator[Finding]:
         """
@@ -125,12 +134,12 @@ class Records:
         if (
             reading.columns.run_id is not None
             or self._lifecycle.shapes
-            or (self._spool is None and "-" in self._paths)
+            or not all(map(self.rereadable, self._paths))
         ):
             return
         for path in self._paths:
             try:
-                with _opened(path, self._spool) as stream:
+                with self._opened(path) as stream:
                     found = unread_histories(
                         stream,
                         observed,
@@ -143,6 +152,19 @@ class Records:
                 continue  # which the first reading reported
             if found is not None:
                 yield found
+
+    def _opened(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """
+        Open *path* at its beginning.
+        """
+        if not _is_read_once(path):
+            return Path(path).open("rb")
+        if self._reading.by_position:
+            return _open_once(path)
+        spool = self._spools.setdefault(path, _Spool(path))
+        spool.begin()
+
+        return nullcontext(cast("BinaryIO", spool))
 
     def _notice(self, text: str) -> None:
         """
@@ -161,12 +183,38 @@ def _name(path: str) -> str:
     return "<stdin>" if path == "-" else shown_url(path)
 
 
+def _is_read_once(path: str) -> bool:
+    """
+    Return whether what *path* says is gone once it is read: standard input, a pipe, a terminal.
+    """
+    if path == "-":
+        return True
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False  # which opening it will tell
+
+    return stat.S_ISFIFO(mode) or stat.S_ISCHR(mode)
+
+
+def _open_once(path: str) -> AbstractContextManager[BinaryIO]:
+    if path != "-":
+        return Path(path).open("rb")
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "is closed")
+
+    return nullcontext(sys.stdin.buffer)
+
+
 class _Spool:
     """
-    Standard input, copied to a temporary file as it is read, so that it can be read again.
+    What can be read once, copied to a temporary file as it is read, so that it can be read again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._open = ExitStack()
+        self._source: BinaryIO | None = None
         self._copy: SpooledTemporaryFile[bytes] | None = None
         self._place = 0
 
@@ -175,41 +223,30 @@ class _Spool:
         Go back to the beginning.
         """
         if self._copy is None:
-            self._copy = SpooledTemporaryFile(MOST_SPOOLED)  # noqa: SIM115  open until the command ends
+            self._source = self._open.enter_context(_open_once(self._path))
+            self._copy = self._open.enter_context(SpooledTemporaryFile(MOST_SPOOLED))  # noqa: SIM115
             context = click.get_current_context(silent=True)
             if context is not None:
-                context.call_on_close(self._copy.close)
+                context.call_on_close(self._open.close)
         self._place = 0
 
     def read1(self, size: int) -> bytes:
         """
         Return the next bytes, *size* at most; empty at the end.
         """
-        copy = self._copy
-        if copy is None:
+        copy, source = self._copy, self._source
+        if copy is None or source is None:
             return b""
         copy.seek(self._place)
         data = copy.read(size)
         if not data:
-            data = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)(size)
+            data = getattr(source, "read1", source.read)(size)
             copy.write(data)
         self._place += len(data)
 
         return data
 
     read = read1
-
-
-def _opened(path: str, spool: _Spool | None) -> AbstractContextManager[BinaryIO]:
-    if path == "-":
-        if sys.stdin is None:
-            raise OSError(errno.EBADF, "is closed")
-        if spool is None:
-            return nullcontext(sys.stdin.buffer)
-        spool.begin()
-        return nullcontext(cast("BinaryIO", spool))
-
-    return Path(path).open("rb")
 
 
 def _size(path: str) -> int:

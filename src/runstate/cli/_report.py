@@ -264,7 +264,7 @@ def _surveyed(
     if not census.compared:
         census.note([*found.unread_histories(observed)])
     missed = census.samples.missed if census.samples else frozenset()
-    if not missed or ("-" in paths and reading.by_position):
+    if not missed or not all(map(found.rereadable, paths)):
         return census.survey()
 
     return census.survey(_read_again(missed, found, in_time=not reading.by_position))
