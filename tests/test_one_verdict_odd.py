@@ -59,6 +59,10 @@ CSV = {
     "long id": b"run_id,status\n" + b"x" * 600 + b",queued\na,queued\n",
     "long status": b"run_id,status\na," + b"x" * 300 + b"\na,queued\n",
     "invisible id": "run_id,status\na\u202eb,queued\na\u2028b,completed\nö ü,completed\nö ü,queued\n".encode(),
+    "header that does not end": b'run_id,status,"x\na,queued,\na,completed,\n',
+    "header with more after a quote": b'run_id,"sta"tus\na,queued\na,completed\n',
+    "header in quotes": b'"run_id","status","a""b"\na,queued,\na,completed,\n',
+    "header with a long name": b"run_id,status," + b"x" * 140_000 + b"\na,queued,\na,completed,\n",
     "control character": b"run_id,status\na\x07,completed\n",
 }  # fmt: skip
 

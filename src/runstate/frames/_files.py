@@ -5,7 +5,6 @@ Parquet is read where it is. Text is read once, into a table of the three column
 are used. What is irregular in text is refused: the readers of this package say what is wrong.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from ..readers import Columns
 from ..readers._formats import TABULAR, suffix_of
 from ..readers._paths import PathError, expanded
 from ..readers._record import TIME_KEYS, Interpreter
+from ..readers._rows import Rows
 from ..readers.csv import delimiter_in
 from ._columns import Chosen, Source, chosen, described, judged_columns, other_ids
 from ._duckdb import Engine, file_name, file_names, listed, quoted, text
@@ -158,7 +158,7 @@ def _load_table(
     if not first or not (first[0][0] or "").strip():
         raise _irregular(name, "does not begin with a header")
     delimiter = delimiter_in(first[0][0], Interpreter(columns, lifecycle, None), delimiter)
-    header = next(csv.reader([first[0][0]], delimiter=delimiter))
+    header = _header(name, first[0][0], delimiter)
     used = chosen(name, header, columns, lifecycle)
     _refuse_facts(name, judged_columns(header, used, columns, lifecycle))
     doubled = sorted({column for column in used if column and header.count(column) > 1})
@@ -191,6 +191,17 @@ def _load_table(
         raise _irregular(name, f"a row without {used.run_id} may have its id in {min(others)}")
 
     return used
+
+
+def _header(name: str, line: str, delimiter: str) -> list[str]:
+    """
+    Return the names in the first line of a table.
+    """
+    row = next(iter(Rows(iter([line.encode()]), delimiter)))
+    if row.fault:
+        raise _irregular(f"{name}:1", row.fault.reason)
+
+    return row.cells
 
 
 def _load_json(
