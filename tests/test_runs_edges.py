@@ -14,7 +14,16 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from runstate import Engine, Entry, Function, Lifecycle, LifecycleError, RunEngine, Transition
+from runstate import (
+    Engine,
+    Entry,
+    Function,
+    Lifecycle,
+    LifecycleError,
+    RunEngine,
+    RunResponse,
+    Transition,
+)
 from runstate.errors import IllegalTransitionError, UnknownTriggerError
 from runstate.store import RunStore
 
@@ -297,15 +306,16 @@ def test_a_row_that_cannot_be_read_is_a_warning(tmp_path):
 
 class Interrupted:
     """
-    An observer after which the package is interrupted where a call ends, as by Ctrl-C.
+    An observer of a run, at whose move the package is interrupted where a call ends, as by Ctrl-C.
 
     Args:
-        number: Which of the ends of calls from then on.
+        number: Which of the ends of calls, from when the run is in progress.
     """
 
     def __init__(self, number: int) -> None:
         self.left = number
         self.heard: list[str] = []
+        self.run: RunResponse | None = None
 
     def __call__(self, moved: Any) -> None:
         """
@@ -321,21 +331,24 @@ class Interrupted:
 
     def _called(self, frame: Any, event: str, _: object) -> None:
         here = frame.f_globals["__name__"].startswith("runstate.")
-        if here and event.endswith("return") and "in_progress" in self.heard:
+        moved = self.run is not None and self.run.__dict__["status"] == "in_progress"
+        if here and event.endswith("return") and moved:
             self.left -= 1
             if not self.left:
                 raise KeyboardInterrupt
 
 
-def test_an_interrupt_after_a_move_was_heard_lets_the_next_ones_be_heard():
+def test_an_interrupt_after_a_move_lets_it_and_the_next_ones_be_heard():
     """
     What interrupts the telling itself leaves no object that is never told of again.
+
+    A move that was interrupted before it was queued is not told of: its caller knows.
     """
-    interrupted = []
-    for number in range(1, 100):
+    interrupted, told = [], set()
+    for number in range(1, 200):
         observer = Interrupted(number)
         engine = RunEngine(observers=[observer])
-        run = engine.create()
+        observer.run = run = engine.create()
         try:
             with observer:
                 engine.start(run)
@@ -345,7 +358,7 @@ def test_an_interrupt_after_a_move_was_heard_lets_the_next_ones_be_heard():
         other = threading.Thread(target=engine.complete, args=(run,), daemon=True)
         other.start()
         other.join(10)
+        told.add(tuple(observer.heard))
 
-        assert ["queued", "in_progress", "completed"] == observer.heard
-
-    assert 5 < len(interrupted) < 99
+    assert 10 < len(interrupted) < 199
+    assert told <= {("queued", "in_progress", "completed"), ("queued", "completed")}

@@ -33,7 +33,8 @@ class Observers:
         self._log = log
         # By the object's id, which is valid while a move of the object is being delivered.
         self._queues: dict[int, deque[Moved]] = {}
-        self._busy: set[int] = set()
+        self._busy: dict[int, object] = {}
+        """Of each object that is being told of, the mark of the call that tells."""
         self._pending: set[Awaitable[Any]] = set()
 
     def note(self, target: object, moved: Moved) -> None:
@@ -58,12 +59,12 @@ class Observers:
                 KeyboardInterrupt. All other observers have been called by then.
         """
         key, queues, busy = id(target), self._queues, self._busy
-        with COMMITS:
-            if key in busy:
-                return
-            busy.add(key)
         raised: BaseException | None = None
+        mine = object()
         try:
+            with COMMITS:
+                if busy.setdefault(key, mine) is not mine:
+                    return
             while True:
                 queue = queues.get(key)
                 while queue:
@@ -72,14 +73,15 @@ class Observers:
                         raised = error
                 with COMMITS:
                     # In this order: a signal handler tells by itself what it makes from here on.
-                    busy.remove(key)
+                    del busy[key]
                     if not queues.get(key):
                         queues.pop(key, None)
                         break
-                    busy.add(key)
+                    busy[key] = mine
         except BaseException:
             with COMMITS:
-                busy.discard(key)
+                if busy.get(key) is mine:
+                    del busy[key]
             raise
         if raised is not None:
             raise raised
