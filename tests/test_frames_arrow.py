@@ -13,7 +13,6 @@ import pytest
 
 from runstate import RUN, Lifecycle, Transition
 from runstate.histories import Survey
-from runstate.histories._packed import packed, unpacked
 from runstate.presets import PRESETS
 from runstate.readers import Columns
 from spark_logs import BORN, MODELS, Row, expected, log, plain
@@ -37,7 +36,7 @@ def request(lifecycle: Lifecycle = RUN, **asked: Any) -> Any:
 
 def judged(rows: list[Row], asked: Any, parts: int = 1) -> Survey:
     """
-    The survey of *rows*, whose runs are dealt out to parts, whose counters cross to one process.
+    The survey of *rows*, whose runs are dealt out to parts, whose counters are merged.
     """
     total = asked.counts()
     for part in range(parts):
@@ -52,7 +51,7 @@ def judged(rows: list[Row], asked: Any, parts: int = 1) -> Survey:
             )
             for some in (theirs[start : start + 7] for start in range(0, len(theirs), 7))
         ]
-        total.merge(unpacked(packed(arrow.judged(asked, batches))))
+        total.merge(arrow.judged(asked, batches))
 
     return total.survey()
 

@@ -18,9 +18,8 @@ import pytest
 from databases import BACKENDS, fresh_database
 from runstate import RUN, Observation, RunResponse, check
 from runstate.readers import read
-from runstate.serving import make_app, sweep, work
+from runstate.serving import make_app, restart_on_failure, sweep, work
 from runstate.serving._stream import Moves
-from runstate.serving._worker import always
 from runstate.store import AsyncRunStore, CursorExpiredError, RunStore, StoreArgumentError
 from serving import served
 
@@ -977,7 +976,7 @@ def test_a_model_that_fails_fails_its_run_and_not_its_worker(tmp_path, caplog, f
     errors = [
         caplog.handler.format(record)
         for record in caplog.records
-        if record.name == "runstate.serving._worker"
+        if record.name == "runstate.serving"
     ]
 
     assert ("failed", "server_error") == (failed.status, failed.last_error.code)
@@ -998,7 +997,7 @@ def test_a_database_that_is_down_does_not_flood_the_log(caplog):
 
     async def run_for_a_while() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(always("sweeper", fails), 1.5)
+            await asyncio.wait_for(restart_on_failure("sweeper", fails), 1.5)
 
     asyncio.run(run_for_a_while())
 
@@ -1089,7 +1088,7 @@ def test_a_job_stops_though_its_cancellation_became_an_error():
             raise ConnectionError from None
 
     async def start_and_stop() -> None:
-        job = asyncio.create_task(always("worker-1", fails_when_cancelled))
+        job = asyncio.create_task(restart_on_failure("worker-1", fails_when_cancelled))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         job.cancel()

@@ -2,7 +2,7 @@
 An HTTP server of runs: the API that OpenAI's client calls, its workers and its sweeper, over one store.
 
 ``make_app`` returns an application for any ASGI server, or to mount in FastAPI or Starlette.
-``work`` and ``sweep`` are for processes of their own. You bring the model.
+``work`` and ``sweep`` are for processes of their own, in ``restart_on_failure``. You bring the model.
 
 Example:
     >>> import tempfile
@@ -26,6 +26,6 @@ except ImportError as _missing:
     raise MissingExtraError("runstate.serving", "starlette", "serving") from _missing
 
 from ._app import make_app
-from ._worker import Model, Outcome, sweep, work
+from ._worker import Model, Outcome, restart_on_failure, sweep, work
 
-__all__ = ["Model", "Outcome", "make_app", "sweep", "work"]
+__all__ = ["Model", "Outcome", "make_app", "restart_on_failure", "sweep", "work"]

@@ -32,7 +32,7 @@ from ..store import (
 from ._bodies import body_of, outputs_in, wants_stream
 from ._refusals import HANDLERS, invalid, missing, not_found, refused, unacceptable
 from ._stream import TAKEN, Moves, events
-from ._worker import Model, always, check_seconds, sweep, work
+from ._worker import Model, check_seconds, restart_on_failure, sweep, work
 
 __all__ = ["make_app"]
 
@@ -84,7 +84,7 @@ def make_app(url: str, model: Model, *, workers: int = 2, seconds: float = 30.0)
             }
             for name in (f"worker-{n + 1}" for n in range(workers)):
                 jobs[name] = partial(work, store, name, model, seconds)
-            tasks = [asyncio.create_task(always(name, job)) for name, job in jobs.items()]
+            tasks = [asyncio.create_task(restart_on_failure(*each)) for each in jobs.items()]
             try:
                 yield
             finally:

@@ -14,7 +14,7 @@ from .._text import shown_value
 from ..runs import RunResponse
 from ..store import AsyncRunStore, Illegal, Lease, Stale, StoreArgumentError, Verdict
 
-__all__ = ["Model", "Outcome", "always", "check_seconds", "sweep", "work"]
+__all__ = ["Model", "Outcome", "check_seconds", "restart_on_failure", "sweep", "work"]
 
 Outcome = tuple[str, dict[str, Any]]
 """The trigger to fire, and its payload: ``("complete", {"usage": ...})``."""
@@ -37,7 +37,7 @@ _CLEAN_UP: Final = 1.0
 _ATTEMPTS: Final = 3
 _ERROR: Final = {"code": "server_error", "message": "The run could not be completed."}
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger(__package__)
 
 
 async def work(store: AsyncRunStore, name: str, model: Model, seconds: float) -> None:
@@ -204,9 +204,24 @@ def check_seconds(argument: str, seconds: Any) -> None:
         raise StoreArgumentError(argument, expected, shown_value(seconds))
 
 
-async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
+async def restart_on_failure(name: str, job: Callable[[], Awaitable[None]]) -> None:
     """
-    Do *job*, and again if it fails: another worker claims what it held.
+    Do *job*; if it fails, do it again after a second.
+
+    For workers and sweepers in processes of their own: :func:`work` and :func:`sweep` end where
+    the database cannot be reached. :func:`make_app` calls this by itself.
+
+    Args:
+        name: What the log calls the job.
+        job: Starts it. Each failure is logged, to the logger ``runstate.serving``.
+
+    Example:
+        >>> async def job():
+        ...     done.append("done")
+        >>> done = []
+        >>> asyncio.run(restart_on_failure("worker-1", job))
+        >>> done
+        ['done']
     """
     while True:
         try:
@@ -217,3 +232,5 @@ async def always(name: str, job: Callable[[], Awaitable[None]]) -> None:
             if task is not None and task.cancelling():
                 return  # The failure came in place of the cancellation.
             await asyncio.sleep(_PAUSE)
+        else:
+            return
