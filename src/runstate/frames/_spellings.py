@@ -11,7 +11,7 @@ from typing import Any
 
 from .._text import printable
 from ..lifecycle._table import Lifecycle
-from ..readers._shaped import spelt
+from ..readers._prepared_shape import spelt
 from ._columns import Source, is_journal
 from ._duckdb import Engine, listed
 from ._errors import FrameError

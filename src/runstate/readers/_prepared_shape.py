@@ -13,7 +13,7 @@ from ._record import LINE
 from ._shape_paths import MISSING, Path, is_nothing, look_up, paths_of, text_of
 from ._values import BadRecordError, attempt_number, identifier, lagging, status_name
 
-__all__ = ["PreparedShape"]
+__all__ = ["PreparedShape", "spelt"]
 
 _LONGEST_CONDITION: Final = 60
 _USUAL: Final = frozenset({"id", "run_id", "status", "state", "attempt"})
@@ -249,3 +249,20 @@ def _joined_id(values: Iterator[Any]) -> str:
     parts = (identifier(value) for value in values)
 
     return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def spelt(status: str | None, lifecycle: Lifecycle) -> str | None:
+    """
+    Return the other status as which a shape of *lifecycle* reads *status*; None if none does.
+
+    Args:
+        status: As a record has it; None or empty where it has none.
+        lifecycle: Whose shapes are tried.
+    """
+    for shape in lifecycle.shapes:
+        prepared = PreparedShape(shape, lifecycle)
+        read = prepared.spelt(status) if status else prepared.null
+        if read not in {None, status}:
+            return read
+
+    return None

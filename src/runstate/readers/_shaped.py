@@ -20,7 +20,7 @@ from ._shape_paths import MISSING, Path, is_nothing, look_up
 from ._times import Times
 from ._values import BadRecordError, identifier, status_name, tried
 
-__all__ = ["Shaped", "spelt"]
+__all__ = ["Shaped"]
 
 _DEEPEST: Final = 8
 """Envelopes around a record that are opened."""
@@ -328,20 +328,3 @@ class Shaped(Interpreter):
             f"(keys: {keys or 'none'}; --run-id and --status name others): looked for "
             f"{'; or '.join(wanted)}{more}"
         )
-
-
-def spelt(status: str | None, lifecycle: Lifecycle) -> str | None:
-    """
-    Return the other status as which a shape of *lifecycle* reads *status*; None if none does.
-
-    Args:
-        status: As a record has it; None or empty where it has none.
-        lifecycle: Whose shapes are tried.
-    """
-    for shape in lifecycle.shapes:
-        prepared = PreparedShape(shape, lifecycle)
-        read = prepared.spelt(status) if status else prepared.null
-        if read not in {None, status}:
-            return read
-
-    return None

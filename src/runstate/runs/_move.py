@@ -24,11 +24,11 @@ from ._compiled import written
 from ._fields import holds_seconds, moment_of, respelled, word_of
 from ._log import Moved
 from ._models import LIFECYCLE_FIELDS, RunResponse
-from ._mover import Condition, Mover, Plan
+from ._mover import Mover, Plan
 from ._observers import COMMITS
 from ._wire import LAST_SECOND
 
-__all__ = ["Condition", "Move", "Moves", "RunMove", "last_move", "remember"]
+__all__ = ["Move", "Moves", "RunMove", "last_move", "remember"]
 
 _MOST_CLASSES: Final = 256
 """How many classes of plain objects an engine remembers."""

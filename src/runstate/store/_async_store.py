@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._models import RunResponse
-from ..runs._move import Condition
+from ..runs._mover import Condition
 from ..runs._run import RUN
 from ._arguments import merged, several
 from ._async_transactions import AsyncTransactions, Caller, Engine, caller_of, dialect_of

@@ -29,7 +29,8 @@ from ..lifecycle._table import Lifecycle
 from ..runs._engine import RunEngine
 from ..runs._fields import respelled
 from ..runs._models import OWNED_NAMES, RunResponse, RunStatus
-from ..runs._move import Condition, remember
+from ..runs._move import remember
+from ..runs._mover import Condition
 from ._layout import Layout
 from ._records import as_json, creation_of, document_of, one_line, run_of
 from ._row_errors import UnreadableRunError, wrong_argument

@@ -19,7 +19,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._engine import RunEngine, check_conditions
 from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
-from ..runs._move import Condition
+from ..runs._mover import Condition
 from ._after_commit import at_commit
 from ._arguments import check_flag, mapping
 from ._dialects import database_of
