@@ -16,6 +16,7 @@ then the same as well. Transaction numbers and positions are compared as they st
 import hashlib
 import threading
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple
 
@@ -388,10 +389,12 @@ class Explorer:
                 path.append(_Choice([actor.name for actor in ready]))
             choice = path[depth]
             wanted = choice.options[choice.index]
-            chosen = next((actor for actor in ready if actor.name == wanted), None)
-            if chosen is None:
+            chosen = next(actor for actor in self._actors if actor.name == wanted)
+            held_up = chosen in self._running
+            if chosen not in ready and not (held_up and self._is_ready_at_last(chosen)):
                 self._raise_errors()
-                raise AssertionError(f"the replay differs: {wanted} cannot go on\n{self._told()}")
+                state = "waits" if held_up else "has ended" if chosen.done else f"is at {chosen.at}"
+                raise AssertionError(f"the replay differs: {wanted} {state}\n{self._told()}")
             switches += latest in ready and chosen is not latest
             self._step(chosen)
             latest, depth = chosen, depth + 1
@@ -422,6 +425,24 @@ class Explorer:
                 return ready
             # All wait for each other: the database will break one off.
             self._settle(anyone=True)
+
+    def _is_ready_at_last(self, actor):
+        """
+        Wait until *actor* is ready, as it was in an earlier execution of the same steps.
+
+        The database may hold it up for work of its own, such as removing deleted rows.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS / 6
+        while actor in self._running and time.monotonic() < until:
+            with suppress(Empty):
+                self._arrived(self._arrivals.get(timeout=GLANCE_SECONDS)[0])
+
+        return actor.at and not self._must_wait(actor)
+
+    def _arrived(self, actor):
+        self._running.discard(actor)
+        if actor in self._blocked:
+            self._blocked.remove(actor)
 
     def _must_wait(self, actor):
         held = actor.refused or (self._reduce and self._database.is_lock(actor.at))
@@ -459,9 +480,7 @@ class Explorer:
                 assert time.monotonic() < until, f"the actors hang\n{self._told()}"
                 continue
             looked = anyone = False
-            self._running.discard(actor)
-            if actor in self._blocked:
-                self._blocked.remove(actor)
+            self._arrived(actor)
 
     def _is_new(self):
         """
