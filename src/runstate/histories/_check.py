@@ -11,7 +11,7 @@ from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._monitor import Monitor
 from ._passes import judged
-from ._records import Finding, Observation, ObservationModel, Report
+from ._records import Observation, ObservationModel, Report
 from ._seen import Seen
 
 __all__ = ["check"]
@@ -70,7 +70,11 @@ def check(
     elif isinstance(history, str | Mapping | BaseModel | Observation):
         raise TypeError(f"a list of what was seen is expected, not one {type(history).__name__}")
     monitor = Monitor(lifecycle, observed=observed, limits=limits, allow_reopen=allow_reopen)
-    findings: list[Finding] = [*judged(history, monitor)]
+    if type(history) is list and {*map(type, history)} <= {str}:
+        # Bare statuses have no time, so that their order cannot contradict it.
+        findings = [finding for status in history for finding in monitor.observe(status)]
+    else:
+        findings = [*judged(history, monitor)]
     findings += monitor.finish(finished=finished, now=now)
 
     return Report(

@@ -22,7 +22,7 @@ from ._order import first_backwards, placed
 from ._records import NOTHING, Finding, Observation, ObservationModel
 from ._reopened import Reopenings, with_own_attempt
 from ._run_memory import Brief, RunMemory
-from ._seen import Seen, observation_of, sound
+from ._seen import Seen, numbered, observation_of, sound
 from ._snapshot import SnapshotRules
 from ._time_rules import TimeRules
 from ._transition_rules import TransitionRules
@@ -91,8 +91,8 @@ class Monitor:
         self._snapshots = SnapshotRules(lifecycle, observed)
         self._times = TimeRules(lifecycle, limits or {})
         self._in_order = observed != "unordered"
-        follows = self._transitions.follows
-        self._usual = _usual_steps(lifecycle, follows, observed) if not limits else {}
+        self._usual: Mapping[str | None, Mapping[str, str]] | None = {} if limits else None
+        """Of each status, those that usually follow; None until the first row is compared."""
         self._unseen = (None, None, observed == "complete", None, None)
         self._runs: dict[str | None, RunMemory | Brief] = {}
 
@@ -155,8 +155,7 @@ class Monitor:
             sound(seen) if isinstance(seen, Observation) else observation_of(seen, self.lifecycle)
         )
         self.observations += 1
-        if observation.file is None and observation.line is None:
-            observation = observation._replace(line=self.observations)
+        observation = numbered(observation, self.observations)
         status: Any = observation.status
         if not isinstance(status, str) or not status:
             return [finding_on("RS902", observation, "the record has no status")]
@@ -184,7 +183,7 @@ class Monitor:
         """
         rows = [sound(row) for row in observations]
         if all(row.file is None and row.line is None for row in rows):
-            rows = [row._replace(line=place) for place, row in enumerate(rows, 1)]
+            rows = [numbered(row, place) for place, row in enumerate(rows, 1)]
         if not rows:
             return
         run_id = rows[0].run_id
@@ -277,9 +276,13 @@ class Monitor:
         """
         status, run_id, at, fields, source, seq, file, line, trigger, attempt = seen
         before = self._runs.get(run_id, self._unseen)
+        usual = self._usual
+        if usual is None:
+            follows = self._transitions.follows
+            usual = self._usual = _usual_steps(self.lifecycle, follows, self.observed)
         try:
             last, then, decided, _, _ = before  # type: ignore[misc]  # a RunMemory cannot be unpacked
-            status = self._usual[last][status]
+            status = usual[last][status]
         except (TypeError, KeyError):
             return False
         if not (

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Protocol, TextIO
 
 from ._monitor import Monitor
 from ._records import Finding, Observation
-from ._seen import Seen, observation_of
+from ._seen import Seen, numbered, observation_of
 
 __all__ = ["Counting", "judged"]
 
@@ -120,10 +120,7 @@ def _numbered(
         if isinstance(seen, Finding):
             continue
         number += 1
-        row = observation_of(seen, monitor.lifecycle)
-        if row.file is None and row.line is None:
-            row = row._replace(line=number)
-        yield place, row
+        yield place, numbered(observation_of(seen, monitor.lifecycle), number)
 
 
 def _count_others(

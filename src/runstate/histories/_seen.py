@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ..lifecycle._table import Lifecycle
 from ._records import NOTHING, Observation
 
-__all__ = ["Seen", "observation_of", "sound"]
+__all__ = ["Seen", "numbered", "observation_of", "sound"]
 
 Seen = str | Mapping[str, Any] | BaseModel | Observation
 """A status, a snapshot as a mapping or a model, or an :class:`Observation`."""
@@ -27,6 +27,20 @@ _KINDS: Final[Mapping[str, tuple[type, str]]] = {
     "attempt": (Integral, "a whole number"),
 }
 """What the parts of an observation must be, where they are not None."""
+
+
+_new_observation: Final = tuple.__new__
+
+
+def numbered(seen: Observation, number: int) -> Observation:
+    """
+    Return *seen* with its place in the history as its line, where it names neither file nor line.
+    """
+    if seen.file is not None or seen.line is not None:
+        return seen
+
+    # Not _replace, which takes three times as long.
+    return _new_observation(Observation, (*seen[:7], number, *seen[8:]))
 
 
 def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:

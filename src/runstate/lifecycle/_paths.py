@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ._rows import Transition
 
-__all__ = ["components", "grouped", "reached", "reopened_pairs", "shortest_path"]
+__all__ = ["components", "grouped", "reached", "reopened_pairs", "shortest_paths"]
 
 _K = TypeVar("_K")
 
@@ -44,31 +44,28 @@ def reached(first: Iterable[str], following: Callable[[str], Iterable[str]]) -> 
     return found
 
 
-def shortest_path(
-    outgoing: Mapping[str, Sequence[Transition]], source: str, target: str
-) -> tuple[Transition, ...] | None:
+def shortest_paths(
+    outgoing: Mapping[str, Sequence[Transition]], source: str
+) -> dict[str, tuple[Transition, ...]]:
     """
-    Return the rows of the shortest path from *source* to *target*; None if there is no path.
+    Return the rows of the shortest path from *source* to each status that it leads to.
 
     Of several shortest paths, it is the one whose rows come first in the table.
 
     Args:
         outgoing: The rows out of each status.
-        source: Where the path begins.
-        target: Where it ends. The path is empty if that is where it begins.
+        source: Where the paths begin. The path to itself is empty.
     """
-    if source not in outgoing or target not in outgoing:
-        return None
     paths: dict[str, tuple[Transition, ...]] = {source: ()}
     queue = deque([source])
-    while queue and target not in paths:
+    while queue:
         here = queue.popleft()
         for row in outgoing[here]:
             if row.target not in paths:
                 paths[row.target] = (*paths[here], row)
                 queue.append(row.target)
 
-    return paths.get(target)
+    return paths
 
 
 def components(reachable: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], ...]:

@@ -25,7 +25,7 @@ from typing import Any, Final, Self, TypeVar
 from ..errors import LifecycleError
 from ._expand import expanded
 from ._initial import beginnings
-from ._paths import components, grouped, reached, reopened_pairs, shortest_path
+from ._paths import components, grouped, reached, reopened_pairs, shortest_paths
 from ._rows import (
     Deadline,
     Deviation,
@@ -343,7 +343,7 @@ class Lifecycle:
 
         Empty where they are the same status; None where there is no way.
         """
-        return shortest_path(self._outgoing, name_of(source), name_of(target))
+        return self._shortest.get(name_of(source), {}).get(name_of(target))
 
     def path_to(self, target: str) -> tuple[Transition, ...] | None:
         """
@@ -651,6 +651,10 @@ class Lifecycle:
         rows = grouped(self.transitions, lambda row: row.source)
 
         return {status: rows.get(status, ()) for status in self.statuses}
+
+    @cached_property
+    def _shortest(self) -> dict[str, dict[str, tuple[Transition, ...]]]:
+        return {status: shortest_paths(self._outgoing, status) for status in self.statuses}
 
     @cached_property
     def _entry_of(self) -> dict[str, Entry]:
