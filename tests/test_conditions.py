@@ -153,6 +153,16 @@ def test_the_first_row_whose_conditions_hold_fires(fields, target):
     assert target == engine.fire(run, "next").target == run.status
 
 
+def test_no_unknown_trigger_can_fire():
+    """
+    A name that is no trigger is answered alike, whether or not rows have conditions.
+    """
+    plain = (Transition("next", "reading", "done"), Transition("fail", "reading", "broken"))
+
+    assert not Engine(reader(), conditions=CONDITIONS).can(reading(), "nonsense")
+    assert not Engine(reader(plain)).can(reading(), "nonsense")
+
+
 def test_where_no_condition_holds_the_run_stays():
     """
     The error says that it was the conditions; the trigger is still one that the table allows.

@@ -1212,3 +1212,25 @@ class EveryMove(RuleBasedStateMachine):
 
 EveryMove.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestEveryMove = EveryMove.TestCase
+
+
+@pytest.mark.parametrize(
+    ("trigger", "payload", "taken"),
+    [
+        ("complete", {}, "usage"),
+        ("stop_incomplete", {"incomplete_details": {"reason": "max_prompt_tokens"}},
+         "incomplete_details, usage"),
+    ],
+)  # fmt: skip
+def test_a_reason_is_refused_where_the_trigger_takes_none(trigger, payload, taken):
+    """
+    The error names what the caller gave, and a reason that is given twice is not chosen from.
+    """
+    engine = RunEngine()
+    run = engine.create()
+    engine.start(run)
+
+    with pytest.raises(PayloadError, match=f"takes {taken}, not 'reason'"):
+        engine.fire(run, trigger, reason="max_completion_tokens", **payload)
+
+    assert ("in_progress", None) == (run.status, run.incomplete_details)

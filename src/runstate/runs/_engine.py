@@ -165,7 +165,8 @@ class Engine(Generic[_T]):
             trigger: A trigger of the lifecycle.
         """
         status = self._mover.status(run)
-        plan = self._moves[trigger].rows.get(status) if self.lifecycle.conditions else None
+        move = self._moves.get(trigger) if self.lifecycle.conditions else None
+        plan = move.rows.get(status) if move is not None else None
         if plan is not None and plan.choices:
             return any(each.allowed_for(run) for each in plan.choices)
 
@@ -460,8 +461,10 @@ class RunEngine(Engine[RunResponse]):
             PayloadError: The payload lacks a field, has an unknown one, or has a value that does
             not fit.
         """
-        if "reason" in payload:
-            payload["incomplete_details"] = {"reason": payload.pop("reason")}
+        if "reason" in payload and "incomplete_details" not in payload:
+            targets = {row.target for row in self.lifecycle if row.trigger == trigger}
+            if any("incomplete_details" in self.lifecycle.entry(each).requires for each in targets):
+                payload["incomplete_details"] = {"reason": payload.pop("reason")}
 
         return self._moves[trigger].trigger(run, payload)
 
