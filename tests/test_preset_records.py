@@ -384,6 +384,8 @@ RECORDS = {
                                       "output": [{"id": "m", "status": "completed"}]}]},
          [("r", "incomplete", None)]),
         ({"id": "r", "status": "failed"}, [("r", "failed", None)]),
+        ({"id": "evt_1", "object": "event", "created_at": 1_740_823_200, "type": "response.incomplete",
+          "data": {"id": "r"}}, [("r", "incomplete", None)]),
     ],
     "langgraph-run": [
         ([{"run_id": "r", "thread_id": "t", "status": "interrupted"}], [("r", "interrupted", None)]),
@@ -422,6 +424,12 @@ EACH = pytest.mark.parametrize(
     [(PRESETS[name], *record) for name, records in RECORDS.items() for record in records],
     ids=[f"{name}-{n}" for name, records in RECORDS.items() for n, _ in enumerate(records, 1)],
 )
+
+
+BOTH_ENDS = {"kind": "Job", "metadata": POD, "status": {"conditions": [
+    {"type": "Complete", "status": "True"}, {"type": "Failed", "status": "True"}]}}  # fmt: skip
+# For each preset: documents that contradict themselves, and the status that no lifecycle has.
+CONTRADICTIONS = {"kubernetes-job": [(BOTH_ENDS, "Complete/Failed")]}
 
 
 def seen_in(document, preset):
@@ -500,8 +508,20 @@ def test_every_shape_of_a_preset_reads_a_record(name):
         if rest.shapes:
             assert any(
                 read_by(document, preset) != read_by(document, rest)
-                for document, _ in RECORDS[name]
+                for document, _ in (*RECORDS[name], *CONTRADICTIONS.get(name, ()))
             ), shape
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_a_record_that_contradicts_itself_is_found(name):
+    """
+    A record of two ends has neither, whichever of them was seen before.
+    """
+    for document, status in CONTRADICTIONS[name]:
+        _, observations = seen_in(document, PRESETS[name])
+        found = check(observations, PRESETS[name]).findings
+
+        assert [("RS101", status)] == [(each.code, each.target) for each in found]
 
 
 def test_every_system_of_the_field_has_its_records():
