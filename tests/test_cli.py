@@ -208,6 +208,26 @@ def test_check_reads_standard_input(command):
     assert command("check", "-").text.startswith("<stdin>: RS901 error: holds no record of a run\n")
 
 
+def test_records_of_another_kind_are_named_where_nothing_else_is_there(command):
+    """
+    An input of nothing but another kind of object is refused with its kind, and how to read it.
+    """
+    batch = '{"id": "b", "object": "vector_store.file_batch", "status": "completed"}\n'
+    file("batches.jsonl", batch)
+    file("both.jsonl", batch + '{"id": "b", "object": "batch", "status": "completed"}\n')
+    named = ("--run-id", "id", "--status", "status")
+    options = ("--lifecycle", "openai-batch")
+    refused = command("check", "batches.jsonl", *options)
+
+    assert (
+        2,
+        "batches.jsonl: RS901 error: holds no record of a run: the object of line 1 is "
+        "'vector_store.file_batch', not 'batch'; --run-id and --status read it all the same",
+    ) == (refused.status, refused.text.splitlines()[0])
+    assert 0 == command("check", "batches.jsonl", *options, *named).status
+    assert 0 == command("check", "both.jsonl", *options).status
+
+
 STATES = '{"job": "j", "states": [{"status": "queued"}, {"status": "completed"}]}\n'
 
 

@@ -81,6 +81,7 @@ class Records:
         with _progress(self._paths) as told:
             for path in self._paths:
                 before, found = passed.count, False
+                passed.foreign = None
                 try:
                     for record in self._in_file(path, passed, told):
                         found = anything = True
@@ -89,7 +90,7 @@ class Records:
                     found = anything = True
                     yield _unreadable(path, error.strerror or type(error).__name__)
                 if not found and passed.count == before:
-                    yield _unreadable(path, "holds no record of a run")
+                    yield _unreadable(path, _nothing(passed))
         if not anything and passed.first is not None:
             yield passed.first
 
@@ -173,6 +174,16 @@ class Records:
         if text and text not in self._notices:
             self._notices[text] = None
             click.echo(f"runstate: {text}", err=True)
+
+
+def _nothing(passed: Passed) -> str:
+    """
+    Return why an input without a finding holds nothing to judge.
+    """
+    if passed.foreign is None:
+        return "holds no record of a run"
+
+    return f"holds no record of a run: {passed.foreign}; --run-id and --status read it all the same"
 
 
 def _unreadable(path: str, reason: str) -> Finding:

@@ -154,6 +154,8 @@ class Passed:
         """Records that were passed over."""
         self.first: Finding | None = None
         """What to say where nothing else was read: what was looked for in the first of them."""
+        self.foreign: str | None = None
+        """Of the first record of another kind, which is not counted: where it is, and its kind."""
 
 
 class Interpreter:
@@ -451,6 +453,10 @@ class Interpreter:
         # What the service refused with, in a log of what it answered, is no run.
         refused = record.keys() == {"error"} and isinstance(record["error"], dict)
         if (foreign or refused) and not self.named:
+            if foreign and self.passed.foreign is None:
+                self.passed.foreign = (
+                    f"the object of line {line} is {shown(kind)}, not '{self.kind}'"
+                )
             return ()
         key = self.columns.status
         place = found(record, key) if key is not None else None
