@@ -162,7 +162,8 @@ def test_packing_and_engine_change_no_verdict(tmp_path, command, capsysbinary):
                 if [] != [f for f in survey.findings if "compressed with zstd" in f.message]:
                     counts["python refuses"] += 1
                 elif not (expected.observations or expected.findings):
-                    assert ["holds no record of a run"] == [f.message for f in survey.findings]
+                    (nothing,) = survey.findings
+                    assert nothing.message.startswith("holds no record of a run")
                     counts["holds no run"] += 1
                 else:
                     assert expected == said, (path, model, packing)
