@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
-from ..histories._counter import survey as survey_of_records
 from ..histories._counts import Counts
 from ..histories._records import Finding, Observation
 from ..histories._rules import RULES
 from ..histories._survey import Survey
+from ..histories._surveyed import survey as survey_of_records
 from ._apart import set_apart
 from ._duckdb import Engine, listed
 from ._ends import count_ends, screen_ends

@@ -3,12 +3,12 @@ Observed histories: their records, the rules that judge them, and the counts ove
 """
 
 from ._check import check
-from ._counter import survey
 from ._monitor import Monitor
 from ._records import Finding, Observation, ObservationModel, Report, Severity
 from ._rules import RULES, Rule
 from ._seen import Seen
 from ._survey import Dwell, Journeys, OpenRun, Survey, Variant
+from ._surveyed import survey
 
 __all__ = [
     "RULES",

@@ -3,7 +3,6 @@ What notebooks show of reports and surveys: tables of HTML, every text of which 
 """
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from .._text import printable
 
@@ -45,6 +44,8 @@ def shown(title: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def _text(value: object) -> str:
+    from html import escape  # noqa: PLC0415  for notebooks alone
+
     if value is None:
         return ""
 
