@@ -24,7 +24,7 @@ _WAIT_SECONDS = 60.0
 
 def missing(what: str) -> Any:
     """
-    Skip the test loudly because a server is missing; under CI, fail.
+    Skip the test loudly because a program that it needs is missing; under CI, fail.
     """
     if os.environ.get("CI"):
         pytest.fail(f"CI needs {what}: see .ci/run")

@@ -2,7 +2,6 @@
 The site's pages show what happens: every example is executed, and every link leads somewhere.
 """
 
-import os
 import re
 import shutil
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from examples import EXECUTED, PAGES, ROOT, SHOWN, blocks, run_page
+from servers import missing
 from test_surface import MODULES
 
 
@@ -45,9 +45,7 @@ def test_the_example_for_spark_does_what_it_says(tmp_path, monkeypatch):
     On a local Spark, which needs Java.
     """
     if shutil.which("java") is None or find_spec("pyspark") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PYSPARK OR JAVA IS MISSING")
-        pytest.skip("PYSPARK OR JAVA IS MISSING")
+        missing("PySpark and Java")
     monkeypatch.chdir(tmp_path)
 
     run_page(WITH_SPARK, tmp_path)

@@ -30,6 +30,7 @@ from runstate.ddl import check_query
 from runstate.frames import FrameError, check_frame, survey_frame, survey_table
 from runstate.presets import PRESETS
 from runstate.readers import Columns
+from servers import missing
 from spark_logs import BORN, MODELS, Row, expected, log, plain
 from test_check_query import ENDLESS, QUOTES, found_by_check
 
@@ -52,9 +53,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     The command starts it, and leaves it to those who ask for Spark's active session.
     """
     if not _java():
-        if os.environ.get("CI"):
-            pytest.fail("CI needs Java 17 or 21: apt-get install openjdk-17-jre-headless")
-        pytest.skip("NO JAVA: the rules on Spark were NOT tested")
+        missing("Java 17 or 21")
     # Compiling costs more than these few rows; see the test of compiled plans.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")

@@ -4,7 +4,6 @@ The page of evidence in a real browser: what it does, and what nothing can make 
 
 import csv
 import io
-import os
 import re
 import shutil
 from itertools import pairwise
@@ -18,6 +17,7 @@ from runstate import RUN, Observation, histories
 from runstate.diagrams import inline_colours
 from runstate.presets import PRESETS
 from runstate.report import render_report
+from servers import missing
 from test_report import HISTORY, many, run
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
@@ -41,10 +41,7 @@ def browser():
     """
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
-        message = f"THE PAGE WAS NOT OPENED: this machine has none of {', '.join(NAMES)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
+        missing(f"one of {', '.join(NAMES)}")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield chromium

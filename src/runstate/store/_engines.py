@@ -405,9 +405,9 @@ def _begin_before_savepoints(dialect: Any) -> None:
     """
     Begin a transaction before its first savepoint.
 
-    The driver begins at the first write only, and SQLite commits what a savepoint holds at its
-    release if there is no transaction around it. This replaces a method of the dialect, because a
-    listener on the engine makes every statement slower.
+    The driver begins a transaction at the first write only. Without one, SQLite commits a savepoint
+    when the savepoint is released. The method of the dialect is replaced: a listener on the engine
+    would slow every statement down.
     """
     savepoint = dialect.do_savepoint
 
