@@ -353,6 +353,40 @@ def test_a_slip_on_the_way_is_a_failure_too(slip, name, message, tmp_path, monke
     assert message in done.failed[0].message
 
 
+class PassesOver(TinyStore):
+    """
+    Its claims pass over what the operation of another has begun to look at, as SKIP LOCKED does.
+    """
+
+    loses, lost = False, False
+
+    def claim(self, worker, seconds):
+        """See the protocol."""
+        if any(store.hooks for store in self.family):
+            self.family[0].lost = self.loses
+            return None
+
+        return None if self.family[0].lost else super().claim(worker, seconds)
+
+
+@pytest.mark.parametrize(
+    ("loses", "messages"),
+    [(False, []), (True, ["claim() returned None although a run without a lease was waiting"])],
+)
+def test_a_run_that_a_claim_passed_over_must_be_claimed_next(
+    loses, messages, tmp_path, monkeypatch
+):
+    """
+    Where its worker's lease ended before the move: that is refused, and the run is free, and not lost.
+    """
+    monkeypatch.setattr(PassesOver, "loses", loses)
+    done = conformance(
+        tiny(PassesOver, tmp_path), only=["stale_worker_is_fenced_between_any_statements"]
+    )
+
+    assert messages == [failure.message for failure in done.failed]
+
+
 def test_a_table_with_little_to_it_is_held_to_little(tmp_path):
     """
     What has neither cancel nor way back from where a limit is, is not asked for them.
