@@ -193,6 +193,11 @@ def test_keys_may_be_nested(tmp_path):
         ("empty.parquet", b"", "the file is empty"),
         ("text.parquet", b"run_id,status\n", "No magic bytes"),
         (
+            "runs.json",
+            b"[]",
+            "DuckDB reads Parquet, CSV, TSV and JSON lines alone: use --engine python",
+        ),
+        (
             "log.csv",
             b"id,state\n1,queued\n",
             "no column 'status' .did you mean 'state'. columns: id, state",

@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_pascal
 from .._text import printable
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ..readers._formats import TABULAR, suffix_of
+from ..readers._formats import PARQUET, TABULAR, suffix_of
 from ..readers._paths import PathError, expanded
 from ..readers._record import TIME_KEYS, Interpreter
 from ..readers._rows import Rows
@@ -31,6 +31,8 @@ _LARGEST_RECORD: Final = 16 * 1024 * 1024
 _MOST_FACTS: Final = 5
 _MOST_BRACKETS: Final = 150
 """Fewer than the levels that the readers go down."""
+_PARQUET: Final = b"PAR1"
+"""The first bytes of a Parquet file."""
 _HEADERS: Final = 200
 """Lines of JSON that are looked at for the names of keys."""
 
@@ -93,9 +95,16 @@ def _lake(engine: Engine, names: Sequence[str], columns: Columns, lifecycle: Lif
 
 def _kind(name: str) -> str:
     """
-    Return what the file *name* is; Parquet, where its name does not say.
+    Return what the file *name* is, by its suffix; a file of another suffix must be Parquet.
     """
-    return TABULAR.get(suffix_of(name), "parquet")
+    kind = TABULAR.get(suffix_of(name))
+    if kind is None:
+        with Path(name).open("rb") as file:
+            parquet = file.read(len(_PARQUET)) == _PARQUET
+        if not parquet and suffix_of(name) not in PARQUET:
+            raise _irregular(name, "DuckDB reads Parquet, CSV, TSV and JSON lines alone")
+
+    return kind or "parquet"
 
 
 # -- text --------------------------------------------------------------------------
