@@ -122,6 +122,8 @@ class TransitionRules:
         elif run.headless is not None and self._is_next_snapshot(run, observation, before):
             found = []
             run.reopen(self._lifecycle.identity)
+        elif run.headless is not None and self._is_same_snapshot(observation, before):
+            found = []
         else:
             found = [] if run.headless is None else [run.headless]
             run.headless = None
@@ -219,7 +221,7 @@ class TransitionRules:
             hint=f"a run begins in {' or '.join(self._lifecycle.initial_statuses)}; "
             "is the head missing? then: polled",
         )
-        # A snapshot may be the only one of its run. Report this once the attempt has a second one.
+        # A snapshot may be the only one of its run. Report this once the attempt has another one.
         if observation.fields:
             run.headless = finding
             return []
@@ -284,6 +286,17 @@ class TransitionRules:
             observation.source is None
             and bool(observation.fields)
             and self._reopenings.unseen(observation, run.attempt, before, observation.status)
+        )
+
+    @staticmethod
+    def _is_same_snapshot(observation: Observation, before: str) -> bool:
+        """
+        Return whether *observation* tells the status of the only one before it.
+
+        Two pages of a list may have one object, and no history of it.
+        """
+        return (
+            observation.source is None and bool(observation.fields) and observation.status == before
         )
 
     def _late(self, run: RunMemory, observation: Observation) -> Finding:
