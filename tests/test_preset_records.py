@@ -8,7 +8,7 @@ from io import BytesIO
 
 import pytest
 
-from runstate import Finding, check
+from runstate import Finding, Shape, check
 from runstate.presets import PRESETS
 from runstate.readers import read
 
@@ -471,6 +471,47 @@ def test_a_record_alone_is_legal(preset, document, expected):
 
     for each in observations:
         assert () == check([each], preset, observed="polled").findings
+
+
+KINDS = sorted(name for name, preset in PRESETS.items() if preset.kind is not None)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("shaped", [False, True])
+def test_objects_of_another_kind_are_passed_over_with_shapes_and_without(name, shaped):
+    """
+    What says that it is something else has the statuses of something else.
+    """
+    preset = PRESETS[name]
+    if shaped:
+        preset = replace(preset, shapes=(*preset.shapes, Shape(id=("id",), status=("status",))))
+    status = str(preset.initial)
+    mine, unsaid = (
+        {"id": "a", "object": preset.kind, "status": status},
+        {"id": "b", "status": status},
+    )
+    other = {"id": "c", "object": f"{preset.kind}.other", "status": "unheard_of"}
+    findings, observations = seen_in([mine, unsaid, other], preset)
+
+    assert [] == findings
+    assert [("a", status), ("b", status)] == [(each.run_id, each.status) for each in observations]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_webhook_of_openai_tells_the_end_of_an_object(name):
+    """
+    Its type is the kind and the status: https://developers.openai.com/api/docs/guides/webhooks.
+    """
+    preset = PRESETS[name]
+    end = min(preset.terminal)
+    event = {"object": "event", "id": "evt_1", "created_at": 1_750_287_018, "data": {"id": "a"}}
+    told = [{**event, "type": f"{preset.kind}.{each}"} for each in (end, "heard")]
+    findings, observations = seen_in([*told, {**event, "type": f"other.{end}"}], preset)
+
+    assert [] == findings
+    assert [("a", end, 1_750_287_018)] == [(o.run_id, o.status, o.at) for o in observations]
+    # It may be delivered twice, and nothing tells of the beginning.
+    assert () == check(observations * 2, preset).findings
 
 
 @EACH

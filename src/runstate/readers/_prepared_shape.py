@@ -9,7 +9,7 @@ from .._text import printable
 from ..lifecycle._shape import EVERY, Condition, Shape, condition_of, steps_of, template_of
 from ..lifecycle._table import Lifecycle
 from ._envelopes import unwrapped
-from ._record import LINE
+from ._record import LINE, kind_of
 from ._shape_paths import MISSING, Path, is_nothing, look_up, paths_of, text_of
 from ._values import BadRecordError, attempt_number, identifier, lagging, status_name
 
@@ -27,9 +27,18 @@ class PreparedShape:
     A record that it does not fit is about something else, or has another shape.
     """
 
-    def __init__(self, shape: Shape, lifecycle: Lifecycle) -> None:
+    def __init__(self, shape: Shape, lifecycle: Lifecycle, *, kind: str | None = None) -> None:
+        """
+        Make *shape* ready.
+
+        Args:
+            shape: A shape of *lifecycle*, or one that the caller's columns were put into.
+            lifecycle: Whose statuses the records have.
+            kind: What ``object`` must be in a record that has one, unless *shape* says it itself.
+        """
         self.records = paths_of(shape.records)
         self.about: list[Condition] = [*map(condition_of, shape.about)]
+        self._kind = None if any(steps == ("object",) for steps, _ in self.about) else kind
         self.conditions = (*shape.about, *shape.text)
         self.text = [*map(template_of, shape.text)]
         self.usual = not self.text and all(steps[-1] in _USUAL for steps, _ in self.about)
@@ -75,6 +84,9 @@ class PreparedShape:
         """
         Return whether *record* has this shape: what it is about, an id and a status.
         """
+        kind = kind_of(record)
+        if kind is not None and self._kind is not None and kind != self._kind:
+            return False
         for steps, values in self.about:
             found, _ = look_up(record, Path("", steps))
             if found is MISSING or (values is not None and text_of(found) not in values):
@@ -192,7 +204,10 @@ class PreparedShape:
         Return what a record of this shape has, in words.
         """
         ids = " or ".join(dict.fromkeys("/".join(path.text for path in paths) for paths in self.id))
-        conditions = ", ".join(printable(each, _LONGEST_CONDITION) for each in self.conditions)
+        kind = () if self._kind is None else (f"object, if given, = {self._kind}",)
+        conditions = ", ".join(
+            printable(each, _LONGEST_CONDITION) for each in (*self.conditions, *kind)
+        )
         about = f" where {conditions}" if conditions else ""
 
         return f"{ids} and {'/'.join(path.text for path in self.status)}{about}"

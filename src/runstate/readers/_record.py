@@ -35,13 +35,14 @@ from ._values import (
     TIME_KEYS,
     BadRecordError,
     attempt_number,
+    identifier,
     sequence_number,
     shown,
     status_name,
     tried,
 )
 
-__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read"]
+__all__ = ["TIME_KEYS", "Columns", "Interpreter", "Passed", "Read", "kind_of"]
 
 Read = Observation | Finding
 """What reading yields."""
@@ -63,8 +64,8 @@ LINE: Final = "line"
 """The key of a whole line of a log for people."""
 
 NO_TIMES: Final = "none"
-_TIMES_HINT: Final = "--at KEY takes the times of another column, --at none leaves them out"
 """Named as the column of the time, it leaves times of observations out."""
+_TIMES_HINT: Final = "--at KEY takes the times of another column, --at none leaves them out"
 _KNOWN_BY: Final = frozenset({"object", "event", "target"})
 _TOLD: Final = ("Object", "error", "kind", "trigger")
 """Further keys that are looked at under any lifecycle."""
@@ -447,12 +448,14 @@ class Interpreter:
     def _run_object(self, record: dict[str, Any], line: int) -> Sequence[Read]:
         if type(record) is Doubled:
             refuse_doubled(record, {"object", "Object"})
-        # Empty is as good as absent: a re-implementation was seen to send that.
-        kind = record.get("object", record.get("Object")) or None
+        kind = kind_of(record)
         foreign = kind is not None and self.kind is not None and kind != self.kind
         # What the service refused with, in a log of what it answered, is no run.
         refused = record.keys() == {"error"} and isinstance(record["error"], dict)
         if (foreign or refused) and not self.named:
+            told = self._webhook(record, line)
+            if told is not None:
+                return told
             if foreign and self.passed.foreign is None:
                 self.passed.foreign = (
                     f"the object of line {line} is {shown(kind)}, not '{self.kind}'"
@@ -463,6 +466,28 @@ class Interpreter:
         holder = place[0] if place else record
 
         return self._snapshot(record, holder, place[1] if place else key, line)
+
+    def _webhook(self, record: dict[str, Any], line: int) -> Sequence[Read] | None:
+        """
+        Return what an event of OpenAI's webhooks tells, whose type is a kind and a status; None if it is none.
+        """
+        kind, _, status = str(record.get("type")).rpartition(".")
+        data = record.get("data")
+        if kind_of(record) != "event" or kind != self.kind or not isinstance(data, dict):
+            return None
+        if status not in self._lifecycle.known or "id" not in data:
+            return None
+        notes: list[BadRecordError] = []
+        at, created = self._time(record, notes), record.get("created_at")
+        if self.columns.at is None and not self.untimed and created is not None:
+            # The time of the event, and not of the object.
+            at = self._seconds(created, "created_at", notes)
+        run_id = identifier(data["id"])
+        # Of the object as it is now, like a snapshot: no move, and no history alone.
+        fields = {"id": run_id, "status": status}
+        seen = Observation(status, run_id, at, fields, None, None, self.file, line)
+
+        return self._with_notes(notes, seen) if notes else (seen,)
 
     def _snapshot(
         self, record: dict[str, Any], holder: dict[str, Any], key: str | None, line: int
@@ -607,6 +632,14 @@ class Interpreter:
             bad.hint = bad.hint or _TIMES_HINT
             notes.append(bad)
             return None
+
+
+def kind_of(record: Mapping[str, Any]) -> Any:
+    """
+    Return what *record* says that it is; None if it does not.
+    """
+    # Empty is as good as absent: a re-implementation was seen to send that.
+    return record.get("object", record.get("Object")) or None
 
 
 def _named(columns: Columns, attempt: str | None) -> dict[str, str]:

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from ..histories._records import Finding, Observation
-from ..lifecycle._shape import condition_of
 from ..lifecycle._table import Lifecycle
 from ..runs._run import RUN
 from ._grouping import Grouping
@@ -122,7 +121,6 @@ def fit_of(records: Sequence[dict[str, Any]], lifecycle: Lifecycle) -> Fit:
         interpreter = Interpreter(columns, lifecycle, None, skip=True, **common)
     beside = {*lifecycle.identity, *lifecycle.stamp_fields, *(lifecycle.fields or ())} - _USUAL
     beside -= set() if lifecycle is RUN else {*(RUN.fields or ()), *RUN.stamp_fields}
-    own_kinds = {lifecycle.kind, *_kinds_of(lifecycle)}
     fitting, weight, statuses = 0, 0, set()
     for record in records:
         sight.clear()
@@ -130,7 +128,7 @@ def fit_of(records: Sequence[dict[str, Any]], lifecycle: Lifecycle) -> Fit:
         if not seen or not {each.status for each in seen} <= lifecycle.known:
             continue
         kinds = {each.get("object") or lifecycle.kind for _, each in sight}
-        if lifecycle.kind is not None and not kinds <= own_kinds:
+        if lifecycle.kind is not None and not kinds <= {lifecycle.kind}:
             continue
         fitting += 1
         statuses |= {each.status for each in seen}
@@ -141,16 +139,6 @@ def fit_of(records: Sequence[dict[str, Any]], lifecycle: Lifecycle) -> Fit:
         weight += len(beside.intersection(sight[0][1] if sight else record))
 
     return Fit(fitting / max(len(records), 1), weight / max(fitting, 1), frozenset(statuses))
-
-
-def _kinds_of(lifecycle: Lifecycle) -> Iterator[str]:
-    """
-    Yield the kinds of objects that shapes of *lifecycle* ask for, such as those of its events.
-    """
-    for shape in lifecycle.shapes:
-        for path, values in map(condition_of, shape.about):
-            if path == ("object",):
-                yield from values or ()
 
 
 def columns_in(records: Sequence[Mapping[str, Any]]) -> Columns | None:

@@ -57,7 +57,8 @@ class Shaped(Interpreter):
             skip: Whether a record without a shape is passed over; else it is refused.
         """
         super().__init__(columns, lifecycle, name, times=times, passed=passed)
-        self._shapes = [PreparedShape(shape, lifecycle) for shape in shapes]
+        kind = None if self.named else lifecycle.kind
+        self._shapes = [PreparedShape(shape, lifecycle, kind=kind) for shape in shapes]
         self.skip = skip
         self.roots = frozenset(
             path.text.partition(".")[0].partition("[")[0]
@@ -129,7 +130,7 @@ class Shaped(Interpreter):
             return found
         own = own_event(record)
 
-        return None if own is None else self._move(own, line)
+        return self._webhook(record, line) if own is None else self._move(own, line)
 
     def _carried(
         self,
