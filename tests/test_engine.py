@@ -23,6 +23,7 @@ from runstate import (
     Entry,
     GuardRefusedError,
     IllegalTransitionError,
+    IncompleteDetails,
     Lifecycle,
     LifecycleError,
     LifecycleFieldError,
@@ -1215,22 +1216,136 @@ TestEveryMove = EveryMove.TestCase
 
 
 @pytest.mark.parametrize(
-    ("trigger", "payload", "taken"),
+    ("trigger", "payload", "details", "reason"),
     [
-        ("complete", {}, "usage"),
+        ("complete", {}, None, "by hand"),
         ("stop_incomplete", {"incomplete_details": {"reason": "max_prompt_tokens"}},
-         "incomplete_details, usage"),
+         IncompleteDetails(reason="max_prompt_tokens"), "by hand"),
+        ("stop_incomplete", {}, IncompleteDetails(reason="max_prompt_tokens"), None),
     ],
 )  # fmt: skip
-def test_a_reason_is_refused_where_the_trigger_takes_none(trigger, payload, taken):
+def test_a_reason_is_that_of_the_caller_unless_the_trigger_takes_one(
+    trigger, payload, details, reason
+):
     """
-    The error names what the caller gave, and a reason that is given twice is not chosen from.
+    A reason beside the details that the trigger takes is why the caller fires.
     """
     engine = RunEngine()
     run = engine.create()
     engine.start(run)
+    moved = engine.fire(run, trigger, reason=reason or "max_prompt_tokens", **payload)
 
-    with pytest.raises(PayloadError, match=f"takes {taken}, not 'reason'"):
-        engine.fire(run, trigger, reason="max_completion_tokens", **payload)
+    assert (details, reason) == (run.incomplete_details, moved.reason)
 
-    assert ("in_progress", None) == (run.status, run.incomplete_details)
+
+class Asked(list):
+    """
+    Guards that note what they are told, each by parameters of its own.
+    """
+
+    def all(self, thing, row, payload, *, actor, reason=None):
+        """Take everything."""
+        self.append((row.trigger, dict(payload), actor, reason))
+
+    def some(self, *about, actor):
+        """Take the actor by keyword."""
+        self.append(actor)
+
+    def none(self, payload, actor):
+        """Take the object and the row, whatever they are called."""
+        self.append((type(payload), actor.trigger))
+
+
+def movable(form):
+    """
+    Return an engine with guards that note what they are told, an object for it, and the notes.
+    """
+    asked, heard = Asked(), []
+    guards = [
+        asked.all,
+        asked.some,
+        asked.none,
+        lambda *_: None,
+        lambda *_, **more: bool(more) or None,
+    ]
+    if form == "run":
+        engine = RunEngine(clock=lambda: BORN, guards=guards, observers=[heard.append])
+        run = engine.create()
+    else:
+        engine = Engine(RUN, clock=lambda: BORN, guards=guards, observers=[heard.append])
+        run = SimpleNamespace(**dict.fromkeys(RUN.fields) | {"status": "queued"})
+    engine.fire(run, "start")
+    asked.clear(), heard.clear()
+
+    return engine, run, asked, heard
+
+
+@pytest.mark.parametrize("form", ["run", "object"])
+def test_guards_and_observers_hear_who_fires_and_why(form):
+    """
+    Each guard is told what it has parameters for, and the record has it.
+    """
+    engine, run, asked, heard = movable(form)
+    error = {"code": "server_error", "message": "m"}
+    moved = engine.fire(run, "fail", last_error=error, actor="alice", reason="stuck")
+
+    assert [
+        ("fail", {"last_error": error}, "alice", "stuck"),
+        "alice",
+        (type(run), "fail"),
+    ] == asked
+    assert ("alice", "stuck") == (moved.actor, moved.reason)
+    assert [moved] == heard
+
+
+@pytest.mark.parametrize("form", ["run", "object"])
+def test_what_nobody_states_is_none(form):
+    """
+    To the guards and in the record, compiled or not.
+    """
+    engine, run, asked, _ = movable(form)
+    moved = engine.fire(run, "request_cancel")
+
+    assert [("request_cancel", {}, None, None), None, (type(run), "request_cancel")] == asked
+    assert (None, None) == (moved.actor, moved.reason)
+
+
+def test_a_compiled_move_states_who_fires_too():
+    """
+    The long way is taken for it, with the same result.
+    """
+    engine = Engine(RUN, clock=lambda: BORN)
+    runs = [SimpleNamespace(**dict.fromkeys(RUN.fields) | {"status": "queued"}) for _ in range(3)]
+    first, second, third = (
+        engine.fire(run, "start", **stated)
+        for run, stated in zip(runs, [{}, {"actor": "bob"}, {"reason": "late"}], strict=True)
+    )
+
+    assert [(None, None), ("bob", None), (None, "late")] == [
+        (moved.actor, moved.reason) for moved in (first, second, third)
+    ]
+    assert vars(runs[0]) == vars(runs[1]) == vars(runs[2])
+    with pytest.raises(UnknownTriggerError):
+        engine.fire(runs[0], "explode", actor="bob")
+
+
+def test_a_field_of_the_lifecycle_that_is_called_reason_is_that_field():
+    """
+    The lifecycle said first what the word means.
+    """
+    told = []
+    lifecycle = Lifecycle(
+        "job",
+        (Transition("fail", "running", "failed"),),
+        "running",
+        {"failed": "failure"},
+        entries=(Entry("failed", requires=("reason",)),),
+    )
+    engine = Engine(
+        lifecycle, guards=[lambda job, row, payload, reason: told.append((payload, reason))]
+    )
+    job = SimpleNamespace(status="running", reason=None)
+    moved = engine.fire(job, "fail", reason="no memory", actor="alice")
+
+    assert ("no memory", "alice", None) == (job.reason, moved.actor, moved.reason)
+    assert [({"reason": "no memory"}, None)] == told

@@ -22,6 +22,8 @@ def written(
     """
     Return a function ``(object, payload) -> Moved`` for one trigger; None if it cannot be compiled.
 
+    A move of which the caller says who makes it, and why, goes the long way.
+
     Args:
         plans: The plan of the trigger from each status.
         mover: What all moves of the engine share. Its ``plain`` are the classes whose objects
@@ -124,7 +126,7 @@ def _branch(name: str, plan: Any, mover: Any) -> list[str]:
         "    if type(known) is not str or len(known) > 500 or not known.isprintable():",
         "        known = run_id(target)",
         "    moved = new_record(Moved, (known, "
-        f"{plan.trigger!r}, {plan.source!r}, {plan.target!r}, at, None, None, at > now))",
+        f"{plan.trigger!r}, {plan.source!r}, {plan.target!r}, at, None, None, at > now, None, None))",
         *note,
         *log,
         *deliver,

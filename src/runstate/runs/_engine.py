@@ -17,7 +17,7 @@ from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse
 from ._move import Move, Moves, RunMove, remember
-from ._mover import Clock, Condition, Guard, Mover, Plan
+from ._mover import Clock, Condition, Context, Guard, Mover, Plan, asked
 from ._observers import Observers
 from ._run import RUN
 from ._run_payloads import RunPayloads
@@ -97,7 +97,9 @@ class Engine(Generic[_T]):
         Args:
             lifecycle: The table.
             clock: Unix seconds; asked once a move.
-            guards: Asked before a move, in this order, outside of any lock.
+            guards: Asked before a move, in this order, outside of any lock. Each is called with the
+                object and the row, and with those of ``payload=``, ``actor=`` and ``reason=``
+                that it has as parameters.
             observers: Called after a move with its record, in this order. They hear the moves of
                 one object in the order in which these were made, also where one of them fires
                 the next; that move then returns before the others have heard of it.
@@ -120,8 +122,12 @@ class Engine(Generic[_T]):
         self.lifecycle = lifecycle
         log, heard_by = MoveLog(logger, lifecycle.name), tuple(observers)
         self._mover = Mover(
-            lifecycle, clock, guards, log, Observers(heard_by, log) if heard_by else None
+            lifecycle, clock, asked(guards), log, Observers(heard_by, log) if heard_by else None
         )
+        payloads = [lifecycle.entry(status) for status in lifecycle.statuses]
+        taken = {name for entry in payloads for name in (*entry.requires, *entry.accepts)}
+        self._stated = tuple(name for name in Context._fields if name not in taken)
+        """What the caller states of a move, but for names that fields of the lifecycle have."""
         machine = Dispatcher(
             self._plans(conditions),
             lifecycle.statuses,
@@ -137,7 +143,9 @@ class Engine(Generic[_T]):
         Args:
             run: The object to move, in place.
             trigger: A trigger of the lifecycle.
-            payload: Values of the fields that the target's entry requires or accepts.
+            payload: Values of the fields that the target's entry requires or accepts; and
+                ``actor`` and ``reason``, who fires and why, for the guards and the record. Where
+                the lifecycle has a field of such a name, it is that field's value.
 
         Raises:
             WrongObjectError: *run* is not a run that this engine can move.
@@ -148,7 +156,18 @@ class Engine(Generic[_T]):
             PayloadError: The payload lacks a field, has an unknown one, or has a value that does
             not fit.
         """
+        if "actor" in payload or "reason" in payload:
+            return self._fire_as(run, trigger, payload)
+
         return self._moves[trigger].trigger(run, payload)
+
+    def _fire_as(self, run: _T, trigger: str, payload: dict[str, Any]) -> Moved:
+        """
+        Move *run*, with what *payload* states of the caller in the record and before the guards.
+        """
+        stated = {name: payload.pop(name) for name in self._stated if name in payload}
+
+        return self._moves[trigger].trigger_as(Context(**stated), run, payload)
 
     def now(self) -> float:
         """
@@ -250,7 +269,9 @@ class RunEngine(Engine[RunResponse]):
             clock: Unix seconds; asked once a move.
             new_id: Makes the id of a run that is created without one.
             expires_after: Seconds from creation to ``expires_at``; None for never.
-            guards: Asked before a move, in this order, outside of any lock.
+            guards: Asked before a move, in this order, outside of any lock. Each is called with the
+                object and the row, and with those of ``payload=``, ``actor=`` and ``reason=``
+                that it has as parameters.
             observers: Called after a move with its record, in this order. They hear the moves of
                 one object in the order in which these were made, also where one of them fires
                 the next; that move then returns before the others have heard of it.
@@ -450,7 +471,9 @@ class RunEngine(Engine[RunResponse]):
         Args:
             run: The run, moved in place.
             trigger: A trigger of the lifecycle.
-            payload: The keyword arguments of the method that has the trigger's name.
+            payload: The keyword arguments of the method that has the trigger's name; and ``actor``
+                and ``reason``, who fires and why, for the guards and the record. The reason of
+                ``stop_incomplete`` is its argument, unless ``incomplete_details`` is given.
 
         Raises:
             WrongObjectError: *run* is not a run that this engine can move.
@@ -466,7 +489,7 @@ class RunEngine(Engine[RunResponse]):
             if any("incomplete_details" in self.lifecycle.entry(each).requires for each in targets):
                 payload["incomplete_details"] = {"reason": payload.pop("reason")}
 
-        return self._moves[trigger].trigger(run, payload)
+        return super().fire(run, trigger, **payload)
 
     def _prepare(
         self, run: RunResponse, trigger: str, payload: Mapping[str, Any]

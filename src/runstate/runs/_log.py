@@ -42,6 +42,10 @@ class Moved(NamedTuple):
     """Number of the move within its run; the creation is 1. None if moves are not numbered."""
     clock_regressed: bool = False
     """True if the clock had stepped back, and *at* is the run's last time instead."""
+    actor: str | None = None
+    """Who fired, as the caller stated it; None if nobody did."""
+    reason: str | None = None
+    """Why, as the caller stated it."""
 
 
 _CONFIGURED: Final = (
@@ -95,7 +99,7 @@ class MoveLog:
         """
         Log ``run.transition``, as a warning if *warn*.
         """
-        run_id, trigger, source, target, at, duration_s, seq, regressed = moved
+        run_id, trigger, source, target, at, duration_s, seq, regressed, _, _ = moved
         try:
             logger = self._bound()
             if not warn and (self._filtered or (self._plain and not logger.hears(logging.INFO))):

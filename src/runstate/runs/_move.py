@@ -24,7 +24,7 @@ from ._compiled import written
 from ._fields import holds_seconds, moment_of, respelled, word_of
 from ._log import Moved
 from ._models import LIFECYCLE_FIELDS, RunResponse
-from ._mover import Mover, Plan
+from ._mover import UNSTATED, Context, Mover, Plan
 from ._observers import COMMITS
 from ._wire import LAST_SECOND
 
@@ -50,7 +50,16 @@ class Move(TableEvent[Plan]):
         self._mover = mover
         self._is_written = False
 
-    def trigger(self, run: Any, payload: Mapping[str, Any]) -> Moved:  # type: ignore[override]
+    def trigger_as(self, context: Context, run: Any, payload: Mapping[str, Any]) -> Moved:
+        """
+        Move *run* as :meth:`trigger` does, and state who does it, and why.
+        """
+        # Of the class: the compiled function knows no context.
+        return type(self).trigger(self, run, payload, context)
+
+    def trigger(  # type: ignore[override]
+        self, run: Any, payload: Mapping[str, Any], context: Context = UNSTATED
+    ) -> Moved:
         """
         Move *run*, or raise with the run as it was.
 
@@ -74,8 +83,8 @@ class Move(TableEvent[Plan]):
                 changes[status_field] = self._respelled(held, plan)
             plan.prepare(run, plan, payload, changes)
             for guard in mover.guards:
-                mover.ask(guard, run, plan)
-            moved = self._commit(run, plan, changes, mover.clock())
+                mover.ask(guard, run, plan, payload, context)
+            moved = self._commit(run, plan, changes, mover.clock(), context)
             if moved is not None:
                 break
             # Another thread was faster; the trigger may be legal from there as well.
@@ -106,7 +115,9 @@ class Move(TableEvent[Plan]):
                 mover.plain.clear()
             mover.plain.add(kind)
 
-    def _commit(self, run: Any, plan: Plan, changes: dict[str, Any], now: float) -> Moved | None:
+    def _commit(
+        self, run: Any, plan: Plan, changes: dict[str, Any], now: float, context: Context
+    ) -> Moved | None:
         """
         Write *changes* to *run*; return None if it has left the source of *plan* meanwhile.
         """
@@ -129,6 +140,8 @@ class Move(TableEvent[Plan]):
                 plan.target,
                 at,
                 clock_regressed=at > now,
+                actor=context.actor,
+                reason=context.reason,
             )
             if mover.observers is not None:
                 mover.observers.note(run, moved)
@@ -158,7 +171,7 @@ class RunMove(Move):
     """
 
     def trigger(  # type: ignore[override]  # noqa: C901, PLR0912  one piece, so that it is fast
-        self, run: RunResponse, payload: Mapping[str, Any]
+        self, run: RunResponse, payload: Mapping[str, Any], context: Context = UNSTATED
     ) -> Moved:
         """
         Move *run*, or raise with the run as it was.
@@ -179,7 +192,7 @@ class RunMove(Move):
                 plan.prepare(run, plan, payload, changes)
             if mover.guards:
                 for guard in mover.guards:
-                    mover.ask(guard, run, plan)
+                    mover.ask(guard, run, plan, payload, context)
             now = mover.clock()
             if not now <= LAST_SECOND:  # nor is NaN; a time too early is clamped
                 raise ValueError(f"the clock returned {now!r}: expected Unix seconds")
@@ -206,7 +219,7 @@ class RunMove(Move):
                     Moved,
                     (
                         run_id, plan.trigger, plan.source, plan.target, at, duration_s, seq,
-                        at > now,
+                        at > now, *context,
                     ),
                 )  # fmt: skip
                 # From here on nothing may be called between a look and the write that it
@@ -251,6 +264,9 @@ class _NoMove(NamedTuple):
     mover: Mover
 
     def trigger(self, run: Any, payload: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
+        self.mover.unknown(run, self.name)
+
+    def trigger_as(self, context: Context, run: Any, payload: Mapping[str, Any]) -> NoReturn:  # noqa: ARG002
         self.mover.unknown(run, self.name)
 
 

@@ -4,9 +4,10 @@ What comes before a move: its plan, the payload, the guards, and every refusal.
 A plan is computed once for each row of the table. Each refusal is logged, and then raised.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from inspect import signature
+from typing import Any, Final, NamedTuple, NoReturn
 
 from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_snake
@@ -26,12 +27,18 @@ from ._fields import seconds_of, word_of
 from ._log import Moved, MoveLog
 from ._observers import Observers
 
-__all__ = ["Clock", "Condition", "Guard", "Mover", "Plan"]
+__all__ = ["UNSTATED", "Clock", "Condition", "Context", "Guard", "Mover", "Plan", "asked"]
 
-Guard = Callable[[Any, Transition], "str | bool | None"]
+_TOLD: Final = frozenset({"payload", "actor", "reason"})
+"""What a guard is told by keyword."""
+
+Guard = Callable[..., "str | bool | None"]
 """
-Called before each move that the table allows. None or True permits the move; False, or a reason,
-refuses it. Its exceptions reach the caller, and the run is unchanged.
+Called with the object and the row before each move that the table allows.
+
+It is given ``payload``, ``actor`` and ``reason`` by keyword as well, those of them that it has as
+parameters: what came with the trigger, who fires, and why. None or True permits the move; False, or
+a reason, refuses it. Its exceptions reach the caller, and the run is unchanged.
 """
 
 Condition = Callable[[Any], bool]
@@ -41,6 +48,46 @@ Returns whether something holds for an object, without changing anything.
 
 Clock = Callable[[], float]
 """Returns the time in Unix seconds."""
+
+
+class Context(NamedTuple):
+    """
+    Who makes a move, and why, as the caller states it.
+    """
+
+    actor: str | None = None
+    reason: str | None = None
+
+
+UNSTATED: Final = Context()
+
+
+class _Asked(NamedTuple):
+    """
+    A guard, and what it has parameters for beside the object and the row.
+    """
+
+    guard: Guard
+    names: frozenset[str]
+
+
+def asked(guards: Iterable[Guard]) -> tuple[_Asked, ...]:
+    """
+    Return *guards* with what each has parameters for.
+    """
+    return tuple(_Asked(guard, _told(guard)) for guard in guards)
+
+
+def _told(guard: Guard) -> frozenset[str]:
+    try:
+        parameters = signature(guard).parameters
+    except (ValueError, TypeError):
+        return frozenset()
+
+    # The first two are the object and the row, whatever they are called.
+    return _TOLD.intersection(
+        [*parameters][2:] + [n for n, p in parameters.items() if p.kind is p.KEYWORD_ONLY]
+    )
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -87,7 +134,7 @@ class Mover:
 
     lifecycle: Lifecycle
     clock: Clock
-    guards: tuple[Guard, ...]
+    guards: tuple[_Asked, ...]
     log: MoveLog
     observers: Observers | None
     """The observers of the engine; None if there are none."""
@@ -169,14 +216,20 @@ class Mover:
         reason = f"{name!r} counts the attempts: expected a whole number or None, found {found}"
         self.malformed(run, plan, reason)
 
-    def ask(self, guard: Guard, run: Any, plan: Plan) -> None:
+    def ask(
+        self, guard: _Asked, run: Any, plan: Plan, payload: Mapping[str, Any], context: Context
+    ) -> None:
         """
         Ask *guard* about a move.
 
         Raises:
             GuardRefusedError: It said no.
         """
-        verdict = guard(run, plan.row)
+        more: dict[str, Any] = {}
+        if guard.names:
+            facts = {"payload": payload, **context._asdict()}
+            more = {name: facts[name] for name in guard.names}
+        verdict = guard.guard(run, plan.row, **more)
         if verdict is None or verdict is True:
             return
         reason = verdict if isinstance(verdict, str) else ""

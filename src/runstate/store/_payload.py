@@ -80,7 +80,9 @@ class Move:
         if (trigger, target) != (self.fire.trigger, self.way.target):
             raise AnswerMismatchError(run_id, self.fire.trigger, trigger, target)
 
-        return Moved(run_id, trigger, source, target, at, duration_s, seq, bool(regressed))
+        stated = self.fire.actor, self.fire.reason
+
+        return Moved(run_id, trigger, source, target, at, duration_s, seq, bool(regressed), *stated)
 
     def line(self, moved: Moved, **more: Any) -> dict[str, Any]:
         """

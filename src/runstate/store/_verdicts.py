@@ -142,6 +142,8 @@ class JournalEntry(NamedTuple):
             self.duration_s,
             self.seq,
             self.clock_regressed,
+            self.actor,
+            self.reason,
         )
 
 
