@@ -259,7 +259,7 @@ def test_a_run_takes_more_rows_but_no_foreign_status(clock):
     with pytest.raises(LifecycleError) as refused:
         RunEngine(wider)
 
-    assert ("a RunResponse cannot be 'rejected': move a model of your own with Engine",) == (
+    assert ("a RunResponse cannot be 'rejected': use Engine and Store, which take any model",) == (
         refused.value.faults
     )
 

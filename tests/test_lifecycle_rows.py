@@ -10,7 +10,16 @@ import pytest
 import transitions
 
 from pictures import picture_of
-from runstate import Engine, Entry, Lifecycle, LifecycleError, Transition, check, load_lifecycle
+from runstate import (
+    Engine,
+    Entry,
+    Lifecycle,
+    LifecycleError,
+    Observation,
+    Transition,
+    check,
+    load_lifecycle,
+)
 from runstate.ddl import guard_sql
 from runstate.diagrams import FORMATS, draw
 from runstate.frames import survey_files
@@ -22,6 +31,7 @@ from runstate.interchange import (
     to_scxml,
     to_xstate,
 )
+from runstate.store import Store
 from test_diagram_layout import faults
 
 
@@ -129,6 +139,14 @@ class Word(StrEnum):
     KILLED = "killed"
 
 
+class Text(str, Enum):  # noqa: UP042  what many applications have
+    """A text each, whose str() is another."""
+
+    READY = "ready"
+    DONE = "done"
+    KILLED = "killed"
+
+
 class Valued(Enum):
     """Values that are texts."""
 
@@ -160,7 +178,7 @@ class Act(Enum):
     kill = auto()
 
 
-KINDS = pytest.mark.parametrize("kind", [Word, Valued, Numbered, Whole])
+KINDS = pytest.mark.parametrize("kind", [Word, Text, Valued, Numbered, Whole])
 
 
 @KINDS
@@ -201,6 +219,75 @@ def test_an_enum_does_in_every_place(kind):
     more = lifecycle.with_transitions(Transition("drop", ready, "gone"), terminal={"gone": "error"})
     assert {"done", "killed", "gone"} == set(more.terminal)
     assert check(["ready", "done"], lifecycle).ok
+
+
+def shown(histories, lifecycle):
+    """
+    Return what is found in *histories*, in words.
+    """
+    return [
+        [
+            (f.code, f.message, f.hint, type(f.target) in {str, Word})
+            for f in check(h, lifecycle).findings
+        ]
+        for h in histories
+    ]
+
+
+@KINDS
+def test_histories_of_members_are_those_of_their_names(kind):
+    """
+    As statuses where a member is a text, in snapshots and in observations of any Enum; legal or not.
+    """
+    ready, done, killed = kind
+    lifecycle = Lifecycle(
+        "job",
+        [Transition("finish", ready, done), Transition("kill", ready, killed)],
+        initial=ready,
+        terminal={done: "success", killed: "error"},
+    )
+
+    def histories(ready, done, killed):
+        yield [Observation(ready, "a", 1.0), Observation(done, "a", 2.0)]
+        yield [Observation(ready, "a", 1.0), Observation(done, "a", 2.0), Observation(killed, "a")]
+        yield [Observation(done, "a", 1.0, source=ready), Observation(ready, "a", source=done)]
+        yield [{"id": "a", "status": each} for each in (ready, done)]
+        yield [{"id": "a", "status": each} for each in (done, killed)]
+        if isinstance(ready, str):
+            yield [ready, done]
+            yield [ready, done, killed, ready]
+            yield [done]
+
+    plain = histories("ready", "done", "killed")
+    for members, words in zip(histories(*kind), plain, strict=False):
+        assert shown([words], lifecycle) == shown([members], lifecycle)
+
+
+@KINDS
+def test_engine_and_store_move_objects_of_any_enum(kind):
+    """
+    The record of a move and the store have the words.
+    """
+    ready, done, killed = kind
+    lifecycle = Lifecycle(
+        "job",
+        [Transition(Act.finish, ready, done), Transition(Act.kill, ready, killed)],
+        initial=ready,
+        terminal={done: "success", killed: "error"},
+    )
+    job = SimpleNamespace(status=ready)
+    moved = Engine(lifecycle).fire(job, "finish")
+    with Store.open("sqlite://", lifecycle) as store:
+        held = store.create()
+        answer = store.fire(held["id"], "kill")
+        killed_ones = [each["status"] for each in store.list(status=killed).items]
+
+    assert ("ready", "done", done) == (moved.source, moved.target, job.status)
+    assert ("ready", "killed", ["killed"]) == (
+        answer.moved.source,
+        answer.moved.target,
+        killed_ones,
+    )
 
 
 @KINDS

@@ -33,8 +33,8 @@ def refuse_unknown(function: str, given: Iterable[str], known: Collection[str]) 
         from difflib import get_close_matches  # noqa: PLC0415  only for the message
 
         close = get_close_matches(name, known, n=1)
-        listed = ", ".join(sorted(known)[:_MOST_NAMES]) + (
-            ", …" if len(known) > _MOST_NAMES else ""
-        )
+        # Other spellings of the same names come last.
+        ordered = sorted(known, key=lambda each: (not each.islower(), each))
+        listed = ", ".join(ordered[:_MOST_NAMES]) + (", …" if len(known) > _MOST_NAMES else "")
         hint = f"did you mean {close[0]!r}?" if close else f"known: {listed}"
         raise TypeError(f"{function}() got an unexpected keyword '{printable(name)}' ({hint})")

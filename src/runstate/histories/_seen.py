@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from ..lifecycle._rows import name_of
 from ..lifecycle._table import Lifecycle
 from ._records import NOTHING, Observation
 
@@ -17,6 +18,7 @@ __all__ = ["Seen", "numbered", "observation_of", "sound"]
 Seen = str | Mapping[str, Any] | BaseModel | Observation
 """A status, a snapshot as a mapping or a model, or an :class:`Observation`."""
 
+_WORDS: Final = frozenset({str, type(None)})
 _PLAIN_FIELDS: Final = frozenset({dict, MappingProxyType})
 _KINDS: Final[Mapping[str, tuple[type, str]]] = {
     "at": (Real, "Unix seconds"),
@@ -54,7 +56,7 @@ def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
     if isinstance(seen, Observation):
         return sound(seen)
     if isinstance(seen, str):
-        return Observation(str(seen))
+        return Observation(str(name_of(seen)))
     if isinstance(seen, BaseModel):
         fields: Mapping[str, Any] = {name: getattr(seen, name) for name in seen.model_fields_set}
     elif isinstance(seen, Mapping):
@@ -66,7 +68,8 @@ def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
     run_id = fields.get(lifecycle.id_field)
 
     return Observation(
-        fields.get(lifecycle.status_field),  # type: ignore[arg-type]  # judged, not trusted, by observe()
+        # Judged, not trusted, by observe().
+        name_of(fields.get(lifecycle.status_field)),
         None if run_id is None else str(run_id),
         fields=fields,
     )
@@ -80,7 +83,10 @@ def sound(seen: Observation) -> Observation:
         TypeError: One is not. Its status is judged like that of any other record.
     """
     parts: tuple[Any, ...] = seen
-    _, _, at, fields, source, seq, _, _, trigger, attempt = parts
+    status, _, at, fields, source, seq, _, _, trigger, attempt = parts
+    if type(status) is not str or type(source) not in _WORDS:
+        seen = seen._replace(status=name_of(status), source=name_of(source))
+        source = seen.source
     # What nearly all are, told apart without asking an abstract class.
     if not (
         type(fields) in _PLAIN_FIELDS

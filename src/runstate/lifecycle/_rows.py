@@ -46,9 +46,9 @@ def name_of(value: Any) -> Any:
     """
     Return the status name of an Enum member: its value if that is a string, else its name.
 
-    Everything else is returned unchanged, and so is a member of a ``str`` Enum, which is a text.
+    Everything else is returned unchanged, and so is a member of a StrEnum, which is a text.
     """
-    if isinstance(value, str) or not isinstance(value, Enum):
+    if not isinstance(value, Enum) or (isinstance(value, str) and str(value) == value):
         return value
 
     return value.value if isinstance(value.value, str) else value.name

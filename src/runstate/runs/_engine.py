@@ -3,7 +3,7 @@ The engines: only they move a run.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from inspect import iscoroutinefunction
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -15,7 +15,7 @@ from ..lifecycle._rows import CREATE, Transition
 from ..lifecycle._table import Lifecycle
 from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
-from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, RunResponse
+from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, BaseResponse, RunResponse
 from ._move import Move, Moves, RunMove, remember
 from ._mover import Clock, Condition, Context, Guard, Mover, Plan, asked
 from ._observers import Observers
@@ -56,6 +56,22 @@ def _check_answers_at_once(functions: Iterable[Callable[..., Any]]) -> None:
                 f"a guard or condition answers at once, and {function!r} is a coroutine function: "
                 "await what it needs first, or use the hook before= of a store for asyncio"
             )
+
+
+def _unfit_for_runs(lifecycle: Lifecycle) -> Iterator[str]:
+    """
+    Yield why a RunResponse cannot be moved through *lifecycle*.
+    """
+    for row in lifecycle.reopenings:
+        yield f"{row}: a RunResponse has no field {lifecycle.attempt_field!r}"
+    for status in lifecycle.statuses:
+        if status not in RUN.known:
+            yield f"a RunResponse cannot be {status!r}"
+    entries = map(lifecycle.entry, lifecycle.statuses)
+    set_by = [name for e in entries for name in (*e.stamps, *e.requires, *e.accepts, *e.clears)]
+    for name in dict.fromkeys(set_by):
+        if name not in RunResponse.model_fields or name in BaseResponse.model_fields:
+            yield f"a RunResponse has no field {name!r}"
 
 
 class Engine(Generic[_T]):
@@ -280,27 +296,13 @@ class RunEngine(Engine[RunResponse]):
                 library's logger ``runstate``.
 
         Raises:
-            LifecycleError: A status of *lifecycle* is none that a RunResponse can have, or
-                it has rows that reopen: a RunResponse has no field for the attempt.
+            LifecycleError: A RunResponse cannot have a status of *lifecycle*, or lacks a field
+                that its entries set, or that counts the attempts of rows that reopen.
         """
-        if lifecycle.reopenings:
-            raise LifecycleError(
-                lifecycle.name,
-                [
-                    f"{row}: a RunResponse has no field {lifecycle.attempt_field!r}: "
-                    "move a model of your own with Engine"
-                    for row in lifecycle.reopenings
-                ],
-            )
-        foreign = [status for status in lifecycle.statuses if status not in RUN.known]
-        if foreign:
-            raise LifecycleError(
-                lifecycle.name,
-                [
-                    f"a RunResponse cannot be {status!r}: move a model of your own with Engine"
-                    for status in foreign
-                ],
-            )
+        unfit = [*_unfit_for_runs(lifecycle)]
+        if unfit:
+            instead = "use Engine and Store, which take any model"
+            raise LifecycleError(lifecycle.name, [f"{reason}: {instead}" for reason in unfit])
         super().__init__(lifecycle, clock=clock, guards=guards, observers=observers, logger=logger)
         self._new_id = new_id
         self._expires_after = expires_after

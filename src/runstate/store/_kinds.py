@@ -20,6 +20,7 @@ from typing import (
 )
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_snake
 from pydantic_core import to_jsonable_python
 
 from .._keywords import refuse_unknown
@@ -28,7 +29,7 @@ from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._engine import RunEngine
 from ..runs._fields import respelled
-from ..runs._models import OWNED_NAMES, RunResponse, RunStatus
+from ..runs._models import OWNED_NAMES, BaseResponse, RunResponse, RunStatus
 from ..runs._move import remember
 from ..runs._mover import Condition
 from ._layout import Layout
@@ -95,6 +96,15 @@ class Record(dict[str, Any]):
             raise AttributeError(name) from None
 
 
+def _refuse_envelope(method: str, fields: Mapping[str, Any]) -> None:
+    """
+    Refuse *fields* of the answer to a request, which are no part of a run and would be lost.
+    """
+    names = [name for name in fields if to_snake(name) in BaseResponse.model_fields]
+    if names:
+        refuse_unknown(method, names, RunResponse.model_fields.keys() - BaseResponse.model_fields)
+
+
 class RunKind:
     """
     Runs as the reference describes them.
@@ -121,6 +131,7 @@ class RunKind:
         """See the protocol."""
         if status is not None:
             raise LifecycleFieldError(RunResponse.__name__, "status")
+        _refuse_envelope("create", fields)
         # What a run does not have yet is null on the wire, not unknown.
         given = {"assistant_id": None, "thread_id": None, **fields}
         run, _ = self._engine._draft(id, **given)  # noqa: SLF001  its own judgement
@@ -147,6 +158,7 @@ class RunKind:
         for name in fields:
             if name in OWNED_NAMES or name in {"id", *self._lifecycle.identity}:
                 raise LifecycleFieldError(RunResponse.__name__, name)
+        _refuse_envelope("update", fields)
         refuse_unknown("update", fields, RunResponse.model_fields)
         held = run_of(row).model_dump(mode="json", exclude_unset=True)
 

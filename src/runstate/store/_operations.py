@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from .._keywords import refuse_unknown
 from ..errors import PayloadError
-from ..lifecycle._rows import CREATE
+from ..lifecycle._rows import CREATE, name_of
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved
 from ..runs._wire import FIRST_SECOND, LAST_SECOND
@@ -323,10 +324,10 @@ class Operations(Generic[_T]):
         """
         if not is_seconds(seconds) or seconds < 0:
             raise wrong_argument("older_than", "a number of seconds from 0 on", seconds)
-        known = [status] if isinstance(status, str) else status
-        ends = list(self._lifecycle.terminal) if known is None else _listed(known)
+        wanted = self._lifecycle.terminal if status is None else _listed(status)
+        ends = [self._known(each) for each in wanted]
         for each in ends:
-            if not self._lifecycle.is_terminal(self._known(each)):
+            if not self._lifecycle.is_terminal(each):
                 raise wrong_argument("status", "statuses that are terminal", each)
         checked(most)
         check_archive(connection, archive)
@@ -461,8 +462,7 @@ class Operations(Generic[_T]):
         """
         runs = self._tables.runs.c
         if status is not None:
-            several = [status] if isinstance(status, str) else _listed(status)
-            known = [self._known(each) for each in several]
+            known = [self._known(each) for each in _listed(status)]
             yield runs.status == known[0] if len(known) == 1 else runs.status.in_(known)
         for name, value in self._checked_columns("list", columns).items():
             # What no column can hold never reaches the database, which might choke on it.
@@ -878,13 +878,14 @@ class Operations(Generic[_T]):
     # -- shared ----------------------------------------------------------------------
 
     def _known(self, status: Any) -> str:
-        if not isinstance(status, str) or status not in self._lifecycle.known:
+        word = name_of(status)
+        if not isinstance(word, str) or word not in self._lifecycle.known:
             statuses = ", ".join(map(str, self._lifecycle.statuses))
             raise wrong_argument(
                 "status", f"a status of {self._lifecycle.name} ({statuses})", status
             )
 
-        return status
+        return word
 
     def _check_clock(self, connection: sa.Connection) -> None:
         """
@@ -931,10 +932,12 @@ def _digest(new: New[Any]) -> str:
     return hash_of(json.dumps(new.values, sort_keys=True))
 
 
-def _listed(statuses: Any) -> Sequence[str]:
+def _listed(statuses: Any) -> Sequence[Any]:
     """
-    Return *statuses* if they are several, at least one.
+    Return *statuses*, one or several, as several; at least one.
     """
+    if isinstance(statuses, str | Enum):
+        return (statuses,)
     listed = tuple(statuses) if isinstance(statuses, Iterable) else ()
     if not listed:
         raise wrong_argument("status", "a status, or several", statuses)
