@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from conftest import BORN, PAYLOADS, fire, run_in
 from runstate import (
     RUN,
+    BaseResponse,
     Engine,
     Entry,
     GuardRefusedError,
@@ -38,6 +39,7 @@ from runstate import (
     Usage,
     check,
 )
+from runstate.presets import PRESETS
 from runstate.testing import ManualClock
 
 USAGE = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
@@ -262,6 +264,23 @@ def test_a_run_takes_more_rows_but_no_foreign_status(clock):
     assert ("a RunResponse cannot be 'rejected': use Engine and Store, which take any model",) == (
         refused.value.faults
     )
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_a_lifecycle_is_moved_as_runs_are_or_refused_when_the_engine_is_made(name):
+    """
+    No move of a run engine that was made lacks a field.
+    """
+    lifecycle = PRESETS[name]
+    try:
+        engine = RunEngine(lifecycle)
+    except LifecycleError as refused:
+        assert all("use Engine and Store" in fault for fault in refused.faults)
+        return
+    fields = RunResponse.model_fields.keys() - BaseResponse.model_fields
+
+    assert set(engine.lifecycle.stamp_fields + engine.lifecycle.detail_fields) <= fields
+    assert set(engine.lifecycle.statuses) <= set(RunStatus)
 
 
 def test_fire_by_name_is_the_typed_method(engine):

@@ -318,3 +318,15 @@ def test_an_engine_goes_on_where_the_store_left_off(store):
     moved = RunEngine().complete(run)
 
     assert 3 == moved.seq
+
+
+@pytest.mark.parametrize("name", ["error", "detail", "http_status_code", "HttpResponseHeaders"])
+def test_fields_of_an_answer_to_a_request_are_refused(store, name):
+    """
+    They are no part of a run: nothing would be left of them in the database.
+    """
+    run = store.create()
+    with pytest.raises(TypeError, match=rf"create\(\) got an unexpected keyword '{name}'"):
+        store.create(**{name: None})
+    with pytest.raises(TypeError, match=rf"update\(\) got an unexpected keyword '{name}'"):
+        store.update(run.id, **{name: None})
