@@ -81,6 +81,10 @@ class Engine(Generic[_T]):
     Thread-safe, and usable as it is inside asyncio: a move never blocks and never
     awaits. Holds no reference to any object it has moved.
 
+    It guards one object in memory, and not a row in a database: two copies of a row can both make
+    a move. Where objects are saved, :class:`runstate.store.Store` or
+    :func:`runstate.store.apply_move` lets one writer win.
+
     Example:
         >>> from runstate import Lifecycle, Transition
         >>> class Door:
@@ -246,6 +250,9 @@ class RunEngine(Engine[RunResponse]):
 
     One is enough for a program. It holds no reference to any run. What each method
     raises is said once, at :meth:`fire`.
+
+    It guards one run in memory, and not a row in a database: two copies of a row can both make a
+    move. Where runs are saved, :class:`runstate.store.RunStore` lets one writer win.
 
     Example:
         >>> import structlog
