@@ -2,11 +2,15 @@
 The door to transitions, both ways.
 """
 
+from contextlib import suppress
 from enum import Enum, StrEnum
 
 import pytest
 import transitions
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from transitions.extensions import HierarchicalMachine
+from transitions.extensions.markup import MarkupMachine
 
 from runstate import RUN, Lifecycle, LifecycleError, Transition, check
 
@@ -227,6 +231,125 @@ def test_from_machine_refuses_what_is_no_lifecycle():
         ValueError, match=r"^a hierarchical machine has nested states; a lifecycle is flat$"
     ):
         Lifecycle.from_machine(nested)
+
+
+STATES = ("a", "b", "c", "done")
+MOVES = st.tuples(
+    st.sampled_from(["go", "next"]),
+    st.sampled_from(["*", *STATES[:3]]),
+    st.sampled_from(STATES),
+    st.sampled_from([None, "ready"]),
+)
+
+
+STEPS = [("step", *pair, None) for pair in zip(STATES, STATES[1:])]  # noqa: B905, RUF007
+"""Moves by which every state is reached, and reaches the end."""
+
+
+@given(st.lists(MOVES, max_size=4).map(lambda moves: STEPS + moves))
+def test_any_source_means_in_a_machine_what_it_means_in_a_row(moves):
+    """
+    Every status that is not terminal, whatever else the machine has; the rest is listed.
+    """
+    rows = [Transition(*move[:3], when=move[3] or ()) for move in moves]
+    expected = None
+    with suppress(LifecycleError):
+        expected = Lifecycle("machine", rows, "a", {"done": "success"})
+    assume(expected)
+    machine = MarkupMachine(
+        model=None,
+        states=[{"name": s, "final": s == "done"} for s in expected.statuses],
+        initial="a",
+        transitions=[list(move) for move in moves],
+        auto_transitions=False,
+    )
+
+    left_out = [move for move in moves if move[1] == "*"]
+    for found in (
+        Lifecycle.from_machine(machine, terminal={"done": "success"}),
+        Lifecycle.from_machine(machine),
+    ):
+        assert sorted(map(str, expected)) == sorted(map(str, found))
+        assert expected.terminal == found.terminal
+        assert sorted(
+            f"done -{trigger}-> {target}" for trigger, _, target, _ in left_out
+        ) == sorted(
+            line.partition(": left out, because the source '*'")[0] for line in found.left_behind
+        )
+
+
+def test_from_machine_reads_a_condition_that_any_source_may_fail_by():
+    """
+    A machine that fails from anywhere, its ends included, comes in with its ends.
+    """
+    machine = transitions.Machine(
+        model=None,
+        states=["new", "checked", "done", "failed"],
+        initial="new",
+        transitions=[["next", "*", "failed", "has_error"], ["next", "new", "checked"],
+                     ["next", "checked", "done"], ["touch", "*", "="]],
+        auto_transitions=False,
+    )  # fmt: skip
+    lifecycle = Lifecycle.from_machine(machine, terminal={"done": "success", "failed": "failure"})
+
+    assert [
+        "new -next [has_error]-> failed",
+        "new -next-> checked",
+        "checked -next [has_error]-> failed",
+        "checked -next-> done",
+        "new -touch-> new",
+        "checked -touch-> checked",
+    ] == [str(row) for row in lifecycle]
+    assert 4 == len(lifecycle.left_behind)
+    assert lifecycle.left_behind[0] == (
+        "done -next-> failed: left out, because the source '*' stands for every status "
+        "that is not terminal"
+    )
+
+
+def test_from_machine_refuses_a_row_out_of_an_end_that_is_named_as_its_source():
+    """
+    Only any source leaves ends out; a transition of the end's own reopens, or is a fault.
+    """
+    machine = transitions.Machine(
+        model=None,
+        states=["a", "b", "end"],
+        initial="a",
+        transitions=[["go", "a", "b"], ["go", "b", "end"], ["reset", "*", "a"],
+                     ["back", ["b", "end"], "a"]],
+        auto_transitions=False,
+    )  # fmt: skip
+    with pytest.raises(LifecycleError, match="end -back-> a: leads out of the terminal status"):
+        Lifecycle.from_machine(machine, terminal={"end": "success"})
+    reopened = Lifecycle.from_machine(
+        machine, terminal={"end": "success"}, reopens=["back", "reset"]
+    )
+
+    assert ["end -reset-> a", "end -back-> a"] == [str(row) for row in reopened.reopenings]
+    assert () == reopened.left_behind
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"terminal": {"B": "success"}}, r"status 'B' is unreachable .*\(did you mean 'b'\?\)"),
+        ({"terminal": {"b": "success"}, "reopens": ["bakc"]},
+         r"reopens: no trigger 'bakc' \(did you mean 'back'\?\)"),
+    ],
+)  # fmt: skip
+def test_from_machine_suggests_the_name_that_was_meant(options, reason):
+    """
+    Of a state whose case differs, and of a trigger that no transition has.
+    """
+    machine = transitions.Machine(
+        model=None,
+        states=["a", "b"],
+        initial="a",
+        transitions=[["go", "a", "b"], ["back", "b", "a"]],
+        auto_transitions=False,
+    )
+    with pytest.raises(LifecycleError, match=reason):
+        Lifecycle.from_machine(machine, **options)
 
 
 def test_the_engines_own_machine_encodes_the_table(engine):

@@ -5,10 +5,11 @@ Ids, statuses and reasons come from elsewhere and end in terminals, logs and
 pages. This module is the one place that decides what "harmless" means.
 """
 
+from collections.abc import Iterable
 from reprlib import Repr
 from typing import Final
 
-__all__ = ["attribute", "markup", "printable", "shown_value"]
+__all__ = ["attribute", "markup", "printable", "shown_value", "suggestion"]
 
 LONGEST_SHOWN = 200
 """Characters of one untrusted text that are shown."""
@@ -63,3 +64,16 @@ def shown_value(value: object, limit: int = 200) -> str:
         text = f"<{type(value).__name__}>"
 
     return printable(text, limit)
+
+
+def suggestion(name: object, known: Iterable[str]) -> str:
+    """
+    Return a question after the one of the *known* names that *name* may mean; empty if none is close.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  only for the message of a mistake
+
+    # Letters in the wrong case are the closest of all, which difflib does not know.
+    spelled = {str(each).casefold(): str(each) for each in known}
+    close = get_close_matches(str(name).casefold(), spelled, n=1)
+
+    return f" (did you mean '{printable(spelled[close[0]])}'?)" if close else ""

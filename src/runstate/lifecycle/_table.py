@@ -15,15 +15,16 @@ Words: a *row* is one legal move; *terminal* statuses have no row out of them; a
 does not show their order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
+from .._text import suggestion
 from ..errors import LifecycleError
-from ._expand import expanded
+from ._expand import expanded, without_ends
 from ._initial import beginnings
 from ._paths import components, grouped, reached, reopened_pairs, shortest_paths
 from ._rows import (
@@ -582,47 +583,52 @@ class Lifecycle:
         texts. Conditions are kept by their names, for an Engine's ``conditions``; a transition
         that stays where it is without leaving (``dest=None``) becomes a row from its status to
         itself. A state that no transition leads to is one more initial status: ``add_model``
-        puts models there. What has no place in a lifecycle is listed in ``left_behind``:
-        callbacks above all.
+        puts models there. The source ``"*"``, or every state as a source, stands for every
+        status that is not terminal. What has no place in a lifecycle is listed in
+        ``left_behind``: callbacks above all, and the transitions out of terminal statuses that
+        come of ``"*"`` alone.
 
         Args:
             machine: A flat machine; its ``to_...`` triggers are left out.
-            terminal: What each terminal status means. Without it, the statuses that no
-                row leaves are terminal, and successes.
+            terminal: What each terminal status means. Without it, the states that are
+                final, and those that no transition leaves, are terminal, and successes.
             name: Name of the lifecycle; the machine's own by default.
-            reopens: Triggers whose transitions out of *terminal* statuses reopen.
+            reopens: Triggers whose transitions out of *terminal* statuses reopen; those of
+                ``"*"``, too.
 
         Raises:
-            LifecycleError: The table contradicts itself.
+            LifecycleError: The table contradicts itself, or *reopens* names a trigger that the
+                machine lacks.
             ValueError: The machine is nested, or a transition names a state that it lacks.
         """
         table = read_machine(machine)
+        name = name or str(machine.name).rstrip(": ") or "machine"
         sources = {row.source for row in table.rows}
         if terminal is None:
-            terminal = {s: "success" for s in table.statuses if s not in sources}
+            terminal = {
+                status: "success"
+                for status in table.statuses
+                if status in table.finals or status not in sources
+            }
 
         ends, reopening = set(names_in(terminal)), set(names_in(reopens))
-        rows = (
-            Transition(
-                row.trigger,
-                row.source,
-                row.target,
-                reopens=row.source in ends and row.trigger in reopening,
-                when=row.when,
-                unless=row.unless,
-            )
-            for row in dict.fromkeys(table.rows)
+        _expect_triggers(name, reopening, {row.trigger for row in table.rows})
+        rows, left_out = without_ends(
+            tuple(dict.fromkeys(table.rows)), table.statuses, ends, reopening
         )
 
         return cls(
-            name=name or str(machine.name).rstrip(": ") or "machine",
-            transitions=rows,
+            name=name,
+            transitions=(
+                Transition(**row._asdict(), reopens=row.source in ends and row.trigger in reopening)
+                for row in rows
+            ),
             initial=beginnings(
-                table.initial, table.statuses, ((row.source, row.target) for row in table.rows)
+                table.initial, table.statuses, ((row.source, row.target) for row in rows)
             ),
             terminal=terminal,
             status_field=table.attribute,
-            left_behind=table.left_behind,
+            left_behind=(*table.left_behind, *left_out),
         )
 
     # -- how it is worked out ----------------------------------------------
@@ -670,6 +676,16 @@ class Lifecycle:
     @cached_property
     def _may_be_set(self) -> Mapping[str, Mapping[str, set[bool]]]:
         return may_be_set(self)
+
+
+def _expect_triggers(name: str, wanted: Iterable[str], known: Collection[str]) -> None:
+    faults = [
+        f"reopens: no trigger {trigger!r}{suggestion(trigger, known)}"
+        for trigger in wanted
+        if trigger not in known
+    ]
+    if faults:
+        raise LifecycleError(name, sorted(faults))
 
 
 def _frozen(terminal: Any) -> Any:

@@ -11,9 +11,27 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import transitions
 
+from ._callback_names import CallbackNames
 from ._rows import name_of
 
-__all__ = ["Dispatcher", "MachineTable", "TableEvent", "build_machine", "read_machine"]
+__all__ = [
+    "OF_MACHINE", "OF_STATE", "OF_TRANSITION", "Dispatcher", "MachineRow", "MachineTable", "TableEvent",
+    "build_machine", "read_machine",
+]  # fmt: skip
+
+OF_TRANSITION: Final = ("prepare", "before", "after")
+"""The callbacks of a transition."""
+OF_STATE: Final = ("on_enter", "on_exit")
+"""The callbacks of a state."""
+OF_MACHINE: Final = (
+    "prepare_event",
+    "before_state_change",
+    "after_state_change",
+    "finalize_event",
+    "on_exception",
+    "on_final",
+)
+"""The callbacks of a machine."""
 
 _AUTO_PREFIX: Final = "to_"
 _USUAL_ATTRIBUTE: Final = "state"
@@ -51,6 +69,8 @@ class MachineTable(NamedTuple):
     """The attribute of its models that holds the status."""
     left_behind: tuple[str, ...]
     """Its other parts, a line for each."""
+    finals: tuple[str, ...]
+    """The statuses whose states are marked as final."""
 
 
 class MachineRow(NamedTuple):
@@ -112,7 +132,7 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
     # Under another attribute, the automatic triggers have its name in theirs.
     prefix = _AUTO_PREFIX if attribute == _USUAL_ATTRIBUTE else f"{_AUTO_PREFIX}{attribute}_"
     automatic = {prefix + name for name in machine.states} if machine.auto_transitions else ()
-    names = _Names()
+    names = CallbackNames()
     rows, left_behind = [], []
     for trigger, event in machine.events.items():
         if trigger in automatic:
@@ -128,11 +148,11 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
                 )
                 rows.append(row)
                 where = f"{row.source} -{trigger}-> {row.target}"
-                left_behind += names.callbacks(where, move, ("prepare", "before", "after"))
+                left_behind += names.callbacks(where, move, OF_TRANSITION)
     for name, state in machine.states.items():
         where = f"state {_wire_value(machine, name)}"
-        left_behind += names.callbacks(where, state, ("on_enter", "on_exit"))
-    left_behind += names.callbacks("machine", machine, _OF_MACHINE)
+        left_behind += names.callbacks(where, state, OF_STATE)
+    left_behind += names.callbacks("machine", machine, OF_MACHINE)
     initial = machine.initial
 
     return MachineTable(
@@ -141,51 +161,12 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
         tuple(rows),
         attribute,
         tuple(left_behind),
+        tuple(
+            _wire_value(machine, name)
+            for name, state in machine.states.items()
+            if getattr(state, "final", False)
+        ),
     )
-
-
-_OF_MACHINE: Final = (
-    "prepare_event",
-    "before_state_change",
-    "after_state_change",
-    "finalize_event",
-    "on_exception",
-    "on_final",
-)
-
-
-class _Names:
-    """
-    Names for the functions of a machine: their own, numbered where two functions share one.
-    """
-
-    def __init__(self) -> None:
-        self._functions: dict[str, Any] = {}
-
-    def of(self, function: Any) -> str:
-        """
-        Return the name of *function*, which may be its name already.
-        """
-        if isinstance(function, str):
-            return function
-        plain = getattr(function, "__name__", "")
-        plain = plain if plain.isidentifier() else "condition"
-        name, number = plain, 1
-        while self._functions.setdefault(name, function) != function:
-            number += 1
-            name = f"{plain}_{number}"
-
-        return name
-
-    def callbacks(self, where: str, holder: Any, kinds: Iterable[str]) -> list[str]:
-        """
-        Return a line for each callback that *holder* has of the *kinds*.
-        """
-        return [
-            f"{where}: {kind} {self.of(function)}"
-            for kind in kinds
-            for function in getattr(holder, kind, ())
-        ]
 
 
 def _wire_value(machine: transitions.Machine, name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
+from .._text import suggestion
 from ._rows import EVIDENCE, OUTCOMES, Deadline, Deviation, Entry, Outcome, Transition
 from ._shape import Shape, shape_faults
 
@@ -163,14 +164,27 @@ def _faulty_statuses(table: Table) -> Iterator[str]:
     reached = set(begins).union(*map(table.reachable, begins))
     for status in table.statuses:
         if status not in reached:
-            yield f"status {_wire(status)} is unreachable from {', '.join(map(_wire, begins))}"
+            guess = _guess(table, status)
+            yield f"status {_wire(status)} is unreachable from {', '.join(map(_wire, begins))}{guess}"
         if status in table.terminal:
             continue
         ahead = table.reachable(status)
         if table.terminal and not ahead & table.terminal.keys():
-            yield f"status {_wire(status)} is a trap: no terminal status is reachable from it"
+            reason = "no terminal status is reachable from it"
         elif not ahead:
-            yield f"status {_wire(status)} is a trap: no row leads out of it, and it is not terminal"
+            reason = "no row leads out of it, and it is not terminal"
+        else:
+            continue
+        yield f"status {_wire(status)} is a trap: {reason}{_guess(table, status)}"
+
+
+def _guess(table: Table, status: str) -> str:
+    """
+    Return a question after the status of the rows that *status* may mean, if no row names it.
+    """
+    named = {name for row in table.transitions for name in (row.source, row.target)}
+
+    return "" if status in named else suggestion(status, named)
 
 
 def _faulty_entries(table: Table) -> Iterator[str]:
