@@ -15,7 +15,7 @@ from statemachine.states import States
 from transitions.extensions.markup import MarkupMachine
 from xstate_statemachine import SyncInterpreter, create_machine
 
-from runstate import RUN, DefinitionError, Lifecycle, LifecycleError, Transition, check
+from runstate import RUN, DefinitionError, Engine, Lifecycle, LifecycleError, Transition, check
 from runstate.diagrams import draw
 from runstate.errors import RunstateError
 from runstate.interchange import (
@@ -138,6 +138,49 @@ def test_what_the_other_side_would_misread_is_not_written(way, statuses, trigger
         out(chain(statuses, trigger))
 
 
+PAIR = (
+    Transition("go", "a", "b", when="ready"),
+    Transition("go", "a", "c"),
+    Transition("stop", "a", "c", unless="busy"),
+)
+"""The usual pair, one trigger with two targets, and a row that only ``unless`` restricts."""
+
+
+def pair_of(name):
+    """
+    Return the usual pair with *name* for its first condition.
+    """
+    rows = (Transition("go", "a", "b", when=name), *PAIR[1:])
+
+    return Lifecycle("pair", rows, "a", {"b": "success", "c": "success"})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(
+    name=st.sampled_from([*HOSTILE, "x > 5", "[a]", '["a"]', "[", "!ready", "a b  c", " "])
+    | st.text(st.characters(codec="utf-8"), min_size=1, max_size=100).filter(str.isprintable)
+)
+def test_conditions_of_any_spelling_come_back(way, name):
+    """
+    By their names, in their order, with nothing left behind, in every format.
+    """
+    back = there_and_back(pair_of(name), way)
+
+    assert pair_of(name).transitions == back.transitions
+    assert () == back.left_behind
+
+
+@pytest.mark.parametrize("way", ["markup", "scxml", "statemachine"])
+def test_several_conditions_of_any_spelling_come_back(way):
+    """
+    Those of one row that must hold, and those that must not, each by its name.
+    """
+    row = Transition("go", "a", "b", when=HOSTILE, unless=["[x", "y > 5", "z"])
+    lifecycle = Lifecycle("many", [row, *PAIR[1:]], "a", {"b": "success", "c": "success"})
+
+    assert lifecycle.transitions == there_and_back(lifecycle, way).transitions
+
+
 # -- the other side ------------------------------------------------------------------------
 
 
@@ -167,6 +210,37 @@ def test_python_statemachine_takes_it(format_name):
             machine.send(row.trigger)
         assert {status} == {str(value) for value in machine.configuration_values}
         assert {*RUN.allowed(status)} == {str(event.id) for event in machine.allowed_events}
+
+
+class Model:
+    """
+    What a machine of python-statemachine asks for its conditions.
+    """
+
+    state = None
+
+    def __init__(self, ready):
+        self.ready = ready
+        self.busy = False
+
+
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("format_name", ["json", "scxml"])
+def test_python_statemachine_takes_conditions(format_name, ready):
+    """
+    It goes to the first target whose condition holds, as our engine does.
+    """
+    pair = pair_of("ready")
+    said = to_scxml(pair).decode() if format_name == "scxml" else json.dumps(to_statemachine(pair))
+    machine = load(said, format=format_name)(Model(ready))
+    machine.send("go")
+    ours = Model(ready)
+    ours.status = "a"
+    Engine(pair, conditions={"ready": lambda run: run.ready, "busy": lambda run: run.busy}).fire(
+        ours, "go"
+    )
+
+    assert {ours.status} == {str(value) for value in machine.configuration_values}
 
 
 def test_python_statemachine_takes_names_that_are_no_identifiers():
@@ -205,7 +279,7 @@ class Door(StateMachine):
 
     def strong(self):
         """
-        A condition, which stays behind.
+        A condition, which comes along by its name.
         """
         return True
 
@@ -356,6 +430,302 @@ def test_scxml_as_it_is_written_by_hand():
     assert (
         "a", {"b"}, {("go", "a", "b"), ("done", "a", "b"), ("stay", "a", "a")}
     ) == moves(from_scxml(document(body)))  # fmt: skip
+
+
+class Sorter(StateMachine):
+    """
+    Conditions of every kind that the library takes, and callbacks at every place.
+    """
+
+    a = State(initial=True, enter="greet")
+    b = State(final=True)
+    c = State(final=True)
+
+    go = a.to(b, cond="ready", unless=["busy"], validators="verify", on="act") | a.to(
+        c, cond=["size > 5", lambda: True]
+    )
+    end = a.to(c, event="end stop")
+
+    @property
+    def ready(self):
+        """A condition that is a property."""
+        return True
+
+    @go.before
+    def prepare_it(self):
+        """A callback by a decorator."""
+
+    @end.cond
+    def late(self):
+        """A condition by a decorator."""
+
+    def on_enter_b(self):
+        """A callback by its name."""
+
+    def after_stop(self):
+        """A callback of one of two events."""
+
+    busy = False
+    size = 6
+
+    def greet(self):
+        """A callback that is named."""
+
+    verify = act = greet
+
+
+COMES_ALONG = [
+    (
+        from_scxml,
+        document("""
+          <datamodel><data id="x" expr="1"/></datamodel><script>x = 2</script>
+          <state id="a">
+            <onentry><log expr="x"/><raise event="y"/></onentry><onexit/>
+            <transition event="go run" cond="ready" target="b"><assign location="x" expr="2"/>
+              <m:mail xmlns:m="urn:mail"/><if cond="q"><log/></if></transition>
+            <transition event="go" cond="  x &lt; 5 &amp;&amp; In('a')" target="c"/>
+            <transition event="go" target="a"/>
+          </state>
+          <final id="b"/><final id="c"><onexit><log/></onexit><donedata/></final>"""),
+        [
+            "a -go [ready]-> b",
+            "a -run [ready]-> b",
+            "a -go [  x < 5 && In('a')]-> c",
+            "a -go-> a",
+        ],
+        [
+            "machine: <datamodel>",
+            "machine: <script>",
+            "state a: onentry <log>",
+            "state a: onentry <raise>",
+            "a -go-> b: <assign>",
+            "a -run-> b: <assign>",
+            "a -go-> b: <mail>",
+            "a -run-> b: <mail>",
+            "a -go-> b: <if>",
+            "a -run-> b: <if>",
+            "state c: onexit <log>",
+            "state c: <donedata>",
+        ],
+    ),
+    (
+        from_xstate,
+        {
+            "id": "m",
+            "initial": "a",
+            "context": {"x": 1},
+            "exit": "bye",
+            "states": {
+                "a": {
+                    "entry": ["greet", {"type": "log", "params": {}}],
+                    "exit": [],
+                    "on": {
+                        "go": [
+                            {"target": "b", "guard": {"type": "over", "params": {"min": 5}}},
+                            {"target": "c", "guard": {"type": "over", "params": {"min": 3}}},
+                            {"target": "a", "cond": "ready", "actions": [{"type": "act"}]},
+                            "c",
+                        ]
+                    },
+                },
+                "b": {"type": "final", "output": 1},
+                "c": {"type": "final"},
+            },
+        },
+        [
+            'a -go [over {"params": {"min": 5}}]-> b',
+            'a -go [over {"params": {"min": 3}}]-> c',
+            "a -go [ready]-> a",
+            "a -go-> c",
+        ],
+        [
+            "machine: exit bye",
+            "machine: context",
+            "a -go-> a: actions act",
+            "state a: entry greet",
+            "state a: entry log",
+            "state b: output",
+        ],
+    ),
+    (
+        from_markup,
+        {
+            "states": ["a", {"name": "b", "on_enter": "greet", "final": True}, {"name": "c", "on_exit": ["x", "y"]}],
+            "transitions": [
+                ["go", "a", "b", ["ready"], "busy", "first", None, "prepared"],
+                {"trigger": "go", "source": "a", "dest": "c", "after": ["act"]},
+            ],
+            "finalize_event": ["tidy"],
+        },
+        ["a -go [ready, not busy]-> b", "a -go-> c"],
+        [
+            "a -go-> b: prepare prepared",
+            "a -go-> b: before first",
+            "a -go-> c: after act",
+            "state b: on_enter greet",
+            "state c: on_exit x",
+            "state c: on_exit y",
+            "machine: finalize_event tidy",
+        ],
+    ),
+    (
+        from_statemachine,
+        {
+            "datamodel": {"x": 1},
+            "states": {
+                "a": {
+                    "initial": True,
+                    "enter": ["greet", {"assign": {"location": "x", "expr": "2"}}],
+                    "transitions": [
+                        {"event": "go", "target": "b", "cond": ["ready", "x > 5"], "unless": "busy", "on": "act"},
+                        {"event": "go", "target": "c", "after": {"log": "done"}},
+                    ],
+                    "on": {"end": [{"target": "c", "cond": "late"}]},
+                },
+                "b": {"final": True, "donedata": {"content": "1"}},
+                "c": {"final": True},
+            },
+        },
+        ["a -go [ready, x > 5, not busy]-> b", "a -go-> c", "a -end [late]-> c"],
+        [
+            "a -go-> b: on act",
+            "a -go-> c: after log",
+            "state a: enter greet",
+            "state a: enter assign",
+            "state b: donedata",
+            "machine: datamodel",
+        ],
+    ),
+    (
+        from_statemachine_class,
+        Sorter,
+        [
+            "a -go [ready, not busy]-> b",
+            "a -go [size > 5, condition]-> c",
+            "a -end [late]-> c",
+            "a -stop [late]-> c",
+        ],
+        [
+            "a -go-> b: validator verify",
+            "a -go-> b: on act",
+            "a -go-> b: before prepare_it",
+            "a -go-> c: before prepare_it",
+            "a -stop-> c: after after_stop",
+            "state a: enter greet",
+            "state b: enter on_enter_b",
+        ],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "rows", "lines"),
+    COMES_ALONG,
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_conditions_come_along_and_what_does_not_is_listed(read, written, rows, lines):
+    """
+    Conditions by their names or texts, so that two targets of a trigger come in; actions by a line.
+    """
+    lifecycle = read(written)
+
+    assert rows == [str(row) for row in lifecycle]
+    assert lines == [*lifecycle.left_behind]
+
+
+LONG = "x" + " + 1" * 40
+"""A condition that is too long for a name."""
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        (
+            from_scxml,
+            document(
+                f'<state id="a"><transition event="go" cond="{LONG}" target="b"/>'
+                '<transition event="go" target="c"/></state><final id="b"/><final id="c"/>'
+            ),
+        ),
+        (
+            from_statemachine,
+            {
+                "states": {
+                    "a": {"on": {"go": [{"target": "b", "cond": LONG}, "c"]}},
+                    "b": {},
+                    "c": {},
+                }
+            },
+        ),
+        (
+            from_xstate,
+            {
+                "initial": "a",
+                "states": {
+                    "a": {"on": {"go": [{"target": "b", "guard": LONG}, "c"]}},
+                    "b": {"type": "final"},
+                    "c": {"type": "final"},
+                },
+            },
+        ),
+    ],
+)
+def test_a_condition_too_long_for_a_name_is_shortened_and_listed(read, written):
+    """
+    The row stays conditional, and the whole text is kept.
+    """
+    lifecycle = read(written)
+
+    assert [(LONG[:99] + "…",), ()] == [row.when for row in lifecycle]
+    assert (f"a -go-> b: condition {LONG}",) == lifecycle.left_behind
+
+
+@pytest.mark.parametrize("names", ["[", "[1]", "[{}]", "[" * 5_000])
+def test_names_in_scxml_that_are_not_a_list_are_refused(names):
+    """
+    With the line; a name with a space is written as JSON.
+    """
+    content = document(
+        f'<state id="a"><transition event="x" r:unless="{names}"/></state>',
+        'xmlns:r="https://pypi.org/project/runstate/"',
+    )
+    with pytest.raises(DefinitionError, match=r"line 1: .* is not a JSON list of names"):
+        from_scxml(content)
+
+
+@pytest.mark.parametrize("guard", [5, ["a"], {}, {"type": 5}])
+def test_a_guard_of_xstate_that_has_no_name_is_refused(guard):
+    """
+    Without it, its row would hold always.
+    """
+    config = {
+        "initial": "a",
+        "states": {"a": {"on": {"go": {"target": "b", "guard": guard}}}, "b": {"type": "final"}},
+    }
+    with pytest.raises(DefinitionError, match=r"states\.a\.on\.go\.guard"):
+        from_xstate(config)
+
+
+def test_markup_lists_what_its_machine_lists():
+    """
+    A machine and its markup come in as one lifecycle, and leave the same behind.
+    """
+    machine = MarkupMachine(
+        model=None,
+        states=["a", {"name": "b", "on_enter": "greet", "on_exit": "leave"}, "c"],
+        initial="a",
+        transitions=[
+            ["go", "a", "b", "ready", None, "first", "then", "prepared"],
+            ["go", "a", "c", None, "busy"],
+        ],
+        auto_transitions=False,
+        prepare_event="prepare",
+    )
+    whole, read = Lifecycle.from_machine(machine), from_markup(machine.markup)
+
+    assert whole.transitions == read.transitions
+    assert 6 == len(read.left_behind)
+    assert whole.left_behind == read.left_behind
 
 
 @pytest.mark.parametrize(

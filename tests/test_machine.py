@@ -13,6 +13,7 @@ from transitions.extensions import HierarchicalMachine
 from transitions.extensions.markup import MarkupMachine
 
 from runstate import RUN, Lifecycle, LifecycleError, Transition, check
+from runstate.interchange import from_markup
 
 
 class Light(Enum):
@@ -268,6 +269,7 @@ def test_any_source_means_in_a_machine_what_it_means_in_a_row(moves):
     for found in (
         Lifecycle.from_machine(machine, terminal={"done": "success"}),
         Lifecycle.from_machine(machine),
+        from_markup(machine.markup),
     ):
         assert sorted(map(str, expected)) == sorted(map(str, found))
         assert expected.terminal == found.terminal

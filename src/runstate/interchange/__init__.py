@@ -4,8 +4,9 @@ Lifecycles to and from the formats of other tools.
 SCXML, XState's JSON, the markup of ``transitions``, and the JSON of python-statemachine, in
 memory; a class of python-statemachine as it is. What they cannot say of a lifecycle, its
 stamps above all, stays behind when it goes out; evidence and outcomes go along where a format
-leaves room for them. What a lifecycle cannot say of theirs, nested states above all, is
-refused on the way in, never dropped.
+leaves room for them. On the way in, conditions are kept by their names, actions and callbacks are
+listed in ``left_behind``, and other things that a lifecycle cannot say, nested states above all,
+are refused.
 """
 
 from ._notations import FORMATS, SUFFIXES, Notation, load

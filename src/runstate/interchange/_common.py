@@ -3,7 +3,8 @@ What all formats share: names that a format accepts, and building a lifecycle fr
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
 from .._text import printable
@@ -11,11 +12,14 @@ from ..errors import DefinitionError
 from ..lifecycle._definition import lifecycle_from
 from ..lifecycle._rows import OUTCOMES, Transition
 from ..lifecycle._table import Lifecycle
+from ..lifecycle._validation import LONGEST_NAME
 
 __all__ = [
     "FACTS",
     "PLAIN",
+    "actions_in",
     "begins_of",
+    "condition_names",
     "expect",
     "facts_of",
     "made",
@@ -93,30 +97,75 @@ def made(
     name: str,
     initial: str | Sequence[str],
     terminal: Mapping[str, str],
-    rows: Iterable[Mapping[str, Any] | tuple[str, str, str]],
+    rows: Iterable[Mapping[str, Any]],
+    left_behind: Iterable[str],
 ) -> Lifecycle:
     """
-    Return the lifecycle of *rows* without duplicates.
+    Return the lifecycle of *rows* without duplicates, which lists what is *left_behind*.
 
     Raises:
         DefinitionError: A part is malformed.
         LifecycleError: The table contradicts itself.
     """
     parts = ("trigger", "source", "target")
-    each = [dict(zip(parts, row, strict=True)) if isinstance(row, tuple) else row for row in rows]
-    # Conditions are lists here, which no key can be.
+    # Conditions may be lists here, which no key can be.
     once = {
         (*(row[part] for part in parts), str(row.get("when")), str(row.get("unless"))): row
-        for row in reversed(each)
+        for row in reversed([*rows])
     }
     data = {
         "name": name,
         "initial": initial if isinstance(initial, str) else [*initial],
         "terminal": dict(terminal),
-        "transitions": [dict(row) for row in reversed(once.values())],
+        # A row without conditions has no list of them, which must not be empty.
+        "transitions": [
+            {key: value for key, value in row.items() if value not in ((), [])}
+            for row in reversed(once.values())
+        ],
     }
+    lifecycle, lines = lifecycle_from(data, origin), tuple(left_behind)
 
-    return lifecycle_from(data, origin)
+    return replace(lifecycle, left_behind=lines) if lines else lifecycle
+
+
+def condition_names(expressions: Iterable[str], where: str, left_behind: list[str]) -> list[str]:
+    """
+    Return *expressions* as the names of conditions, for which a function is given later.
+
+    An expression that is too long for a name is shortened, and listed in *left_behind*.
+
+    Args:
+        expressions: Names, or texts in a language that is not read here, such as ``x > 5``.
+        where: The row that they belong to.
+        left_behind: Gets a line for each expression that is shortened.
+    """
+    names = []
+    for expression in expressions:
+        escaped = printable(expression, len(expression))
+        names.append(printable(escaped, LONGEST_NAME))
+        if names[-1] != escaped:
+            left_behind.append(f"{where}: condition {escaped}")
+
+    return names
+
+
+def actions_in(holder: Mapping[str, Any], kinds: Iterable[str], where: str) -> Iterator[str]:
+    """
+    Yield a line for each action that *holder* has under one of the keys *kinds*.
+
+    Args:
+        holder: A state, a transition or a machine, as JSON holds it.
+        kinds: Keys of actions. Each holds one action or a list of them: a name, an object that
+            has a ``type``, or an object whose first key is the kind of action.
+        where: The part of the machine that *holder* is.
+    """
+    for kind in kinds:
+        actions = holder.get(kind)
+        for action in actions if isinstance(actions, list) else [actions]:
+            if isinstance(action, Mapping):
+                action = action.get("type") or next(iter(action), None)  # noqa: PLW2901
+            if action:
+                yield f"{where}: {kind} {printable(str(action))}"
 
 
 def facts_of(row: Transition) -> dict[str, Any]:

@@ -5,14 +5,19 @@ The markup of ``transitions``: the dictionary that its ``MarkupMachine`` writes 
 from collections.abc import Mapping
 from typing import Any
 
+from .._text import printable
+from ..lifecycle._expand import without_ends
 from ..lifecycle._initial import beginnings
 from ..lifecycle._table import Lifecycle
-from ._common import expect, made, refuse
+from ..lifecycle._transitions import OF_MACHINE, OF_STATE, OF_TRANSITION, MachineRow
+from ._common import actions_in, expect, made, refuse
 
 __all__ = ["from_markup", "to_markup"]
 
 _ANY = "*"
 _WITHIN = ("children", "states", "parallel")
+_TRANSITION = ("trigger", "source", "dest", "conditions", "unless", "before", "after", "prepare")
+"""The parts of a transition that is a list, in the order of ``Machine.add_transition``."""
 
 
 def to_markup(lifecycle: Lifecycle) -> dict[str, Any]:
@@ -59,9 +64,10 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     """
     Return the lifecycle that *markup* describes, without its callbacks.
 
-    Conditions are kept by their names.
+    Conditions are kept by their names; ``left_behind`` lists the callbacks.
 
-    States that are final, or that no transition leaves, are terminal. A state that no
+    States that are final, or that no transition leaves, are terminal. The source ``"*"`` stands
+    for every status that is not final; ``left_behind`` lists what it leaves out. A state that no
     transition leads to is one more initial status.
 
     Args:
@@ -86,11 +92,17 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
     states = [_state(state, origin, number) for number, state in
               enumerate(expect(markup.get("states"), list, origin, "states"))]  # fmt: skip
     names = [name for name, _ in states]
-    rows: list[dict[str, Any]] = []
+    written: list[MachineRow] = []
+    left_behind: list[str] = []
     moves = expect(markup.get("transitions"), list, origin, "transitions")
     for number, move in enumerate(moves):
-        rows += _rows(move, names, origin, f"transitions[{number}]")
-    left = {row["source"] for row in rows}
+        written += _rows(move, names, origin, f"transitions[{number}]", left_behind)
+    for name, state in zip(names, markup["states"], strict=True):
+        if isinstance(state, dict):
+            left_behind += actions_in(state, OF_STATE, f"state {printable(name)}")
+    left_behind += actions_in(markup, OF_MACHINE, "machine")
+    rows, left_out = without_ends(written, names, {name for name, final in states if final})
+    left = {row.source for row in rows}
     initial = markup.get("initial") or (names[0] if names else "")
 
     return made(
@@ -99,10 +111,11 @@ def from_markup(markup: Mapping[str, Any], origin: str = "<markup>") -> Lifecycl
         beginnings(
             expect(initial, str, origin, "initial"),
             names,
-            [(row["source"], row["target"]) for row in rows],
+            [(row.source, row.target) for row in rows],
         ),
         {s: "success" for s, final in states if final or s not in left},
-        rows,
+        [row._asdict() for row in rows],
+        [*left_behind, *left_out],
     )
 
 
@@ -117,15 +130,17 @@ def _state(state: Any, origin: str, number: int) -> tuple[str, bool]:
     return expect(state.get("name"), str, origin, f"{place}.name"), bool(state.get("final"))
 
 
-def _condition_names(said: Any, origin: str, place: str) -> list[str]:
+def _condition_names(said: Any, origin: str, place: str) -> tuple[str, ...]:
     names = said if isinstance(said, list) else [] if said is None else [said]
 
-    return [expect(name, str, origin, f"{place}[{at}]") for at, name in enumerate(names)]
+    return tuple(expect(name, str, origin, f"{place}[{at}]") for at, name in enumerate(names))
 
 
-def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str, Any]]:
+def _rows(
+    move: Any, names: list[str], origin: str, place: str, left_behind: list[str]
+) -> list[MachineRow]:
     if isinstance(move, list) and len(move) >= 3:
-        move = dict(zip(("trigger", "source", "dest"), move, strict=False))
+        move = dict(zip(_TRANSITION, move, strict=False))
     move = expect(move, dict, origin, place)
     trigger = expect(move.get("trigger"), str, origin, f"{place}.trigger")
     sources = move.get("source")
@@ -134,19 +149,19 @@ def _rows(move: Any, names: list[str], origin: str, place: str) -> list[dict[str
     elif not isinstance(sources, list):
         sources = [sources]
     dest = move.get("dest")
-    said = {
-        "when": _condition_names(move.get("conditions"), origin, f"{place}.conditions"),
-        "unless": _condition_names(move.get("unless"), origin, f"{place}.unless"),
-    }
-    conditions = {name: names for name, names in said.items() if names}
-
-    return [
-        {
-            "trigger": trigger,
-            "source": expect(source, str, origin, f"{place}.source"),
+    rows = [
+        MachineRow(
+            trigger,
+            expect(source, str, origin, f"{place}.source"),
             # No destination, or "=": it stays where it is.
-            "target": source if dest in (None, "=") else expect(dest, str, origin, f"{place}.dest"),
-            **conditions,
-        }
+            source if dest in (None, "=") else expect(dest, str, origin, f"{place}.dest"),
+            _condition_names(move.get("conditions"), origin, f"{place}.conditions"),
+            _condition_names(move.get("unless"), origin, f"{place}.unless"),
+        )
         for source in sources
     ]
+    for row in rows:
+        where = printable(f"{row.source} -{trigger}-> {row.target}")
+        left_behind += actions_in(move, OF_TRANSITION, where)
+
+    return rows

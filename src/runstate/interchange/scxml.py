@@ -5,6 +5,7 @@ A file with a DOCTYPE declaration is refused. Entities are therefore never expan
 fetched.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 from xml.parsers import expat
@@ -13,14 +14,14 @@ from .._text import attribute, printable
 from ..errors import DefinitionError
 from ..lifecycle._rows import EVIDENCE
 from ..lifecycle._table import Lifecycle
-from ._common import FACTS, facts_of, made, names_of, outcome_of, refuse
+from ._common import FACTS, condition_names, facts_of, made, names_of, outcome_of, refuse
 
 __all__ = ["from_scxml", "to_scxml"]
 
 SCXML: Final = "http://www.w3.org/2005/07/scxml"
 OURS: Final = "https://pypi.org/project/runstate/"
-"""Namespace of attributes that SCXML lacks: outcomes, evidence, further initial statuses, and names
-that are not identifiers."""
+"""Namespace of attributes that SCXML lacks: outcomes, evidence, further initial statuses, conditions
+but the first, and names that are not identifiers."""
 
 LARGEST: Final = 1 << 20
 """The largest document that is read, in bytes."""
@@ -28,6 +29,9 @@ _DEEPEST: Final = 50
 _SEPARATOR: Final = "\n"
 _STATES: Final = frozenset({"state", "final"})
 _WITHIN: Final = frozenset({"parallel", "history", "initial", "invoke"})
+_HANDLERS: Final = frozenset({"onentry", "onexit"})
+_DATA: Final = frozenset({"datamodel", "donedata", "script"})
+"""Elements outside of transitions and handlers that a lifecycle cannot hold."""
 
 
 def to_scxml(lifecycle: Lifecycle) -> bytes:
@@ -35,6 +39,8 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
     Return *lifecycle* as an SCXML document, without its stamps.
 
     A status or trigger that is not a valid XML name gets another one, and is kept in an attribute.
+    ``cond`` is the first condition of a row in ``when``; attributes of this package's namespace
+    hold the others, and those in ``unless``, which other programs do not read.
 
     Args:
         lifecycle: What is written.
@@ -42,9 +48,11 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
     ids = names_of(str(status) for status in lifecycle.statuses)
     every = (*lifecycle, *lifecycle.reopenings)
     events = names_of(dict.fromkeys(row.trigger for row in every))
+    # The null data model has no conditions but In(); the names of others are for the processor's.
+    datamodel = "" if lifecycle.conditions else ' datamodel="null"'
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
-        f'<scxml xmlns="{SCXML}" xmlns:rs="{OURS}" version="1.0" datamodel="null"'
+        f'<scxml xmlns="{SCXML}" xmlns:rs="{OURS}" version="1.0"{datamodel}'
         f"{_attributes({'rs:name': lifecycle.name, 'initial': ids[str(lifecycle.initial)]})}>",
     ]
     for status in lifecycle.statuses:
@@ -65,7 +73,11 @@ def to_scxml(lifecycle: Lifecycle) -> bytes:
             move = {"event": events[row.trigger], "target": ids[str(row.target)]}
             if events[row.trigger] != row.trigger:
                 move["rs:trigger"] = row.trigger
-            move |= {f"rs:{name}": _said(fact) for name, fact in facts_of(row).items()}
+            facts = facts_of(row)
+            if row.when:
+                move["cond"], *others = row.when
+                facts["when"] = others
+            move |= {f"rs:{name}": _said(fact) for name, fact in facts.items() if fact}
             lines.append(f"    <transition{_attributes(move)}/>")
         lines.append("  </state>")
 
@@ -76,7 +88,12 @@ def _said(fact: Any) -> str:
     if fact is True:
         return "true"
 
-    return " ".join(fact) if isinstance(fact, list) else str(fact)
+    if not isinstance(fact, list):
+        return str(fact)
+    # Spaces separate names, so names with a space are written as JSON, as are those like it.
+    plain = all(name.split() == [name] and not name.startswith("[") for name in fact)
+
+    return " ".join(fact) if plain else json.dumps(fact, ensure_ascii=False)
 
 
 def _attributes(values: Mapping[str, str]) -> str:
@@ -85,7 +102,10 @@ def _attributes(values: Mapping[str, str]) -> str:
 
 def from_scxml(content: bytes, origin: str = "<scxml>") -> Lifecycle:
     """
-    Return the lifecycle that an SCXML document describes, without conditions and actions.
+    Return the lifecycle that an SCXML document describes, without its actions.
+
+    The text of a ``cond`` becomes the name of a condition. ``left_behind`` lists the actions and
+    the data, and each ``cond`` that is too long for a name.
 
     Args:
         content: The document.
@@ -130,6 +150,11 @@ class _Document:
         self._name = "machine"
         self._initial = ""
         self._begins: list[str] = []
+        self._latest: list[dict[str, Any]] = []
+        """The rows of the latest <transition>."""
+        self._lost: list[tuple[dict[str, Any] | str, str]] = []
+        """Elements without a place in a lifecycle, each after its row, the id of its state, or ``""``
+        for the machine."""
 
     def read(self, content: bytes) -> None:
         """
@@ -163,11 +188,24 @@ class _Document:
         space, _, tag = name.rpartition(_SEPARATOR)
         if len(self._path) == _DEEPEST:
             self._refuse(f"is nested deeper than {_DEEPEST}")
+        self._lose(tag, ours=space == SCXML)
         if space == SCXML:
             self._element(tag, attributes)
         elif not self._path:
             self._refuse("expected <scxml> in the W3C's namespace as the first element")
         self._path.append(tag if space == SCXML else "")
+
+    def _lose(self, tag: str, *, ours: bool) -> None:
+        """
+        Note an element that a lifecycle cannot hold; actions may be of other namespaces.
+        """
+        parent, state = "".join(self._path[-1:]), self._state or ""
+        if parent in _HANDLERS:
+            self._lost.append((state, f"{parent} <{tag}>"))
+        elif parent == "transition":
+            self._lost += [(row, f"<{tag}>") for row in self._latest]
+        elif ours and tag in _DATA and parent in {"scxml", *_STATES}:
+            self._lost.append((state, f"<{tag}>"))
 
     def _end(self, _: str) -> None:
         if self._path.pop() in _STATES:
@@ -225,10 +263,26 @@ class _Document:
             facts["reopens"] = facts["reopens"] == "true"
         for name in ("clears", "when", "unless"):
             if name in facts:
-                facts[name] = facts[name].split()
-        for event in events:
-            trigger = attributes.get(f"{OURS}{_SEPARATOR}trigger", event)
-            self._rows.append({"trigger": trigger, "source": source, "target": targets[0], **facts})
+                facts[name] = self._names(facts[name])
+        row = {"source": source, "target": targets[0], "cond": attributes.get("cond"), **facts}
+        given = attributes.get(f"{OURS}{_SEPARATOR}trigger")
+        self._latest = [{"trigger": given or event, **row} for event in events]
+        self._rows += self._latest
+
+    def _names(self, text: str) -> list[str]:
+        """
+        Return the names in an attribute: see :func:`_said`.
+        """
+        if not text.startswith("["):
+            return text.split()
+        try:
+            names = json.loads(text)
+        except (ValueError, RecursionError):
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            self._refuse("has an attribute that begins with '[' and is not a JSON list of names")
+
+        return list(names)
 
     def lifecycle(self) -> Lifecycle:
         """
@@ -241,12 +295,35 @@ class _Document:
                 reason = "has no way out: make an end a <final>"
                 refuse(self._origin, f"state '{printable(word[key])}'", reason)
         terminal = {word[key]: outcome for key, outcome in self._terminal.items()}
-        rows = [
-            {**row, "source": word[row["source"]], "target": word[row["target"]]}
-            for row in self._rows
-        ]
+        left_behind: list[str] = []
+        rows = [_named(row, word, left_behind) for row in self._rows]
+        for place, what in self._lost:
+            if isinstance(place, str):
+                where = printable(f"state {word[place]}" if place else "machine")
+            else:
+                where = _where(_named(place, word, []))
+            left_behind.append(f"{where}: {printable(what)}")
         initial = self._initial or next(iter(self._words), "")
 
         begins = [word.get(key, key) for key in dict.fromkeys([initial, *self._begins])]
 
-        return made(self._origin, self._name, begins, terminal, rows)
+        return made(self._origin, self._name, begins, terminal, rows, left_behind)
+
+
+def _named(
+    row: Mapping[str, Any], word: Mapping[str, str], left_behind: list[str]
+) -> dict[str, Any]:
+    """
+    Return *row* with the names of its statuses, and its ``cond`` as the first of its conditions.
+    """
+    named = {**row, "source": word[row["source"]], "target": word[row["target"]]}
+    condition = named.pop("cond")
+    if condition:
+        names = condition_names([condition], _where(named), left_behind)
+        named["when"] = [*names, *named.get("when", ())]
+
+    return named
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    return printable(f"{row['source']} -{row['trigger']}-> {row['target']}")

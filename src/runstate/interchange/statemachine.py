@@ -2,19 +2,26 @@
 python-statemachine: the JSON that its ``load`` reads, and its classes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final
 
 from .._text import printable
+from ..lifecycle._callback_names import CallbackNames
 from ..lifecycle._initial import beginnings
 from ..lifecycle._table import Lifecycle
-from ._common import PLAIN, expect, made, refuse
+from ._common import PLAIN, actions_in, condition_names, expect, made, refuse
 
 __all__ = ["from_statemachine", "from_statemachine_class", "to_statemachine"]
 
 _TRUE: Final = frozenset({"true", "yes", "on", "1"})
 """Words that its loader accepts for True."""
+_OF_TRANSITION: Final = ("before", "on", "after")
+_OF_STATE: Final = ("enter", "exit", "invoke")
+_DATA: Final = ("datamodel", "donedata")
+"""Data of a machine or a state, which a lifecycle cannot hold."""
+_ROLES: Final[Mapping[str, str]] = {"cond": "when", "unless": "unless"}
+"""What its conditions are called in a row."""
 
 
 def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
@@ -22,6 +29,7 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
     Return *lifecycle* as the definition that ``statemachine.io.load`` reads as JSON.
 
     Outcomes, evidence, stamps, further initial statuses and rows that reopen are left out.
+    Conditions are written by their names, which its loader looks up in the model.
 
     Args:
         lifecycle: What is written.
@@ -43,7 +51,12 @@ def to_statemachine(lifecycle: Lifecycle) -> dict[str, Any]:
         if lifecycle.is_terminal(status):
             state["final"] = True
         moves = [
-            {"event": _event(row.trigger), "target": str(row.target)}
+            {
+                "event": _event(row.trigger),
+                "target": str(row.target),
+                **({"cond": [*row.when]} if row.when else {}),
+                **({"unless": [*row.unless]} if row.unless else {}),
+            }
             for row in lifecycle
             if row.source == status
         ]
@@ -70,9 +83,10 @@ def _event(trigger: str) -> str:
 
 def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachine>") -> Lifecycle:
     """
-    Return the lifecycle that *definition* describes, without conditions and actions.
+    Return the lifecycle that *definition* describes, without its actions.
 
-    A state that no transition leads to is one more initial status.
+    The texts of ``cond`` and ``unless`` become the names of conditions. ``left_behind`` lists the
+    actions and the data. A state that no transition leads to is one more initial status.
 
     Args:
         definition: The dictionary.
@@ -106,16 +120,20 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
             refuse(
                 origin, f"states.{key}.value", f"is that of {printable(key_of[words[key]])}, too"
             )
-    rows = [
-        (event, words[key], words.get(target, target))
-        for key, state in states.items()
-        for event, target in _moves(key, state, origin)
-    ]
+    left_behind: list[str] = []
+    rows: list[dict[str, Any]] = []
+    for key, state in states.items():
+        for event, target, move in _moves(key, state, origin):
+            row = {"trigger": event, "source": words[key], "target": words.get(target, target)}
+            rows.append({**row, **_conditions(move, row, left_behind, origin)})
+            left_behind += actions_in(move, _OF_TRANSITION, _where(row))
+        left_behind += _listed(state, printable(f"state {words[key]}"))
+    left_behind += _listed(definition, "machine")
     begun = [words[key] for key, state in states.items() if _is(state, "initial")]
     if len(begun) < 2:
-        pairs = [(source, target) for _, source, target in rows]
+        pairs = [(row["source"], row["target"]) for row in rows]
         begun = [*beginnings(next(iter(begun), None), [*words.values()], pairs)]
-    left = {source for _, source, _ in rows}
+    left = {row["source"] for row in rows}
     ends = (words[k] for k, state in states.items() if _is(state, "final") or words[k] not in left)
 
     return made(
@@ -124,7 +142,37 @@ def from_statemachine(definition: Mapping[str, Any], origin: str = "<statemachin
         begun,
         dict.fromkeys(ends, "success"),
         rows,
+        left_behind,
     )
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    return printable(f"{row['source']} -{row['trigger']}-> {row['target']}")
+
+
+def _listed(part: Mapping[str, Any], where: str) -> Iterator[str]:
+    """
+    Yield a line for each action of a state or the machine, and for its data.
+    """
+    yield from actions_in(part, _OF_STATE, where)
+    yield from (f"{where}: {key}" for key in _DATA if part.get(key))
+
+
+def _conditions(
+    move: Mapping[str, Any], row: Mapping[str, Any], left_behind: list[str], origin: str
+) -> dict[str, list[str]]:
+    """
+    Return the conditions of *move*, whose row is *row*, as a row calls them.
+    """
+    found = {}
+    for role, ours in _ROLES.items():
+        texts = move.get(role) or []
+        place = f"{_where(row)}: {role}"
+        each = [expect(text, str, origin, place) for text in
+                (texts if isinstance(texts, list) else [texts])]  # fmt: skip
+        found[ours] = condition_names(each, _where(row), left_behind)
+
+    return found
 
 
 def _is(state: Mapping[str, Any], flag: str) -> bool:
@@ -136,9 +184,11 @@ def _is(state: Mapping[str, Any], flag: str) -> bool:
     return said.strip().lower() in _TRUE if isinstance(said, str) else bool(said)
 
 
-def _moves(key: str, state: Mapping[str, Any], origin: str) -> Iterator[tuple[str, str]]:
+def _moves(
+    key: str, state: Mapping[str, Any], origin: str
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     """
-    Yield event and target of each transition out of a state, from either of the two notations.
+    Yield event, target and all else of each transition out of a state, from either notation.
     """
     place = f"states.{key}.transitions"
     for move in expect(state.get("transitions") or [], list, origin, place):
@@ -154,16 +204,19 @@ def _moves(key: str, state: Mapping[str, Any], origin: str) -> Iterator[tuple[st
 
 def _each(
     events: Any, move: Mapping[str, Any], key: str, origin: str, place: str
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    target = str(expect(move.get("target") or key, str, origin, f"{place}.target"))
     for event in expect(events, str, origin, f"{place}.event").split():
-        yield event, str(expect(move.get("target") or key, str, origin, f"{place}.target"))
+        yield event, target, move
 
 
 def from_statemachine_class(machine: Any) -> Lifecycle:
     """
     Return the lifecycle of a ``StateMachine`` class, or of an instance of one.
 
-    Statuses are what its states write: their values, and of members of an Enum theirs.
+    Statuses are what its states write: their values, and of members of an Enum theirs. The texts
+    of ``cond`` and ``unless``, or the names of their functions, become the names of conditions.
+    ``left_behind`` lists the validators and callbacks.
 
     Args:
         machine: The class, or an instance of it.
@@ -177,7 +230,9 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
     states = [*getattr(machine, "states", ())]
     if not states:
         refuse(origin, "states", "is missing: expected a StateMachine class of python-statemachine")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    left_behind: list[str] = []
+    names = CallbackNames()
     for state in states:
         if getattr(state, "states", None) or getattr(state, "parallel", False):
             refuse(origin, state.id, "has nested states; a lifecycle is flat")
@@ -189,12 +244,14 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
                     "has a transition without an event; a lifecycle needs a trigger",
                 )
             targets = getattr(move, "targets", None) or [move.target or state]
-            rows += [
-                (event, _wire(state), _wire(target))
-                for event in str(move.event).split()
-                for target in targets
-            ]
-    left = {source for _, source, _ in rows}
+            for event in str(move.event).split():
+                for target in targets:
+                    row = {"trigger": event, "source": _wire(state), "target": _wire(target)}
+                    rows.append({**row, **_class_conditions(move, row, names, left_behind)})
+                    others = {*str(move.event).split()} - {event}
+                    left_behind += _callbacks(machine, move, _where(row), names, others)
+        left_behind += _callbacks(machine, state, printable(f"state {_wire(state)}"), names)
+    left = {row["source"] for row in rows}
     begun = [_wire(state) for state in states if state.initial]
 
     return made(
@@ -203,7 +260,42 @@ def from_statemachine_class(machine: Any) -> Lifecycle:
         begun or _wire(states[0]),
         {_wire(s): "success" for s in states if s.final or _wire(s) not in left},
         rows,
+        left_behind,
     )
+
+
+def _class_conditions(
+    move: Any, row: Mapping[str, Any], names: CallbackNames, left_behind: list[str]
+) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {ours: [] for ours in _ROLES.values()}
+    for spec in getattr(move, "cond", ()):
+        role = _ROLES["unless" if spec.expected_value is False else "cond"]
+        found[role] += condition_names([_name(spec.func, names)], _where(row), left_behind)
+
+    return found
+
+
+def _callbacks(
+    machine: Any, holder: Any, where: str, names: CallbackNames, other_events: Iterable[str] = ()
+) -> Iterator[str]:
+    """
+    Yield a line for each callback that *holder*, a state or a transition of *machine*, has.
+
+    The library also lists the methods that it would call if the class had them, such as
+    ``on_enter_state``, and those that are for *other_events* of the same transition.
+    """
+    for spec in getattr(holder, "_specs", ()):
+        kind, name = spec.group.name.lower(), _name(spec.func, names)
+        missing = spec.is_convention and not hasattr(machine, name)
+        if kind != "cond" and not missing and name not in {f"{kind}_{e}" for e in other_events}:
+            yield f"{where}: {kind} {printable(name)}"
+
+
+def _name(function: Any, names: CallbackNames) -> str:
+    """
+    Return the name of *function*, which may be a property.
+    """
+    return names.of(function.fget if isinstance(function, property) else function)
 
 
 def _wire(state: Any) -> str:

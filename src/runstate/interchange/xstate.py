@@ -2,13 +2,25 @@
 XState's JSON: the configuration that ``createMachine`` reads.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from .._text import printable
 from ..lifecycle._rows import Transition
 from ..lifecycle._table import Lifecycle
-from ._common import FACTS, begins_of, expect, facts_of, made, outcome_of, refuse
+from ._common import (
+    FACTS,
+    actions_in,
+    begins_of,
+    condition_names,
+    expect,
+    facts_of,
+    made,
+    outcome_of,
+    refuse,
+)
 
 __all__ = ["from_xstate", "to_xstate"]
 
@@ -99,7 +111,8 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
     """
     Return the lifecycle that *config* describes, without its actions.
 
-    A guard that has a name becomes a condition of its row.
+    A guard becomes a condition of its row, by its name. One with parameters has them in its name,
+    because it answers for these alone. ``left_behind`` lists the actions, the context and the output.
 
     Args:
         config: The configuration, as ``json.load`` gives it.
@@ -127,11 +140,13 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
         refuse(origin, "type", "is parallel; a lifecycle is in one status at a time")
     rows: list[dict[str, Any]] = []
     terminal: dict[str, str] = {}
+    left_behind = [*_listed(config, "machine")]
     for status, each in states.items():
         place = f"states.{status}"
         state = expect(each, dict, origin, place)
         _expect_flat(state, origin, place)
-        moves = [*_rows(str(status), state.get("on") or {}, name, origin, place)]
+        moves = [*_rows(str(status), state.get("on") or {}, name, origin, place, left_behind)]
+        left_behind += _listed(state, printable(f"state {status}"))
         rows += moves
         meta = state.get("meta")
         said = meta.get("outcome") if isinstance(meta, dict) else None
@@ -145,7 +160,15 @@ def from_xstate(config: Mapping[str, Any], origin: str = "<xstate>") -> Lifecycl
     meta = config.get("meta")
     said = meta.get("initial") if isinstance(meta, dict) else None
 
-    return made(origin, name, begins_of(said, initial), terminal, rows)
+    return made(origin, name, begins_of(said, initial), terminal, rows, left_behind)
+
+
+def _listed(part: Mapping[str, Any], where: str) -> Iterator[str]:
+    """
+    Yield a line for each action of a state or the machine, and for its data.
+    """
+    yield from actions_in(part, ("entry", "exit"), where)
+    yield from (f"{where}: {key}" for key in ("context", "output") if part.get(key))
 
 
 def _expect_flat(state: Mapping[str, Any], origin: str, place: str) -> None:
@@ -178,37 +201,40 @@ def _known(given: Mapping[str, Any], keys: frozenset[str], origin: str, place: s
             )
 
 
-def _rows(status: str, on: Any, name: str, origin: str, place: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    status: str, on: Any, name: str, origin: str, place: str, left_behind: list[str]
+) -> Iterator[dict[str, Any]]:
     for event, moves in expect(on, dict, origin, f"{place}.on").items():
         at = f"{place}.on.{event}"
         if "*" in event or not event:
             refuse(origin, at, "is a wildcard; name the events")
         for move in moves if isinstance(moves, list) else [moves]:
-            target = move.get("target") if isinstance(move, dict) else move
-            meta = move.get("meta") if isinstance(move, dict) else None
+            move = move if isinstance(move, dict) else {"target": move}  # noqa: PLW2901
+            _known(move, _MOVE, origin, at)
+            target = _target(move.get("target"), status, name, origin, at)
+            where = printable(f"{status} -{event}-> {target}")
+            meta = move.get("meta")
             known = meta if isinstance(meta, dict) else {}
             facts: dict[str, Any] = {key: known[key] for key in FACTS if key in known}
-            if isinstance(move, dict):
-                _known(move, _MOVE, origin, at)
-                facts |= _conditions(move, facts)
-            yield {
-                "trigger": event,
-                "source": status,
-                "target": _target(target, status, name, origin, at),
-                **facts,
-            }
+            if "when" not in facts and "unless" not in facts:
+                guards = _guards(move, origin, at)
+                facts["when"] = condition_names(guards, where, left_behind)
+            left_behind += actions_in(move, ("actions",), where)
+            yield {"trigger": event, "source": status, "target": target, **facts}
 
 
-def _conditions(move: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _guards(move: Mapping[str, Any], origin: str, place: str) -> list[str]:
     """
-    Return XState's guard as a condition, unless ``meta`` names the conditions.
+    Return the name of XState's guard, with its parameters; none if *move* has no guard.
     """
     guard = move.get("guard", move.get("cond"))
-    name = guard.get("type") if isinstance(guard, dict) else guard
-    if not isinstance(name, str) or "when" in known or "unless" in known:
-        return {}
+    if guard is None or isinstance(guard, str):
+        return [guard] if guard else []
+    kind = expect(guard, dict, origin, f"{place}.guard").get("type")
+    others = {key: value for key, value in guard.items() if key != "type" and value}
+    name = expect(kind, str, origin, f"{place}.guard.type")
 
-    return {"when": [name]}
+    return [f"{name} {json.dumps(others)}" if others else name]
 
 
 def _target(target: Any, status: str, name: str, origin: str, place: str) -> str:
