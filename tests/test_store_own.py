@@ -5,13 +5,20 @@ A table of the caller's own: one guard, one winner, and stamps in whatever colum
 import asyncio
 import enum
 from contextlib import closing
+from functools import partial
 from datetime import UTC, datetime
 from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    with_loader_criteria,
+)
 
 from conftest import BORN, PAYLOADS
 from databases import awaited
@@ -592,3 +599,189 @@ def test_a_late_writer_meets_the_reopening_of_another_transaction(postgresql_dat
 
         assert Stale(1) == apply_move(late, Work, 1, "finish", attempt=1, **TRIES)
     engine.dispose()
+
+
+# -- classes that inherit ----------------------------------------------------------------------
+
+
+class Shape(Base):
+    """
+    The root of classes that share a table, and of one that has another besides.
+    """
+
+    __tablename__ = "shapes"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(sa.String(9))
+    status: Mapped[str] = mapped_column(sa.String(20), default="queued")
+    attempt: Mapped[int] = mapped_column(default=1)
+    __mapper_args__: ClassVar = {"polymorphic_on": kind, "polymorphic_identity": "shape"}
+
+
+class Square(Shape):
+    """
+    In the same table.
+    """
+
+    __mapper_args__: ClassVar = {"polymorphic_identity": "square"}
+
+
+class Tile(Square):
+    """
+    In the same table, of a class that is.
+    """
+
+    __mapper_args__: ClassVar = {"polymorphic_identity": "tile"}
+
+
+class Circle(Shape):
+    """
+    In the same table, beside the others.
+    """
+
+    __mapper_args__: ClassVar = {"polymorphic_identity": "circle"}
+
+
+class Solid(Shape):
+    """
+    In a table of its own, joined to the other, and without a status there.
+    """
+
+    __tablename__ = "solids"
+    id: Mapped[int] = mapped_column(sa.ForeignKey("shapes.id"), primary_key=True)
+    faces: Mapped[int] = mapped_column(default=6)
+    __mapper_args__: ClassVar = {"polymorphic_identity": "solid"}
+
+
+class Parcel(Base):
+    """
+    The root of classes whose status is in their own table.
+    """
+
+    __tablename__ = "parcels"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(sa.String(9))
+    __mapper_args__: ClassVar = {"polymorphic_on": kind, "polymorphic_identity": "parcel"}
+
+
+class Letter(Parcel):
+    """
+    With a status in its own table.
+    """
+
+    __tablename__ = "letters"
+    id: Mapped[int] = mapped_column(sa.ForeignKey("parcels.id"), primary_key=True)
+    status: Mapped[str] = mapped_column(sa.String(20), default="queued")
+    __mapper_args__: ClassVar = {"polymorphic_identity": "letter"}
+
+
+class Postcard(Letter):
+    """
+    In the same table as letters, though a third one says which of these it is.
+    """
+
+    __mapper_args__: ClassVar = {"polymorphic_identity": "postcard"}
+
+
+SHAPES = [Shape, Square, Tile, Circle, Solid]
+
+
+def in_session(database, table, *options, **more):
+    """
+    Make a move in a session, and roll it back.
+    """
+    with Session(database) as session:
+        return apply_move(session, table, *options, **more)
+
+
+def in_connection(database, table, *options, **more):
+    """
+    Make a move in a connection, and roll it back.
+    """
+    with database.connect() as connection:
+        return apply_move(connection, table, *options, **more)
+
+
+def in_async_session(database, table, *options, **more):
+    """
+    Make a move in an asynchronous session, and roll it back.
+    """
+
+    async def made():
+        engine = create_async_engine(awaited(database.url.render_as_string(hide_password=False)))
+        try:
+            async with AsyncSession(engine) as session:
+                return await apply_move_async(session, table, *options, **more)
+        finally:
+            await engine.dispose()
+
+    return asyncio.run(made())
+
+
+@pytest.mark.parametrize(
+    "call",
+    [in_session, in_connection, in_async_session],
+    ids=["session", "connection", "session-of-asyncio"],
+)
+@pytest.mark.parametrize("table", [Shape, Square, Tile, Circle])
+def test_a_row_is_moved_by_its_class_and_those_it_inherits_from_alone(database, table, call):
+    """
+    For every class, status and trigger. For any other class it is not there, also once it has ended.
+    """
+    statuses = ("queued", "in_progress", "completed")
+    triggers = ("start", "complete")
+    for kind in SHAPES:
+        for status in statuses:
+            with Session(database) as session:
+                add(session, kind(id=1, status=status))
+            for trigger in triggers:
+                fired = partial(call, database, table, 1, trigger)
+                if issubclass(kind, table):
+                    assert (RUN.row(trigger, status) is not None) == fired().ok
+                    continue
+                with pytest.raises(RunNotFoundError, match="'1'"):
+                    fired()
+            with Session(database) as session:
+                session.delete(session.get(kind, 1))
+                session.commit()
+
+
+@pytest.mark.parametrize(
+    ("table", "lifecycle", "advice"),
+    [
+        (Solid, RUN, "keeps its status in another table, shapes: pass .* that table, Shape"),
+        (Solid, WORK, "keeps its status in another table, shapes: pass .* that table, Shape"),
+        (Postcard, RUN, "shares letters, .* pass the mapped class of letters"),
+    ],
+)
+def test_a_class_whose_columns_are_in_another_table_is_refused_with_the_one_to_pass(
+    session, table, lifecycle, advice
+):
+    """
+    And the class that is named moves the row.
+    """
+    add(session, table(id=1))
+    with pytest.raises(ValueError, match=advice):
+        apply_move(session, table, 1, "start", lifecycle=lifecycle, attempt=1)
+    named = Shape if table is Solid else Letter
+    again = {"attempt": 1} if lifecycle is WORK else {}
+    assert apply_move(session, named, 1, "start", lifecycle=lifecycle, **again).ok
+    session.commit()
+    assert session.get(table, 1).status in {"in_progress", "running"}
+
+
+def test_a_row_that_the_update_alone_does_not_match_is_not_found(session):
+    """
+    Here by a criterion of the session; running the transaction again would not help.
+    """
+    add(session, Job(id=1), Job(id=2, note="visible"))
+
+    @sa.event.listens_for(session, "do_orm_execute")
+    def restrict(state):
+        if state.is_update:
+            state.statement = state.statement.options(
+                with_loader_criteria(Job, Job.note == "visible")
+            )
+
+    with pytest.raises(RunNotFoundError, match="'1'"):
+        apply_move(session, Job, 1, "start")
+    assert apply_move(session, Job, 2, "start").ok

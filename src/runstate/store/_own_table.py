@@ -19,7 +19,14 @@ from ._row_errors import StatusMissingError, StoreArgumentError, wrong_argument
 from ._row_keys import RowKey, told
 from ._sql import Value
 
-__all__ = ["FIRST", "OwnTable", "connection_of", "members_of", "stamp", "wrong_attempt"]
+__all__ = [
+    "FIRST",
+    "OwnTable",
+    "connection_of",
+    "members_of",
+    "stamp",
+    "wrong_attempt",
+]
 
 FIRST: Final = 1
 """The attempt of a row without a number."""
@@ -78,15 +85,19 @@ class OwnTable:
         keys = [column for column in self._columns if column.primary_key]
         status = self.column(lifecycle.status_field)
         if not keys or status is None:
+            self._refuse_inherited(lifecycle.status_field, "status")
             raise ValueError(f"{table!r} needs a primary key, and a column for the status")
         self.key = RowKey(keys)
         if where is not None:
             check_condition("where", where, status.table)
-        self.where: Value = sa.true() if where is None else where
+        self.where: Value = sa.and_(sa.true(), *self._kinds(status.table))
         """What holds of every row that is meant."""
+        if where is not None:
+            self.where = sa.and_(self.where, where)
         self.status: Any = status
         self.attempt: Any = self.column(lifecycle.attempt_field) if lifecycle.reopenings else None
         if lifecycle.reopenings and self.attempt is None:
+            self._refuse_inherited(lifecycle.attempt_field, "attempt")
             raise ValueError(
                 f"{table!r} needs a column for the attempt, {lifecycle.attempt_field!r}: "
                 f"{lifecycle.name!r} reopens"
@@ -98,6 +109,37 @@ class OwnTable:
                 f"{table!r} keeps its version in another table, {self.version.table.name}: "
                 "pass the mapped class of that table"
             )
+
+    def _refuse_inherited(self, field: str, what: str) -> None:
+        """
+        Refuse a mapped class that has the column of *field* in the table of a class it inherits from.
+        """
+        name = self._names.get(field, field)
+        for mapper in () if self._mapper is None else self._mapper.iterate_to_root():
+            if name in mapper.local_table.c:
+                raise ValueError(
+                    f"{self.target!r} keeps its {what} in another table, {mapper.local_table}: "
+                    f"pass the mapped class of that table, {mapper.class_.__name__}"
+                )
+
+    def _kinds(self, table: sa.Table) -> list[Value]:
+        """
+        Return the condition that a row of *table* is one of the mapped class, if others are in it.
+
+        SQLAlchemy adds it to an UPDATE of the class, and not to a SELECT of the table.
+        """
+        mapper = self._mapper
+        if mapper is None or not mapper.single or mapper.polymorphic_on is None:
+            return []
+        classes = [each for each in mapper.self_and_descendants if not each.polymorphic_abstract]
+        kinds: Value = mapper.polymorphic_on.in_([each.polymorphic_identity for each in classes])
+        if any(each is not table for each in sa.select(table).where(kinds).get_final_froms()):
+            raise ValueError(
+                f"{self.target!r} shares {table}, and another table says which rows are its own: "
+                f"pass the mapped class of {table}"
+            )
+
+        return [kinds]
 
     def check_attempt(self, attempt: int | None) -> None:
         """
@@ -125,15 +167,28 @@ class OwnTable:
         return (FIRST if seen[-1] is None else seen[-1]) != attempt
 
     def read(
-        self, caller: Session | sa.Connection, key: Any, trigger: str, *, lock: bool = False
+        self,
+        caller: Session | sa.Connection,
+        key: Any,
+        trigger: str,
+        *,
+        lock: bool = False,
+        is_locked: bool = False,
     ) -> tuple[Any, Transition | None]:
         """
         Return the row's status, version and attempt, and the transition that is legal from there.
+
+        Args:
+            caller: Where to read.
+            key: Of the row.
+            trigger: A trigger of the lifecycle.
+            lock: Whether to lock the row, and so to read what others have committed.
+            is_locked: Whether the transaction has locked it before.
         """
         wanted = (self.status, self.version, self.attempt)
         columns = [column for column in wanted if column is not None]
         query = sa.select(*columns).where(self.key.equals(key), self.where)
-        if lock and connection_of(caller).dialect.name == "sqlite":
+        if lock and not is_locked and connection_of(caller).dialect.name == "sqlite":
             # It ignores FOR UPDATE, and takes its lock for an update of no row as well;
             # it refuses the lock to a transaction whose snapshot is out of date.
             caller.execute(self.nothing().execution_options(synchronize_session=False))

@@ -33,6 +33,8 @@ __all__ = ["apply_move", "apply_move_async", "guard"]
 
 _LOOKS: Final = 20
 """How often a row may change between a read and an update before the caller must start again."""
+_UNLOCKED: Final = 1
+"""How many of these reads take no lock on the row."""
 _SNAPSHOT_LEVELS: Final = frozenset({"REPEATABLE READ", "SERIALIZABLE"})
 """Isolation levels at which PostgreSQL answers a plain read from the transaction's first moment."""
 
@@ -141,7 +143,9 @@ def apply_move(
         log: Whether the move is logged, as every move is, after the commit.
 
     Raises:
-        RunNotFoundError: The table has no row with this key, or the row does not meet *where*.
+        RunNotFoundError: The table has no row with this key; or the row does not meet *where*,
+            is not one of the mapped class that shares its table with others, or is kept from
+            the caller's statements, such as by ``with_loader_criteria`` or row-level security.
         StatusMissingError: The row's status is NULL.
         ConcurrentMoveError: Another transaction changed the row, and the database cannot
             show the caller's transaction how: PostgreSQL at REPEATABLE READ or
@@ -154,6 +158,7 @@ def apply_move(
             column of integers; or *attempt* is missing where the lifecycle reopens, or given
             where not.
         ValueError: The table lacks a column that is needed: of the status, or of the attempt.
+            With joined inheritance, pass the class whose table has it, as the message says.
     """
     check_caller("caller", caller)
     own = OwnTable(table, lifecycle, columns or {}, where)
@@ -163,11 +168,15 @@ def apply_move(
     if not own.is_trigger(trigger):
         raise UnknownTriggerError(name, "any", trigger, lifecycle.triggers, ())
     at = time.time() if now is None else now
+    before = None
     with conflicts_named(name):
         for number in range(_LOOKS):
-            seen, row = _look(caller, own, key, trigger, attempt, again=number > 0)
-            if seen is None:
+            seen, row = _look(caller, own, key, trigger, attempt, number)
+            # Two looks under a lock have seen the same, and the update between them did not match
+            # it: something that the look does not know of keeps the row from this caller.
+            if seen is None or (number > _UNLOCKED and seen == before):
                 raise RunNotFoundError(name)
+            before = seen
             if own.is_stale(seen, attempt):
                 return Stale(attempt)
             if row is None:
@@ -196,16 +205,17 @@ def _look(
     key: Any,
     trigger: str,
     attempt: int | None,
-    *,
-    again: bool,
+    number: int,
 ) -> tuple[Any, Transition | None]:
     """
     Return what the row holds and the transition that is legal from there, None for neither.
+
+    The first look, of *number* 0, takes no lock unless it may be old.
     """
     # A plain read may be older than what the last update met: a lock waits for the other
     # transactions, and the read with it sees what they committed.
-    if again and _reads_a_snapshot(caller):
-        return own.read(caller, key, trigger, lock=True)
+    if number > 0:
+        return own.read(caller, key, trigger, lock=True, is_locked=number > _UNLOCKED)
     seen, row = own.read(caller, key, trigger)
     refused = row is None or own.is_stale(seen, attempt)
     if refused and _reads_a_snapshot(caller):
