@@ -54,6 +54,7 @@ ON_MARIADB = {
     "test_store_own_keys.py", "test_store_where.py",
     "test_django_moves.py", "test_store_archive.py", "test_store_explorer.py", "test_store_hooks.py", "test_store_leases.py", "test_store_retention.py", "test_store_schema.py",
     "test_a_row_is_moved_by_its_class_and_those_it_inherits_from_alone",
+    "test_a_stamp_is_written_in_the_type_of_its_column",
     "test_every_method_answers_as_its_twin",
     "test_r4_who_stood_still_past_its_lease_can_write_nothing",
     "test_r6_killed_at_any_time_what_was_acknowledged_is_there",

@@ -5,6 +5,7 @@ Engines on the models of applications: stamps have the type of their field, a st
 import dataclasses
 import datetime as dt
 import enum
+import uuid
 import warnings
 from typing import Any
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from runstate import Engine, Entry, Lifecycle, RunEngine, RunResponse, Transition
-from runstate.errors import RunstateError
+from runstate.errors import RunstateError, WrongObjectError
 
 JOB = Lifecycle(
     "job",
@@ -117,6 +118,33 @@ def test_a_stamp_of_a_dataclass_has_the_type_of_its_field(kind, expected):
     )
 
     assert expected == moved(model()).started_at
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        dt.timedelta, dt.time, bool, bytes, uuid.UUID, Word, list[int], dict[str, int],
+        dt.timedelta | bool,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [pydantic.create_model, dataclasses.make_dataclass])
+def test_a_field_that_cannot_hold_a_time_is_refused_by_name(kind, make):
+    """
+    The object stays as it was. A union with a type that can is written as that.
+    """
+    for fits, declared in ((False, kind | None), (True, kind | int | None)):
+        if make is pydantic.create_model:
+            model = make("Job", status=(str, "pending"), started_at=(declared, None))
+        else:
+            model = make("Job", [("status", str, "pending"), ("started_at", declared, None)])
+        job = model()
+        if fits:
+            assert engine().fire(job, "start").target == job.status
+            assert 1_700_000_000 == job.started_at
+            continue
+        with pytest.raises(WrongObjectError, match=r"'started_at' holds a time: .* got Job"):
+            engine().fire(job, "start")
+        assert ("pending", None) == (job.status, job.started_at)
 
 
 def test_without_a_declaration_a_stamp_is_whole_seconds():

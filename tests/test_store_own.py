@@ -5,12 +5,14 @@ A table of the caller's own: one guard, one winner, and stamps in whatever colum
 import asyncio
 import enum
 from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from functools import partial
-from datetime import UTC, datetime
 from typing import ClassVar
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -24,6 +26,8 @@ from conftest import BORN, PAYLOADS
 from databases import awaited
 from runstate import (
     RUN,
+    Deadline,
+    Entry,
     Lifecycle,
     Moved,
     PayloadError,
@@ -38,6 +42,7 @@ from runstate.store import (
     Illegal,
     RunNotFoundError,
     Stale,
+    Store,
     StoreArgumentError,
     Superseded,
     apply_move,
@@ -785,3 +790,121 @@ def test_a_row_that_the_update_alone_does_not_match_is_not_found(session):
     with pytest.raises(RunNotFoundError, match="'1'"):
         apply_move(session, Job, 1, "start")
     assert apply_move(session, Job, 2, "start").ok
+
+
+# -- the types of stamps -----------------------------------------------------------------------
+
+
+class Moment(sa.types.TypeDecorator[datetime]):
+    """
+    A time with a zone, as applications store it in a column without one.
+    """
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        """Take only times with a zone."""
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value, dialect):
+        """Return it with its zone."""
+        return value and value.replace(tzinfo=UTC)
+
+
+DAY = Lifecycle(
+    "day",
+    (Transition("start", "queued", "running"), Transition("finish", "running", "done")),
+    "queued",
+    {"done": "success"},
+    entries=(Entry("queued", stamps=("made_at",)), Entry("running", stamps=("begun_at",))),
+)
+AT = 1_700_000_000.75
+TIME = datetime.fromtimestamp(AT, UTC)
+WRITTEN = {
+    "Integer": (sa.Integer(), 1_700_000_000),
+    "BigInteger": (sa.BigInteger(), 1_700_000_000),
+    "Double": (sa.Double(), AT),
+    "Numeric": (sa.Numeric(14, 2), Decimal("1700000000.75")),
+    "Date": (sa.Date(), date(2023, 11, 14)),
+    "DateTime": (sa.DateTime(), TIME.replace(tzinfo=None)),
+    "Moment": (Moment(), TIME),
+    "Text": (sa.Text(), TIME.isoformat()),
+    "String32": (sa.String(32), TIME.isoformat()),
+    "JSON": (sa.JSON(), AT),
+}
+REFUSED = {
+    "Time": sa.Time(), "Interval": sa.Interval(), "Boolean": sa.Boolean(),
+    "SmallInteger": sa.SmallInteger(), "Numeric8": sa.Numeric(8, 2), "String31": sa.String(31),
+    "Uuid": sa.Uuid(), "LargeBinary": sa.LargeBinary(), "Enum": sa.Enum("a"),
+    "PickleType": sa.PickleType(),
+}  # fmt: skip
+
+
+def days_of(kind):
+    """
+    Return a table whose stamps are of *kind*.
+    """
+    return sa.Table(
+        "days", sa.MetaData(), sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("status", sa.String(20)), sa.Column("begun_at", kind), sa.Column("made_at", kind),
+    )  # fmt: skip
+
+
+# MariaDB keeps whole seconds in a DATETIME, and SQLite has no Decimal.
+@pytest.mark.filterwarnings("ignore:Dialect sqlite.pysqlite does .not. support Decimal")
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_a_stamp_is_written_in_the_type_of_its_column(database, kind):
+    """
+    By a move in the caller's transaction, and by a store in the table at creation and at a move.
+    """
+    column, expected = WRITTEN[kind]
+    days = days_of(column)
+    days.create(database)
+    with database.begin() as connection:
+        connection.execute(days.insert().values(id=1, status="queued"))
+        assert apply_move(connection, days, 1, "start", lifecycle=DAY, now=AT).ok
+        stamped = connection.execute(sa.select(days.c.begun_at)).scalar()
+    whole = isinstance(expected, datetime) and database.dialect.name == "mysql"
+    assert (expected.replace(microsecond=0) if whole else expected) == (
+        stamped.replace(microsecond=0) if whole else stamped
+    )
+    with structlog.testing.capture_logs():
+        store = Store(database, DAY, table=days)
+        store.create(id="2")
+        assert store.fire("2", "start").ok
+        made = store.get("2")
+    assert {type(expected)} == {type(made["made_at"]), type(made["begun_at"])}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_column_that_cannot_hold_a_stamp_is_refused_by_name(kind):
+    """
+    Before the row is looked at, by a move and by a store.
+    """
+    days, engine = days_of(REFUSED[kind]), sa.create_engine("sqlite://")
+    for refused in (
+        partial(in_connection, engine, days, 1, "start", lifecycle=DAY),
+        partial(in_session, engine, days, 1, "start", lifecycle=DAY),
+        partial(Store, engine, DAY, table=days),
+    ):
+        with pytest.raises(
+            StoreArgumentError, match=r"the type of days\.\w+_at, which holds a time"
+        ):
+            refused()
+    engine.dispose()
+
+
+def test_a_deadline_in_a_column_of_days_is_refused():
+    """
+    A store would end the row when the day begins, which may be long before the moment.
+    """
+    engine = sa.create_engine("sqlite://")
+    days = days_of(sa.Integer())
+    days.append_column(sa.Column("due_at", sa.Date()))
+    moves = (Transition("finish", "open", "done"), Transition("expire", "open", "expired"))
+    ends = {"done": "success", "expired": "timeout"}
+    due = Lifecycle("due", moves, "open", ends, deadline=Deadline("due_at", 60, longest=60))
+    with pytest.raises(StoreArgumentError, match=r"DateTime, .* the type of days\.due_at"):
+        Store(engine, due, table=days)
+    engine.dispose()

@@ -7,15 +7,26 @@ pydantic, a dataclass or any other class with annotations. None of those librari
 
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache, partial
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, NoReturn, get_args, get_origin, get_type_hints
+from uuid import UUID
 
 from pydantic import AwareDatetime, FutureDatetime, NaiveDatetime, PastDatetime
 
-__all__ = ["holds_seconds", "moment_of", "respelled", "seconds_of", "word_of"]
+from ..errors import WrongObjectError
+
+__all__ = [
+    "holds_seconds",
+    "moment_of",
+    "no_moment",
+    "of_column",
+    "respelled",
+    "seconds_of",
+    "word_of",
+]
 
 # -- statuses ------------------------------------------------------------------------
 
@@ -86,6 +97,13 @@ def _text(at: float) -> str:
     return _aware(at).isoformat()
 
 
+def no_moment(at: float) -> NoReturn:
+    """
+    Refuse to make a time: the type of the field holds none. Compare with it before the call.
+    """
+    raise TypeError(f"expected a field that holds a time, for {at!r}")
+
+
 _either: Final = partial(_aware)
 """Marks a datetime field of unknown zone; see :func:`moment_of`."""
 
@@ -101,6 +119,9 @@ _KINDS: Final[Mapping[Any, _Kind]] = {
     float: float,
     Decimal: Decimal,
     str: _text,
+    **dict.fromkeys(
+        (timedelta, time, bool, bytes, UUID, complex, dict, list, set, tuple), no_moment
+    ),
 }
 """The function that makes a time for a field, by the declared type of the field."""
 
@@ -110,8 +131,22 @@ _DJANGO: Final[Mapping[str, _Kind]] = {
     "DecimalField": Decimal,
     "CharField": _text,
     "TextField": _text,
-}
+    **dict.fromkeys(
+        ("BinaryField", "BooleanField", "DurationField", "SmallIntegerField",
+         "PositiveSmallIntegerField", "TimeField", "UUIDField"),
+        no_moment,
+    ),
+}  # fmt: skip
 """The same by the type of a Django field; all others take whole seconds."""
+
+_TEXT_LENGTH: Final = len(_text(0.5))
+_DIGITS: Final = 10
+"""How many a number of Unix seconds has."""
+_SMALL: Final = frozenset({"small_integer", "smallint", "tinyint", "mediumint"})
+"""Columns of integers that hold fewer digits."""
+_EXACT: Final = frozenset({"numeric", "decimal"})
+_JSON: Final = frozenset({"json", "jsonb", "null"})
+"""Columns whose type does not say what they hold."""
 
 
 def moment_of(target: Any, field: str, at: float, others: Iterable[str]) -> Any:
@@ -126,9 +161,17 @@ def moment_of(target: Any, field: str, at: float, others: Iterable[str]) -> Any:
         field: Name of the field.
         at: Unix seconds.
         others: Fields of the object that hold times, too.
+
+    Raises:
+        WrongObjectError: The declared type of the field holds no time.
     """
     model: Any = type(target)
     kind = _declared(model, field) or _like(getattr(target, field, None)) or _whole
+    if kind is no_moment:
+        raise WrongObjectError(
+            f"an object whose {field!r} holds a time: int, float, Decimal, str, date or datetime",
+            f"{model.__qualname__}, which declares another type for it",
+        )
     if kind is _either:
         found = (_like(getattr(target, name, None)) for name in (field, *others))
         kind = _naive if _naive in found else _aware
@@ -176,7 +219,7 @@ def _declared(model: Any, field: str) -> _Kind | None:
     """
     mapper = getattr(model, "__mapper__", None)
     if mapper is not None and field in mapper.columns:
-        return _of_column(mapper.columns[field].type)
+        return of_column(mapper.columns[field].type)
     if hasattr(model, "_meta") and hasattr(model, "from_db"):
         return _of_django(model, field)
     annotation = getattr(getattr(model, "model_fields", {}).get(field), "annotation", None)
@@ -192,23 +235,54 @@ def _declared(model: Any, field: str) -> _Kind | None:
 def _of_annotation(annotation: Any) -> _Kind | None:
     if annotation in _KINDS:
         return _KINDS[annotation]
-    for part in get_args(annotation):
-        kind = _of_annotation(part)
-        if kind is not None:
-            return kind
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return no_moment
+    if get_origin(annotation) in {dict, list, set, tuple}:
+        return no_moment
+    kinds = [kind for part in get_args(annotation) if (kind := _of_annotation(part)) is not None]
 
-    return None
+    return next((kind for kind in kinds if kind is not no_moment), kinds[0] if kinds else None)
 
 
-def _of_column(kind: Any) -> _Kind | None:
+def of_column(kind: Any) -> _Kind | None:
+    """
+    Return the function that makes times for a column whose type is *kind*, of SQLAlchemy.
+
+    Returns:
+        The function; None if the type does not say what the column holds; :func:`no_moment` if
+        it holds no time, or has no room for one.
+    """
     try:
-        made = _KINDS.get(kind.python_type)
+        python_type = kind.python_type
     except NotImplementedError:
+        python_type = object
+    name = str(getattr(kind, "__visit_name__", "")).lower()
+    if name in _JSON:
         return None
+    decorated = getattr(kind, "impl_instance", None)
+    if python_type is object and decorated is not None:
+        made = of_column(decorated)
+        # A type of the application's own is made to take care of the zone.
+        return _aware if made is _naive else made
+    if name in _SMALL or hasattr(kind, "enums") or not _has_room(kind, name, python_type):
+        return no_moment
+    made = _KINDS.get(python_type)
     if made is not _either:
         return made
 
     return _aware if getattr(kind, "timezone", False) else _naive
+
+
+def _has_room(kind: Any, name: str, python_type: Any) -> bool:
+    """
+    Return whether a column can hold as many characters or digits as a time has.
+    """
+    if python_type is str:
+        return kind.length is None or kind.length >= _TEXT_LENGTH
+    if name in _EXACT and kind.precision is not None:
+        return bool(kind.precision - (kind.scale or 0) >= _DIGITS)
+
+    return True
 
 
 def _of_django(model: Any, field: str) -> _Kind | None:

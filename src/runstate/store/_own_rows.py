@@ -8,7 +8,8 @@ row first, as ``apply_move`` does; a claim or a sweep skips a row that is locked
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from ..runs._log import Moved
 from ._arguments import mapping
 from ._dialects import CLOCKS, database_of
 from ._objects import check_table
-from ._own_table import FIRST, OwnTable, members_of, stamp
+from ._own_table import FIRST, OwnTable, check_stamp, members_of, stamp
 from ._row_condition import row_condition
 from ._row_errors import (
     ConcurrentMoveError,
@@ -93,6 +94,7 @@ class OwnRows:
         self.noun = lifecycle.name
         self.key.check_types()
         _check_status(self._own.status, lifecycle)
+        self._check_times()
         self.where: Value | None = (
             None if where is None else row_condition(where, self.table, self._set_by_moves())
         )
@@ -128,6 +130,20 @@ class OwnRows:
                 for n, c in enumerate(self.table.c)
             )
         ).where(self._among)
+
+    def _check_times(self) -> None:
+        """
+        Refuse columns that cannot hold the time of creation, or the moment of the deadline.
+        """
+        columns = [self._own.column(field) for field in self._lifecycle.created]
+        for column in columns:
+            if column is not None:
+                check_stamp(column)
+        deadline = self._lifecycle.deadline
+        due = self._own.column(deadline.field) if deadline else None
+        if due is not None:
+            # A day has begun long before most moments in it.
+            check_stamp(due, sa.Date)
 
     def _set_by_moves(self) -> list[Any]:
         """
@@ -588,7 +604,14 @@ def _seconds(value: Any) -> float | None:
     """
     Return the time in a column as Unix seconds; None where it is nothing that says a time.
     """
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
 
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float | Decimal) else None

@@ -3,7 +3,6 @@ A table of the caller's own, in the lifecycle's words: its columns, and the stat
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ from .._text import printable
 from ..errors import PayloadError
 from ..lifecycle._rows import Transition, name_of
 from ..lifecycle._table import Lifecycle
+from ..runs._fields import no_moment, of_column
 from ._objects import check_condition, check_table
 from ._row_errors import StatusMissingError, StoreArgumentError, wrong_argument
 from ._row_keys import RowKey, told
@@ -22,6 +22,7 @@ from ._sql import Value
 __all__ = [
     "FIRST",
     "OwnTable",
+    "check_stamp",
     "connection_of",
     "members_of",
     "stamp",
@@ -102,6 +103,9 @@ class OwnTable:
                 f"{table!r} needs a column for the attempt, {lifecycle.attempt_field!r}: "
                 f"{lifecycle.name!r} reopens"
             )
+        for field in dict.fromkeys(name for entry in lifecycle.entries for name in entry.stamps):
+            if (stamped := self.column(field)) is not None:
+                check_stamp(stamped)
         self.version: Any = None if self._mapper is None else self._mapper.version_id_col
         self._generator: Any = None if self._mapper is None else self._mapper.version_id_generator
         if self.version is not None and self._columns.get(self.version.key) is not self.version:
@@ -307,8 +311,25 @@ def stamp(kind: sa.types.TypeEngine[Any], at: float) -> Any:
     """
     Return a time in Unix seconds as a column of *kind* holds it.
     """
-    if isinstance(kind, sa.DateTime):
-        moment = datetime.fromtimestamp(at, UTC)
-        return moment if kind.timezone else moment.replace(tzinfo=None)
+    made = of_column(kind)
 
-    return int(at) if isinstance(kind, sa.Integer) else at
+    return at if made is None else made(at)
+
+
+def check_stamp(column: Any, *kinds: type[sa.types.TypeEngine[Any]]) -> None:
+    """
+    Refuse a column that cannot hold a time, or whose type is one of *kinds*.
+
+    Raises:
+        StoreArgumentError: Says which types can.
+    """
+    made = of_column(column.type)
+    # JSON, and a column without a type, take a number.
+    unknown = made is None and not isinstance(column.type, sa.JSON | sa.types.NullType)
+    if made is no_moment or unknown or isinstance(column.type, kinds):
+        dates = "" if sa.Date in kinds else "Date, "
+        expected = (
+            f"Integer, BigInteger, Float, Numeric of 10 digits before the point, {dates}DateTime, "
+            f"JSON, Text, or String of 32 characters as the type of {column}, which holds a time"
+        )
+        raise wrong_argument("table", expected, column.type)
