@@ -107,6 +107,7 @@ def test_a_move_sets_row_and_instance_alike(database):
     again = copy(one)
 
     assert isinstance(answer, Applied)
+    assert "running" == answer.status
     assert (str(one.pk), "start", "pending", "running") == answer.moved[:4]
     assert ("running", "on node 7", 1) == (one.state, one.note, one.tries)
     assert timedelta(0) <= one.started_at - before < timedelta(minutes=1)
@@ -314,7 +315,8 @@ def test_a_worker_of_an_earlier_attempt_is_fenced_out(database):
     move(other, "fail", error="lost")
     move(other, "retry")
     for status in ("pending", "running"):
-        assert Stale(1) == move(worker, "succeed")
+        late = move(worker, "succeed")
+        assert (Stale(1), status) == (late, late.status)
         assert Stale(1) == move(worker, "start" if status == "pending" else "requeue")
         assert ("running", 1) == (worker.state, worker.attempt)
         if status == "pending":

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import sqlalchemy as sa
@@ -39,6 +40,7 @@ from runstate.store import (
     StoreArgumentError,
     Superseded,
     UnreadableRunError,
+    Verdict,
 )
 
 JOB = Lifecycle(
@@ -482,6 +484,38 @@ def test_an_expected_version_refuses_who_saw_less(jobs):
     assert Superseded is type(jobs.fire("a", "succeed", expected_version=2))
     with pytest.raises(StoreArgumentError, match="expected_version: expected the number"):
         jobs.fire("a", "start", expected_version=True)
+
+
+def test_every_answer_says_the_status_of_the_object(jobs):
+    """
+    Each kind that a verdict can be: as it is in the store, and of a retry as it was the first time.
+    """
+    met = set()
+
+    def fired(trigger, **options):
+        verdict = jobs.fire("a", trigger, **options)
+        met.add(type(verdict))
+        first = isinstance(verdict, Duplicate)
+        assert verdict.status == (verdict.moved.target if first else jobs.get("a").state)
+        return verdict.ok
+
+    jobs.create(id="a")
+    lease = jobs.claim("worker-1")
+    late = {"token": lease.token + 1}
+    assert not fired("start")
+    assert not fired("succeed", **late)
+    assert not fired("succeed", expected_version=1)
+    many = jobs.fire_many([Fire("a", "succeed", **late)] * 2)
+    assert [(Stale, "running")] * 2 == [(type(each), each.status) for each in many]
+    assert fired("retry_later", token=lease.token, key="k")
+    assert fired("start")
+    assert fired("retry_later", key="k")
+    assert not fired("succeed", token=lease.token)
+    assert fired("fail", error={}, expected_version=jobs.get("a").version)
+    assert not fired("succeed", expected_version=1)
+    assert not fired("succeed", **late)
+    assert set(get_args(Verdict)) == met
+    assert jobs.heartbeat(lease).status is None
 
 
 def test_many_are_fired_in_order(jobs):

@@ -208,6 +208,7 @@ def test_every_pair_is_decided_by_the_table(database):
                     connection, jobs, 1, trigger, values=values.get(trigger), now=BORN
                 )
                 row = RUN.row(trigger, status)
+                assert connection.execute(sa.select(jobs.c.status)).scalar() == verdict.status
                 if row is not None:
                     moved = Moved("1", trigger, str(status), str(row.target), BORN)
                     assert Applied(moved) == verdict
@@ -541,7 +542,8 @@ def test_a_late_writer_of_an_earlier_attempt_changes_nothing(session, trigger):
     """
     run_to_attempt_two(session)
     for status in ("running", "done"):
-        assert Stale(1) == apply_move(session, Work, 1, trigger, attempt=1, **TRIES)
+        answer = apply_move(session, Work, 1, trigger, attempt=1, **TRIES)
+        assert (Stale(1), status) == (answer, answer.status)
         legal = guard(Work.status, trigger, lifecycle=WORK, attempt=(Work.tries, 1))
         late = session.execute(sa.update(Work).where(Work.id == 1, legal).values(error="late"))
         assert 0 == late.rowcount

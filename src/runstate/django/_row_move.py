@@ -170,7 +170,7 @@ class _Row:
             if seen is None or (row is None and not seen.held):
                 seen = self._look(alias)
                 if self._held_attempt not in (_UNKNOWN, seen.attempt):
-                    return Stale(self._held_attempt), {}
+                    return Stale(self._held_attempt, status=seen.status), {}
                 row = self._chosen(seen.status)
             if row is None:
                 return self._refusal(alias, seen)

@@ -5,7 +5,7 @@ A race that was lost is an answer here, not an exception. The store and the inte
 Django answer with the same types.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from .._text import printable
@@ -32,6 +32,11 @@ class Applied:
     ok: ClassVar[Literal[True]] = True
     moved: Moved
     """The record of the move."""
+
+    @property
+    def status(self) -> str:
+        """The status that the move led to."""
+        return self.moved.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,12 @@ class Stale:
     """The token that was given."""
     version: int | None = None
     """The version that was expected, where the run has another one now."""
+    # Not compared: it says what others did, and not why the caller was refused.
+    status: str | None = field(default=None, compare=False)
+    """
+    The status that the run has, and keeps; None from a heartbeat, which does not look, and where
+    the caller's own row has NULL.
+    """
 
 
 class RunNotFoundError(RunstateError, LookupError):

@@ -653,10 +653,10 @@ class Operations(Generic[_T]):
         if fire.token is not None:
             held = row.lease_until is not None and row.lease_until > row.now
             if row.lease_token != fire.token or not (ended or held):
-                return Stale(fire.token)
+                return Stale(fire.token, status=row.status)
         moved_on = fire.expected_version not in (None, row.version)
         if moved_on and not ended:
-            return Stale(fire.token, fire.expected_version)
+            return Stale(fire.token, fire.expected_version, row.status)
         if ended and (moved_on or not self._lifecycle.reopening(fire.trigger, row.status)):
             if self._lifecycle.is_terminal(move.way.target):
                 self._keep_late(connection, row, move)

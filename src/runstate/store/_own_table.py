@@ -221,10 +221,17 @@ class OwnTable:
         Raises:
             StatusMissingError: It is NULL.
         """
-        if seen[0] is None:
+        status = self.word_of(seen)
+        if status is None:
             raise StatusMissingError(key, str(self.status))
 
-        return _as_word(seen[0])
+        return status
+
+    def word_of(self, seen: Any) -> str | None:
+        """
+        Return the status that was *seen*; None if it is NULL.
+        """
+        return None if seen[0] is None else _as_word(seen[0])
 
     def update(
         self, key: Any, seen: Any, row: Transition, at: float, values: Mapping[str, Any]

@@ -43,9 +43,14 @@ class Duplicate:
     moved: Moved
     """The record of the first move under the key."""
 
+    @property
+    def status(self) -> str:
+        """The status that the first move led to, as then; the run may have moved on since."""
+        return self.moved.target
+
 
 Verdict = Applied | Duplicate | Superseded | Illegal | Stale
-"""What became of a trigger."""
+"""What became of a trigger: each has ``ok``, and the run's ``status``."""
 
 
 class Fire(NamedTuple):

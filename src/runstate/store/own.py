@@ -178,7 +178,7 @@ def apply_move(
                 raise RunNotFoundError(name)
             before = seen
             if own.is_stale(seen, attempt):
-                return Stale(attempt)
+                return Stale(attempt, status=own.word_of(seen))
             if row is None:
                 return _refusal(lifecycle, own.status_of(seen, name))
             if caller.execute(own.update(key, seen, row, at, values or {})).rowcount == 1:  # type: ignore[attr-defined]
