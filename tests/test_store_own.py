@@ -4,6 +4,7 @@ A table of the caller's own: one guard, one winner, and stamps in whatever colum
 
 import asyncio
 import enum
+import re
 from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -606,6 +607,29 @@ def test_a_late_writer_meets_the_reopening_of_another_transaction(postgresql_dat
 
         assert Stale(1) == apply_move(late, Work, 1, "finish", attempt=1, **TRIES)
     engine.dispose()
+
+
+def test_what_apply_move_refuses_is_called_by_the_name_of_its_lifecycle(session):
+    """
+    As a store calls it; for every error that names the row.
+    """
+    noun = Lifecycle(
+        "parcel",
+        (Transition("send", "queued", "sent"),),
+        "queued",
+        {"sent": "success"},
+        entries=(Entry("sent", requires=("note",)),),
+    )
+    add(session, Job(id=1))
+    for key, trigger, kind, text in (
+        (1, "lose", UnknownTriggerError, "parcel '1' is any: no trigger 'lose'"),
+        (1, "send", PayloadError, "parcel '1' is queued: cannot send: 'note' is required"),
+        (2, "send", RunNotFoundError, "no parcel '2' in the store"),
+    ):
+        with pytest.raises(kind, match=re.escape(text)):
+            apply_move(session, Job, key, trigger, lifecycle=noun)
+    with pytest.raises(UnknownTriggerError, match=r"^parcel is any: no trigger 'lose'"):
+        guard(Job.status, "lose", lifecycle=noun)
 
 
 # -- classes that inherit ----------------------------------------------------------------------

@@ -247,7 +247,7 @@ class MoveRefusedError(RunstateError):
     """
 
     noun = "run"
-    """What the message calls the object; a store calls it by the name of its lifecycle."""
+    """What the message calls the object; a store and ``apply_move`` call it by the name of its lifecycle."""
 
     def __init__(
         self,

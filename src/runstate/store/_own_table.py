@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from .._text import printable
-from ..errors import PayloadError
+from ..errors import PayloadError, UnknownTriggerError
 from ..lifecycle._rows import Transition, name_of
 from ..lifecycle._table import Lifecycle
 from ..runs._fields import no_moment, of_column
@@ -26,6 +26,7 @@ __all__ = [
     "connection_of",
     "members_of",
     "stamp",
+    "unknown_trigger",
     "wrong_attempt",
 ]
 
@@ -44,6 +45,16 @@ def wrong_attempt(lifecycle: Lifecycle, found: object, form: str) -> StoreArgume
         expected = f"none, as {name!r} does not reopen"
 
     return wrong_argument("attempt", expected, found)
+
+
+def unknown_trigger(lifecycle: Lifecycle, key: str | None, trigger: str) -> UnknownTriggerError:
+    """
+    Return the error that *lifecycle* has no *trigger* to fire at the row of *key*.
+    """
+    error = UnknownTriggerError(key, "any", trigger, lifecycle.triggers, ())
+    error.noun = lifecycle.name
+
+    return error
 
 
 def members_of(kind: Any) -> Mapping[str, Enum]:
@@ -288,9 +299,11 @@ class OwnTable:
         for field in entry.requires:
             if values.get(field) is None and self.column(field) is not None:
                 allowed = self._lifecycle.allowed(row.source)
-                raise PayloadError(
+                error = PayloadError(
                     key, row.source, row.trigger, row.target, allowed, f"{field!r} is required"
                 )
+                error.noun = self._lifecycle.name
+                raise error
         fields: dict[str, Any] = {
             **dict.fromkeys((*row.clears, *entry.clears)),
             **dict.fromkeys(entry.stamps, _STAMP),

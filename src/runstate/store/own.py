@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.orm import Session
 
-from ..errors import UnknownTriggerError
 from ..lifecycle._rows import BAD_OUTCOMES, Transition
 from ..lifecycle._table import Lifecycle
 from ..runs._log import Moved, MoveLog
@@ -23,7 +22,14 @@ from ._after_commit import at_commit
 from ._conflicts import conflicts_named
 from ._engines import in_transaction
 from ._objects import check_caller, check_column
-from ._own_table import FIRST, OwnTable, connection_of, members_of, wrong_attempt
+from ._own_table import (
+    FIRST,
+    OwnTable,
+    connection_of,
+    members_of,
+    unknown_trigger,
+    wrong_attempt,
+)
 from ._row_errors import ConcurrentMoveError
 from ._row_keys import told
 from ._sql import word
@@ -73,7 +79,7 @@ def guard(
     rows = (*lifecycle, *lifecycle.reopenings)
     sources = [r.source for r in rows if r.trigger == trigger and target in (None, r.target)]
     if not sources:
-        raise UnknownTriggerError(None, "any", trigger, lifecycle.triggers, ())
+        raise unknown_trigger(lifecycle, None, trigger)
     check_column("status", status)
     pair = isinstance(attempt, tuple) and len(attempt) == len(("column", "number"))
     if (attempt is not None) != bool(lifecycle.reopenings) or not (attempt is None or pair):
@@ -166,7 +172,7 @@ def apply_move(
     name = told(key)
     own.check_attempt(attempt)
     if not own.is_trigger(trigger):
-        raise UnknownTriggerError(name, "any", trigger, lifecycle.triggers, ())
+        raise unknown_trigger(lifecycle, name, trigger)
     at = time.time() if now is None else now
     before = None
     with conflicts_named(name):
@@ -175,7 +181,7 @@ def apply_move(
             # Two looks under a lock have seen the same, and the update between them did not match
             # it: something that the look does not know of keeps the row from this caller.
             if seen is None or (number > _UNLOCKED and seen == before):
-                raise RunNotFoundError(name)
+                raise RunNotFoundError(name, lifecycle.name)
             before = seen
             if own.is_stale(seen, attempt):
                 return Stale(attempt, status=own.word_of(seen))
