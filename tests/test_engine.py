@@ -1030,7 +1030,7 @@ def test_an_engine_drives_any_object(clock):
         "key": "job\n1", "state": "done", "began": BORN + 5, "ended": BORN + 5, "worker": None,
         "result": 42,
     } == vars(job)  # fmt: skip
-    with pytest.raises(IllegalTransitionError, match=r"run 'job\\n1' is done: cannot begin"):
+    with pytest.raises(IllegalTransitionError, match=r"job 'job\\n1' is done: cannot begin"):
         engine.fire(job, "begin")
 
 
@@ -1074,7 +1074,7 @@ def test_an_objects_clock_is_clamped_and_guards_are_asked(clock):
     assert ["begin", "beat"] == [m.trigger for m in told]
 
 
-def test_an_object_without_an_id_is_a_run_without_a_name(clock):
+def test_an_object_without_an_id_is_called_by_its_lifecycle_alone(clock):
     """
     The id is optional.
     """
@@ -1082,7 +1082,7 @@ def test_an_object_without_an_id_is_a_run_without_a_name(clock):
     del job.key
 
     assert Engine(PLAIN, clock=clock).fire(job, "begin").run_id is None
-    with pytest.raises(IllegalTransitionError, match=r"^run is busy: cannot begin"):
+    with pytest.raises(IllegalTransitionError, match=r"^job is busy: cannot begin"):
         Engine(PLAIN, clock=clock).fire(job, "begin")
 
 

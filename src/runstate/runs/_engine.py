@@ -100,6 +100,8 @@ class Engine(Generic[_T]):
     """
 
     _move_cls: type[Move] = Move
+    _noun: str | None = None
+    """What messages call an object, if not by the name of the lifecycle."""
 
     def __init__(
         self,
@@ -142,7 +144,12 @@ class Engine(Generic[_T]):
         self.lifecycle = lifecycle
         log, heard_by = MoveLog(logger, lifecycle.name), tuple(observers)
         self._mover = Mover(
-            lifecycle, clock, asked(guards), log, Observers(heard_by, log) if heard_by else None
+            lifecycle,
+            clock,
+            asked(guards),
+            log,
+            self._noun or lifecycle.name,
+            Observers(heard_by, log) if heard_by else None,
         )
         payloads = [lifecycle.entry(status) for status in lifecycle.statuses]
         taken = {name for entry in payloads for name in (*entry.requires, *entry.accepts)}
@@ -272,6 +279,7 @@ class RunEngine(Engine[RunResponse]):
     """
 
     _move_cls = RunMove
+    _noun = "run"
 
     def __init__(
         self,

@@ -136,6 +136,8 @@ class Mover:
     clock: Clock
     guards: tuple[_Asked, ...]
     log: MoveLog
+    noun: str
+    """What a message calls an object."""
     observers: Observers | None
     """The observers of the engine; None if there are none."""
     plain: set[type] = field(default_factory=set)
@@ -357,5 +359,6 @@ class Mover:
         return self.run_id(run), plan.source, plan.trigger, plan.target, allowed
 
     def _refuse(self, error: MoveRefusedError) -> NoReturn:
+        error.noun = self.noun
         self.log.rejected(error)
         raise error
