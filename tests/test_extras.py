@@ -137,6 +137,29 @@ def test_main_names_the_extra_of_the_command(missing, monkeypatch, capsys):
     assert capsys.readouterr().err.endswith(f"needs {missing}: pip install 'runstate[cli]'\n")
 
 
+def test_an_interrupt_while_the_command_is_loaded_is_one_line(monkeypatch, capsys):
+    """
+    As later on: no traceback, and 130.
+    """
+
+    class Interrupting:
+        """Interrupts the import of the command."""
+
+        @staticmethod
+        def find_spec(name, *_):
+            """See importlib."""
+            if name == "runstate.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "runstate.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        __main__.main()
+
+    assert 130 == ended.value.code
+    assert "runstate: interrupted\n" == capsys.readouterr().err
+
+
 def test_main_runs_the_command(monkeypatch, capsys):
     """
     With its libraries, the entry point is the command.

@@ -2,6 +2,7 @@
 ``runstate check FILE`` without options: the verdict on runs, or one line that says what to type.
 """
 
+import cProfile
 import io
 import json
 import shlex
@@ -238,3 +239,20 @@ def test_statuses_that_nobody_knows_are_not_runs_of_openai(typed, form):
 
     assert (status, out) == (2, "")
     assert "runstate init records --run-id id --status status" in err
+
+
+def test_a_wide_record_is_looked_through_a_bounded_number_of_times(typed):
+    """
+    Not once for each of the systems that it may be of.
+    """
+    keys = 20_000
+    header = ",".join(f"c{number}" for number in range(keys))
+    name = written(f"{header}\n{',' * (keys - 1)}\n", "wide.csv")
+    typed("runstate check wide.csv")
+    with cProfile.Profile() as profile:
+        status, out, _ = typed(f"runstate check {name}")
+    calls = sum(entry.callcount for entry in profile.getstats())
+
+    assert 2 == status
+    assert out.startswith("wide.csv:1: RS902 error: no 'run_id' or 'id'")
+    assert calls < 60 * keys, calls / keys

@@ -20,7 +20,12 @@ def main() -> NoReturn:
             needed = MissingExtraError("the command", library, "cli")
             print(f"runstate: {needed}", file=sys.stderr)  # noqa: T201  click may be missing
             sys.exit(2)
-    from .cli import main as run  # noqa: PLC0415  needs the extra
+    try:
+        from .cli import main as run  # noqa: PLC0415  needs the extra
+    except KeyboardInterrupt:
+        # The command, once it is loaded, says it in the same words.
+        print("runstate: interrupted", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
 
     run()
 

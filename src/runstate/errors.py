@@ -205,7 +205,7 @@ class LifecycleFieldError(RunstateError, AttributeError):
 
 class WrongObjectError(RunstateError, TypeError):
     """
-    Raised when an engine is handed something that it cannot move.
+    Raised when an engine is handed something that it cannot move, or no lifecycle where one is needed.
 
     Example:
         >>> from runstate import RunEngine
@@ -218,7 +218,7 @@ class WrongObjectError(RunstateError, TypeError):
 
     def __init__(self, expected: str, found: str) -> None:
         self.expected = expected
-        """What the engine moves, such as ``a RunResponse``."""
+        """What was needed, such as ``a RunResponse`` or ``a Lifecycle``."""
         self.found = found
         """What it was handed, by its type; and what that lacks."""
         super().__init__(expected, found)

@@ -5,7 +5,7 @@ The guard of one table: its SQL as a script and as a list, and whether a databas
 from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ._guard import Guard
 from ._mariadb import MariaDB
 from ._postgresql import PostgreSQL
@@ -91,6 +91,7 @@ class TableGuard:
         attempt: str | None = None,
         unfenced_reopen: bool = False,
     ) -> None:
+        check_lifecycle(lifecycle)
         if dialect not in DIALECTS:
             raise ValueError(f"no dialect {dialect!r} (known: {', '.join(DIALECTS)})")
         if attempt is None and lifecycle.reopenings and not unfenced_reopen:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, get_args
 
 from .._text import printable
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ._figure import Overlay
 from .layout import Direction
 
@@ -107,6 +107,7 @@ def draw(
         ValueError: *format* or *direction* is unknown, *width* is not a positive number, or a
             size was given for a *format* that has none. The message says what is expected.
     """
+    check_lifecycle(lifecycle)
     if format not in FORMATS:
         known = ", ".join(FORMATS)
         raise ValueError(f"no format '{printable(format)}' (known: {known})")

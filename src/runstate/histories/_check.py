@@ -112,7 +112,7 @@ def _nothing_wrong(
             undecided = int(len(seen) == 1)
         else:
             return None
-    except (TypeError, IndexError):
+    except (TypeError, IndexError, AttributeError):
         return None
 
     return _new_report(Report, ((), 1, len(statuses), undecided, 0, 0)) if legal else None

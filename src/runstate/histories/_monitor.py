@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from .._text import printable
 from ..lifecycle._rows import CREATE
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ..runs._run import RUN
 from ._findings import backwards, finding_on, unknown_status
 from ._order import first_backwards, placed
@@ -72,6 +72,7 @@ class Monitor:
         Raises:
             ValueError: *observed* is not one of the three models, or a limit names an unknown status.
         """
+        check_lifecycle(lifecycle)
         if observed not in {"complete", "polled", "unordered"}:
             raise ValueError(f"observed is complete, polled or unordered, not {observed!r}")
         self.lifecycle = lifecycle

@@ -22,8 +22,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
-from .._text import suggestion
-from ..errors import LifecycleError
+from .._text import shown_value, suggestion
+from ..errors import LifecycleError, WrongObjectError
 from ._expand import expanded, without_ends
 from ._initial import beginnings
 from ._paths import components, grouped, reached, reopened_pairs, shortest_paths
@@ -43,7 +43,7 @@ from ._transitions import build_machine, read_machine
 from ._validation import faults
 from ._variants import dropped, not_in
 
-__all__ = ["Lifecycle"]
+__all__ = ["Lifecycle", "check_lifecycle"]
 
 NOTEBOOK: Final = 940
 """Width of the picture in a notebook, in pixels."""
@@ -600,6 +600,7 @@ class Lifecycle:
             LifecycleError: The table contradicts itself, or *reopens* names a trigger that the
                 machine lacks.
             ValueError: The machine is nested, or a transition names a state that it lacks.
+            WrongObjectError: *machine* is none of ``transitions``.
         """
         table = read_machine(machine)
         name = name or str(machine.name).rstrip(": ") or "machine"
@@ -686,6 +687,18 @@ def _expect_triggers(name: str, wanted: Iterable[str], known: Collection[str]) -
     ]
     if faults:
         raise LifecycleError(name, sorted(faults))
+
+
+def check_lifecycle(found: object) -> None:
+    """
+    Refuse what is not a lifecycle, such as the name of a preset.
+
+    Raises:
+        WrongObjectError: Always then.
+    """
+    if not isinstance(found, Lifecycle):
+        named = f", which PRESETS[{found!r}] may be" if isinstance(found, str) else ""
+        raise WrongObjectError(f"a Lifecycle{named}", shown_value(found))
 
 
 def _frozen(terminal: Any) -> Any:

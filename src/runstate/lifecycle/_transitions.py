@@ -11,6 +11,8 @@ from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 import transitions
 
+from .._text import shown_value
+from ..errors import WrongObjectError
 from ._callback_names import CallbackNames
 from ._rows import name_of
 
@@ -125,7 +127,10 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
 
     Raises:
         ValueError: The machine is nested, or a transition names a state that it lacks.
+        WrongObjectError: It is no machine.
     """
+    if not isinstance(machine, transitions.Machine):
+        raise WrongObjectError("a Machine of transitions", shown_value(machine))
     if hasattr(machine, "state_cls") and hasattr(machine.state_cls, "separator"):
         raise ValueError("a hierarchical machine has nested states; a lifecycle is flat")
     attribute = machine.model_attribute

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from .._text import printable
 from ..histories._column_faults import ColumnFaults
 from ..histories._records import Finding, Observation, ObservationModel
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ..runs._run import RUN
 from . import _source
 from ._envelopes import is_json, unwrapped
@@ -112,6 +112,7 @@ def read(
         ValueError: *format* is none of them, or a key is named twice or cannot be read.
         OSError: The stream failed; what it gave before has been yielded.
     """
+    check_lifecycle(lifecycle)
     columns = columns.named(run_id, status, at, source, attempt)
     times = Times(UTC if assume_utc else zone)
     passed = Passed()

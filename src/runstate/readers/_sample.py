@@ -24,6 +24,8 @@ _USUAL: Final = frozenset(
      "created_at", "updated_at", "started_at", "completed_at"}
 )  # fmt: skip
 """Keys that many systems have, so that none is known by them."""
+_MOST_KEYS: Final = 2_000
+"""A record of more keys is of none of the systems, and would be looked through for each of them."""
 _PLAIN: Final = _USUAL - {"state", "type", "name"} | {"seq", "source", "target", "trigger"}
 _STATUS: Final = re.compile(r"((to|new|current|after)[_ ]?)?(status|state|phase)", re.IGNORECASE)
 _SOURCE: Final = re.compile(
@@ -81,7 +83,7 @@ class _Sampler(Interpreter):
     def observe(self, value: Any, line: int) -> Sequence[Finding]:
         record = value if self.whole is None else {**self.whole}
         each = record if isinstance(record, list) else [record]
-        self._taken += [one for one in each if isinstance(one, dict)]
+        self._taken += [one for one in each if isinstance(one, dict) and len(one) <= _MOST_KEYS]
 
         return (self.finding("RS902", "a record", line),)
 

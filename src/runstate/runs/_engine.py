@@ -12,7 +12,7 @@ from uuid import uuid4
 from .._keywords import refuse_unknown
 from ..errors import LifecycleError, LifecycleFieldError
 from ..lifecycle._rows import CREATE, Transition
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ..lifecycle._transitions import Dispatcher
 from ._log import Moved, MoveLog, Observer
 from ._models import LIFECYCLE_FIELDS, OWNED_NAMES, BaseResponse, RunResponse
@@ -138,6 +138,7 @@ class Engine(Generic[_T]):
                 lack.
             ValueError: A guard or a condition is a coroutine function.
         """
+        check_lifecycle(lifecycle)
         check_conditions(lifecycle, conditions)
         guards = tuple(guards)
         _check_answers_at_once((*guards, *conditions.values()))
@@ -183,18 +184,23 @@ class Engine(Generic[_T]):
             PayloadError: The payload lacks a field, has an unknown one, or has a value that does
             not fit.
         """
+        try:
+            move = self._moves[trigger]
+        except TypeError:
+            # Unhashable, and so no name.
+            move = self._moves[repr(trigger)]
         if "actor" in payload or "reason" in payload:
-            return self._fire_as(run, trigger, payload)
+            return self._fire_as(run, move, payload)
 
-        return self._moves[trigger].trigger(run, payload)
+        return move.trigger(run, payload)
 
-    def _fire_as(self, run: _T, trigger: str, payload: dict[str, Any]) -> Moved:
+    def _fire_as(self, run: _T, move: Move, payload: dict[str, Any]) -> Moved:
         """
-        Move *run*, with what *payload* states of the caller in the record and before the guards.
+        Move *run* by *move*, with what *payload* states of the caller in the record and before the guards.
         """
         stated = {name: payload.pop(name) for name in self._stated if name in payload}
 
-        return self._moves[trigger].trigger_as(Context(**stated), run, payload)
+        return move.trigger_as(Context(**stated), run, payload)
 
     def now(self) -> float:
         """
@@ -256,7 +262,8 @@ class RunEngine(Engine[RunResponse]):
     Moves runs, with one typed method for each trigger.
 
     One is enough for a program. It holds no reference to any run. What each method
-    raises is said once, at :meth:`fire`.
+    raises is said once, at :meth:`fire`, which takes the keyword arguments of the method that
+    has the trigger's name.
 
     It guards one run in memory, and not a row in a database: two copies of a row can both make a
     move. Where runs are saved, :class:`runstate.store.RunStore` lets one writer win.
@@ -314,6 +321,7 @@ class RunEngine(Engine[RunResponse]):
             LifecycleError: A RunResponse cannot have a status of *lifecycle*, or lacks a field
                 that its entries set, or that counts the attempts of rows that reopen.
         """
+        check_lifecycle(lifecycle)
         unfit = [*_unfit_for_runs(lifecycle)]
         if unfit:
             instead = "use Engine and Store, which take any model"
@@ -481,32 +489,16 @@ class RunEngine(Engine[RunResponse]):
         """
         return self._moves["expire"].trigger(run, {"usage": usage})
 
-    def fire(self, run: RunResponse, trigger: str, /, **payload: Any) -> Moved:
+    def _fire_as(self, run: RunResponse, move: Move, payload: dict[str, Any]) -> Moved:
         """
-        Move *run* by the name of a *trigger*.
-
-        Args:
-            run: The run, moved in place.
-            trigger: A trigger of the lifecycle.
-            payload: The keyword arguments of the method that has the trigger's name; and ``actor``
-                and ``reason``, who fires and why, for the guards and the record. The reason of
-                ``stop_incomplete`` is its argument, unless ``incomplete_details`` is given.
-
-        Raises:
-            WrongObjectError: *run* is not a run that this engine can move.
-            IllegalTransitionError: The table has no such row from the run's status,
-                or another thread was faster.
-            UnknownTriggerError: The table has no such trigger at all.
-            GuardRefusedError: A guard refused the move.
-            PayloadError: The payload lacks a field, has an unknown one, or has a value that does
-            not fit.
+        See the base; the reason of an end that needs details is one of them.
         """
         if "reason" in payload and "incomplete_details" not in payload:
-            targets = {row.target for row in self.lifecycle if row.trigger == trigger}
+            targets = {row.target for row in self.lifecycle if row.trigger == move.name}
             if any("incomplete_details" in self.lifecycle.entry(each).requires for each in targets):
                 payload["incomplete_details"] = {"reason": payload.pop("reason")}
 
-        return super().fire(run, trigger, **payload)
+        return super()._fire_as(run, move, payload)
 
     def _prepare(
         self, run: RunResponse, trigger: str, payload: Mapping[str, Any]

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from .._text import printable
 from ..lifecycle._roles import cancelling_rows, claim_rows
 from ..lifecycle._rows import BAD_OUTCOMES
-from ..lifecycle._table import Lifecycle
+from ..lifecycle._table import Lifecycle, check_lifecycle
 from ..runs._engine import RunEngine, check_conditions
 from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
@@ -84,6 +84,7 @@ class Setup(Generic[_T]):
         where: Any = None,
         notify: bool = False,
     ) -> None:
+        check_lifecycle(lifecycle)
         check_flag("install", install)
         check_flag("notify", notify)
         if notify:
