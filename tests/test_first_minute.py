@@ -207,7 +207,8 @@ def test_what_a_record_says_it_is_comes_first(typed, kind, phase, other):
     assert f"--lifecycle {other}" not in err.partition(", or ")[0]
 
 
-def test_a_kind_that_few_records_resemble_is_not_named(typed):
+@pytest.mark.parametrize("deltas", [False, True])
+def test_a_kind_that_few_records_resemble_is_not_named(typed, deltas):
     """
     A null where another system has its status is no sign of that system.
     """
@@ -220,6 +221,9 @@ def test_a_kind_that_few_records_resemble_is_not_named(typed):
         ),
         part,
     ]
+    if deltas:
+        part = {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "x"}
+        events = [*events[1:2], *[part] * 20, events[2]]
     stream = "".join(f"event: {each['type']}\ndata: {json.dumps(each)}\n\n" for each in events)
     _, _, err = typed(f"runstate check {written(stream)}")
 

@@ -129,14 +129,14 @@ def fit_of(records: Sequence[dict[str, Any]], lifecycle: Lifecycle) -> Fit:
         seen = [each for each in interpreter.observe(record, 1) if isinstance(each, Observation)]
         if not seen or not {each.status for each in seen} <= lifecycle.known:
             continue
-        kinds = {each.get("object") or lifecycle.kind for _, each in sight}
-        if lifecycle.kind is not None and not kinds <= {lifecycle.kind}:
+        kinds = {each.get("object") for _, each in sight}
+        if lifecycle.kind is not None and not kinds <= {None, "", lifecycle.kind}:
             continue
         fitting += 1
         statuses |= {each.status for each in seen}
-        kind = (
-            0 if shapes or lifecycle.kind is None else 4 * (record.get("object") == lifecycle.kind)
-        )
+        # A shape for runs of another spelling fits those of the usual one as well.
+        told = lifecycle.kind is not None and not (shapes and lifecycle.kind == RUN.kind)
+        kind = 4 * (told and lifecycle.kind in (kinds or {record.get("object")}))
         weight += kind + max((points for points, _ in sight), default=0)
         weight += len(beside.intersection(sight[0][1] if sight else record))
 
