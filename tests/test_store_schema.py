@@ -3,7 +3,9 @@ The tables of a store in the application's own hands: its migrations, schemas, r
 """
 
 import asyncio
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -11,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from databases import awaited
+from databases import MARIADB, POSTGRESQL, awaited
 from runstate import RUN, RunResponse, Transition
 from runstate.presets import PRESETS
 from runstate.store import (
     AsyncRunStore,
+    AsyncStore,
     LifecycleMismatchError,
     RunStore,
     Store,
@@ -301,6 +304,101 @@ def test_the_least_privileges_carry_a_whole_life(postgresql_database):
         connection.exec_driver_sql("DROP OWNED BY worker")
         connection.exec_driver_sql("DROP ROLE worker")
     engine.dispose()
+
+
+@pytest.fixture(params=[POSTGRESQL, MARIADB])
+def server_url(request):
+    """
+    A fresh database of each server, whose roles have privileges.
+    """
+    return request.getfixturevalue(f"{request.param}_database")
+
+
+@contextmanager
+def role_of(server_url, *grants):
+    """
+    Yield the URL of a new role that has *grants*.
+    """
+    url, role = sa.make_url(server_url), f"role_{uuid4().hex[:12]}"
+    postgresql = url.get_backend_name() == "postgresql"
+    user, made, gone = (
+        (role, f"CREATE ROLE {role} LOGIN", f"DROP OWNED BY {role}; DROP ROLE {role}")
+        if postgresql
+        else (f"{role}@'%'", f"CREATE USER {role}@'%'", f"DROP USER {role}@'%'")
+    )
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        if postgresql:
+            connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM public")
+        for statement in (made, *(f"GRANT {grant} TO {user}" for grant in grants)):
+            connection.execute(sa.text(statement))
+    yield url.set(username=role, password=None).render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(sa.text(gone))
+    engine.dispose()
+
+
+def test_a_role_that_may_not_make_the_tables_is_told_so_in_one_line(server_url):
+    """
+    By both kinds of store, whether the tables are missing or the role may not read them.
+    """
+    Store.open(server_url, JOB, prefix="unreadable_").close()
+    engine = sa.create_engine(server_url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE elsewhere (id integer)")
+    engine.dispose()
+
+    async def opened(url, prefix):
+        await AsyncStore.open(awaited(url), JOB, prefix=prefix)
+
+    def refused(call, *args, **options):
+        with pytest.raises(StoreVersionError, match="may not make or read") as caught:
+            call(*args, **options)
+        assert "denied" in caught.value.found
+        assert "install=False" in caught.value.expected
+        assert "\n" not in str(caught.value)
+
+    # Without any privilege in the database, MariaDB refuses the connection.
+    with role_of(server_url, "SELECT ON elsewhere") as url:
+        for prefix in ("missing_", "unreadable_"):
+            refused(Store.open, url, JOB, prefix=prefix)
+            refused(lambda prefix: asyncio.run(opened(url, prefix)), prefix)
+        refused(Store.open, url, JOB, prefix="unreadable_", install=False)
+
+
+def test_a_missing_privilege_is_named_without_the_statement(server_url):
+    """
+    By every operation that a role with nothing but SELECT may not carry out.
+    """
+    with Store.open(server_url, JOB) as store:
+        store.create(id="one")
+        lease = store.claim("worker")
+        for each in ("two", "three"):
+            store.create(id=each)
+            assert store.fire(each, "cancel", expected_version=1).ok
+        store.create(id="four")
+    postgresql = server_url.startswith("postgresql")
+    everything = "ALL TABLES IN SCHEMA public" if postgresql else "*"
+    with role_of(server_url, f"SELECT ON {everything}") as url, Store.open(url, JOB) as reader:
+        assert {"one", "two", "three", "four"} == {each.id for each in reader.list().items}
+        refused = (
+            reader.create,
+            reader.sweep,
+            lambda: reader.claim("worker"),
+            lambda: reader.heartbeat(lease),
+            lambda: reader.fire("one", "complete", token=lease.token),
+            lambda: reader.update("one", note="x"),
+            lambda: reader.prune(0),
+        )
+        for call in refused:
+            with pytest.raises(sa.exc.DBAPIError, match="denied") as caught:
+                call()
+            assert "SQL:" not in str(caught.value)
+        with reader.engine.begin() as connection:
+            with pytest.raises(sa.exc.DBAPIError, match="denied") as caught:
+                reader.fire("one", "complete", token=lease.token, connection=connection)
+            assert "SQL:" not in str(caught.value)
+            connection.rollback()
 
 
 def test_the_page_of_postgresql_lists_the_same_privileges():

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from .._text import printable
 from .._urls import shown_url, url_fault
 from ..errors import MissingExtraError
-from ..runs._driver_errors import is_busy
+from ..runs._driver_errors import is_busy, is_denied
 from ._arguments import check_flag
 from ._dialects import listed
 from ._poolers import is_pooled, note_pooler, prepare_nothing, unprepared_options
@@ -75,8 +75,13 @@ def operate(connection: sa.Connection, operation: Callable[..., _T], *args: Any)
         StoreArgumentError: The connection would have SQLAlchemy rewrite the tables' schema.
     """
     refuse_translation("connection", connection.get_execution_options())
-
-    return operation(connection, *args)
+    try:
+        return operation(connection, *args)
+    except DBAPIError as error:
+        if is_denied(error.orig):
+            # SQLAlchemy would add the whole statement to the one line that names the privilege.
+            error.statement = None
+        raise
 
 
 def refuse_translation(argument: str, options: Mapping[str, Any]) -> None:

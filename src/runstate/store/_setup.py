@@ -11,11 +11,13 @@ from typing import Any, Final, Generic, TypeVar, cast
 from uuid import uuid4
 
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from .._text import printable
 from ..lifecycle._roles import cancelling_rows, claim_rows
 from ..lifecycle._rows import BAD_OUTCOMES
 from ..lifecycle._table import Lifecycle, check_lifecycle
+from ..runs._driver_errors import driver_message, is_denied
 from ..runs._engine import RunEngine, check_conditions
 from ..runs._log import Moved, MoveLog
 from ..runs._models import RunResponse
@@ -35,7 +37,7 @@ from ._row_errors import UnreadableRunError, wrong_argument
 from ._sql import Deadlines
 from ._statements import Statements
 from ._tables import Tables, build_tables
-from ._verdicts import Applied, Fire, Illegal, Superseded, Verdict
+from ._verdicts import Applied, Fire, Illegal, StoreVersionError, Superseded, Verdict
 from ._wake import check_listens, check_unpooled
 
 __all__ = ["Setup", "rows_of", "tables_of"]
@@ -153,7 +155,23 @@ class Setup(Generic[_T]):
     def install(self, connection: sa.Connection) -> None:
         """
         Make or migrate the tables; only look at them where the store was opened to change nothing.
+
+        Raises:
+            StoreVersionError: The tables cannot be used, or the role of *connection* may not make them.
+            LifecycleMismatchError: They were made with another lifecycle.
         """
+        try:
+            self._install(connection)
+        except DBAPIError as error:
+            if not is_denied(error.orig):
+                raise
+            raise StoreVersionError(
+                f"one that this role may not make or read ({driver_message(error.orig)})",
+                "execute the statements of runstate.store.schema_sql(), or a migration, as a role "
+                "that may, grant this one the privileges of a worker, and open it with install=False",
+            ) from error
+
+    def _install(self, connection: sa.Connection) -> None:
         if self._own is not None:
             self._own.check(connection)
         if self.notify:

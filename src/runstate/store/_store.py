@@ -254,7 +254,8 @@ class Store(Transactions[_T], Watching):
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
                 whose statuses this one does not know; or *install* is False, and they are
-                missing or of an earlier version.
+                missing or of an earlier version; or the role of the connection may not make or
+                read them.
             LifecycleMismatchError: The store was made with another lifecycle.
             LifecycleError: *conditions* lacks a name that the rows have, or has one that they lack.
             ValueError: An option makes no sense.
@@ -919,7 +920,8 @@ class RunStore(Store[RunResponse], NamedMoves[Verdict]):
         Raises:
             StoreVersionError: The tables are of a later version, or of a lifecycle
                 whose statuses this one does not know; or *install* is False, and they are
-                missing or of an earlier version.
+                missing or of an earlier version; or the role of the connection may not make or
+                read them.
             LifecycleMismatchError: The store was made with another lifecycle.
             ValueError: An option makes no sense.
             ImportError: The database's driver is not installed.
