@@ -17,6 +17,7 @@ from databases import (
     BACKENDS,
     CLOCK,
     MARIADB,
+    POSTGRESQL,
     DatabaseClock,
     fresh_database,
     fresh_file,
@@ -98,6 +99,7 @@ AWAITED = {
     "test_a_database_in_memory_is_one_for_all_tasks", "test_a_store_for_asyncio_does_the_same",
     "test_a_store_for_asyncio_passes_it_too", "test_a_store_that_cannot_be_opened_does_not_say_the_password",
     "test_a_store_that_may_forget_at_a_power_cut_keeps_what_its_url_says",
+    "test_a_role_that_may_not_make_the_tables_is_told_so_in_one_line",
     "test_a_store_that_may_make_nothing_names_what_is_missing", "test_an_unknown_keyword_is_refused",
     "test_both_stores_start_again",
     "test_coroutine_functions_and_plain_ones_are_hooks_of_a_store_for_asyncio",
@@ -106,6 +108,7 @@ AWAITED = {
     "test_the_awaited_store_refuses_such_a_connection_too", "test_the_last_attempt_is_the_last",
     "test_the_other_store_says_the_same", "test_the_same_on_an_asynchronous_session_and_connection",
     "test_watching_for_asyncio_lets_others_run", "test_what_hosts_call_a_database_is_understood",
+    "test_writes_of_the_awaited_store_survive_it_too",
 }  # fmt: skip
 """
 The test files, and single tests, that await a store, and so run its operations in greenlets, which
@@ -301,6 +304,14 @@ def postgresql_database(postgresql_url):
     """
     with fresh_database(postgresql_url) as url:
         yield url
+
+
+@pytest.fixture(params=[POSTGRESQL, MARIADB])
+def server_database(request):
+    """
+    A fresh database of a server, which has several writers at once, and roles.
+    """
+    return request.getfixturevalue(f"{request.param}_database")
 
 
 @pytest.fixture

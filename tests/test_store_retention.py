@@ -8,7 +8,7 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from databases import CLOCK, MARIADB, POSTGRESQL, awaited
+from databases import CLOCK, awaited
 from runstate import Lifecycle, Transition
 from runstate.presets import PRESETS
 from runstate.store import (
@@ -73,14 +73,6 @@ def test_a_cursor_for_now_passes_over_the_past_and_nothing_else(store):
     page = store.moves(after=now)
     assert [("b", "create"), ("b", "start"), ("b", "complete")] == named(page)
     assert named(store.moves(after=page.cursor)) == named(store.moves(after=store.cursor())) == []
-
-
-@pytest.fixture(params=[POSTGRESQL, MARIADB])
-def server_database(request):
-    """
-    A fresh database of a server, which has several writers at once.
-    """
-    return request.getfixturevalue(f"{request.param}_database")
 
 
 def test_a_cursor_for_now_waits_for_open_transactions(server_database):

@@ -212,6 +212,127 @@ def test_reads_survive_a_restart_of_the_server(postgresql_database):
         assert "queued" == store.get(run_id).status
 
 
+def end_all_connections(url):
+    """
+    End every connection to the database, as a server does that is shut down.
+    """
+    engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return
+        others = (
+            "FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+        )
+        for (number,) in connection.exec_driver_sql(f"SELECT id {others}").all():
+            connection.exec_driver_sql(f"KILL {number}")
+        while connection.exec_driver_sql(f"SELECT count(*) {others}").scalar():
+            time.sleep(0.01)
+
+
+def writes(store):
+    """
+    Yield what writes to *store*, each after what it needs has been made.
+    """
+    run_ids = [store.create().id for _ in range(5)]
+    lease = store.claim("worker")
+    yield store.create
+    yield lambda: store.create_many([{}, {}])
+    yield lambda: store.claim("worker")
+    yield lambda: store.claim_many("worker", 2)
+    yield lambda: store.heartbeat(lease)
+    yield lambda: store.release(lease)
+    yield lambda: store.request_cancel(run_ids[4])
+    yield lambda: store.fire_many([Fire(lease.id, "complete"), Fire(run_ids[1], "start")])
+    yield lambda: store.update(run_ids[1], metadata={"a": "b"})
+    yield store.sweep
+    yield lambda: store.erase(lease.id)
+    yield lambda: store.prune(0)
+
+
+@pytest.mark.parametrize("hooks", [{}, {"after": [lambda _: None]}], ids=["plain", "hooked"])
+def test_writes_survive_a_restart_of_the_server(server_database, hooks):
+    """
+    Each is made once on a new connection, though the pool had those of before, unused for a moment.
+    """
+    with RunStore.open(server_database, **hooks) as store:
+        for write in writes(store):
+            store.counts()
+            end_all_connections(server_database)
+            write()
+
+        assert 7 == len(store.list().items)
+        assert all(consistent(store, run.id) for run in store.list().items)
+
+
+def test_writes_of_the_awaited_store_survive_it_too(server_database):
+    """
+    With every driver.
+    """
+
+    async def scenario(url):
+        async with await AsyncRunStore.open(url) as store:
+            run_id = (await store.create()).id
+            end_all_connections(server_database)
+            await asyncio.sleep(0.01)
+            assert (await store.start(run_id)).ok
+            end_all_connections(server_database)
+            await asyncio.sleep(0.01)
+            await store.sweep()
+            return [entry.trigger for entry in await store.history(run_id)]
+
+    for url in {awaited(server_database), awaited(server_database).replace("psycopg", "asyncpg")}:
+        assert ["create", "start"] == asyncio.run(scenario(url))
+
+
+def losing(engine, at, times):
+    """
+    End the connections of *engine* in front of so many statements, or commits.
+    """
+    left = [times]
+
+    def lose(*_):
+        if left[0]:
+            left[0] -= 1
+            end_all_connections(engine.url.render_as_string(hide_password=False))
+
+    sa.event.listen(engine, at, lose)
+
+
+def test_a_transaction_that_loses_its_connection_is_run_again_once(server_database):
+    """
+    It left nothing; a second loss may be its own doing.
+    """
+    for times in (1, 2):
+        with RunStore.open(server_database, prefix=f"n{times}_", after=[lambda _: None]) as store:
+            run_id = store.create().id
+            losing(store.engine, "before_cursor_execute", times)
+            if times == 2:
+                with pytest.raises(sa.exc.DBAPIError) as caught:
+                    store.start(run_id)
+                assert caught.value.connection_invalidated
+            else:
+                assert store.start(run_id).ok
+            assert 3 - times == len(store.history(run_id))
+
+
+def test_a_commit_that_loses_its_connection_is_not_repeated(server_database):
+    """
+    Whether it was carried out, only the database knows.
+    """
+    with RunStore.open(server_database, after=[lambda _: None]) as store:
+        store.create()
+        losing(store.engine, "commit", 1)
+        with pytest.raises(sa.exc.DBAPIError) as caught:
+            store.create()
+
+        assert caught.value.connection_invalidated
+        assert 1 == len(store.list().items)
+
+
 def waiting(engine):
     """
     Return once somebody waits for a lock.

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
-from databases import MARIADB, POSTGRESQL, awaited
+from databases import awaited
 from runstate import RUN, RunResponse, Transition
 from runstate.presets import PRESETS
 from runstate.store import (
@@ -306,20 +306,12 @@ def test_the_least_privileges_carry_a_whole_life(postgresql_database):
     engine.dispose()
 
 
-@pytest.fixture(params=[POSTGRESQL, MARIADB])
-def server_url(request):
-    """
-    A fresh database of each server, whose roles have privileges.
-    """
-    return request.getfixturevalue(f"{request.param}_database")
-
-
 @contextmanager
-def role_of(server_url, *grants):
+def role_of(database_url, *grants):
     """
     Yield the URL of a new role that has *grants*.
     """
-    url, role = sa.make_url(server_url), f"role_{uuid4().hex[:12]}"
+    url, role = sa.make_url(database_url), f"role_{uuid4().hex[:12]}"
     postgresql = url.get_backend_name() == "postgresql"
     user, made, gone = (
         (role, f"CREATE ROLE {role} LOGIN", f"DROP OWNED BY {role}; DROP ROLE {role}")
@@ -338,12 +330,12 @@ def role_of(server_url, *grants):
     engine.dispose()
 
 
-def test_a_role_that_may_not_make_the_tables_is_told_so_in_one_line(server_url):
+def test_a_role_that_may_not_make_the_tables_is_told_so_in_one_line(server_database):
     """
     By both kinds of store, whether the tables are missing or the role may not read them.
     """
-    Store.open(server_url, JOB, prefix="unreadable_").close()
-    engine = sa.create_engine(server_url)
+    Store.open(server_database, JOB, prefix="unreadable_").close()
+    engine = sa.create_engine(server_database)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE elsewhere (id integer)")
     engine.dispose()
@@ -359,27 +351,27 @@ def test_a_role_that_may_not_make_the_tables_is_told_so_in_one_line(server_url):
         assert "\n" not in str(caught.value)
 
     # Without any privilege in the database, MariaDB refuses the connection.
-    with role_of(server_url, "SELECT ON elsewhere") as url:
+    with role_of(server_database, "SELECT ON elsewhere") as url:
         for prefix in ("missing_", "unreadable_"):
             refused(Store.open, url, JOB, prefix=prefix)
             refused(lambda prefix: asyncio.run(opened(url, prefix)), prefix)
         refused(Store.open, url, JOB, prefix="unreadable_", install=False)
 
 
-def test_a_missing_privilege_is_named_without_the_statement(server_url):
+def test_a_missing_privilege_is_named_without_the_statement(server_database):
     """
     By every operation that a role with nothing but SELECT may not carry out.
     """
-    with Store.open(server_url, JOB) as store:
+    with Store.open(server_database, JOB) as store:
         store.create(id="one")
         lease = store.claim("worker")
         for each in ("two", "three"):
             store.create(id=each)
             assert store.fire(each, "cancel", expected_version=1).ok
         store.create(id="four")
-    postgresql = server_url.startswith("postgresql")
+    postgresql = server_database.startswith("postgresql")
     everything = "ALL TABLES IN SCHEMA public" if postgresql else "*"
-    with role_of(server_url, f"SELECT ON {everything}") as url, Store.open(url, JOB) as reader:
+    with role_of(server_database, f"SELECT ON {everything}") as url, Store.open(url, JOB) as reader:
         assert {"one", "two", "three", "four"} == {each.id for each in reader.list().items}
         refused = (
             reader.create,

@@ -17,7 +17,12 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from ..runs._retries import pauses
-from ._conflicts import in_transaction_of_caller, readable_again, retriable
+from ._conflicts import (
+    in_transaction_of_caller,
+    readable_again,
+    retriable,
+    retriable_transaction,
+)
 from ._engines import (
     begin_immediate,
     check_engine,
@@ -129,8 +134,11 @@ class AsyncTransactions(Generic[_Object]):
     ) -> _T:
         if connection is not None:
             return await self._on(connection, operation, *args)
+        if self._setup.needs_transaction or self._pooled:
+            return await self._transact(self.engine.connect, operation, *args)
 
-        return await self._transact(self._brief, operation, *args)
+        # A statement that commits by itself may have been carried out when its connection is lost.
+        return await self._retried(retriable, self._once, self._brief, operation, *args)
 
     async def _read(
         self, connection: Caller | None, operation: Callable[..., _T], *args: Any
@@ -171,7 +179,7 @@ class AsyncTransactions(Generic[_Object]):
             yield connection
 
     async def _transact(self, connect: _Connect, operation: Callable[..., _T], *args: Any) -> _T:
-        return await self._retried(retriable, self._once, connect, operation, *args)
+        return await self._retried(retriable_transaction(), self._once, connect, operation, *args)
 
     async def _retried(
         self,

@@ -21,6 +21,7 @@ __all__ = [
     "is_conflict",
     "readable_again",
     "retriable",
+    "retriable_transaction",
 ]
 
 _T = TypeVar("_T")
@@ -44,6 +45,26 @@ def retriable(error: DBAPIError) -> bool:
         return str(error.orig).rstrip("')\"").endswith("journal_key")
 
     return is_broken_off(error.orig)
+
+
+def retriable_transaction() -> Callable[[DBAPIError], bool]:
+    """
+    Return what says whether one call's transaction, which failed with an error, is to be run again.
+
+    Where its connection was lost before COMMIT was sent, the transaction left nothing and is run
+    again once: a second loss may be its own doing, such as that of a statement which is too long.
+    The error of a COMMIT has no statement: whether it was carried out is unknown.
+    """
+    losses: list[DBAPIError] = []
+
+    def again(error: DBAPIError) -> bool:
+        if not error.connection_invalidated or error.statement is None:
+            return retriable(error)
+        losses.append(error)
+
+        return len(losses) == 1
+
+    return again
 
 
 def readable_again(error: DBAPIError) -> bool:

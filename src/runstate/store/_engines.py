@@ -4,6 +4,7 @@ Engines and their connections: what each must be told for a transaction to be on
 
 import os
 import random
+import select
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -386,9 +387,10 @@ def _say_at_connect(engine: sa.Engine, statement: str) -> None:
 
 def _ask_the_idle(engine: sa.Engine) -> None:
     """
-    Have a connection that nobody used for a while be asked whether it is still there.
+    Have a connection be asked whether it is still there, if that is in doubt.
 
-    Before every statement, as SQLAlchemy could do it, that would be a second round trip.
+    It is after a while without use, and where the server has closed the connection or sent
+    something. Before every use, as SQLAlchemy could do it, that would be a second round trip.
     """
 
     @sa.event.listens_for(engine, "checkin")
@@ -398,12 +400,36 @@ def _ask_the_idle(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "checkout")
     def taken(connection: Any, record: Any, _: Any) -> None:
         since = record.info.pop(_IDLE_SINCE, None)
-        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+        if since is None:
+            return
+        if time.monotonic() - since < _IDLE_SECONDS and not _has_news(record.driver_connection):
             return
         try:
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
             raise sa.exc.DisconnectionError("lost while idle") from error
+
+
+def _has_news(driver: Any) -> bool:
+    """
+    Return whether the server has closed the connection, or sent what was not asked for.
+
+    The operating system knows, so that this costs no round trip. A server that is shut down sends
+    an error, or closes the connection. Drivers of MariaDB do not show their socket.
+    """
+    if hasattr(driver, "is_closed"):
+        # asyncpg, which reads whatever comes.
+        return bool(driver.is_closed())
+    if not hasattr(driver, "fileno"):
+        return False
+    if driver.closed:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([driver], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(driver, select.POLLIN)
+
+    return bool(poll.poll(0))
 
 
 def _begin_before_savepoints(dialect: Any) -> None:

@@ -11,7 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from ..runs._retries import pauses
-from ._conflicts import in_transaction_of_caller, readable_again, retriable
+from ._conflicts import (
+    in_transaction_of_caller,
+    readable_again,
+    retriable,
+    retriable_transaction,
+)
 from ._engines import (
     begin_immediate,
     check_engine,
@@ -125,7 +130,10 @@ class Transactions(Generic[_Object]):
             return operate(fresh, operation, *args)
 
     def _transact(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
-        return _retried(retriable, lambda: self._once(engine, operation, *args))
+        # A statement that commits by itself may have been carried out when its connection is lost.
+        again = retriable_transaction() if engine is self.engine else retriable
+
+        return _retried(again, lambda: self._once(engine, operation, *args))
 
     def _once(self, engine: sa.Engine, operation: Callable[..., _T], *args: Any) -> _T:
         with engine.connect() as connection:
