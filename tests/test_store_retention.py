@@ -3,6 +3,7 @@ What operation asks of a store: a cursor for now, watching, pruning, erasing, an
 """
 
 import asyncio
+import pickle
 import threading
 
 import pytest
@@ -442,6 +443,48 @@ def test_what_cannot_be_pruned_is_refused(tmp_path, arguments, text):
 
 
 # -- erase -----------------------------------------------------------------------------------
+
+
+def test_a_history_says_which_moves_are_missing(store):
+    """
+    Whichever lines were deleted, up to all of them; claims, which move nothing, are never missing.
+    """
+    journal = store._setup.tables.journal
+    for number in range(2**3):
+        run_id = store.create(id=f"run_{number}").id
+        lease = store.claim("worker")
+        assert store.release(lease)
+        assert store.complete(run_id).ok
+        whole = store.history(run_id)
+        assert (4, ()) == (len(whole), whole.missing)
+        gone = [seq for seq in (1, 2, 3) if number & 2 ** (seq - 1)]
+        with store.engine.begin() as connection:
+            connection.execute(
+                journal.delete().where(journal.c.run_id == run_id, journal.c.seq.in_(gone))
+            )
+        rest = store.history(run_id)
+        assert tuple(line for line in whole if line.seq not in gone) == rest
+        assert tuple(gone) == rest.missing == pickle.loads(pickle.dumps(rest)).missing
+    with store.engine.begin() as connection:
+        connection.execute(journal.delete())
+
+    assert ((), (1, 2, 3)) == (store.history("run_0"), store.history("run_0").missing)
+    with pytest.raises(RunNotFoundError):
+        store.history("run_9")
+
+
+def test_lines_whose_run_was_deleted_are_still_a_history(store):
+    """
+    What was made after the last of them is not known.
+    """
+    ended(store, "a")
+    tables = store._setup.tables
+    with store.engine.begin() as connection:
+        connection.execute(tables.journal.delete().where(tables.journal.c.seq == 1))
+        connection.execute(tables.runs.delete())
+
+    assert [2, 3] == [line.seq for line in store.history("a")]
+    assert (1,) == store.history("a").missing
 
 
 def test_erasing_takes_what_came_with_the_moves_and_leaves_the_history(store):

@@ -515,11 +515,13 @@ def test_pruning_keeps_the_rows_of_the_application(engine, store):
     assert store.prune(older_than=0, keep_after=store.cursor()) == 2
     assert store.prune(older_than=0) == 0
     assert [store.history(run_id) == () for run_id in ids] == [True, True, False]
+    assert [store.history(run_id).missing for run_id in ids] == [(1, 2), (1, 2), ()]
     assert store.counts()["failed"] == 3
     assert state_of(engine, ids[0]) is State.FAILED
     write(engine, ids[0], State.QUEUED)
     assert store.claim("worker-1").id == ids[0]
     assert [line.seq for line in store.history(ids[0])] == [3, 4]
+    assert store.history(ids[0]).missing == (1, 2)
 
 
 def test_a_deleted_row_is_gone(engine, store):

@@ -20,7 +20,7 @@ from ._hooks import Hook
 from ._named_moves import NamedMoves
 from ._operations import Creation
 from ._setup import Setup
-from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._verdicts import Fire, Held, History, JournalEntry, Lease, Page, Stale, Verdict
 from ._watching import AsyncWatching
 
 __all__ = ["AsyncRunStore", "AsyncStore"]
@@ -414,11 +414,11 @@ class AsyncStore(AsyncTransactions[_T], AsyncWatching):
         """
         return await self._read(connection, self._do.get, run_id)
 
-    async def history(
-        self, run_id: str, *, connection: Caller | None = None
-    ) -> tuple[JournalEntry, ...]:
+    async def history(self, run_id: str, *, connection: Caller | None = None) -> History:
         """
         Return everything the journal says of a run, oldest first.
+
+        *missing* of the answer has the numbers of moves whose lines were deleted or pruned.
 
         Args:
             run_id: The run.

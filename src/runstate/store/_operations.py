@@ -57,6 +57,7 @@ from ._verdicts import (
     Duplicate,
     Fire,
     Held,
+    History,
     Illegal,
     JournalEntry,
     KeyReusedError,
@@ -283,20 +284,29 @@ class Operations(Generic[_T]):
         """
         return self._kind.read(self._row(connection, run_id))
 
-    def history(self, connection: sa.Connection, run_id: str) -> tuple[JournalEntry, ...]:
+    def history(self, connection: sa.Connection, run_id: str) -> History:
         """
-        Return everything the journal says of a run, oldest first.
+        Return everything the journal says of a run, oldest first, and what is missing of it.
         """
-        journal = self._tables.journal
+        runs, journal = self._tables.runs, self._tables.journal
+        name = valid_id(run_id, self._layout.noun)
+        # One statement, or a move in between would seem to be missing.
         lines = connection.execute(
-            sa.select(journal)
-            .where(journal.c.run_id == valid_id(run_id, self._layout.noun))
+            sa.select(journal, runs.c.version.label("moves_made"))
+            .select_from(runs.outerjoin(journal, journal.c.run_id == runs.c.id))
+            .where(runs.c.id == name)
             .order_by(journal.c.position)
+        ).all()
+        if lines:
+            return _history(lines, lines[0].moves_made)
+        lines = connection.execute(
+            sa.select(journal).where(journal.c.run_id == name).order_by(journal.c.position)
         ).all()
         if not lines:
             raise RunNotFoundError(run_id, self._layout.noun)
 
-        return tuple(map(entry_of, lines))
+        # The row was deleted, and its lines were not.
+        return _history(lines, 0)
 
     def moves(self, connection: sa.Connection, after: str | None, limit: int) -> Page[JournalEntry]:
         """
@@ -923,6 +933,17 @@ def hash_of(text: str) -> str:
     Return a short digest of *text*.
     """
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _history(lines: Sequence[Any], moves_made: int) -> History:
+    """
+    Return *lines* of a run that has made at least so many moves; one without a position stands for none.
+    """
+    entries = [entry_of(line) for line in lines if line.position is not None]
+    there = {entry.seq for entry in entries if entry.kind == "move" and entry.seq is not None}
+    last = max(moves_made, *there, 0)
+
+    return History(entries, sorted(set(range(1, last + 1)) - there))
 
 
 def _digest(new: New[Any]) -> str:

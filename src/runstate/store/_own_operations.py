@@ -35,7 +35,7 @@ from ._row_keys import row_id
 from ._verdicts import (
     Fire,
     Held,
-    JournalEntry,
+    History,
     Lease,
     RunExistsError,
     RunNotFoundError,
@@ -344,9 +344,9 @@ class OwnOperations(Operations[_T]):
 
         return self._kind.read(self._row(connection, row.id))
 
-    def history(self, connection: sa.Connection, run_id: str) -> tuple[JournalEntry, ...]:
+    def history(self, connection: sa.Connection, run_id: str) -> History:
         """
-        Return everything the journal says of an object, oldest first.
+        Return everything the journal says of an object, oldest first, and what is missing of it.
         """
         rows = self._own.seen(connection, [valid_id(run_id, self._layout.noun)])
         if not rows and self._own.where is not None:
@@ -357,8 +357,8 @@ class OwnOperations(Operations[_T]):
         except RunNotFoundError:
             if not rows:
                 raise
-            # It is not known to the journal yet, or not any more.
-            return ()
+            # The store has not met it yet.
+            return History()
 
     def erase(self, connection: sa.Connection, run_id: str) -> _T:
         """

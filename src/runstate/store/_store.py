@@ -20,7 +20,7 @@ from ._named_moves import NamedMoves
 from ._operations import Creation
 from ._setup import Setup
 from ._transactions import Caller, Engine, Transactions, caller_of, dialect_of
-from ._verdicts import Fire, Held, JournalEntry, Lease, Page, Stale, Verdict
+from ._verdicts import Fire, Held, History, JournalEntry, Lease, Page, Stale, Verdict
 from ._watching import Watching
 
 __all__ = ["RunStore", "Store"]
@@ -414,9 +414,11 @@ class Store(Transactions[_T], Watching):
         """
         return self._read(connection, self._do.get, run_id)
 
-    def history(self, run_id: str, *, connection: Caller | None = None) -> tuple[JournalEntry, ...]:
+    def history(self, run_id: str, *, connection: Caller | None = None) -> History:
         """
         Return everything the journal says of a run, oldest first.
+
+        *missing* of the answer has the numbers of moves whose lines were deleted or pruned.
 
         Args:
             run_id: The run.

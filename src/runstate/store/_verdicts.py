@@ -2,8 +2,9 @@
 What a store answers: a race that was lost is an answer here, not an exception.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar
 
 from .._text import printable
 from ..errors import RunstateError
@@ -17,6 +18,7 @@ __all__ = [
     "Duplicate",
     "Fire",
     "Held",
+    "History",
     "Illegal",
     "JournalEntry",
     "Lease",
@@ -150,6 +152,35 @@ class JournalEntry(NamedTuple):
             self.actor,
             self.reason,
         )
+
+
+class History(tuple[JournalEntry, ...]):  # noqa: SLOT001  slots of a tuple must be empty
+    """
+    What the journal has of one run, oldest first, and which of its moves are missing.
+
+    Example:
+        >>> import structlog
+        >>> from runstate.store import RunStore
+        >>> with RunStore.open("sqlite://") as store, structlog.testing.capture_logs():
+        ...     run = store.create(id="run_1", assistant_id="asst_1", thread_id="thread_1")
+        ...     _ = store.start(run.id)
+        ...     whole = store.history(run.id)
+        ...     with store.engine.begin() as connection:
+        ...         _ = connection.exec_driver_sql("DELETE FROM runstate_journal WHERE seq = 1")
+        ...     rest = store.history(run.id)
+        >>> whole.missing, [entry.trigger for entry in rest], rest.missing
+        ((), ['start'], (1,))
+    """
+
+    missing: tuple[int, ...]
+    """The numbers (``seq``) of the moves that were made and whose lines were deleted or pruned."""
+
+    def __new__(cls, entries: Iterable[JournalEntry] = (), missing: Iterable[int] = ()) -> Self:
+        """Return *entries*, beside which moves of the numbers *missing* were made."""
+        history = super().__new__(cls, entries)
+        history.missing = tuple(missing)
+
+        return history
 
 
 class Page(NamedTuple, Generic[_T]):
