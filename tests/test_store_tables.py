@@ -18,6 +18,7 @@ from runstate.store import (
     LifecycleMismatchError,
     RunExistsError,
     RunStore,
+    Store,
     StoreVersionError,
     _install,
 )
@@ -246,6 +247,57 @@ def test_another_lifecycle_of_the_same_words_is_refused_until_it_is_adopted(stor
         assert "mine" == json.loads(meta(adopted)["lifecycle"])["name"]
     with pytest.raises(LifecycleMismatchError, match="adopt_lifecycle=True"):
         RunStore.open(database_url)
+
+
+V1 = Lifecycle(
+    "job",
+    [Transition("start", "queued", "running"), Transition("finish", "running", "done")],
+    "queued",
+    {"done": "success"},
+)
+V2 = V1.with_transitions(
+    Transition("pause", "running", "paused"),
+    Transition("go_on", "paused", "running"),
+    Transition("stop", "paused", "stopped"),
+    terminal={"stopped": "cancelled"},
+    name="job",
+)
+
+
+@pytest.mark.parametrize("status", ["paused", "stopped"])
+def test_a_lifecycle_is_rolled_out_and_back_while_processes_of_both_versions_run(
+    database_url, status
+):
+    """
+    Each makes the moves of its own; the earlier one is adopted again once it knows every status.
+    """
+    with Store.open(database_url, V1) as old:
+        for name in ("a", "b", "last"):
+            assert old.create(id=name).status == "queued"
+            assert old.fire(name, "start").ok
+        with Store.open(database_url, V2, adopt_lifecycle=True) as new:
+            assert new.fire("a", "pause").ok
+            assert status == "paused" or new.fire("a", "stop").ok
+            refused = old.fire("a", "finish")
+            assert (False, status) == (refused.ok, refused.status)
+            assert status == old.get("a").status
+            assert {"a", "b", "last"} == {each.id for each in old.list().items}
+            assert () == old.sweep()
+            assert old.fire("b", "finish").ok
+            for adopt in (False, True):
+                with pytest.raises(StoreVersionError, match="move or prune those runs first"):
+                    Store.open(database_url, V1, adopt_lifecycle=adopt)
+            # What was refused has changed nothing.
+            Store.open(database_url, V2).close()
+            if status == "paused":
+                assert new.fire("a", "go_on").ok
+            else:
+                assert 1 == new.prune(0, status="stopped")
+        with pytest.raises(LifecycleMismatchError):
+            Store.open(database_url, V1)
+        with Store.open(database_url, V1, adopt_lifecycle=True) as back:
+            assert back.fire("last", "finish").ok
+            assert status == "stopped" or back.fire("a", "finish").ok
 
 
 STAMPED = {

@@ -256,7 +256,8 @@ def _bring_up_to_date(
     if unknown is not None:
         raise StoreVersionError(
             f"of a lifecycle with runs that are '{unknown}'",
-            f"{lifecycle.name} knows {', '.join(lifecycle.statuses)}",
+            f"{lifecycle.name} knows {', '.join(lifecycle.statuses)}: open it with a lifecycle that "
+            f"has '{unknown}', or with the later one move or prune those runs first",
         )
 
 
