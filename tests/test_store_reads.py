@@ -2,12 +2,14 @@
 What a store answers about many runs: lists, counts, and which are stuck.
 """
 
+import pickle
+from copy import copy
 from itertools import product
 
 import pytest
 
 from runstate import RUN
-from runstate.store import Applied, Fire
+from runstate.store import Applied, Fire, RunNotFoundError
 from stores import USAGE, brought_to
 
 HOSTILE = ["a\x00b", "\ud800", "x" * 600, "a\nb", "'; DROP TABLE runstate_runs; --", "", "\u202e"]
@@ -70,6 +72,39 @@ def test_a_page_in_the_midst_of_which_runs_come_and_move_goes_on_where_it_was(ti
     rest = timed.list(after=first.cursor, limit=10)
 
     assert (ids[::-1], None) == ([run.id for run in (*first.items, *rest.items)], rest.cursor)
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_list_goes_on_while_its_runs_are_cleaned_up(timed, now, order):
+    """
+    Every run that stays comes once, though the last of each page is deleted before the next is read.
+    """
+    for n in range(9):
+        now.step(n % 2)
+        timed.create(id=f"run_{n}")
+    runs, seen, page = timed._setup.tables.runs, [], timed.list(limit=2, order=order)
+    while page.cursor is not None:
+        seen += [run.id for run in page.items]
+        with timed.engine.begin() as connection:
+            connection.execute(runs.delete().where(runs.c.id == page.items[-1].id))
+        cursor = pickle.loads(pickle.dumps(copy(page.cursor)))
+        before = timed.list(before=cursor, order=order)
+        assert seen[-2] == before.items[-1].id
+        page = timed.list(limit=2, order=order, after=cursor)
+    seen += [run.id for run in page.items]
+
+    assert sorted(seen, reverse=order == "desc") == seen
+    assert 9 == len(set(seen)) == len(seen)
+
+
+def test_a_list_behind_the_id_of_a_deleted_run_says_what_to_do(store):
+    """
+    The id alone does not say where the run was.
+    """
+    store.create(id="a")
+    for where in ("after", "before"):
+        with pytest.raises(RunNotFoundError, match=r"no run 'gone' in the store: .* beginning"):
+            store.list(**{where: "gone"})
 
 
 def test_a_limit_is_a_positive_number(store):

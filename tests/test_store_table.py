@@ -524,6 +524,22 @@ def test_pruning_keeps_the_rows_of_the_application(engine, store):
     assert store.history(ids[0]).missing == (1, 2)
 
 
+def test_a_list_goes_on_although_its_rows_are_deleted(engine, store):
+    """
+    With what the store still knows of them, and without.
+    """
+    ids = [add(engine) for _ in range(6)]
+    assert all(store.fire(run_id, "fail").ok for run_id in ids)
+    for pruned in (False, True):
+        page = store.list(limit=2, order="asc")
+        with engine.begin() as connection:
+            connection.execute(sa.delete(Job).where(Job.id == int(page.items[-1].id)))
+        if pruned:
+            store.prune(older_than=0)
+        rest = store.list(after=page.cursor, order="asc")
+        assert int(page.items[-1].id) + 1 == int(rest.items[0].id)
+
+
 def test_a_deleted_row_is_gone(engine, store):
     """
     From claims, heartbeats and lists at once, from the counts when pruned.

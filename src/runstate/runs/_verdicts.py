@@ -117,15 +117,19 @@ class RunNotFoundError(RunstateError, LookupError):
         no run 'run_2' in the store
     """
 
-    def __init__(self, run_id: str, noun: str = "run") -> None:
+    def __init__(self, run_id: str, noun: str = "run", advice: str = "") -> None:
         self.run_id = run_id
         """The id that was asked for."""
         self.noun = noun
         """What an object of the store is called."""
+        self.advice = advice
+        """What to do, where that depends on the call."""
         super().__init__(run_id)
 
     def _message(self) -> str:
-        return f"no {printable(self.noun)} '{printable(str(self.run_id))}' in the store"
+        missing = f"no {printable(self.noun)} '{printable(str(self.run_id))}' in the store"
+
+        return f"{missing}: {self.advice}" if self.advice else missing
 
 
 class ConcurrentMoveError(RunstateError):

@@ -63,6 +63,7 @@ from ._verdicts import (
     KeyReusedError,
     Lease,
     Page,
+    PageCursor,
     RunExistsError,
     RunNotFoundError,
     Stale,
@@ -450,8 +451,8 @@ class Operations(Generic[_T]):
         newest_first = (order == "desc") == (before is None)
         beside = after if before is None else before
         if beside is not None:
-            row = self._row(connection, beside)
-            here = sa.tuple_(sa.literal(row.born_at, sa.Double()), sa.literal(row.id, sa.Text()))
+            born_at, run_id = self._place(connection, beside)
+            here = sa.tuple_(sa.literal(born_at, sa.Double()), sa.literal(run_id, sa.Text()))
             query = query.where(place < here if newest_first else place > here)
         by = [c.desc() if newest_first else c.asc() for c in (runs.c.born_at, runs.c.id)]
         rows = connection.execute(query.order_by(*by).limit(checked(limit) + 1)).all()
@@ -462,7 +463,26 @@ class Operations(Generic[_T]):
             self._report(error)
         more = len(rows) > limit or (before is not None and rows)
 
-        return Page(items, found[-1].id if more else None, tuple(unreadable))
+        cursor = PageCursor(found[-1].id, found[-1].born_at) if more else None
+
+        return Page(items, cursor, tuple(unreadable))
+
+    def _place(self, connection: sa.Connection, beside: str) -> tuple[float, str]:
+        """
+        Return by what a list is ordered, of the run whose id or whose page's cursor is *beside*.
+        """
+        if isinstance(beside, PageCursor):
+            return beside.born_at, str(beside)
+        try:
+            row = self._row(connection, beside)
+        except RunNotFoundError:
+            advice = (
+                "if it was deleted while a list was read, list from the beginning, or give the "
+                "id of one that is there"
+            )
+            raise RunNotFoundError(beside, self._layout.noun, advice) from None
+
+        return row.born_at, row.id
 
     def _filters(
         self, status: str | Iterable[str] | None, columns: Mapping[str, Any]

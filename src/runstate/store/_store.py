@@ -471,7 +471,8 @@ class Store(Transactions[_T], Watching):
 
         Args:
             status: Only runs in this status, or in one of several.
-            after: Id of the run to go on behind: a page's *cursor*, or any run's.
+            after: The run to go on behind: a page's *cursor*, which holds its place even if the
+                run was deleted since, or the id of any run that is there.
             before: Id of the run to stop in front of: the page that ends there.
             limit: How many runs at most.
             order: ``asc`` for the oldest first.

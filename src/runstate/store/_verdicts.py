@@ -24,6 +24,7 @@ __all__ = [
     "Lease",
     "LifecycleMismatchError",
     "Page",
+    "PageCursor",
     "RunExistsError",
     "RunNotFoundError",
     "Stale",
@@ -183,6 +184,25 @@ class History(tuple[JournalEntry, ...]):  # noqa: SLOT001  slots of a tuple must
         return history
 
 
+class PageCursor(str):
+    """
+    The id of the last run of a page of a list, which knows where that run was.
+
+    As text, such as in JSON, it is the id alone.
+    """
+
+    __slots__ = ("born_at",)
+
+    born_at: float
+
+    def __new__(cls, run_id: str, born_at: float = 0.0) -> Self:
+        """Return the id of a run that was created at *born_at*, in Unix seconds."""
+        cursor = super().__new__(cls, run_id)
+        cursor.born_at = born_at
+
+        return cursor
+
+
 class Page(NamedTuple, Generic[_T]):
     """
     Some of many, in order.
@@ -202,7 +222,12 @@ class Page(NamedTuple, Generic[_T]):
     items: tuple[_T, ...]
     """The runs of a list, or the moves of a feed."""
     cursor: str | None
-    """Where to go on: give it back as *after*. None if a list has ended; a feed never does."""
+    """
+    Where to go on: give it back as *after*. None if a list has ended; a feed never does.
+
+    That of a list is the id of its last run. As the object that the page has, it goes on there even if
+    the run was deleted since.
+    """
     unreadable: tuple[UnreadableRunError, ...] = ()
     """The runs of this page of a list whose rows cannot be read; they are not among the items."""
 
