@@ -159,6 +159,10 @@ class History(tuple[JournalEntry, ...]):  # noqa: SLOT001  slots of a tuple must
     """
     What the journal has of one run, oldest first, and which of its moves are missing.
 
+    Args:
+        entries: What the journal has, oldest first.
+        missing: The numbers of the moves that it does not have.
+
     Example:
         >>> import structlog
         >>> from runstate.store import RunStore
@@ -177,7 +181,7 @@ class History(tuple[JournalEntry, ...]):  # noqa: SLOT001  slots of a tuple must
     """The numbers (``seq``) of the moves that were made and whose lines were deleted or pruned."""
 
     def __new__(cls, entries: Iterable[JournalEntry] = (), missing: Iterable[int] = ()) -> Self:
-        """Return *entries*, beside which moves of the numbers *missing* were made."""
+        """Return a history of *entries*."""
         history = super().__new__(cls, entries)
         history.missing = tuple(missing)
 
