@@ -444,6 +444,28 @@ BROKEN = [
     ("POST", RUNS, b'{"assistant_id": "a", "metadata": {"s\\n": 55555}}', 400, "metadata"),
     ("POST", RUNS, b'{"assistant_id": "a", "metadata": "55555"}', 400, "metadata"),
     ("POST", RUNS, b'{"assistant_id": "a", "tools": ["55555"]}', 400, "tools[0]"),
+    ("POST", RUNS, b'{"assistant_id": "a", "tools": [{"type": 5}]}', 400, "tools[0]"),
+    (
+        "POST",
+        RUNS,
+        json.dumps({"assistant_id": "a", "metadata": {str(n): "" for n in range(17)}}).encode(),
+        400,
+        "metadata",
+    ),
+    ("POST", RUNS, b'{"assistant_id": "a", "instructions": 5}', 400, "instructions"),
+    ("POST", RUNS, b'{"assistant_id": "a", "instructions": "\\ud800"}', 400, "instructions"),
+    ("POST", RUNS, b'{"assistant_id": "a", "top_p": 9}', 400, "top_p"),
+    ("POST", RUNS, b'{"assistant_id": "a", "top_p": "x"}', 400, "top_p"),
+    (
+        "POST",
+        RUNS,
+        b'{"assistant_id": "a", "parallel_tool_calls": "x"}',
+        400,
+        "parallel_tool_calls",
+    ),
+    ("POST", RUNS, b'{"assistant_id": "a", "max_prompt_tokens": 1}', 400, "max_prompt_tokens"),
+    ("POST", RUNS, b'{"assistant_id": "a", "tool_choice": 5}', 400, "tool_choice"),
+    ("POST", RUNS, b'{"assistant_id": "a", "truncation_strategy": 5}', 400, "truncation_strategy"),
     ("POST", "/threads/t%0A%00/runs", b'{"assistant_id": "a"}', 400, "thread_id"),
     ("GET", RUNS + "?limit=many", None, 400, "limit"),
     ("GET", RUNS + "?limit=-1", None, 400, "limit"),
@@ -497,7 +519,19 @@ def test_every_error_is_json_in_one_form(service, method, path, body, status, pa
     assert ("invalid_request_error", param) == (error["type"], error["param"])
     assert message.isprintable()
     assert len(message) < 200
-    for leak in ("pydantic", "RunResponse", "55555", "validation error", "codec", "char "):
+    for leak in (
+        "Input should",
+        "dictionary",
+        "instance of",
+        "after validation",
+        "parse",
+        "pydantic",
+        "RunResponse",
+        "55555",
+        "validation error",
+        "codec",
+        "char ",
+    ):
         assert leak not in message
     assert [] == service.runs.list(service.thread_id).data
 

@@ -5,9 +5,8 @@ A message is one line. It names the parameter where one is at fault. Of what the
 the ids of runs and tool calls alone, and nothing of what a library says about it.
 """
 
-import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
@@ -18,6 +17,27 @@ from ..errors import PayloadError
 from ..store import RunNotFoundError
 
 __all__ = ["HANDLERS", "Refusal", "invalid", "missing", "not_found", "refused", "unacceptable"]
+
+
+_EXPECTED: Final[Mapping[str, str]] = {
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
+    "string": "text",
+    "too_long": "at most {max_length} items",
+    "int": "a whole number",
+    "float": "a number",
+    "finite": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "an object",
+    "model": "an object",
+    "literal_error": "{expected}",
+    "enum": "{expected}",
+    "greater_than_equal": "{ge} or more",
+    "less_than_equal": "{le} or less",
+    "missing": "all required parts",
+}
+"""What is expected, by the beginning of pydantic's name of the fault."""
 
 
 class Refusal(Exception):
@@ -68,14 +88,31 @@ def unacceptable(error: ValidationError) -> Refusal:
     Only the first fault is named, by its field and place in a list. Deeper parts of the place may
     be the client's own text.
     """
-    fault = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    fault = error.errors(include_url=False, include_input=False)[0]
     field, *rest = fault["loc"] or ("body",)
     place = f"[{rest[0]}]" if rest and isinstance(rest[0], int) else ""
     param = f"{field}{place}"
-    message = re.sub(r"^Value error, ", "", fault["msg"])
-    message = re.sub(r"^Input should be ", "expected ", message)
+    if fault["type"] == "value_error":
+        # The rules of a run say themselves what is wrong.
+        return Refusal(f"Invalid '{param}': {fault['ctx']['error']}.", param=param)
+    within = " in every value" if rest and not place and "string" in fault["type"] else ""
 
-    return Refusal(f"Invalid '{param}': {message}.", param=param)
+    return invalid(param, _expected(fault["type"], fault.get("ctx", {})) + within)
+
+
+def _expected(kind: str, facts: Mapping[str, Any]) -> str:
+    """
+    Return what pydantic expected, in words of our own.
+
+    Args:
+        kind: Pydantic's name of the fault, such as ``string_type``.
+        facts: What belongs to it, such as the greatest length.
+    """
+    for name, words in _EXPECTED.items():
+        if kind.startswith(name):
+            return words.format(**facts)
+
+    return "another value"
 
 
 def refused(
