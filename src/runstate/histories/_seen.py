@@ -56,7 +56,7 @@ def observation_of(seen: Seen, lifecycle: Lifecycle) -> Observation:
     if isinstance(seen, Observation):
         return sound(seen)
     if isinstance(seen, str):
-        return Observation(str(name_of(seen)))
+        return Observation(seen if type(seen) is str else str(name_of(seen)))
     if isinstance(seen, BaseModel):
         fields: Mapping[str, Any] = {name: getattr(seen, name) for name in seen.model_fields_set}
     elif isinstance(seen, Mapping):

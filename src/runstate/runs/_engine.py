@@ -189,7 +189,7 @@ class Engine(Generic[_T]):
         except TypeError:
             # Unhashable, and so no name.
             move = self._moves[repr(trigger)]
-        if "actor" in payload or "reason" in payload:
+        if payload and ("actor" in payload or "reason" in payload):
             return self._fire_as(run, move, payload)
 
         return move.trigger(run, payload)

@@ -219,7 +219,7 @@ class RunMove(Move):
                     Moved,
                     (
                         run_id, plan.trigger, plan.source, plan.target, at, duration_s, seq,
-                        at > now, *context,
+                        at > now, context[0], context[1],
                     ),
                 )  # fmt: skip
                 # From here on nothing may be called between a look and the write that it
