@@ -117,6 +117,8 @@ def test_a_folder_stands_for_the_files_of_known_formats(tmp_path):
     [
         ("", "expected the name of a file"),
         ("gone.csv", "there is no such file"),
+        ("s3://bucket/runs/1.parquet", "is a URL, and files of this machine are read: pipe"),
+        ("https://example.org/*.jsonl", "is a URL, and files of this machine are read: pipe"),
         ("gone*.csv", "there is no such file"),
         ("empty", "the folder holds no file whose suffix names a format"),
     ],

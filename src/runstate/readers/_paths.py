@@ -5,6 +5,7 @@ A name is literal wherever something of that name exists: ``a[1].csv`` is that f
 never the pattern that would fit ``a1.csv``.
 """
 
+import re
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import Final
 from ..errors import RunstateError
 from ._formats import PARQUET, format_of, suffix_of
 
-__all__ = ["PathError", "expanded", "is_pattern", "lake_format", "refuse_lakes"]
+__all__ = ["PathError", "expanded", "is_pattern", "lake_format", "refuse_lakes", "remote"]
 
 _MAGIC: Final = "*?["
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 class PathError(RunstateError, ValueError):
@@ -56,11 +58,24 @@ def expanded(path: str) -> list[str]:
     else:
         fitting = [path] if Path(path).exists() else []
     if not fitting:
-        raise PathError(path, "there is no such file")
+        raise PathError(path, remote(path) or "there is no such file")
     for name in fitting:
         _refuse_part(name)
 
     return fitting
+
+
+def remote(path: str) -> str:
+    """
+    Return why *path* is not read if it is an address of another machine; empty for any other.
+    """
+    if not _URL.match(path):
+        return ""
+
+    return (
+        "is a URL, and files of this machine are read: pipe what it has into 'runstate check -', "
+        "or name it to --engine spark if Spark reads such addresses"
+    )
 
 
 def is_pattern(path: str) -> bool:
