@@ -251,6 +251,11 @@ def test_histories_of_members_are_those_of_their_names(kind):
         yield [Observation(ready, "a", 1.0), Observation(done, "a", 2.0)]
         yield [Observation(ready, "a", 1.0), Observation(done, "a", 2.0), Observation(killed, "a")]
         yield [Observation(done, "a", 1.0, source=ready), Observation(ready, "a", source=done)]
+        yield [
+            Observation(done, "a", 2.0),
+            Observation(ready, "a", 1.0),
+            Observation(killed, "a", 1.0),
+        ]
         yield [{"id": "a", "status": each} for each in (ready, done)]
         yield [{"id": "a", "status": each} for each in (done, killed)]
         if isinstance(ready, str):

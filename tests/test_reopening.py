@@ -251,7 +251,7 @@ def test_a_run_of_the_wire_has_no_attempts():
     row = Transition("retry", "failed", "queued", reopens=True)
     with pytest.raises(LifecycleError, match="attempt_field: no field 'attempt'"):
         RUN.with_transitions(row)
-    with pytest.raises(LifecycleError, match="move a model of your own with Engine"):
+    with pytest.raises(LifecycleError, match="use Engine and Store, which take any model"):
         RunEngine(replace(RUN, fields=None, reopenings=(row,)))
 
 

@@ -228,7 +228,7 @@ def test_a_finding_leads_to_its_run(opened):
     page.get_by_role("link", name="run_2").first.click()
 
     assert page.url.endswith("#r0")
-    assert "run-heading" == page.evaluate("document.activeElement.id")
+    page.wait_for_function("document.activeElement.id === 'run-heading'")
     assert "run_2: 3 steps, 2 findings" == page.locator("#picked").inner_text()
     assert ["queued", "completed", "failed"] == texts(page, "#steps tbody td:nth-child(2)")
     assert ["+1 s", "+2 s"] == texts(page, "#steps tbody td:nth-child(4)")[1:]

@@ -85,7 +85,7 @@ def sound(seen: Observation) -> Observation:
     parts: tuple[Any, ...] = seen
     status, _, at, fields, source, seq, _, _, trigger, attempt = parts
     if type(status) is not str or type(source) not in _WORDS:
-        seen = seen._replace(status=name_of(status), source=name_of(source))
+        seen = _in_words(seen)
         source = seen.source
     # What nearly all are, told apart without asking an abstract class.
     if not (
@@ -99,6 +99,17 @@ def sound(seen: Observation) -> Observation:
         _refuse_misfits(seen)
 
     return seen if fields is not None else seen._replace(fields=NOTHING)
+
+
+def _in_words(seen: Observation) -> Observation:
+    """
+    Return *seen* with the names of its statuses; itself where it has them, since it is known by its identity.
+    """
+    status, source = name_of(seen.status), name_of(seen.source)
+    if status is seen.status and source is seen.source:
+        return seen
+
+    return seen._replace(status=status, source=source)
 
 
 def _refuse_misfits(seen: Observation) -> None:
