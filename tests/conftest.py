@@ -3,6 +3,7 @@ What all tests share: a silent log, a clock that is set by hand, runs in every s
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -32,6 +33,11 @@ hypothesis.settings.register_profile(
     "suite", deadline=None, derandomize=True, max_examples=60, database=None
 )
 hypothesis.settings.load_profile("suite")
+
+# A shell starts what is in the background with interrupts ignored, and so would be the commands
+# that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Models of Django cannot be imported before.
 django_project.configure()
