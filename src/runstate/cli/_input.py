@@ -19,7 +19,7 @@ from .._urls import shown_url
 from ..histories._records import Finding, Observation, ObservationModel
 from ..lifecycle._table import Lifecycle
 from ..readers import Columns
-from ..readers._paths import remote
+from ..readers._paths import why_remote
 from ..readers._read import reads_of, remark_on_times, unread_histories
 from ..readers._record import Passed
 from ..readers._sample import sample_of
@@ -90,7 +90,7 @@ class Records:
                 except OSError as error:
                     found = anything = True
                     reason = error.strerror or type(error).__name__
-                    yield _unreadable(path, remote(path) or reason)
+                    yield _unreadable(path, why_remote(path) or reason)
                 if not found and passed.count == before:
                     yield _unreadable(path, _nothing(passed))
         if not anything and passed.first is not None:

@@ -600,7 +600,7 @@ class Lifecycle:
             LifecycleError: The table contradicts itself, or *reopens* names a trigger that the
                 machine lacks.
             ValueError: The machine is nested, or a transition names a state that it lacks.
-            WrongObjectError: *machine* is none of ``transitions``.
+            WrongObjectError: *machine* is not a machine of ``transitions``.
         """
         table = read_machine(machine)
         name = name or str(machine.name).rstrip(": ") or "machine"

@@ -127,7 +127,7 @@ def read_machine(machine: transitions.Machine) -> MachineTable:
 
     Raises:
         ValueError: The machine is nested, or a transition names a state that it lacks.
-        WrongObjectError: It is no machine.
+        WrongObjectError: *machine* is not a machine of ``transitions``.
     """
     if not isinstance(machine, transitions.Machine):
         raise WrongObjectError("a Machine of transitions", shown_value(machine))

@@ -14,7 +14,7 @@ from typing import Final
 from ..errors import RunstateError
 from ._formats import PARQUET, format_of, suffix_of
 
-__all__ = ["PathError", "expanded", "is_pattern", "lake_format", "refuse_lakes", "remote"]
+__all__ = ["PathError", "expanded", "is_pattern", "lake_format", "refuse_lakes", "why_remote"]
 
 _MAGIC: Final = "*?["
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -58,16 +58,16 @@ def expanded(path: str) -> list[str]:
     else:
         fitting = [path] if Path(path).exists() else []
     if not fitting:
-        raise PathError(path, remote(path) or "there is no such file")
+        raise PathError(path, why_remote(path) or "there is no such file")
     for name in fitting:
         _refuse_part(name)
 
     return fitting
 
 
-def remote(path: str) -> str:
+def why_remote(path: str) -> str:
     """
-    Return why *path* is not read if it is an address of another machine; empty for any other.
+    Return why *path* is not read if it is a URL; an empty text if it is not one.
     """
     if not _URL.match(path):
         return ""
